@@ -1,0 +1,82 @@
+# Everything that a person or a machine does with this repository. Needs Python 3.11 or 3.12 and make, nothing else.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check torture cover lock clean
+.SUFFIXES:
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+# How many test processes run side by side, and how long `make torture` may take.
+JOBS ?= 2
+MINUTES ?= 10
+
+# Every program that we start has its home, its caches and its temporary files inside the checkout, and writes no
+# bytecode: nothing is left behind but the package cache of pip.
+HERE := $(CURDIR)
+ENV := env -u PYTHONPATH -u PYTHONHOME HOME=$(HERE)/.home XDG_CACHE_HOME=$(HERE)/.home/.cache \
+	XDG_CONFIG_HOME=$(HERE)/.home/.config XDG_DATA_HOME=$(HERE)/.home/.local/share XDG_STATE_HOME=$(HERE)/.home/.local/state \
+	PYTHONDONTWRITEBYTECODE=1
+BIN := $(HERE)/.venv/bin
+PIP := $(BIN)/python -I -m pip --disable-pip-version-check --quiet
+LOCKED := --require-hashes --no-build-isolation
+
+# $(call inside,NAME,COMMAND): run COMMAND with temporary files of its own in $$room, remove them, keep its exit code.
+define inside
+	@mkdir -p .home .tmp && room="$(HERE)/.tmp/$(1).$$$$" && mkdir "$$room" && export TMPDIR="$$room" && code=0; \
+	$(ENV) $(2) || code=$$?; rm -rf "$$room"; rmdir .tmp 2>/dev/null; exit $$code
+endef
+
+help:  ## say what there is
+	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 12
+
+demo: .venv/.ready  ## Breakwater in front of a sandbox Stripe: one scene a line, exit 0 if all came out as expected
+	$(call inside,demo,$(BIN)/python -m loadtest.demo)
+
+test: .venv/.ready  ## the whole suite
+	$(call inside,test,$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --basetemp="$$room/pytest")
+
+check: .venv/.ready  ## formatter, linter, types, tidiness, locked dependencies, the README's help blocks
+	$(ENV) $(BIN)/ruff format --check .
+	$(ENV) $(BIN)/ruff check .
+	$(ENV) $(BIN)/mypy
+	$(call inside,check,$(BIN)/python -m pytest -q --basetemp="$$room/pytest" tests/test_tidy.py tests/test_house.py \
+	tests/test_readme.py)
+
+torture: .venv/.ready  ## the long suites, bounded by MINUTES=
+	$(call inside,torture,MINUTES=$(MINUTES) $(BIN)/python -m pytest -m torture --basetemp="$$room/pytest" \
+	--timeout=$$(( $(MINUTES) * 60 + 60 )))
+
+cover: .venv/.ready  ## the suite once more, in one process, with the branches that it missed
+	$(call inside,cover,COVERAGE_FILE="$$room/coverage" sh -c '$(BIN)/coverage run -m pytest -q --basetemp="$$TMPDIR/pytest" \
+	&& $(BIN)/coverage combine -q && $(BIN)/coverage report')
+
+# The environment is built anew whenever what it is made of changes, and is ready only when all of it is there.
+.venv/.ready: requirements/build.txt requirements/dev.txt pyproject.toml
+	@found=; for python in python3.12 python3.11 python3; do \
+		if $$python -I -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; \
+		then found=$$python; break; fi; done; \
+	if [ -z "$$found" ]; then \
+		echo 'error: no Python 3.11 or 3.12 that runs, with its venv module, is on PATH' >&2; \
+		echo 'hint: on Debian and Ubuntu the module is the package python3-venv' >&2; exit 1; fi; \
+	echo "building .venv with $$($$found --version)"; \
+	rm -rf .venv && $$found -I -m venv .venv
+	@$(PIP) install $(LOCKED) -r requirements/build.txt
+	@$(PIP) install $(LOCKED) -r requirements/dev.txt
+	@$(PIP) install --no-build-isolation --no-deps --no-index --editable .
+	@$(PIP) check
+	@touch $@
+
+# Not in everyone's way: writes the locks anew from pyproject.toml. The extra indexes and folders of whoever runs it are
+# ignored, so that the hashes are those of the public registry. Upgrade with `make lock UPGRADE=--upgrade`.
+UPGRADE ?=
+COMPILE = env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL PIP_CONFIG_FILE=/dev/null $(BIN)/python -m piptools compile --quiet \
+	--generate-hashes --no-emit-index-url --no-emit-options --no-annotate --no-header --strip-extras --allow-unsafe $(UPGRADE)
+
+lock: .venv/.ready
+	$(COMPILE) --extra dev --output-file requirements/dev.txt pyproject.toml
+	$(COMPILE) --constraint requirements/dev.txt --output-file requirements/runtime.txt pyproject.toml
+	echo setuptools | $(COMPILE) --constraint requirements/dev.txt --output-file requirements/build.txt -
+
+clean:  ## remove everything that the other targets made
+	rm -rf .venv .home .tmp .mypy_cache .ruff_cache .hypothesis .pytest_cache .coverage* build *.egg-info
+	find . -name .git -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +

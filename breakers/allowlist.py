@@ -1,0 +1,168 @@
+"""
+The allowlist: agent cards compiled once into a table, and the gate that reads it.
+
+Default deny, for reads and writes alike. An operation is found under each of its names: an allow may use any alias, and
+a deny on any alias wins over every allow. Where several allow entries match one operation, all of them must hold: under
+any other reading a broad glob (`refunds.*: {}`) would undo a narrow rule beside it (`refunds.create: {limit: …}`), and
+the order of lines in a file would decide. So an entry that is added to a card never lets through what the entries that
+already matched the operation refused.
+
+`only` binds an argument in every place in which the call has it, or in the one that its prefix names. An argument that
+is absent, an array without elements and a value of another type are not among the allowed values: what an API does
+by default is not known here. Every element of an array must be allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from types import MappingProxyType
+
+from breakers.arguments import Reading, reading
+from breakers.call import Call, Operation
+from breakers.facts import Facts
+from breakers.policy import AgentRules, Allowed, Denied, Entry, Limit, Only, Passed, Policy, Scalar
+from breakers.verdict import Reason, Refuse
+from config.catalog import OperationSpec
+from config.policy import AgentCard, Rule
+from config.ranges import MoneyRange
+from config.routes import Catalog
+
+GATE = "allowlist"
+
+# How many allowed values a refusal lists: enough to correct a call by, too few to fill a header or a log line.
+LISTED_MAX = 8
+
+
+def compile_policy(cards: Mapping[str, AgentCard], catalogs: Mapping[str, Catalog], version: str) -> Policy:
+    """
+    Compile every agent's card against the catalogues of the configured APIs, both by name.
+    """
+    return Policy(
+        version=version,
+        agents=MappingProxyType({agent: _compile_card(card, catalogs) for agent, card in cards.items()}),
+        exponents=MappingProxyType(
+            {api: MappingProxyType(dict(catalog.dialect.exponents)) for api, catalog in catalogs.items()}
+        ),
+    )
+
+
+def _compile_card(card: AgentCard, catalogs: Mapping[str, Catalog]) -> AgentRules:
+    entries: dict[tuple[str, str], list[Entry]] = {}
+    for api, rules in card.allow.items():
+        for pattern, rule in rules.items():
+            for spec in catalogs[api].matching(pattern):
+                entries.setdefault((api, spec.name), []).append(_entry(pattern, rule, spec))
+    operations: dict[tuple[str, str], Allowed | Denied] = {key: Allowed(tuple(found)) for key, found in entries.items()}
+    for api, patterns in card.deny.items():
+        for pattern in patterns:
+            operations |= {(api, spec.name): Denied(pattern) for spec in catalogs[api].matching(pattern)}
+    headers = {name.lower(): frozenset(values) for name, values in card.headers.items()}
+    return AgentRules(MappingProxyType(operations), MappingProxyType(headers))
+
+
+def _entry(pattern: str, rule: Rule, spec: OperationSpec) -> Entry:
+    only = tuple(Only(reading(name), tuple(allowed)) for name, allowed in rule.only.items())
+    limits = tuple(Limit(reading(name), span) for name, span in rule.limit.items())
+    read = [*(item.reading for item in only), *(item.reading for item in limits)]
+    if any(isinstance(item.span, MoneyRange) for item in limits):
+        read += _read_for_money(spec)
+    return Entry(
+        pattern=pattern,
+        only=only,
+        limits=limits,
+        names=frozenset(item.name for item in read),
+        reads_body=any(item.declared_in_body(spec) for item in read),
+    )
+
+
+def _read_for_money(spec: OperationSpec) -> Iterable[Reading]:
+    if spec.amount is not None:
+        yield reading(spec.amount.argument)
+        if spec.amount.currency is not None:
+            yield reading(spec.amount.currency)
+    for subject in spec.subjects:
+        yield Reading(subject.by, subject.by, (subject.place,))
+
+
+def allowlist(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passed | Refuse:  # noqa: ARG001 a gate's form
+    """
+    Find the entries that allow the call and hold it against them, limits aside.
+
+    Precedence: denied, not listed, redirecting headers, undeclared arguments, types, values.
+    """
+    name = call.operation.spec.name
+    rules = policy.agents.get(call.caller.agent)
+    match rules and rules.operations.get((call.api, name)):
+        case Allowed(entries) if rules is not None:
+            no = _redirected(call, rules) or _undeclared(entries, call.operation) or _not_only(entries, call.operation)
+            return no or Passed(entries)
+        case Denied(pattern):
+            detail = f"`{name}` is denied to this agent by `{pattern}`."
+        case _:
+            detail = f"`{name}` is not on this agent's allowlist."
+    return _not_allowed(detail, ("operation", name))
+
+
+def _redirected(call: Call, rules: AgentRules) -> Refuse | None:
+    for name, value in call.request.redirecting:
+        if value not in rules.headers.get(name.lower(), frozenset()):
+            detail = f"The header `{name}` chooses whose object is touched, and this value is not on this agent's card."
+            return _not_allowed(detail, ("header", name))
+    return None
+
+
+def _undeclared(entries: tuple[Entry, ...], operation: Operation) -> Refuse | None:
+    for shown in operation.undeclared:
+        place, _, name = shown.partition(".")
+        for entry in entries:
+            if name in entry.names or (entry.reads_body and place == "body"):
+                detail = (
+                    f"`{shown}` is not declared by `{operation.spec.name}`, and a rule reads what stands beside it."
+                )
+                return Refuse(Reason.ARGUMENT_UNDECLARED, GATE, detail, (("argument", shown),))
+    return None
+
+
+def _not_only(entries: tuple[Entry, ...], operation: Operation) -> Refuse | None:
+    wanted = [only for entry in entries for only in entry.only]
+    for only in wanted:
+        if (wrong := only.reading.mistyped(operation)) is not None:
+            detail = f"`{wrong}` is bound by a rule and has another type than the operation declares."
+            return Refuse(Reason.ARGUMENT_MISTYPED, GATE, detail, (("argument", wrong),))
+    for only in wanted:
+        found = list(only.reading.found(operation))
+        if not found:
+            detail = f"`{only.reading.written}` must be stated: {_listed(only.allowed)}."
+            return _not_allowed(detail, ("argument", only.reading.written))
+        for shown, value in found:
+            if not _permitted(value, only.allowed):
+                return _not_allowed(f"`{shown}` may only be {_listed(only.allowed)}.", ("argument", shown))
+    return None
+
+
+def _permitted(value: object, allowed: tuple[Scalar, ...]) -> bool:
+    if isinstance(value, list | tuple):
+        return bool(value) and all(any(same(element, one) for one in allowed) for element in value)
+    return any(same(value, one) for one in allowed)
+
+
+def same(value: object, allowed: Scalar) -> bool:
+    """
+    Tell whether an argument is this value of this type: `true` is not 1, and "1" is neither.
+    """
+    if isinstance(value, bool) or isinstance(allowed, bool):
+        return value is allowed
+    if isinstance(allowed, str):
+        return isinstance(value, str) and value == allowed
+    return isinstance(value, int | float | Decimal) and value == allowed
+
+
+def _listed(allowed: tuple[Scalar, ...]) -> str:
+    shown = [str(value).lower() if isinstance(value, bool) else str(value) for value in allowed[:LISTED_MAX]]
+    rest = len(allowed) - len(shown)
+    return " or ".join(f"`{value}`" for value in shown) + (f" or one of {rest} more" if rest else "")
+
+
+def _not_allowed(detail: str, about: tuple[str, str]) -> Refuse:
+    return Refuse(Reason.NOT_ALLOWED, GATE, detail, (about,))

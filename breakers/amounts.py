@@ -1,0 +1,140 @@
+"""
+How much money a call would move: from its own arguments where they say so, else from a read of what it is about.
+
+The amount that is stated must be a positive whole number of minor units. Absent, it is the most that the operation can
+still move, which only its subject can tell; so it is with the currency. Whatever leaves the bound uncertain (no recipe,
+no subject, two subjects, a read that failed, two currencies) is refused as unbounded: a limit on an unknown amount is
+no limit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from breakers.arguments import reading
+from breakers.call import Operation
+from breakers.facts import Facts, Looked
+from breakers.verdict import Ask, Reason, Refuse
+from config.catalog import Amount, Place, Subject
+from config.faults import Unreadable
+from config.money import ISO_EXPONENTS, Money
+
+GATE = "limits"
+
+_CODE = re.compile(r"[A-Z]{3}")
+
+# What cannot name one object: nothing at all, or a step along a path instead of a name in it.
+_NAMELESS = frozenset({"", ".", ".."})
+
+
+def amount_moved(operation: Operation, facts: Facts, exponents: Mapping[str, int]) -> Money | Refuse | Ask:
+    """
+    Return the most that the call can move, why that is not known, or the read that would tell.
+    """
+    declared = operation.spec.amount
+    if declared is None:
+        return _unbounded(f"How much `{operation.spec.name}` moves is not known here.")
+    amount = _stated_amount(declared, operation)
+    if isinstance(amount, Refuse):
+        return amount
+    currency = _stated_currency(declared, operation)
+    if isinstance(currency, Refuse):
+        return currency
+    if amount is not None and currency is not None:
+        return _money(amount, currency, exponents)
+    told = _told_by_subject(operation, facts)
+    return _combined(amount, currency, told, exponents) if isinstance(told, Looked) else told
+
+
+def _stated_amount(declared: Amount, operation: Operation) -> int | Refuse | None:
+    stated = _stated(declared.argument, declared.place, operation)
+    if stated is None or isinstance(stated, Refuse):
+        return stated
+    shown, value = stated
+    if shown in operation.mistyped or isinstance(value, bool) or not isinstance(value, int):
+        return _mistyped(shown, "a positive whole number of minor units")
+    return value if value > 0 else _outside(f"`{shown}` must be above zero.")
+
+
+def _stated_currency(declared: Amount, operation: Operation) -> str | Refuse | None:
+    stated = _stated(declared.currency, declared.place, operation) if declared.currency else None
+    if stated is None or isinstance(stated, Refuse):
+        return stated
+    shown, value = stated
+    if shown in operation.mistyped or not isinstance(value, str):
+        return _mistyped(shown, "a currency's three-letter code")
+    return value
+
+
+def _stated(name: str, place: Place, operation: Operation) -> tuple[str, object] | Refuse | None:
+    found = list(reading(name).found(operation))
+    if not found:
+        return None
+    if [shown for shown, _ in found] != [f"{place}.{name}"]:
+        return _unbounded(f"`{name}` is stated elsewhere than in the {place}, where another value could count.")
+    return found[0]
+
+
+def _told_by_subject(operation: Operation, facts: Facts) -> Looked | Refuse | Ask:
+    present = [subject for subject in operation.spec.subjects if (subject.place, subject.by) in operation.arguments]
+    if not present:
+        return _unbounded(f"`{operation.spec.name}` states neither its amount and currency nor what it is about.")
+    if len(present) > 1:
+        named = " and ".join(f"`{subject.by}`" for subject in present)
+        return _unbounded(f"{named} are both stated; state one, so that it is certain what this is about.")
+    subject = present[0]
+    if (no := _nameless(subject, operation)) is not None:
+        return no
+    looked = facts.looks.get(subject)
+    if looked is None:
+        return Ask((subject,))
+    if looked.failed is not None:
+        return _unbounded(f"What `{subject.by}` names could not be read, so nothing bounds what this would move.")
+    return looked
+
+
+def _nameless(subject: Subject, operation: Operation) -> Refuse | None:
+    shown = f"{subject.place}.{subject.by}"
+    value = operation.arguments[subject.place, subject.by]
+    if shown in operation.mistyped or isinstance(value, bool) or not isinstance(value, str | int):
+        return _mistyped(shown, "the id of what this is about")
+    return _unbounded(f"`{shown}` names nothing.") if value in _NAMELESS else None
+
+
+def _combined(amount: int | None, currency: str | None, told: Looked, exponents: Mapping[str, int]) -> Money | Refuse:
+    if told.currency is None:
+        return _unbounded("What this is about has no currency that can be read.")
+    if currency is not None and currency.casefold() != told.currency.casefold():
+        return _unbounded("The currency that is stated is not the one of what this is about.")
+    if amount is not None:
+        return _money(amount, told.currency, exponents)
+    if told.bound_minor is None:
+        return _unbounded("The amount is not stated and what this is about does not bound it; state the amount.")
+    if told.bound_minor <= 0:
+        return _outside("Nothing is left of what this is about.")
+    return _money(told.bound_minor, told.currency, exponents)
+
+
+def _money(amount: int, currency: str, exponents: Mapping[str, int]) -> Money | Refuse:
+    code = currency.upper() if currency.isascii() else currency
+    if not _CODE.fullmatch(code):
+        return _unbounded("The currency is not a three-letter code.")
+    if code not in exponents and code not in ISO_EXPONENTS:
+        return _outside(f"{code} is no currency that a limit can be in.")
+    try:
+        return Money.from_minor(amount, code, exponents)
+    except Unreadable:
+        return _outside("The amount is beyond every limit.")
+
+
+def _unbounded(detail: str) -> Refuse:
+    return Refuse(Reason.AMOUNT_UNBOUNDED, GATE, detail)
+
+
+def _outside(detail: str) -> Refuse:
+    return Refuse(Reason.LIMIT_EXCEEDED, GATE, detail)
+
+
+def _mistyped(shown: str, wanted: str) -> Refuse:
+    return Refuse(Reason.ARGUMENT_MISTYPED, GATE, f"`{shown}` must be {wanted}.", (("argument", shown),))

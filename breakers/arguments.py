@@ -1,0 +1,51 @@
+"""How a rule finds an argument in a call: by its name in every place, or in the one place that its prefix names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from breakers.call import Operation
+from config.catalog import OperationSpec, Place
+from config.policy import bare_name
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """
+    A name as a rule wrote it, and the places in which it binds.
+    """
+
+    written: str
+    name: str
+    places: tuple[Place, ...]
+
+    def found(self, operation: Operation) -> Iterator[tuple[str, object]]:
+        """
+        Yield (`place.name`, value) for each place in which the call has the argument, declared there or not.
+        """
+        for place in self.places:
+            key = (place, self.name)
+            if key in operation.arguments:
+                yield f"{place}.{self.name}", operation.arguments[key]
+
+    def mistyped(self, operation: Operation) -> str | None:
+        """
+        Return the first `place.name` whose value has another type than the operation declares.
+        """
+        return next((shown for shown, _ in self.found(operation) if shown in operation.mistyped), None)
+
+    def declared_in_body(self, spec: OperationSpec) -> bool:
+        """
+        Tell whether what binds here is declared in the operation's body.
+        """
+        return Place.BODY in self.places and (Place.BODY, self.name) in spec.arguments
+
+
+def reading(written: str) -> Reading:
+    """
+    Return how a name is read: `owner` wherever it stands, `path.owner` in the path only.
+    """
+    name = bare_name(written)
+    places = tuple(Place) if name == written else (Place(written.removesuffix(f".{name}")),)
+    return Reading(written, name, places)

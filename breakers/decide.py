@@ -1,0 +1,56 @@
+"""
+The ordered tuple of breakers and the fold over it: one call, one policy, one snapshot of facts, one verdict.
+
+Precedence, first answer wins:
+
+1. `kill`: while writes are stopped nothing but a read goes on, whoever asks.
+2. `allowlist`: a deny beats every allow; what nothing allows is refused; every entry that matches must hold.
+3. look: only now may a limit ask for a read, so that a call that is stopped or off the list costs no upstream call.
+4. `limits`: numbers, then money, both ends included.
+
+Nothing here reads a clock, draws a number or waits: the same three values give the same verdict for ever. No gate can
+let a call pass by itself; only the end of the tuple can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from breakers.allowlist import allowlist
+from breakers.call import Call
+from breakers.facts import Facts
+from breakers.killswitch import killswitch
+from breakers.limits import limits
+from breakers.policy import Passed, Policy
+from breakers.verdict import Ask, Forward, Refuse, Verdict
+
+__all__ = ["GATES", "Policy", "decide"]
+
+Gate = Callable[[Call, Policy, Facts, Passed], Passed | Refuse | Ask]
+
+GATES: tuple[Gate, ...] = (killswitch, allowlist, limits)
+
+
+def decide(call: Call, policy: Policy, facts: Facts) -> Verdict:
+    """
+    Return the verdict on one call.
+    """
+    passed = Passed()
+    for gate in GATES:
+        match gate(call, policy, facts, passed):
+            case Passed() as so_far:
+                passed = so_far
+            case Refuse() | Ask() as ended:
+                return ended
+    return _forward(call, policy, facts, passed)
+
+
+def _forward(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Forward:
+    return Forward(
+        call=call,
+        facts=facts,
+        policy_version=policy.version,
+        rules=tuple(entry.pattern for entry in passed.entries),
+        amount_micros=passed.moved.micros if passed.moved else None,
+        currency=passed.moved.currency if passed.moved else None,
+    )

@@ -1,0 +1,38 @@
+"""The frozen snapshot that one decision may look at: when it was read, its generation, the answers to looks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from config.catalog import Subject
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """
+    What one subject read said: the currency and the bound in minor units, or that it failed (`failed`, why).
+    """
+
+    currency: str | None = None
+    bound_minor: int | None = None
+    failed: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """
+    All that a decision may know beside the call and the policy.
+    """
+
+    at: datetime
+    generation: int
+    writes_stopped: bool = False
+    looks: Mapping[Subject, Looked] = field(default_factory=dict)
+
+    def with_looks(self, answers: Mapping[Subject, Looked]) -> Facts:
+        """
+        Return these facts with the answers to the reads that a decision asked for.
+        """
+        return replace(self, looks={**self.looks, **answers})

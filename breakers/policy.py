@@ -1,0 +1,102 @@
+"""
+What the agent cards come to once they are compiled: for each agent and operation, the entries that bind it.
+
+Frozen at load; one decision reads one policy, and a reload makes another. A gate takes what the gates before it found
+out (`Passed`) and adds to it, or ends the judgement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from breakers.arguments import Reading
+from config.money import Money
+from config.ranges import MoneyRange, NumberRange
+
+Scalar = str | int | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Only:
+    """
+    The values that an argument may have.
+    """
+
+    reading: Reading
+    allowed: tuple[Scalar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """
+    The range, both ends included, in which an argument must lie.
+    """
+
+    reading: Reading
+    span: NumberRange | MoneyRange
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """
+    One allow entry as it binds one operation: the pattern that it was written under, and what it demands.
+
+    `names` are the arguments that judging it reads, whether or not the card spells them; `reads_body` tells whether one
+    of them is declared in the body.
+    """
+
+    pattern: str
+    only: tuple[Only, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    names: frozenset[str] = frozenset()
+    reads_body: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """
+    The operation is on the allowlist, and every one of these entries binds it.
+    """
+
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """
+    The operation is taken away by this deny pattern, whatever allows it.
+    """
+
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRules:
+    """
+    One agent's card, compiled: operations by (API account, operation name), values by redirecting header, lower-case.
+    """
+
+    operations: Mapping[tuple[str, str], Allowed | Denied]
+    headers: Mapping[str, frozenset[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """
+    Every card of one configuration, compiled; `exponents` are each API account's own, before those of ISO 4217.
+    """
+
+    version: str
+    agents: Mapping[str, AgentRules]
+    exponents: Mapping[str, Mapping[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """
+    What the gates so far have found: the entries that allow the call, and what it moves where a limit had to know.
+    """
+
+    entries: tuple[Entry, ...] = ()
+    moved: Money | None = None

@@ -1,0 +1,199 @@
+"""
+What a judgement can say: forward it, refuse it, or ask for a read first; and every reason with its sentence.
+
+A reason is stable, kebab-case and promised to callers; its sentence is for people and models and may be improved. The
+reasons up to `ARGUMENT_UNDECLARED` belong to the edge (the request never became a call); the rest judge a call or
+report how it ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+from breakers.call import Call
+from breakers.facts import Facts
+from config.catalog import Subject
+
+
+class Reason(StrEnum):
+    """
+    Why a call was not forwarded, or why its answer is ours and not the upstream's.
+    """
+
+    # the protocol's edge
+    HEAD_MALFORMED = "head-malformed"
+    TARGET_MALFORMED = "target-malformed"
+    QUERY_MALFORMED = "query-malformed"
+    BODY_MALFORMED = "body-malformed"
+    VERSION_UNSUPPORTED = "version-unsupported"
+    DOOR_UNKNOWN = "door-unknown"
+    METHOD_NOT_ALLOWED = "method-not-allowed"
+    EXPECTATION_FAILED = "expectation-failed"
+    HEAD_TOO_LARGE = "head-too-large"
+    BODY_TOO_LARGE = "body-too-large"
+    BODY_TOO_SLOW = "body-too-slow"
+    LENGTH_REQUIRED = "length-required"
+    MEDIA_TYPE_UNSUPPORTED = "media-type-unsupported"
+    KEY_MISSING = "key-missing"
+    KEY_UNKNOWN = "key-unknown"
+    KEYS_CONFLICT = "keys-conflict"
+    TASK_UNSUPPORTED = "task-unsupported"
+    IDEMPOTENCY_KEY_MALFORMED = "idempotency-key-malformed"
+    ARGUMENT_MISTYPED = "argument-mistyped"
+    ARGUMENT_UNDECLARED = "argument-undeclared"
+    # judgement
+    OPERATION_UNKNOWN = "operation-unknown"
+    NOT_ALLOWED = "not-allowed"
+    LIMIT_EXCEEDED = "limit-exceeded"
+    AMOUNT_UNBOUNDED = "amount-unbounded"
+    KILLED = "killed"
+    UNSETTLED_STATE = "unsettled-state"
+    # how it ended
+    OUTCOME_UNKNOWN = "outcome-unknown"
+    ANSWER_NOT_KEPT = "answer-not-kept"
+    UPSTREAM_UNREACHABLE = "upstream-unreachable"
+    UPSTREAM_TIMEOUT = "upstream-timeout"
+    UPSTREAM_MALFORMED = "upstream-malformed"
+    STORE_UNAVAILABLE = "store-unavailable"
+    LEDGER_UNAVAILABLE = "ledger-unavailable"
+    STOPPING = "stopping"
+    INTERNAL = "internal"
+
+
+# Written for a person or a model that reads one error message: what it means, then what to do. None says whether
+# anything was sent; the answer's first sentence does, and it knows.
+SENTENCES: Mapping[Reason, str] = MappingProxyType(
+    {
+        Reason.HEAD_MALFORMED: "The request's head has no single meaning; send it with an ordinary HTTP client.",
+        Reason.TARGET_MALFORMED: (
+            "The request's path has no single meaning; send it without dot or empty segments and with plain "
+            "percent-encoding."
+        ),
+        Reason.QUERY_MALFORMED: "The request's query has no single meaning; send each parameter once, percent-encoded.",
+        Reason.BODY_MALFORMED: (
+            "The request's body does not parse with one meaning; send each member once, in the shape that its "
+            "media type promises."
+        ),
+        Reason.VERSION_UNSUPPORTED: "This HTTP version is not spoken here; use HTTP/1.1.",
+        Reason.DOOR_UNKNOWN: (
+            "No API is configured for this host or path; check the base URL that the client was given."
+        ),
+        Reason.METHOD_NOT_ALLOWED: "This HTTP method is not forwarded; use a method that the API documents.",
+        Reason.EXPECTATION_FAILED: (
+            "This expectation is not supported; send the request without an Expect header other than 100-continue."
+        ),
+        Reason.HEAD_TOO_LARGE: "The request's head is larger than is accepted; send fewer or shorter headers.",
+        Reason.BODY_TOO_LARGE: "The request's body is larger than this operation accepts here; send less at once.",
+        Reason.BODY_TOO_SLOW: "The request's body did not arrive in time; send it again, faster or smaller.",
+        Reason.LENGTH_REQUIRED: (
+            "The request has a body whose length is not stated in a way that is accepted; send a Content-Length."
+        ),
+        Reason.MEDIA_TYPE_UNSUPPORTED: (
+            "This operation does not take a body of this media type or encoding; use the one that the API "
+            "documents, uncompressed."
+        ),
+        Reason.KEY_MISSING: "The request carries no Breakwater agent key; put it where the client puts its API key.",
+        Reason.KEY_UNKNOWN: "This agent key is not known or was revoked; ask the operator for a new one.",
+        Reason.KEYS_CONFLICT: (
+            "The request carries more than one credential; send exactly one, the Breakwater agent key."
+        ),
+        Reason.TASK_UNSUPPORTED: "This version does not know tasks; send the request without naming one.",
+        Reason.IDEMPOTENCY_KEY_MALFORMED: (
+            "The idempotency key is empty, too long, repeated or not printable; send one of at most 255 printable "
+            "characters."
+        ),
+        Reason.ARGUMENT_MISTYPED: (
+            "An argument that a rule reads has another type than the operation declares; send it with its "
+            "declared type."
+        ),
+        Reason.ARGUMENT_UNDECLARED: (
+            "The request carries an argument that this operation does not declare, where none is accepted; leave "
+            "it out."
+        ),
+        Reason.OPERATION_UNKNOWN: (
+            "This method and path are no known operation of this API; check them against the API's reference."
+        ),
+        Reason.NOT_ALLOWED: (
+            "This agent's card does not allow this; do something else, or ask the agent's owner to allow it. "
+            "Repeating the request will not help."
+        ),
+        Reason.LIMIT_EXCEEDED: (
+            "A value is outside the limit that this agent's card sets; stay inside the limit, or ask the agent's "
+            "owner to do this."
+        ),
+        Reason.AMOUNT_UNBOUNDED: (
+            "There is no certain upper bound for the money that this would move; state the amount and name "
+            "exactly one object that it concerns."
+        ),
+        Reason.KILLED: (
+            "An operator has stopped writes; wait until a person lifts the stop, and do not try another way."
+        ),
+        Reason.UNSETTLED_STATE: "The rules or the state changed while this request was judged; send it again.",
+        Reason.OUTCOME_UNKNOWN: (
+            "Whether the request took effect is not known; do not send it again in any form, and look the object "
+            "up or ask a person instead."
+        ),
+        Reason.ANSWER_NOT_KEPT: (
+            "This request was carried out before and its answer was too large to keep; read the object instead of "
+            "repeating the write."
+        ),
+        Reason.UPSTREAM_UNREACHABLE: "The API could not be reached; try again later.",
+        Reason.UPSTREAM_TIMEOUT: "The API did not answer in time; try again later.",
+        Reason.UPSTREAM_MALFORMED: (
+            "The API's answer could not be read; read the object to see its state before anything else, and tell "
+            "an operator if it stays so."
+        ),
+        Reason.STORE_UNAVAILABLE: "The state that this request must be judged by is not available; try again later.",
+        Reason.LEDGER_UNAVAILABLE: (
+            "The request cannot be recorded at the moment, and nothing passes unrecorded; try again later."
+        ),
+        Reason.STOPPING: "Breakwater is shutting down; try again in a moment.",
+        Reason.INTERNAL: "Breakwater failed in a way that it did not foresee; tell an operator the call's id.",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """
+    The call does not pass. `gate` names who says so, `detail` is one or two sentences for whoever reads the answer.
+
+    `details` are further fields for the answer's body: short, bounded, and never a credential.
+    """
+
+    reason: Reason
+    gate: str
+    detail: str
+    details: tuple[tuple[str, str], ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """
+    The call cannot be judged before these reads are answered.
+    """
+
+    reads: tuple[Subject, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """
+    The call may pass, as judged on these facts under this policy version. Only `decide` builds one.
+
+    `rules` names the allow entries that let it pass, for the record; `amount_micros` and `currency` are what it moves
+    where a limit read that.
+    """
+
+    call: Call
+    facts: Facts
+    policy_version: str
+    rules: tuple[str, ...]
+    amount_micros: int | None = None
+    currency: str | None = None
+
+
+Verdict = Forward | Refuse | Ask

@@ -1,0 +1,301 @@
+"""
+What people wrote, held against the catalogues and against itself.
+
+The models say what a value may look like; here it is asked whether it means something: whether an API, an operation, an
+argument exists (and what is nearest to it), whether a limit reads a number, whether two doors stand at one address.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from config.catalog import Argument, Kind, OperationSpec
+from config.faults import Fault, did_you_mean, listed
+from config.policy import AgentCard, Rule, Scalar, arguments_named, bare_name
+from config.ranges import MoneyRange, NumberRange
+from config.settings import EVERY_BASE, ApiAccount, Settings
+from config.shape import Places
+from config.source import Trail
+from config.tables import Catalog
+from config.written import Address, Origin
+
+NUMBERS = frozenset({Kind.INTEGER, Kind.NUMBER})
+
+# Listening there takes the port at every address of the machine.
+EVERYONE = frozenset({"0.0.0.0", "::"})  # noqa: S104 compared, not bound
+
+_WRITTEN_AS = {
+    Kind.STRING: ("text", 'put it in quotes: "{}"'),
+    Kind.INTEGER: ("a whole number", "write digits without quotes"),
+    Kind.NUMBER: ("a number", "write digits without quotes"),
+    Kind.BOOLEAN: ("a boolean", "write `true` or `false`"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """
+    All that could be read: an API or an agent with a broken shape is None, an API without its catalogue has none.
+    """
+
+    settings: Settings
+    apis: Mapping[str, ApiAccount | None]
+    catalogs: Mapping[str, Catalog]
+    agents: Mapping[str, AgentCard | None]
+    places: Places
+
+
+def bases_of(catalog: Catalog) -> tuple[str, ...]:
+    """
+    Return an API's bases, the first one first: as its dialect lists them, then those that only operations name.
+    """
+    return tuple(dict.fromkeys([*catalog.dialect.origins, *(spec.base for spec in catalog.operations.values())]))
+
+
+def door_of(api: str, base: str, bases: tuple[str, ...]) -> str:
+    """
+    Return the name under which a base's door is written: the API's for its first base, `API.BASE` for the others.
+    """
+    return api if base == bases[0] else f"{api}.{base}"
+
+
+def door_names(catalogs: Mapping[str, Catalog]) -> dict[str, str]:
+    """
+    Return every spelling of every door with its name: an API's first base may be written in full, too.
+    """
+    names = {}
+    for api, catalog in catalogs.items():
+        bases = bases_of(catalog)
+        for base in bases:
+            names[f"{api}.{base}"] = names[door_of(api, base, bases)] = door_of(api, base, bases)
+    return names
+
+
+def inconsistencies(written: Written) -> Iterator[Fault]:
+    """
+    Yield every fault, section by section.
+    """
+    yield from _doors(written)
+    for name, account in written.apis.items():
+        if account is not None and name in written.catalogs:
+            yield from _account(name, account, written)
+    for name, card in written.agents.items():
+        if card is not None:
+            yield from _card(name, card, written)
+
+
+def _doors(written: Written) -> Iterator[Fault]:
+    settings, places = written.settings, written.places
+    known = door_names(written.catalogs)
+    stands: dict[str, str] = {}
+    taken: list[tuple[str, Address]] = []
+    for name, address in settings.doors.items():
+        trail: Trail = ("doors", name)
+        api = name.partition(".")[0]
+        if name in known:
+            if known[name] in stands:
+                yield places.key(trail).fault(f"`{name}` and `{stands[known[name]]}` are one door", "keep one of them")
+            stands[known[name]] = name
+        elif api not in written.apis:
+            yield places.key(trail).fault(f"door `{name}` is for no API", did_you_mean(api, written.apis))
+        elif api in written.catalogs:
+            yield places.key(trail).fault(f"door `{name}` is for no base of `{api}`", did_you_mean(name, known))
+        yield from _clash(trail, address, taken, places)
+        taken.append((f"door `{name}`", address))
+    for name, at in (("shared", settings.shared), ("admin", settings.admin)):
+        if at is not None:
+            yield from _clash((name,), at, taken, places)
+            taken.append((f"`{name}`", at))
+
+
+def _clash(trail: Trail, address: Address, taken: list[tuple[str, Address]], places: Places) -> Iterator[Fault]:
+    for holder, other in taken:
+        if clashes(address, other):
+            hint = "give each its own port; port 0 takes a free one"
+            yield places.value(trail).fault(f"{address} is the address of {holder} already", hint)
+            return
+
+
+def clashes(one: Address, other: Address) -> bool:
+    """
+    Tell whether two listeners would get in each other's way: one port, and one address or everyone's.
+    """
+    return one.port == other.port != 0 and (one.host == other.host or bool({one.host, other.host} & EVERYONE))
+
+
+def _account(name: str, account: ApiAccount, written: Written) -> Iterator[Fault]:
+    places, catalog = written.places, written.catalogs[name]
+    bases = bases_of(catalog)
+    for base, origin in account.upstream.items():
+        trail: Trail = ("apis", name, "upstream", base)
+        if base not in bases and base != EVERY_BASE:
+            yield places.key(trail).fault(f"`{base}` is no base of `{name}`", did_you_mean(base, bases))
+        if any(_is_door(origin, door) for door in _listeners(written.settings)):
+            message = f"{origin} is a door of this Breakwater"
+            yield places.value(trail).fault(message, "write where the API itself answers")
+    for base in (base for base in bases if base not in account.origins(dict.fromkeys(bases) | catalog.dialect.origins)):
+        right = f"upstream: {{{base}: https://…}}" if len(bases) > 1 else "upstream: https://…"
+        message = f"`{name}` needs an `upstream`: its catalogue has no origin for base `{base}`"
+        yield places.key(("apis", name)).fault(message, f"add `{right}`")
+    if account.credential.user is not None and catalog.dialect.credential.scheme != "basic":
+        message = f"`{name}` takes its credential without a user"
+        yield places.key(("apis", name, "credential", "user")).fault(message, "remove `user`")
+
+
+def _listeners(settings: Settings) -> Iterator[Address]:
+    yield from settings.doors.values()
+    yield from (address for address in (settings.shared, settings.admin) if address is not None)
+
+
+def _is_door(origin: Origin, door: Address) -> bool:
+    """
+    Tell whether a call to this origin would come back here; another machine's address with a door's port would not.
+    """
+    if not origin.literal or origin.port != door.port:
+        return False
+    here = ipaddress.ip_address(origin.host)
+    return origin.host == door.host or ((here.is_loopback or here.is_unspecified) and door.host in EVERYONE)
+
+
+def _card(name: str, card: AgentCard, written: Written) -> Iterator[Fault]:
+    places, top = written.places, ("agents", name)
+    if card.environment == "production" and (missing := card.owners.missing):
+        place = places.key((*top, "owners") if "owners" in card.model_fields_set else top)
+        hint = "add `owners: {business: …, technical: …, model: …}`, or say another `environment`"
+        yield place.fault(f"agent `{name}` works in production and has no owner for {listed(missing)}", hint)
+    for section, per_api in (("allow", card.allow), ("deny", card.deny)):
+        for api, entries in per_api.items():
+            trail = (*top, section, api)
+            if api not in written.apis:
+                yield places.key(trail).fault(f"there is no API `{api}`", did_you_mean(api, written.apis))
+            elif api in written.catalogs:
+                yield from _entries(trail, entries, written.catalogs[api], places)
+    yield from _headers((*top, "headers"), card, written)
+
+
+def _entries(
+    trail: Trail, entries: Mapping[str, Rule] | tuple[str, ...], catalog: Catalog, places: Places
+) -> Iterator[Fault]:
+    if isinstance(entries, tuple):
+        for index, pattern in enumerate(entries):
+            if not catalog.matching(pattern):
+                yield places.value((*trail, index)).fault(*_nothing(catalog, pattern))
+        return
+    for pattern, rule in entries.items():
+        specs = catalog.matching(pattern)
+        if specs:
+            yield from _rule((*trail, pattern), pattern, rule, specs, places)
+        else:
+            yield places.key((*trail, pattern)).fault(*_nothing(catalog, pattern))
+
+
+def _nothing(catalog: Catalog, pattern: str) -> tuple[str, str]:
+    if "*" in pattern:
+        return f"`{pattern[:80]}` matches no operation of `{catalog.name}`", "`breakwater catalog show` lists them"
+    near = catalog.nearest(pattern)
+    hint = f"did you mean {listed(near)}?" if near else f"`breakwater catalog show {catalog.name}` lists them"
+    return f"`{catalog.name}` has no operation `{pattern[:80]}`", hint
+
+
+def _rule(trail: Trail, pattern: str, rule: Rule, specs: tuple[OperationSpec, ...], places: Places) -> Iterator[Fault]:
+    for written, allowed in rule.only.items():
+        at = (*trail, "only", written)
+        if (unknown := _unknown(written, pattern, specs)) is not None:
+            yield places.key(at).fault(*unknown)
+            continue
+        for argument in _arguments(written, specs):
+            if (wrong := _unlistable(argument)) is not None:
+                yield places.key(at).fault(*wrong)
+                break
+            yield from _mistyped(at, argument, allowed, places)
+    for written, span in rule.limit.items():
+        at = (*trail, "limit", written)
+        if (unknown := _unknown(written, pattern, specs)) is not None:
+            yield places.key(at).fault(*unknown)
+        elif (unlimited := _unlimited(written, span, specs)) is not None:
+            yield places.value(at).fault(*unlimited)
+
+
+def _arguments(written: str, specs: Iterable[OperationSpec]) -> tuple[Argument, ...]:
+    """
+    Return the arguments that a name means in these operations, once for each kind.
+    """
+    found = {argument.kind: argument for spec in specs for argument in arguments_named(spec, written)}
+    return tuple(found.values())
+
+
+def _unknown(written: str, pattern: str, specs: tuple[OperationSpec, ...]) -> tuple[str, str] | None:
+    without = next((spec for spec in specs if not arguments_named(spec, written)), None)
+    if without is None:
+        return None
+    names = {name for spec in specs for _, name in spec.arguments}
+    through = "" if pattern in without.names else f", which `{pattern[:80]}` matches,"
+    hint = did_you_mean(bare_name(written), names)
+    if arguments_named(without, bare_name(written)):
+        elsewhere = arguments_named(without, bare_name(written))
+        hint = f"did you mean {listed(f'{argument.place}.{argument.name}' for argument in elsewhere)}?"
+    elif bare_name(written) in names:
+        hint = "write a rule for each operation that has it"
+    return f"`{without.name}`{through} has no argument `{written[:60]}`", hint
+
+
+def _unlistable(argument: Argument) -> tuple[str, str] | None:
+    if argument.kind in {Kind.ARRAY, Kind.OBJECT}:
+        what = "a list" if argument.kind is Kind.ARRAY else "a mapping"
+        return f"`{argument.name}` is {what}; `only` reads one value", "remove it: no single value pins it down"
+    return None
+
+
+def _mistyped(at: Trail, argument: Argument, allowed: tuple[Scalar, ...], places: Places) -> Iterator[Fault]:
+    for index, value in enumerate(allowed):
+        if not _is_of(argument.kind, value):
+            what, hint = _WRITTEN_AS[argument.kind]
+            spot = places.value((*at, index))
+            yield spot.fault(f"`{argument.name}` is {what}", hint.format(_shown(value)))
+
+
+def _is_of(kind: Kind, value: Scalar) -> bool:
+    match kind:
+        case Kind.STRING:
+            return isinstance(value, str)
+        case Kind.INTEGER | Kind.NUMBER:
+            return isinstance(value, int) and not isinstance(value, bool)
+        case Kind.BOOLEAN:
+            return isinstance(value, bool)
+        case _:
+            return True
+
+
+def _shown(value: Scalar) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _unlimited(
+    written: str, span: NumberRange | MoneyRange, specs: tuple[OperationSpec, ...]
+) -> tuple[str, str] | None:
+    name = bare_name(written)
+    for spec in specs:
+        meant = arguments_named(spec, written)
+        if any(argument.kind not in NUMBERS for argument in meant):
+            return f"`{name}` of `{spec.name}` is not a number: a limit cannot read it", "list its values under `only`"
+        amount = spec.amount
+        moves = amount is not None and spec.arguments.get((amount.place, amount.argument)) in meant
+        if moves and isinstance(span, NumberRange):
+            return f"`{name}` of `{spec.name}` is money", f"write the currency, in whole units: `{span} USD`"
+        if not moves and isinstance(span, MoneyRange):
+            other = f"the amount is `{amount.argument}`" if amount else "write a range without a currency"
+            return f"`{name}` of `{spec.name}` is not known to be an amount of money", other
+    return None
+
+
+def _headers(trail: Trail, card: AgentCard, written: Written) -> Iterator[Fault]:
+    reached = [name for name in card.allow if name in written.apis]
+    if any(name not in written.catalogs for name in reached):
+        return
+    known = {header for name in reached for header in written.catalogs[name].dialect.redirecting_headers}
+    for name in card.headers:
+        if name not in known:
+            message = f"`{name}` is no header that chooses whose object is touched, at any API that is allowed here"
+            yield written.places.key_folded((*trail, name)).fault(message, did_you_mean(name, known))

@@ -1,0 +1,206 @@
+"""
+A file, or a folder of them, as one frozen configuration; or every fault in it at once.
+
+A folder's files are read as one: `apis`, `agents` and `doors` are joined name by name, every other key stands in one
+file. Relative paths are relative to the folder that the file stands in. Nothing is taken from the environment, and
+nothing but these files and the catalogues that they name is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from config.catalog import CatalogFault
+from config.consistency import Written, bases_of, door_names, door_of, inconsistencies
+from config.faults import ConfigurationFault, Fault, Unreadable
+from config.policy import AgentCard
+from config.settings import ApiAccount, CredentialSource, Settings
+from config.shape import Model, Places, shaped
+from config.source import Source, merged, read_source
+from config.tables import Catalog, load_catalog
+from config.written import Address, Frozen, read_name
+
+# Sections whose members may stand in several files of a folder.
+BY_NAME: Mapping[str, object] = MappingProxyType({"apis": ApiAccount, "agents": AgentCard, "doors": Address})
+
+FREE_LOOPBACK = Address("127.0.0.1", 0)
+
+OpenCatalog = Callable[[str, Path], Catalog]
+
+
+class Document(Settings):
+    """
+    A whole configuration as it is written.
+    """
+
+    apis: Frozen[ApiAccount] = Field(default_factory=dict, validate_default=True)
+    """The API accounts, by a name of your own."""
+    agents: Frozen[AgentCard] = Field(default_factory=dict, validate_default=True)
+    """The agents' cards, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """
+    Everything that people wrote, checked, with the catalogue of each API; `version` changes when any of it does.
+
+    Doors in `settings` stand under their one name, `API` for an API's first base and `API.BASE` for the others.
+    """
+
+    settings: Settings
+    apis: Mapping[str, ApiAccount]
+    catalogs: Mapping[str, Catalog]
+    agents: Mapping[str, AgentCard]
+    version: str
+
+    def bases(self, api: str) -> tuple[str, ...]:
+        """
+        Return the bases of an API, its first one first.
+        """
+        return bases_of(self.catalogs[api])
+
+    def doors(self) -> dict[tuple[str, str], Address]:
+        """
+        Return where each base of each API listens; what nobody wrote is a free port on loopback.
+        """
+        doors = {}
+        for api in self.apis:
+            bases = self.bases(api)
+            for base in bases:
+                doors[api, base] = self.settings.doors.get(door_of(api, base, bases), FREE_LOOPBACK)
+        return doors
+
+    def upstream(self, api: str, base: str) -> str:
+        """
+        Return the origin at which a base of an API answers.
+        """
+        return self.apis[api].origins(dict.fromkeys(self.bases(api)) | self.catalogs[api].dialect.origins)[base]
+
+
+def load(path: Path, open_catalog: OpenCatalog = load_catalog) -> Configuration:
+    """
+    Read the configuration at a path. Raises `ConfigurationFault` with every fault that it has.
+    """
+    files, folder = _files(path)
+    source = merged([read_source(str(file), _bytes(file)) for file in files], BY_NAME)
+    if not source.whole:
+        raise ConfigurationFault(sorted(source.faults))
+    written, faults = _shape(source, folder, open_catalog)
+    faults = _in_order(source.faults, [*faults, *inconsistencies(written)])
+    if faults:
+        raise ConfigurationFault(faults)
+    return _configuration(written, folder)
+
+
+def _files(path: Path) -> tuple[list[Path], Path]:
+    if not path.is_dir():
+        return [path], path.parent
+    yaml = (file for file in path.iterdir() if file.suffix in {".yaml", ".yml"} and not file.name.startswith("."))
+    files = sorted(yaml)
+    if not files:
+        raise ConfigurationFault([Fault(str(path), 0, 0, "the folder holds no YAML file", "its files end in `.yaml`")])
+    return files, path
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        hint = "name the configuration with --config FILE or BREAKWATER_CONFIG"
+        raise ConfigurationFault([Fault(str(file), 0, 0, f"cannot be read: {error.strerror}", hint)]) from None
+
+
+def _in_order(spelling: list[Fault], meaning: list[Fault]) -> list[Fault]:
+    """
+    Return the faults by place. Where the spelling is wrong, what a value seems to mean is no fault of its own.
+    """
+    misspelt = {fault.place for fault in spelling}
+    return sorted({*spelling, *(fault for fault in meaning if fault.place not in misspelt)})
+
+
+def _shape(source: Source, folder: Path, open_catalog: OpenCatalog) -> tuple[Written, list[Fault]]:
+    places, value = Places(source), source.value
+    process = {key: member for key, member in value.items() if key not in {"apis", "agents"}}
+    settings, faults = shaped(Settings, process, (), places)
+    apis, wrong = _section(ApiAccount, "apis", value, places)
+    faults += wrong
+    agents, wrong = _section(AgentCard, "agents", value, places)
+    faults += wrong
+    catalogs: dict[str, Catalog] = {}
+    for name, account in apis.items():
+        try:
+            if account is not None:
+                catalogs[name] = open_catalog(account.catalog, folder)
+        except CatalogFault as error:
+            faults.append(places.value(("apis", name, "catalog")).fault(error.message, error.hint))
+    return Written(settings or Settings(), apis, catalogs, agents, places), faults
+
+
+def _section(
+    model: type[Model], section: str, value: Mapping[str, Any], places: Places
+) -> tuple[dict[str, Model | None], list[Fault]]:
+    members, faults = value.get(section, {}), []
+    if not isinstance(members, dict):
+        hint = "write `name:`, and what belongs to it indented below"
+        return {}, [places.value((section,)).fault("this must be a mapping", hint)]
+    read: dict[str, Model | None] = {}
+    for name, member in members.items():
+        try:
+            read_name(name)
+        except Unreadable as error:
+            faults.append(places.key((section, name)).fault(error.message, error.hint))
+        read[name], wrong = shaped(model, member, (section, name), places)
+        faults += wrong
+    return read, faults
+
+
+def _configuration(written: Written, folder: Path) -> Configuration:
+    apis = {name: account for name, account in written.apis.items() if account is not None}
+    agents = {name: card for name, card in written.agents.items() if card is not None}
+    content = {
+        "settings": plain(written.settings),
+        "apis": {name: plain(account) for name, account in apis.items()},
+        "agents": {name: plain(card) for name, card in agents.items()},
+        "catalogs": {name: catalog.digest for name, catalog in written.catalogs.items()},
+    }
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    names = door_names(written.catalogs)
+    doors = MappingProxyType({names[name]: address for name, address in written.settings.doors.items()})
+    return Configuration(
+        written.settings.model_copy(update={"state": folder / written.settings.state, "doors": doors}),
+        MappingProxyType({name: _anchored(account, folder) for name, account in apis.items()}),
+        MappingProxyType(dict(written.catalogs)),
+        MappingProxyType(agents),
+        hashlib.sha256(canonical.encode()).hexdigest(),
+    )
+
+
+def _anchored(account: ApiAccount, folder: Path) -> ApiAccount:
+    """
+    Return the account with the path of its credential made relative to the configuration's folder.
+    """
+    place: CredentialSource = account.credential
+    if place.file is None:
+        return account
+    return account.model_copy(update={"credential": place.model_copy(update={"file": folder / place.file})})
+
+
+def plain(value: object) -> object:
+    """
+    Return a model's content as JSON values, for its digest: every field with its default, whatever the file left out.
+    """
+    if isinstance(value, BaseModel):
+        return {name: plain(getattr(value, name)) for name in type(value).model_fields}
+    if isinstance(value, Mapping):
+        return {str(key): plain(member) for key, member in value.items()}
+    if isinstance(value, tuple):
+        return [plain(member) for member in value]
+    return value if value is None or isinstance(value, bool | int | float) else str(value)

@@ -1,0 +1,168 @@
+"""
+The agent card: who answers for an agent, and what it may do.
+
+A card allows operations, one by one or by glob, each under a rule; what it does not allow is refused, and `deny` wins
+over `allow`. A rule's `only` lists the values that an argument may have, its `limit` the range that it must lie in.
+Arguments are named as the API names them, at the top level, with `path.`, `query.` or `body.` before them to mean one
+place only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Annotated, ClassVar, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator
+from pydantic import WithJsonSchema as Schema
+
+from config.catalog import Argument, OperationSpec, Place
+from config.faults import Unreadable, did_you_mean
+from config.ranges import MoneyRange, NumberRange, read_range
+from config.written import NOT_YET, Frozen, Strict, Text
+
+Scalar = str | int | bool
+
+ENVIRONMENTS = ("production", "staging", "development", "test")
+
+# Tiers that are planned; only the first exists.
+TIERS_LATER = frozenset({"suggest", "approve", "shadow", "observe", "manual", "off"})
+
+_SCALARS = {"type": ["string", "integer", "boolean"]}
+
+
+def _read_allowed(written: object) -> tuple[Scalar, ...]:
+    values = tuple(written) if isinstance(written, list | tuple) else (written,)
+    if not values:
+        raise Unreadable("an empty list allows no value", "list the values, or remove the operation from `allow`")
+    for value in values:
+        if not isinstance(value, str | int):
+            raise Unreadable(
+                "`only` lists text, whole numbers, true and false", "a fraction is a `limit`: `12.5..12.5`"
+            )
+    return tuple(value for value in values if isinstance(value, str | int))
+
+
+Allowed = Annotated[
+    tuple[Scalar, ...],
+    PlainValidator(_read_allowed),
+    Schema({"anyOf": [_SCALARS, {"type": "array", "items": _SCALARS, "minItems": 1}]}),
+]
+Range = Annotated[
+    NumberRange | MoneyRange,
+    PlainValidator(read_range),
+    PlainSerializer(str, return_type=str),
+    Schema({"type": "string", "examples": ["1..100", "0.50..100 USD"]}),
+]
+
+
+class Rule(Strict):
+    """
+    Under what an operation is allowed; `{}` is without conditions.
+    """
+
+    later: ClassVar[frozenset[str]] = frozenset({"approve", "look", "refuse_if", "when", "examples", "caps", "tier"})
+
+    only: Frozen[Allowed] = Field(default_factory=dict, validate_default=True)
+    """The values that an argument may have, by its name: one value or a list. An argument that is absent has none."""
+    limit: Frozen[Range] = Field(default_factory=dict, validate_default=True)
+    """The range in which an argument must lie, both ends included: `1..100`, for money `0.50..100 USD`."""
+
+
+class Owners(Strict):
+    """
+    The people, by role, who answer for an agent.
+    """
+
+    business: Text | None = None
+    """Who wants what it does."""
+    technical: Text | None = None
+    """Who runs it."""
+    model: Text | None = None
+    """Who answers for its model."""
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """
+        Return the roles that nobody has.
+        """
+        return tuple(role for role in Owners.model_fields if getattr(self, role) is None)
+
+
+def _tier(written: object) -> object:
+    if isinstance(written, str) and written in TIERS_LATER:
+        raise Unreadable(f"tier `{written}` is {NOT_YET}", "write `auto`")
+    return written
+
+
+def _zone(written: str) -> str:
+    try:
+        return ZoneInfo(written).key
+    except (KeyError, ValueError, OSError):
+        hint = did_you_mean(written, available_timezones()) or "write an IANA name such as `Europe/Madrid`"
+        raise Unreadable(f"`{written[:60]}` is no time zone", hint) from None
+
+
+def _lowered(written: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+    lowered = {name.lower(): values for name, values in written.items()}
+    if len(lowered) < len(written):
+        raise Unreadable("a header stands here twice, in other capitals", "list it once, with all its values")
+    return MappingProxyType(lowered)
+
+
+def _values(written: object) -> object:
+    if not isinstance(written, list | tuple) or not written:
+        raise Unreadable("this must be a list of values", "write `[acct_1, acct_2]`")
+    return written
+
+
+class AgentCard(Strict):
+    """
+    One agent: the unit that people read and review.
+    """
+
+    later: ClassVar[frozenset[str]] = frozenset({
+        "caps", "breaker", "tasks", "conditions", "look", "refuse_if", "approve", "rollout", "loops", "throttle",
+    })  # fmt: skip
+
+    purpose: Text
+    """What it is for, in one sentence."""
+    owners: Owners = Owners()
+    """Who answers for it; all three where `environment` is production."""
+    environment: Literal["production", "staging", "development", "test"] = "production"
+    """Where it works. The strictest is the default, so that a forgotten line asks for more and not for less."""
+    tz: Annotated[Text, AfterValidator(_zone)] = "UTC"
+    """The IANA time zone in which its days and months begin."""
+    tier: Annotated[Literal["auto"], BeforeValidator(_tier)] = "auto"
+    """How much it may do alone. `auto`: what its card allows passes without asking anyone."""
+    allow: Frozen[Frozen[Rule]] = Field(default_factory=dict, validate_default=True)
+    """What it may do: `{API: {OPERATION-OR-GLOB: RULE}}`. Whatever is not here is refused, reads too."""
+    deny: Frozen[tuple[Text, ...]] = Field(default_factory=dict, validate_default=True)
+    """What it may not do although `allow` says so: `{API: [OPERATION-OR-GLOB]}`."""
+    headers: Annotated[Frozen[Annotated[tuple[Text, ...], BeforeValidator(_values)]], AfterValidator(_lowered)] = Field(
+        default_factory=dict, validate_default=True
+    )
+    """Values that it may send in headers that choose whose object is touched; names are kept in small letters."""
+
+
+def bare_name(written: str) -> str:
+    """
+    Return the name of an argument without the prefix that says its place.
+    """
+    return _split(written)[1]
+
+
+def arguments_named(spec: OperationSpec, written: str) -> tuple[Argument, ...]:
+    """
+    Return the declared arguments that a rule means by a name: in every place, or in the one that its prefix says.
+    """
+    places, name = _split(written)
+    return tuple(spec.arguments[place, name] for place in places if (place, name) in spec.arguments)
+
+
+def _split(written: str) -> tuple[Iterable[Place], str]:
+    prefix, dot, name = written.partition(".")
+    if dot and name and prefix in {place.value for place in Place}:
+        return (Place(prefix),), name
+    return tuple(Place), written

@@ -1,0 +1,257 @@
+"""
+The process and its API accounts: doors, state, store, ledger, time-outs, bounds.
+
+Every default stands here once, and in `example.yaml` with its reason, where a test compares the two.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import WithJsonSchema as Schema
+
+from config.faults import Unreadable
+from config.written import NOT_YET, Address, At, Frozen, Seconds, Size, Strict, Text, Upstream, Whole
+
+KIB, MIB = 2**10, 2**20
+
+# A write that is running when shutdown begins gets its whole time-out, and this long to be recorded.
+DRAIN_MARGIN_S = 5.0
+
+# The key under which an upstream stands that was written once, for every base.
+EVERY_BASE = "*"
+
+# What one log is called where nobody named it: a reserved name, so that it can never be taken for somebody's.
+UNNAMED_LOG = "breakwater.invalid/local/0"
+
+_ENV = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_LOG = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
+
+
+class Timeouts(Strict):
+    """
+    How long anything may take. Durations are written `250ms`, `5s`, `15m`.
+    """
+
+    later: ClassVar[frozenset[str]] = frozenset({"drain"})
+
+    connect_s: Seconds = Field(default=5.0, alias="connect")
+    """Until an upstream's socket stands, TLS included."""
+    first_byte_s: Seconds = Field(default=30.0, alias="first_byte")
+    """From the request's last byte to the answer's first."""
+    idle_s: Seconds = Field(default=30.0, alias="idle")
+    """Between two pieces of an upstream's answer."""
+    write_total_s: Seconds = Field(default=60.0, alias="write_total")
+    """For a whole write; when it passes, what happened is unknown."""
+    read_total_s: Seconds = Field(default=900.0, alias="read_total")
+    """For a whole read, which may stream."""
+    request_body_s: Seconds = Field(default=30.0, alias="request_body")
+    """Until an agent's request body has come."""
+    look_s: Seconds = Field(default=2.0, alias="look")
+    """For a read that a limit needs before it can judge a write."""
+    caller_deadline_s: Seconds = Field(default=12.0, alias="caller_deadline")
+    """How long a caller waits for a write, where `Breakwater-Deadline-Ms` does not say; the write itself runs on."""
+
+    @property
+    def drain_s(self) -> float:
+        """
+        Return how long a stop waits for writes: the longest of them, and the time to record it.
+        """
+        return self.write_total_s + DRAIN_MARGIN_S
+
+
+class Limits(Strict):
+    """
+    Bounds on what is held in memory at once.
+    """
+
+    body_bytes_max: Annotated[Size, Field(ge=KIB, le=32 * MIB)] = MIB
+    """The largest request body, unless an operation's catalogue allows more."""
+    answer_bytes_max: Annotated[Size, Field(ge=64 * KIB, le=32 * MIB)] = MIB
+    """The largest answer to a write that is kept; a larger one is passed on and recorded by commitment and length."""
+    connections: Annotated[Whole, Field(ge=1, le=65_536)] = 2048
+    """Open connections of agents, over all doors; the next one is refused."""
+
+
+class Segment(Strict):
+    """
+    When a ledger segment is sealed and the next one begun, whichever comes first.
+    """
+
+    max_bytes: Annotated[Size, Field(ge=MIB, le=1024 * MIB)] = 64 * MIB
+    """Its size."""
+    max_age_s: Annotated[Whole, Field(ge=1, le=86_400)] = 3600
+    """Its age in seconds."""
+
+
+class OnUnavailable(Strict):
+    """
+    What happens while the ledger cannot be written. Writes are always refused.
+    """
+
+    reads: Literal["refuse", "serve_unlogged"] = "refuse"
+    """`serve_unlogged` keeps reads available at the price of a gap in the record."""
+
+
+class Disk(Strict):
+    """
+    When the disk counts as full.
+    """
+
+    min_free_bytes: Annotated[Size, Field(ge=0)] = 512 * MIB
+    """Below so many free bytes the ledger takes no more writes."""
+    min_free_pct: Annotated[Whole, Field(ge=0, le=99)] = 5
+    """Below this part of the disk, in percent, likewise."""
+    reserve_bytes: Annotated[Size, Field(ge=0)] = 64 * MIB
+    """Set aside at start, so that a full disk can still be recorded."""
+
+
+def _log_name(written: str) -> str:
+    if written and (not _LOG.fullmatch(written) or len(written) > 200):
+        raise Unreadable(
+            "an origin has three parts of letters, digits, `.`, `_` and `-`", "write `example.com/payments/replica-1`"
+        )
+    return written
+
+
+class LedgerSettings(Strict):
+    """
+    The ledger: its name, its batches, its segments, and what happens without it.
+    """
+
+    later: ClassVar[frozenset[str]] = frozenset({"linger_ms", "entry_max_bytes", "signing", "anchors"})
+
+    origin: Annotated[str, Field(strict=True), AfterValidator(_log_name)] = ""
+    """The log's name, `DOMAIN/DEPLOYMENT/REPLICA`; empty on a developer's machine only."""
+    reads: Literal["appended", "durable"] = "appended"
+    """Whether a read waits until its entry is on disk (`durable`) or not (`appended`). Writes always wait."""
+    batch_max_entries: Annotated[Whole, Field(ge=1, le=4096)] = 512
+    """Entries that one sync makes durable."""
+    batch_max_bytes: Annotated[Size, Field(ge=64 * KIB, le=64 * MIB)] = 4 * MIB
+    """Bytes that one sync makes durable."""
+    max_pending: Annotated[Whole, Field(ge=1, le=65_536)] = 4096
+    """Entries that may wait for the disk; beyond it reads are shed first, writes last."""
+    segment: Segment = Segment()
+    """When a segment is sealed."""
+    on_unavailable: OnUnavailable = OnUnavailable()
+    """What happens while it cannot be written."""
+    disk: Disk = Disk()
+    """How much of the disk stays free."""
+
+    @property
+    def log_name(self) -> str:
+        """
+        Return the log's name without its epoch.
+        """
+        return self.origin or UNNAMED_LOG
+
+
+def _store(written: object) -> object:
+    if isinstance(written, str) and written.startswith(("redis://", "rediss://", "unix://")):
+        raise Unreadable(f"a store in Redis is {NOT_YET}", "write `memory`")
+    return written
+
+
+class Settings(Strict):
+    """
+    What the process needs to know beside its APIs and agents.
+    """
+
+    later: ClassVar[frozenset[str]] = frozenset({
+        "capture", "tokens", "vault", "kill", "approvals", "suggestions", "tracing", "tls", "replicas", "conditions",
+    })  # fmt: skip
+
+    state: Path = Path("breakwater-state")
+    """The state folder: ledger, keys, tokens. Relative to this file."""
+    doors: Frozen[At] = Field(default_factory=dict, validate_default=True)
+    """Where each API listens: `NAME` for its first base, `NAME.BASE` for another; without one, a free loopback port."""
+    shared: At | None = None
+    """One more port on which every API answers under the path prefix `/NAME` or `/NAME.BASE`; null is none."""
+    admin: At = Address("127.0.0.1", 8470)
+    """The operators' door: liveness, readiness, metrics, and commands under a token."""
+    store: Annotated[Literal["memory"], BeforeValidator(_store)] = "memory"
+    """Where open intents are counted."""
+    ledger: LedgerSettings = LedgerSettings()
+    """The record of every call."""
+    timeouts: Timeouts = Timeouts()
+    """How long anything may take."""
+    limits: Limits = Limits()
+    """How much may be held at once."""
+
+
+class CredentialSource(Strict):
+    """
+    Where an API account's real credential is read from, once, at start: `env` or `file`, never this file.
+    """
+
+    later: ClassVar[frozenset[str]] = frozenset({"vault", "oauth", "app"})
+
+    env: str | None = None
+    """The name of an environment variable."""
+    file: Path | None = None
+    """A file that holds nothing else. Relative to this file."""
+    user: Text | None = None
+    """The other half, where the API takes a name and a token in Basic: Jira's e-mail address."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_no_secret(cls, written: object) -> object:
+        """
+        Refuse a credential that stands in the file, without repeating it.
+        """
+        if not isinstance(written, Mapping | CredentialSource):
+            raise Unreadable(
+                "a credential is never written here", "name where it is read: `{env: NAME}` or `{file: PATH}`"
+            )
+        name = written.get("env") if isinstance(written, Mapping) else None
+        if name is not None and not (isinstance(name, str) and _ENV.fullmatch(name)):
+            raise Unreadable("`env` is the name of an environment variable", "write `{env: STRIPE_SECRET_KEY}`")
+        return written
+
+    @model_validator(mode="after")
+    def _is_one_place(self) -> CredentialSource:
+        """
+        Refuse two places, and none.
+        """
+        if (self.env is None) == (self.file is None):
+            raise Unreadable("a credential has exactly one place", "write either `{env: NAME}` or `{file: PATH}`")
+        return self
+
+
+def _by_base(written: object) -> object:
+    if isinstance(written, Mapping):
+        return written
+    return {} if written is None else {EVERY_BASE: written}
+
+
+class ApiAccount(Strict):
+    """
+    One account at one API: which catalogue it follows, where it answers, what opens it.
+    """
+
+    later: ClassVar[frozenset[str]] = frozenset({"breaker", "throttle", "concurrency", "dialect", "webhooks"})
+
+    catalog: Text
+    """A bundled catalogue (`stripe`, `github`, `jira`) or a file that `breakwater catalog import` wrote."""
+    upstream: Annotated[
+        Frozen[Upstream],
+        BeforeValidator(_by_base),
+        Schema({"anyOf": [{"type": "string"}, {"type": "object", "additionalProperties": {"type": "string"}}]}),
+    ] = Field(default_factory=dict, validate_default=True)
+    """Where it answers, if not where its catalogue says: one origin for every base, or `{BASE: ORIGIN}`."""
+    credential: CredentialSource
+    """Where its real credential is read from."""
+
+    def origins(self, defaults: Mapping[str, str | None]) -> Mapping[str, str]:
+        """
+        Return the origin of each base: written for it, written for every base, else the catalogue's own.
+
+        A base that none of them knows is left out.
+        """
+        every = self.upstream.get(EVERY_BASE)
+        found = {base: self.upstream.get(base) or every or default for base, default in defaults.items()}
+        return {base: str(origin) for base, origin in found.items() if origin is not None}

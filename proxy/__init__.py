@@ -1,0 +1,1 @@
+"""The road: bytes in, bytes out, everything that moves or lasts."""

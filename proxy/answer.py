@@ -1,0 +1,226 @@
+"""
+What goes back to an agent: the upstream's answer, or ours in the API's own error shape.
+
+Every answer of ours begins by saying whether anything happened. Statuses follow how vendors' SDKs retry: a status that
+they re-send by themselves is used only where nothing was sent and the same request may succeed soon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import orjson
+
+from breakers.call import Applied, Fault, Outcome, Sent
+from breakers.verdict import SENTENCES, Reason, Refuse
+from config.dialect import Dialect, render_error
+
+STATUS: Mapping[Reason, int] = MappingProxyType(
+    {
+        Reason.HEAD_MALFORMED: 400,
+        Reason.TARGET_MALFORMED: 400,
+        Reason.QUERY_MALFORMED: 400,
+        Reason.BODY_MALFORMED: 400,
+        Reason.VERSION_UNSUPPORTED: 400,
+        Reason.DOOR_UNKNOWN: 421,
+        Reason.METHOD_NOT_ALLOWED: 405,
+        Reason.EXPECTATION_FAILED: 417,
+        Reason.HEAD_TOO_LARGE: 431,
+        Reason.BODY_TOO_LARGE: 413,
+        Reason.BODY_TOO_SLOW: 400,
+        Reason.LENGTH_REQUIRED: 400,
+        Reason.MEDIA_TYPE_UNSUPPORTED: 415,
+        Reason.KEY_MISSING: 401,
+        Reason.KEY_UNKNOWN: 401,
+        Reason.KEYS_CONFLICT: 400,
+        Reason.TASK_UNSUPPORTED: 400,
+        Reason.IDEMPOTENCY_KEY_MALFORMED: 400,
+        Reason.ARGUMENT_MISTYPED: 400,
+        Reason.ARGUMENT_UNDECLARED: 400,
+        Reason.OPERATION_UNKNOWN: 403,
+        Reason.NOT_ALLOWED: 403,
+        Reason.LIMIT_EXCEEDED: 403,
+        Reason.AMOUNT_UNBOUNDED: 403,
+        Reason.KILLED: 403,
+        Reason.UNSETTLED_STATE: 503,
+        Reason.OUTCOME_UNKNOWN: 424,
+        Reason.ANSWER_NOT_KEPT: 424,
+        Reason.UPSTREAM_UNREACHABLE: 503,
+        Reason.UPSTREAM_TIMEOUT: 504,
+        Reason.UPSTREAM_MALFORMED: 502,
+        Reason.STORE_UNAVAILABLE: 503,
+        Reason.LEDGER_UNAVAILABLE: 503,
+        Reason.STOPPING: 503,
+        Reason.INTERNAL: 500,
+    }
+)
+
+RETRY_AFTER_S: Mapping[Reason, int] = MappingProxyType(
+    {
+        Reason.UNSETTLED_STATE: 1,
+        Reason.UPSTREAM_UNREACHABLE: 1,
+        Reason.STORE_UNAVAILABLE: 2,
+        Reason.LEDGER_UNAVAILABLE: 2,
+        Reason.STOPPING: 5,
+    }
+)
+"""Only where the same request may succeed soon: PyGithub re-sends any 403 that carries the header."""
+
+ALLOWED = "allowed"
+"""The decision on an answer that is the upstream's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """
+    An answer whose body is at hand. `keep_open` is False where the framing of the request is in doubt.
+    """
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    keep_open: bool = True
+
+
+@dataclass(slots=True)
+class Streamed:
+    """
+    An answer whose body is still coming; `whole` tells, at its end, whether it all came.
+
+    `conclude(delivered bytes, complete)` is awaited at its end, whatever the end.
+    """
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    chunks: AsyncIterator[bytes]
+    whole: Callable[[], bool]
+    conclude: Callable[[int, bool], Awaitable[None]]
+
+
+Answer = Whole | Streamed
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """
+    What our headers say about an answer: outcome and dispatched as `interface` names them, decision as `gate:reason`.
+    """
+
+    call: str
+    outcome: str
+    dispatched: str
+    decision: str
+
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """
+        Return the four headers that every answer carries.
+        """
+        return (
+            ("breakwater-call", self.call),
+            ("breakwater-outcome", self.outcome),
+            ("breakwater-dispatched", self.dispatched),
+            ("breakwater-decision", self.decision),
+        )
+
+
+def happened(dispatched: str, title: str) -> str:
+    """
+    Return the first sentence of an answer of ours: whether anything happened at the upstream.
+    """
+    return {
+        "no": f"Nothing was sent to {title}.",
+        "yes": f"The request WAS sent to {title}.",
+        "unknown": f"The request WAS sent to {title}; we do not know if it took effect.",
+    }[dispatched]
+
+
+def refusal(refuse: Refuse, call: str, dialect: Dialect | None, *, dispatched: str = "no") -> Whole:
+    """
+    Say no, or that we do not know, in the API's own error shape; without a dialect, as problem+json.
+    """
+    title = dialect.title if dialect else "the upstream"
+    status = STATUS[refuse.reason]
+    outcome = {"no": "denied", "yes": "executed", "unknown": "unknown"}[dispatched]
+    sentences = (happened(dispatched, title), refuse.detail, SENTENCES[refuse.reason])
+    details = {"reason": str(refuse.reason), "call": call, "dispatched": dispatched, **dict(refuse.details)}
+    message = " ".join(sentence for sentence in sentences if sentence)
+    media_type, body = render_error(dialect, status, str(refuse.reason), message, details)
+    marks = Marks(call, outcome, dispatched, f"{refuse.gate}:{refuse.reason}")
+    headers = [("content-type", media_type), *marks.headers()]
+    if dialect:
+        headers += [(name.lower(), value) for name, value in dialect.refusal_headers.items()]
+    if refuse.reason in RETRY_AFTER_S:
+        headers.append(("retry-after", str(RETRY_AFTER_S[refuse.reason])))
+    return Whole(status, tuple(headers), orjson.dumps(body))
+
+
+def written(call: str, outcome: Outcome, dialect: Dialect) -> Whole:
+    """
+    Return what the agent is told about a write that was dispatched, or could not be.
+
+    An upstream's answer passes as it came where it says what happened; where it leaves doubt, 424 says so.
+    """
+    if outcome.applied is Applied.UNKNOWN:
+        detail = "Do not re-issue it in any form; look the object up, or ask an operator, who has it on record."
+        details = (("upstream_status", str(outcome.status or "none")),)
+        return refusal(Refuse(Reason.OUTCOME_UNKNOWN, "forward", detail, details), call, dialect, dispatched="unknown")
+    if outcome.status is None:
+        return unsent(call, outcome.fault, dialect)
+    if outcome.fault is not None:
+        detail = f"{dialect.title} answered {outcome.status}, but the rest of its answer could not be kept."
+        return refusal(Refuse(Reason.ANSWER_NOT_KEPT, "forward", detail), call, dialect, dispatched="yes")
+    if outcome.status == 401:  # the field's own number
+        return credential_refused(call, outcome, dialect)
+    return Whole(outcome.status, (*outcome.headers, *_executed(call).headers()), outcome.body)
+
+
+def unsent(call: str, fault: Fault | None, dialect: Dialect) -> Whole:
+    """
+    Say that nothing could be sent: the upstream was out of reach, or writes were stopped at the last moment.
+    """
+    if fault is Fault.STOPPED:
+        return refusal(Refuse(Reason.KILLED, "kill", "Writes were stopped before it left."), call, dialect)
+    detail = f"No connection to {dialect.title} could be made ({fault})."
+    return refusal(Refuse(Reason.UPSTREAM_UNREACHABLE, "forward", detail), call, dialect)
+
+
+def read_failed(call: str, outcome: Outcome, dialect: Dialect) -> Whole:
+    """
+    Say that a read brought no answer that could be passed on.
+    """
+    if outcome.status == 401 and outcome.fault is None:  # the field's own number
+        return credential_refused(call, outcome, dialect)
+    if outcome.sent is Sent.NO:
+        return unsent(call, outcome.fault, dialect)
+    late = outcome.fault is Fault.TIMEOUT
+    reason = Reason.UPSTREAM_TIMEOUT if late else Reason.UPSTREAM_MALFORMED
+    detail = f"{dialect.title} did not give a whole answer to this read ({outcome.fault})."
+    return refusal(Refuse(reason, "forward", detail), call, dialect, dispatched="yes")
+
+
+def credential_refused(call: str, outcome: Outcome, dialect: Dialect) -> Whole:
+    """
+    Pass an upstream's 401 on in its shape, with a message that cannot be taken for a verdict on the agent's key.
+    """
+    message = (
+        f"The request WAS sent to {dialect.title} and not carried out: {dialect.title} refused Breakwater's own"
+        " credential. Your key is fine; tell the operator."
+    )
+    details = {"reason": "upstream-credential-refused", "call": call, "dispatched": "yes"}
+    media_type, body = render_error(dialect, outcome.status or 401, "upstream-credential-refused", message, details)
+    return Whole(
+        outcome.status or 401, (("content-type", media_type), *_executed(call).headers()), orjson.dumps(body)
+    )
+
+
+def read_headers(call: str, outcome_headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """
+    Return the headers of a read's answer that is passed on.
+    """
+    return (*outcome_headers, *_executed(call).headers())
+
+
+def _executed(call: str) -> Marks:
+    return Marks(call, "executed", "yes", f"forward:{ALLOWED}")

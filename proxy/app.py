@@ -1,0 +1,120 @@
+"""
+The composition root: the only place that builds rooms and joins them.
+
+What a room needs from outside (clock, randomness, disk, dialler, environment) is made here and passed down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import version
+
+from breakers.allowlist import compile_policy
+from breakers.store.memory import MemoryStore
+from config.consistency import door_of
+from config.load import Configuration
+from proxy.account import Account, open_account
+from proxy.clock import Clock, Randomness, SystemClock, system_randomness
+from proxy.dial import Address, Dialer
+from proxy.doors import SHARED, Door
+from proxy.forward import Forwarder
+from proxy.inflight import InFlight
+from proxy.keys import Keys
+from proxy.ledger.book import Ledger
+from proxy.ledger.disk import Disk, RealDisk
+from proxy.logline import JsonLog, Log
+from proxy.metrics import Metrics
+from proxy.rooms import Rooms
+from proxy.ulid import Ulids
+from proxy.upstreamkey import UpstreamKeys
+from proxy.outbound import Wires
+
+
+def open_ledger(
+    configuration: Configuration,
+    *,
+    clock: Clock | None = None,
+    randomness: Randomness = system_randomness,
+    disk: Disk | None = None,
+    new_epoch: str | None = None,
+) -> tuple[Ledger, Keys]:
+    """
+    Lock the state folder and open its ledger; return it with the view of agents' keys.
+
+    Raise `StartRefused` where the folder is locked, `LedgerDamaged` where its record does not verify.
+    """
+    ledger = Ledger.open(
+        configuration.settings.state,
+        settings=configuration.settings.ledger,
+        clock=clock or SystemClock(),
+        randomness=randomness,
+        disk=disk or RealDisk(),
+        config_hash=configuration.version,
+        software=version("breakwater"),
+        new_epoch=new_epoch,
+    )
+    keys = Keys()
+    for key in ledger.recovered.keys:
+        keys.minted(key)
+    return ledger, keys
+
+
+def declared_doors(configuration: Configuration) -> dict[str, Door]:
+    """
+    Return every door by name: one for each base of each API, and the shared one where it is configured.
+    """
+    doors = {}
+    for api, base in configuration.doors():
+        door = Door(door_of(api, base, configuration.bases(api)), api, base)
+        doors[door.name] = door
+    if configuration.settings.shared is not None:
+        doors[SHARED] = Door(SHARED)
+    return doors
+
+
+def open_accounts(configuration: Configuration, environ: Mapping[str, str]) -> dict[str, Account]:
+    """
+    Read every API's credential; raise `StartRefused` for the first that cannot be used.
+    """
+    return {
+        name: open_account(configuration, name, environ) for name in configuration.apis
+    }
+
+
+def build(
+    configuration: Configuration,
+    accounts: Mapping[str, Account],
+    ledger: Ledger,
+    keys: Keys,
+    doors: Mapping[str, Door],
+    taken: list[Address],
+    *,
+    clock: Clock | None = None,
+    randomness: Randomness = system_randomness,
+    log: Log | None = None,
+) -> Rooms:
+    """
+    Join the rooms of one running program. `taken` is filled with our own addresses, which nobody may dial.
+    """
+    clock = clock or SystemClock()
+    store = MemoryStore(clock.now)
+    for event in ledger.recovered.events:
+        store.apply(event)
+    settings = configuration.settings
+    return Rooms(
+        settings=settings,
+        accounts=accounts,
+        policy=compile_policy(configuration.agents, configuration.catalogs, configuration.version),
+        agents=frozenset(configuration.agents),
+        doors=doors,
+        keys=keys,
+        store=store,
+        ledger=ledger,
+        forward=Forwarder(accounts, Dialer(lambda: taken), settings.timeouts, clock, store),
+        wires=Wires(UpstreamKeys(ledger.ring.key("upstream-key"), randomness), randomness),
+        inflight=InFlight(),
+        clock=clock,
+        ids=Ulids(clock, randomness),
+        log=log or JsonLog(clock),
+        metrics=Metrics(),
+    )

@@ -1,0 +1,80 @@
+"""Where an agent's key may stand in a request, and what it looks like: exactly one, or the call has no caller."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+
+from breakers.verdict import Reason
+from proxy.errors import Refused
+
+# `bwk_`, the key's public id, its secret. No dots: some SDKs take a key of three dotted parts for a JWT. The bounds
+# leave room for longer secrets; nothing longer is hashed or looked up.
+_KEY = r"bwk_[A-Za-z0-9]{4,32}_[A-Za-z0-9_]{16,160}"
+KEY_PATTERN = re.compile(_KEY)
+
+# A key of the longest form in Basic, in base64, with its user name and the scheme; longer is nobody's key.
+CREDENTIAL_BYTES_MAX = 1_024
+
+_AUTHORIZATION = re.compile(r"([A-Za-z][A-Za-z0-9\-]{0,31}) +(\S+)").fullmatch
+
+
+def looks_like_key(text: str) -> bool:
+    """
+    Tell whether the whole of `text` has the shape of an agent's key.
+    """
+    return KEY_PATTERN.fullmatch(text) is not None
+
+
+def holds_key(text: str) -> bool:
+    """
+    Tell whether an agent's key stands anywhere in `text`.
+    """
+    return "bwk_" in text and KEY_PATTERN.search(text) is not None
+
+
+def extract_key(authorization: str | None, breakwater_key: str | None) -> str:
+    """
+    Return the one key that a request shows, from `Authorization` (Bearer, token, Basic) or `Breakwater-Key`.
+
+    Two that differ are refused as a conflict, none as missing, one that is not shaped like a key as unknown.
+    """
+    shown = [] if breakwater_key is None else [breakwater_key.strip()]
+    if authorization is not None:
+        shown += _from_authorization(authorization)
+    distinct = set(shown)
+    if not distinct:
+        raise Refused(Reason.KEY_MISSING, "The request shows no Breakwater key.")
+    if len(distinct) > 1:
+        raise Refused(Reason.KEYS_CONFLICT, "The request shows more than one key; send exactly one.")
+    key = distinct.pop()
+    if len(key) > CREDENTIAL_BYTES_MAX or not looks_like_key(key):
+        raise Refused(Reason.KEY_UNKNOWN, "The key is not one that Breakwater knows.")
+    return key
+
+
+def _from_authorization(value: str) -> list[str]:
+    if len(value) > CREDENTIAL_BYTES_MAX:
+        raise Refused(Reason.KEY_UNKNOWN, "The key is not one that Breakwater knows.")
+    if not value.strip():
+        return []
+    found = _AUTHORIZATION(value.strip())
+    if not found:
+        raise Refused(Reason.KEY_UNKNOWN, "The Authorization header is not `Bearer`, `token` or `Basic` with a key.")
+    scheme, credential = found.group(1).lower(), found.group(2)
+    if scheme in {"bearer", "token"}:
+        return [credential]
+    if scheme == "basic":
+        return _from_basic(credential)
+    raise Refused(Reason.KEY_UNKNOWN, "The Authorization header is not `Bearer`, `token` or `Basic` with a key.")
+
+
+def _from_basic(credential: str) -> list[str]:
+    try:
+        text = base64.b64decode(credential, validate=True).decode("ascii")
+    except (binascii.Error, ValueError):
+        raise Refused(Reason.KEY_UNKNOWN, "The Basic credential is not base64 of `user:password`.") from None
+    halves = text.partition(":")[::2]
+    # The other half is a user name or nothing; it is not a second credential.
+    return [half for half in halves if looks_like_key(half)] or [text]

@@ -1,0 +1,82 @@
+"""The program `breakwater`: finds the command, runs it, turns a refusal into `error:` and `hint:`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from config.faults import ConfigurationFault
+from proxy.cli import catalog, check, healthcheck, key, ledger, schema, serve, status
+from proxy.cli.say import error
+from proxy.errors import StartRefused
+
+DEFAULT_CONFIG = "breakwater.yaml"
+
+DESCRIPTION = """\
+Breakwater: between your agents and the APIs they can break.
+
+Agents point their ordinary SDKs at Breakwater's doors; it holds the real
+credentials, forwards what a card allows, and records every call.
+"""
+
+EPILOG = """\
+examples:
+  breakwater check
+  breakwater serve
+  breakwater key mint support_refund_agent
+  breakwater ledger tail
+
+The configuration is --config FILE, else $BREAKWATER_CONFIG, else breakwater.yaml.
+Exit codes: 0 done, 1 refused or failed, 2 usage.
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """
+    Return the parser of every command.
+    """
+    parser = argparse.ArgumentParser(
+        prog="breakwater", description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.set_defaults(config=None, json=False)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for command in (serve, check, schema, status, healthcheck, key, ledger, catalog):
+        command.add(commands)
+    _add_everywhere(parser)
+    return parser
+
+
+def _add_everywhere(parser: argparse.ArgumentParser) -> None:
+    """
+    Take the two global options before and after every command.
+    """
+    quiet = argparse.SUPPRESS
+    parser.add_argument("--config", type=Path, default=quiet, metavar="FILE", help="a file, or a folder of them")
+    parser.add_argument("--json", action="store_true", default=quiet, help="print data as JSON")
+    for action in parser._actions:  # noqa: SLF001 argparse has no public way to walk its commands
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+            for nested in set(action.choices.values()):
+                _add_everywhere(nested)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """
+    Run the program; return its exit code.
+    """
+    args = build_parser().parse_args(argv)
+    args.config = args.config or Path(os.environ.get("BREAKWATER_CONFIG", DEFAULT_CONFIG))
+    try:
+        return int(args.run(args))
+    except StartRefused as refused:
+        error(refused.error, refused.hint)
+    except ConfigurationFault as broken:
+        for fault in broken.faults:
+            error(str(fault), fault.hint)
+    except BrokenPipeError:
+        sys.stderr.close()
+    except KeyboardInterrupt:
+        error("interrupted", "")
+    return 1

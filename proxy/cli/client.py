@@ -1,0 +1,68 @@
+"""How commands reach a running process: its `run.json`, its operator token, its admin door."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from proxy.errors import StartRefused
+from proxy.ledger.disk import RealDisk, is_locked
+
+TIMEOUT_S = 10.0
+"""An admin door answers in milliseconds; a process that does not by then will not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """
+    A process that serves this state folder: its admin door and an operator's token.
+    """
+
+    pid: int
+    doors: dict[str, str]
+    token: str
+
+    def ask(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
+        """
+        Make one admin call; return its status and decoded body. Raise `StartRefused` where nobody answers.
+        """
+        where = urlsplit(self.doors["admin"])
+        connection = http.client.HTTPConnection(str(where.hostname), where.port, timeout=TIMEOUT_S)
+        try:
+            data = None if body is None else json.dumps(body)
+            connection.request(method, path, data, {"Authorization": f"Bearer {self.token}"})
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read())
+        except (OSError, ValueError, http.client.HTTPException):
+            hint = f"process {self.pid} holds the state folder; see its log"
+            raise StartRefused("the running Breakwater does not answer on its admin door", hint) from None
+        finally:
+            connection.close()
+
+    def insist(self, method: str, path: str, body: object = None) -> Any:
+        """
+        Make one admin call that must succeed; raise `StartRefused` with what the process said otherwise.
+        """
+        status, answer = self.ask(method, path, body)
+        if status >= 400:  # the protocol's own bound
+            raise StartRefused(str(answer.get("error", status)), str(answer.get("hint", "")))
+        return answer
+
+
+def find_running(state: Path) -> Running | None:
+    """
+    Return the process that serves this state folder, or None where the folder's lock is free.
+    """
+    if not is_locked(state, RealDisk()):
+        return None
+    try:
+        run = json.loads((state / "run.json").read_text())
+        token = (state / "admin.token").read_text().strip()
+        return Running(int(run["pid"]), dict(run["doors"]), token)
+    except (OSError, ValueError, KeyError, TypeError):
+        hint = "it is starting or stopping; try again in a moment"
+        raise StartRefused(f"a process holds {state}, but it is not ready", hint) from None

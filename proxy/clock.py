@@ -1,0 +1,53 @@
+"""The clock and the randomness that the program runs on: objects, so that a test can hold them still."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Protocol
+
+Randomness = Callable[[int], bytes]
+"""Return that many unpredictable bytes."""
+
+
+class Clock(Protocol):
+    """
+    Wall time for records and people, monotonic time for durations.
+    """
+
+    def now(self) -> datetime:
+        """
+        Return the wall time, in UTC.
+        """
+
+    def monotonic(self) -> float:
+        """
+        Return seconds that only grow, from an arbitrary start.
+        """
+
+
+class SystemClock:
+    """
+    The machine's own clock.
+    """
+
+    def now(self) -> datetime:
+        """
+        Return the wall time, in UTC.
+        """
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """
+        Return seconds that only grow, from an arbitrary start.
+        """
+        return time.monotonic()
+
+
+def system_randomness(count: int) -> bytes:
+    """
+    Return `count` bytes from the operating system.
+    """
+    return os.urandom(count)

@@ -1,0 +1,116 @@
+"""
+The admin door: health and metrics for machines without a token, everything else with an operator's.
+
+An agent's key is never a token here, and the doors of agents know none of these paths.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Awaitable, Callable
+
+import orjson
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from proxy.control.status import readiness, status
+from proxy.errors import LedgerUnavailable
+from proxy.keys import make_key
+from proxy.rooms import Rooms
+
+OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
+BODY_BYTES_MAX = 64 * 1024
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def reply(body: object, status_code: int = 200) -> web.Response:
+    """
+    Return a JSON answer.
+    """
+    return web.Response(body=orjson.dumps(body), status=status_code, content_type="application/json")
+
+
+def refuse(status_code: int, error: str, hint: str) -> web.Response:
+    """
+    Return a refusal: what was wrong, and what to do.
+    """
+    return reply({"error": error, "hint": hint}, status_code)
+
+
+def admin_app(rooms: Rooms, token: str, randomness: Callable[[int], bytes]) -> web.Application:
+    """
+    Build the admin door's application.
+    """
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path not in OPEN_PATHS:
+            shown = request.headers.get("Authorization", "").removeprefix("Bearer ")
+            if not hmac.compare_digest(shown.encode("utf-8", "replace"), token.encode()):
+                return refuse(401, "this needs an operator's token", "send the content of STATE/admin.token as Bearer")
+        try:
+            return await handler(request)
+        except LedgerUnavailable:
+            return refuse(503, "the ledger cannot be written, so nothing was changed", "see /readyz and the log")
+        except web.HTTPException as error:
+            return refuse(error.status, error.reason, "see `breakwater --help` for what there is")
+
+    app = web.Application(middlewares=[guard], client_max_size=BODY_BYTES_MAX)
+    _add_health(app, rooms)
+    _add_keys(app, rooms, randomness)
+    return app
+
+
+def _add_health(app: web.Application, rooms: Rooms) -> None:
+    async def livez(_: web.Request) -> web.Response:
+        return reply({"live": True})
+
+    async def readyz(_: web.Request) -> web.Response:
+        why = readiness(rooms)
+        return reply({"ready": not why, "why": why}, 503 if why else 200)
+
+    async def metrics(_: web.Request) -> web.Response:
+        rooms.metrics.sample(rooms.ledger, rooms.store, len(rooms.inflight))
+        return web.Response(body=generate_latest(rooms.metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def get_status(_: web.Request) -> web.Response:
+        return reply(status(rooms))
+
+    app.router.add_get("/livez", livez)
+    app.router.add_get("/readyz", readyz)
+    app.router.add_get("/metrics", metrics)
+    app.router.add_get("/v1/status", get_status)
+
+
+def _add_keys(app: web.Application, rooms: Rooms, randomness: Callable[[int], bytes]) -> None:
+    async def mint(request: web.Request) -> web.Response:
+        try:
+            body = orjson.loads(await request.read())
+            agent = body["agent"]
+        except (orjson.JSONDecodeError, KeyError, TypeError):
+            return refuse(400, "the body is not {\"agent\": NAME}", "send JSON with the agent's name")
+        if not isinstance(agent, str) or agent not in rooms.agents:
+            names = ", ".join(sorted(rooms.agents)) or "none"
+            return refuse(400, "no agent of that name has a card", f"agents in the configuration: {names}")
+        key, text = make_key(agent, randomness)
+        await rooms.ledger.key_minted(key.agent, key.kid, key.digest)
+        rooms.keys.minted(key)
+        return reply({"agent": key.agent, "kid": key.kid, "key": text}, 201)
+
+    async def listed(_: web.Request) -> web.Response:
+        return reply([{"kid": k.kid, "agent": k.agent, "revoked": k.revoked} for k in rooms.keys.all()])
+
+    async def revoke(request: web.Request) -> web.Response:
+        kid = request.match_info["kid"]
+        known = {key.kid: key for key in rooms.keys.all()}
+        if kid not in known:
+            return refuse(404, "no key has that id", "`breakwater key list` prints the ids")
+        if not known[kid].revoked:
+            await rooms.ledger.key_revoked(kid)
+            rooms.keys.revoked(kid)
+        return reply({"kid": kid, "agent": known[kid].agent, "revoked": True})
+
+    app.router.add_post("/v1/keys", mint)
+    app.router.add_get("/v1/keys", listed)
+    app.router.add_delete("/v1/keys/{kid}", revoke)

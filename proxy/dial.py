@@ -1,0 +1,121 @@
+"""
+Who may be dialled: the check sits on the socket, after every name has become an address.
+
+A name is never dialled at an address that is not public, whatever it resolved to a moment ago; an address that stands
+in the configuration is dialled exactly as written, unless it is a door of ours.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from proxy.errors import AddressRefused
+
+Address = tuple[str, int]
+NAT64 = ipaddress.ip_network("64:ff9b::/96")
+"""Addresses that a gateway turns into IPv4 ones (RFC 6052): judged by the address inside."""
+
+
+def is_public(host: str) -> bool:
+    """
+    Tell whether an IP address is one that the public internet routes to one machine.
+    """
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+        if inner is None and address in NAT64:
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if inner is not None and not is_public(str(inner)):
+            return False
+    return address.is_global and not address.is_multicast
+
+
+class Dialer:
+    """
+    Builds connectors that can only reach what the configuration allows.
+
+    `doors` returns the addresses that this process listens on, which are never an upstream.
+    """
+
+    def __init__(self, doors: Callable[[], Sequence[Address]]) -> None:
+        self._doors = doors
+        self._tls = ssl.create_default_context()
+
+    def connector(self, host: str, port: int, *, idle_s: float) -> aiohttp.TCPConnector:
+        """
+        Return a connector for one origin that reuses connections idle for less than `idle_s` seconds.
+
+        Raise `AddressRefused` where the origin is an address that is a door of ours; dialling raises it otherwise.
+        """
+        literal = _literal(host)
+
+        def guarded(info: Any) -> socket.socket:
+            family, kind, proto, _, sockaddr = info
+            self._check(str(sockaddr[0]), int(sockaddr[1]), allowed=(literal, port) if literal else None)
+            made = socket.socket(family=family, type=kind, proto=proto)
+            made.setblocking(False)
+            return made
+
+        return aiohttp.TCPConnector(
+            resolver=_Resolver(),
+            socket_factory=guarded,
+            ssl=self._tls,
+            limit=0,
+            keepalive_timeout=idle_s,
+            use_dns_cache=False,
+            timeout_ceil_threshold=float("inf"),
+        )
+
+    def _check(self, host: str, port: int, *, allowed: Address | None) -> None:
+        if any(_same_door((host, port), door) for door in self._doors()):
+            raise AddressRefused(f"{host}:{port} is a door of this Breakwater")
+        if allowed is not None:
+            if (ipaddress.ip_address(host), port) != (ipaddress.ip_address(allowed[0]), allowed[1]):
+                raise AddressRefused(f"{host}:{port} is not the address that the configuration names")
+        elif not is_public(host):
+            raise AddressRefused(f"{host} is not a public address")
+
+
+class _Resolver(AbstractResolver):
+    """
+    The system's resolver, all answers of it, with the first that must not be dialled refusing the name.
+    """
+
+    def __init__(self) -> None:
+        self._system = aiohttp.ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        answers = await self._system.resolve(host, port, family)
+        for answer in answers:
+            if not is_public(answer["host"]):
+                raise AddressRefused(f"{host} resolves to an address that is not public")
+        return answers
+
+    async def close(self) -> None:
+        await self._system.close()
+
+
+def _literal(host: str) -> str | None:
+    try:
+        return str(ipaddress.ip_address(host.strip("[]")))
+    except ValueError:
+        return None
+
+
+def _same_door(dialled: Address, door: Address) -> bool:
+    host, door_host = ipaddress.ip_address(dialled[0].partition("%")[0]), ipaddress.ip_address(door[0])
+    if dialled[1] != door[1]:
+        return False
+    return host == door_host or (door_host.is_unspecified and (host.is_loopback or host.is_unspecified))

@@ -1,0 +1,226 @@
+"""
+One request to an upstream and its answer, piece by piece, with every clock exact and no re-send.
+
+The gate stands in `ClientRequest.send`: the connection is up, not one byte has left. Whatever breaks before the gate was
+not sent; whatever breaks after it may have been.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+import aiohttp
+from aiohttp.connector import Connection
+from yarl import URL
+
+from breakers.call import Fault
+from config.settings import Timeouts
+from proxy.errors import AddressRefused, Broken
+from proxy.wire import Wire
+
+FRAMING_HEADERS = (b"content-length", b"transfer-encoding")
+
+
+class Gate:
+    """
+    The last moment: `permit` is asked once the connection stands, and says whether the first byte may leave.
+    """
+
+    def __init__(self, permit: Callable[[], Awaitable[bool]] | None = None) -> None:
+        self._permit = permit
+        self.passed = False
+        self.on_passed: Callable[[], None] = lambda: None
+
+    async def pass_through(self) -> None:
+        """
+        Let the request leave, or raise `Broken` with `STOPPED`.
+        """
+        if self._permit is not None and not await self._permit():
+            raise Broken(Fault.STOPPED)
+        self.passed = True
+        self.on_passed()
+
+
+_gate: ContextVar[Gate] = ContextVar("gate")
+
+
+class GatedRequest(aiohttp.ClientRequest):
+    """
+    A client request whose first byte waits for its gate.
+    """
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        """
+        Pass the gate of the exchange that this request belongs to, then send.
+        """
+        await _gate.get().pass_through()
+        return await super().send(conn)
+
+
+async def send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """
+    Turn a lost connection into an error of ours before aiohttp sends the request a second time.
+
+    aiohttp re-sends GET, PUT and DELETE after `ClientOSError` and `ServerDisconnectedError`, even on a fresh connection.
+    """
+    try:
+        return await handler(request)
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
+        raise Broken(Fault.RESET) from None
+
+
+def open_session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
+    """
+    Return a session that keeps nothing, follows nothing, decodes nothing and sends nothing twice.
+    """
+    return aiohttp.ClientSession(
+        connector=connector,
+        request_class=GatedRequest,
+        middlewares=(send_once,),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        trust_env=False,
+        raise_for_status=False,
+        skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+        timeout=aiohttp.ClientTimeout(total=None, ceil_threshold=float("inf")),
+        max_headers=128,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """
+    How long each part of an exchange may take, in seconds.
+    """
+
+    connect_s: float
+    first_byte_s: float
+    idle_s: float
+    total_s: float
+
+    @classmethod
+    def of(cls, timeouts: Timeouts, total_s: float) -> Budget:
+        """
+        Return the configured parts under a total of its own.
+        """
+        return cls(timeouts.connect_s, timeouts.first_byte_s, timeouts.idle_s, total_s)
+
+
+class Exchange:
+    """
+    One request on the wire; `async with` opens it to the answer's head, `chunks` reads the rest.
+
+    Everything raises `Broken`, and nothing else; leaving a whole answer unread closes the connection.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, origin: URL, wire: Wire, budget: Budget, gate: Gate) -> None:
+        self._session, self._origin, self._wire, self._budget, self.gate = session, origin, wire, budget, gate
+        self._total_at = 0.0
+        self._answer: aiohttp.ClientResponse | None = None
+        self._finished = False
+        self.status: int | None = None
+        self.raw_headers: tuple[tuple[bytes, bytes], ...] = ()
+
+    async def open(self, credential: tuple[str, str]) -> None:
+        """
+        Connect, pass the gate, send, and wait for the answer's head.
+        """
+        self._total_at = asyncio.get_running_loop().time() + self._budget.total_s
+        _gate.set(self.gate)
+        try:
+            async with asyncio.timeout_at(self._within(self._budget.connect_s)) as timer:
+                self.gate.on_passed = lambda: timer.reschedule(self._within(self._budget.first_byte_s))
+                self._answer = await self._request(credential)
+        except Exception as error:  # every way to fail is one of ours by the next line
+            raise Broken(fault_of(error, passed=self.gate.passed)) from None
+        self.status, self.raw_headers = self._answer.status, self._answer.raw_headers
+        if self.status < 200 or not framing_is_certain(self.raw_headers):
+            self.close()
+            raise Broken(Fault.MALFORMED)
+
+    async def _request(self, credential: tuple[str, str]) -> aiohttp.ClientResponse:
+        url = URL(f"{self._origin}{self._wire.target}", encoded=True)
+        headers = [*self._wire.headers, credential]
+        return await self._session.request(
+            self._wire.method, url, headers=headers, data=self._wire.body or None, allow_redirects=False
+        )
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """
+        Yield the answer's body as it comes.
+        """
+        if self._answer is None:
+            raise Broken(Fault.MALFORMED)
+        while True:
+            try:
+                async with asyncio.timeout_at(self._within(self._budget.idle_s)):
+                    piece = await self._answer.content.readany()
+            except Exception as error:  # every way to fail is one of ours by the next line
+                self.close()
+                raise Broken(fault_of(error, passed=True)) from None
+            if not piece:
+                self._finished = True
+                self._answer.release()
+                return
+            yield piece
+
+    def _within(self, seconds: float) -> float:
+        return min(self._total_at, asyncio.get_running_loop().time() + seconds)
+
+    def close(self) -> None:
+        """
+        Give the connection up, unless the answer was read to its end.
+        """
+        if self._answer is not None and not self._finished:
+            self._answer.close()
+
+
+def fault_of(error: BaseException, *, passed: bool) -> Fault:
+    """
+    Say how an exchange broke, by the error that ended it and whether the gate had been passed.
+    """
+    if isinstance(error, Broken):
+        return error.fault if passed or error.fault is Fault.STOPPED else Fault.CONNECT
+    if not passed:
+        return _fault_before(error)
+    if isinstance(error, TimeoutError):
+        return Fault.TIMEOUT
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return Fault.TRUNCATED
+    if isinstance(error, aiohttp.ClientResponseError | aiohttp.http_exceptions.HttpProcessingError | ValueError):
+        return Fault.MALFORMED
+    return Fault.RESET
+
+
+def _fault_before(error: BaseException) -> Fault:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, AddressRefused):
+            return Fault.REFUSED_ADDRESS
+        cause = getattr(cause, "os_error", None) or cause.__cause__ or cause.__context__
+    if isinstance(error, aiohttp.InvalidURL):  # a host that is neither a name nor an address in its one spelling
+        return Fault.REFUSED_ADDRESS
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return Fault.UNRESOLVED
+    if isinstance(error, aiohttp.ClientSSLError | aiohttp.ServerFingerprintMismatch | ssl.SSLError):
+        return Fault.TLS
+    return Fault.CONNECT
+
+
+def framing_is_certain(raw: tuple[tuple[bytes, bytes], ...]) -> bool:
+    """
+    Tell whether an answer's head says in exactly one way where its body ends.
+    """
+    framing = [(name.lower(), value.strip()) for name, value in raw if name.lower() in FRAMING_HEADERS]
+    if len(framing) > 1:
+        return False
+    if any(b"\x00" in value or b"\r" in value or b"\n" in value for _, value in raw):
+        return False
+    name, value = framing[0] if framing else (b"", b"")
+    return {b"content-length": value.isdigit(), b"transfer-encoding": value.lower() == b"chunked"}.get(name, True)

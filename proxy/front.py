@@ -1,0 +1,102 @@
+"""
+Between the socket and the pipeline: one request in, exactly one answer out, one line in the log.
+
+Whatever nobody foresaw becomes a plain message outside and detail inside; it is never a leak and never a guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from aiohttp import web
+
+from breakers.verdict import Reason, Refuse
+from proxy.answer import Answer, Whole, refusal
+from proxy.canonical.heads import canonical_head
+from proxy.canonical.target import parse_target
+from proxy.doors import Door, through
+from proxy.errors import LedgerUnavailable, Refused
+from proxy.inbound import Inbound
+from proxy.pipeline import handle
+from proxy.respond import respond
+from proxy.rooms import Rooms
+from proxy.trail import Trail
+
+
+class Front:
+    """
+    Serves every agents' door of one program.
+    """
+
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
+
+    def serving(self, door: Door) -> Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]:
+        """
+        Return the handler of one door's requests.
+        """
+
+        async def serve(request: web.BaseRequest) -> web.StreamResponse:
+            return await self._serve(door, request)
+
+        return serve
+
+    def unparsed(self, answer: Whole) -> Whole:
+        """
+        Count a request that never became one.
+        """
+        decision = dict(answer.headers)["breakwater-decision"]
+        self._rooms.ledger.edge_refused(Reason(decision.partition(":")[2]))
+        return answer
+
+    async def _serve(self, door: Door, request: web.BaseRequest) -> web.StreamResponse:
+        rooms = self._rooms
+        trail = Trail(rooms.ids.new(), rooms.clock, rooms.clock.monotonic(), door=door.name)
+        request.protocol.spoke()  # type: ignore[attr-defined] # every connection here is an AgentConnection
+        try:
+            answer = await self._answer(door, request, trail)
+            return await respond(request, answer, trail)
+        finally:
+            rooms.metrics.ended(trail)
+            rooms.log.write(trail.line())
+
+    async def _answer(self, door: Door, request: web.BaseRequest, trail: Trail) -> Answer:
+        rooms = self._rooms
+        try:
+            with trail.stage("inbound"):
+                inbound = self._receive(door, request, trail)
+            return await handle(inbound, rooms)
+        except Refused as no:
+            rooms.ledger.edge_refused(no.reason)
+            trail.verdict = "edge"
+            account = rooms.accounts.get(trail.api)
+            return refusal(Refuse(no.reason, "inbound", no.detail), trail.call, account.dialect if account else None)
+        except LedgerUnavailable as unavailable:
+            rooms.log.event("unrecorded", call=trail.call, why=str(unavailable))
+            return self._failed(trail, Reason.LEDGER_UNAVAILABLE, "It could not be recorded.")
+        except Exception as error:  # the last resort: an answer that claims nothing, a trace without values
+            rooms.log.failure(trail.call, error)
+            return self._failed(trail, Reason.INTERNAL, "Breakwater failed before it could be sent.")
+
+    def _failed(self, trail: Trail, reason: Reason, detail: str) -> Whole:
+        trail.verdict = "failed"
+        account = self._rooms.accounts.get(trail.api)
+        return refusal(Refuse(reason, "ledger", detail), trail.call, account.dialect if account else None)
+
+    def _receive(self, door: Door, request: web.BaseRequest, trail: Trail) -> Inbound:
+        rooms = self._rooms
+        if door.api:
+            trail.api = door.api
+        target = parse_target(request.raw_path)
+        meant, segments = through(door, target.segments, rooms.doors)
+        trail.api, trail.door = meant.api, meant.name
+        dialect = rooms.accounts[meant.api].dialect
+        version = (request.version.major, request.version.minor)
+        head = canonical_head(
+            request.method, version, request.raw_headers, dialect.forward_headers, dialect.redirecting_headers
+        )
+        trail.trace = head.trace
+        if rooms.stopping:
+            raise Refused(Reason.STOPPING, "It is shutting down.")
+        return Inbound(meant, head, replace(target, segments=segments), request, trail)

@@ -1,0 +1,65 @@
+"""
+Stage 1: what came over HTTP becomes a canonical head at once, and a bounded body later.
+
+The body is read only for a known caller and a known operation. Nothing here decides anything but whether the request has
+exactly one meaning.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from aiohttp import web
+from aiohttp.web_exceptions import HTTPException
+
+from breakers.verdict import Reason
+from proxy.canonical.heads import Head
+from proxy.canonical.target import Target
+from proxy.doors import Door
+from proxy.errors import Refused
+from proxy.trail import Trail
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+@dataclass(slots=True)
+class Inbound:
+    """
+    One request whose head is canonical and whose body still waits on the socket.
+    """
+
+    door: Door
+    head: Head
+    target: Target
+    request: web.BaseRequest
+    trail: Trail
+
+    async def body(self, bytes_max: int, within_s: float) -> bytes:
+        """
+        Read the body, at most `bytes_max` bytes of it and for at most `within_s` seconds.
+
+        Raise `Refused` where it is larger, slower, or does not end as it said it would.
+        """
+        announced = self.head.content_length or 0
+        if announced > bytes_max:
+            raise Refused(Reason.BODY_TOO_LARGE, f"The body may have {bytes_max} bytes.")
+        if self.head.expects_continue and (announced or self.head.chunked):
+            await self.request.writer.write(CONTINUE)
+            self.request.writer.output_size = 0
+        pieces: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(within_s):
+                while piece := await self.request.content.readany():
+                    size += len(piece)
+                    if size > bytes_max:
+                        raise Refused(Reason.BODY_TOO_LARGE, f"The body may have {bytes_max} bytes.")
+                    pieces.append(piece)
+        except TimeoutError:
+            raise Refused(Reason.BODY_TOO_SLOW, f"The body did not arrive within {within_s:g} seconds.") from None
+        except (web.RequestPayloadError, HTTPException, ValueError):
+            raise Refused(Reason.BODY_MALFORMED, "The body does not end as its head said it would.") from None
+        if not self.head.chunked and size != announced:
+            raise Refused(Reason.BODY_MALFORMED, "The body does not end as its head said it would.")
+        return b"".join(pieces)

@@ -1,0 +1,123 @@
+"""
+Drafts take their place in the log: index, time, the links of their task, and their payloads sealed beside them.
+
+Nothing is written here. The composition works on copies, so that a batch that cannot be written changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from proxy.ledger import frames, profile
+from proxy.ledger.blobs import OPENER_BYTES, Bound, Digest, commitment, seal
+from proxy.ledger.datakeys import NONCE_BYTES, DataKey
+from proxy.ledger.records import Draft, stamp, system
+from proxy.ledger.tail import LONG_AGO, Batch, Log, Segment, Written
+from proxy.ledger.tree import Frontier, leaf_hash
+
+STEP_BACK = timedelta(seconds=1)
+"""A clock that steps back further than ordinary corrections is worth a record."""
+
+TICK = timedelta(microseconds=1)
+
+ENTRY_VERSION = 1
+
+ENTRY_BYTES_MAX = 16_384
+"""Far above any entry of ours and far below the 65,535 bytes that readers of such logs can take."""
+
+KEPT_WHEN_OVER = frozenset(
+    {
+        "v", "k", "i", "id", "ts", "task", "tn", "tp", "call", "act", "tr", "at", "prov", "op", "m", "intent", "eff",
+        "sent", "st", "of", "wire", "req", "resp", "seen", "blobs", "kid", "hash", "agent", "mode", "scope", "epoch",
+    }
+)  # fmt: skip
+"""What an entry that would be too large still says: who, what, how it ended, and its commitments."""
+
+
+@dataclass(slots=True)
+class Composed:
+    """
+    A batch as it will stand on disk, and the log's end once it does.
+    """
+
+    tree: Frontier
+    last_ts: datetime
+    blob_end: int
+    frames: list[bytes] = field(default_factory=list)
+    blobs: list[bytes] = field(default_factory=list)
+    chains: dict[str, tuple[int, bytes]] = field(default_factory=dict)
+    written: list[Written] = field(default_factory=list)
+
+
+def compose(batch: Batch, segment: Segment, keys: dict[str, DataKey]) -> Composed:
+    """
+    Return a batch composed for the end of a segment; `keys` holds the data key of every task that has payloads.
+    """
+    log = batch.log
+    end = Composed(log.tree.copy(), log.last_ts, segment.blob_size)
+    if log.last_now != LONG_AGO and log.last_now - batch.now > STEP_BACK:
+        jump = (batch.now - log.last_now) // timedelta(milliseconds=1)
+        _add(end, batch, segment, system("log.clock", jump_ms=jump), None)
+        end.written.clear()
+    for draft in batch.drafts:
+        _add(end, batch, segment, draft, keys.get(draft.task))
+    return end
+
+
+def _add(end: Composed, batch: Batch, segment: Segment, draft: Draft, key: DataKey | None) -> None:
+    log, index = batch.log, end.tree.size
+    end.last_ts = max(batch.now, end.last_ts + TICK) if end.last_ts != LONG_AGO else batch.now
+    number, previous = end.chains.get(draft.task) or log.chains.get(draft.task) or (0, None)
+    entry: dict[str, object] = {
+        "v": ENTRY_VERSION,
+        "k": draft.kind,
+        "i": index,
+        "id": log.ulids.new(),
+        "ts": stamp(end.last_ts),
+        "task": draft.task,
+        "tn": number,
+        "tp": previous.hex() if previous else None,
+    }
+    named = {"call": draft.call, "act": draft.actor, "tr": draft.trace}
+    entry |= {name: value for name, value in named.items() if value is not None}
+    entry |= draft.fields
+    if draft.parts and key is not None:
+        entry["blobs"] = _seal_parts(end, log, segment, draft, key, entry)
+    body = _spell(entry)
+    leaf = leaf_hash(body)
+    end.tree.append(leaf)
+    end.chains[draft.task] = (number + 1, leaf)
+    end.frames.append(frames.frame(frames.Kind.ENTRY, body))
+    end.written.append(Written(index, leaf, end.last_ts))
+
+
+def _spell(entry: dict[str, object]) -> bytes:
+    # Drafts were checked against the profile when they were taken; what is added here is inside it.
+    body = profile.spell(entry)
+    if len(body) <= ENTRY_BYTES_MAX:
+        return body
+    kept = {name: value for name, value in entry.items() if name in KEPT_WHEN_OVER}
+    return profile.spell({**kept, "over": True})
+
+
+def _seal_parts(
+    end: Composed, log: Log, segment: Segment, draft: Draft, key: DataKey, entry: dict[str, object]
+) -> list[dict[str, object]]:
+    """
+    Seal a draft's payloads, put their commitments into its entry, and return where they will stand.
+    """
+    places: list[dict[str, object]] = []
+    for part in draft.parts:
+        opener = log.randomness(OPENER_BYTES)
+        c = commitment(opener, part.name, part.payload)
+        bound = Bound(log.origin, draft.task, draft.call or "", part.name)
+        blob = seal(key, log.randomness(NONCE_BYTES), opener, part.payload, bound, c)
+        said = {**part.more, "c": c.hex(), "n": part.payload.length}
+        entry[part.name] = {**said, "digest": True} if isinstance(part.payload, Digest) else said
+        place = {"p": part.name, "s": segment.first, "o": end.blob_end, "l": len(blob)}
+        places.append({**place, "h": sha256(blob).hexdigest(), "d": key.id})
+        end.blobs += frames.blob_frame(blob)
+        end.blob_end += frames.HEAD_BYTES + len(blob)
+    return places

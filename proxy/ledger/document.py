@@ -1,0 +1,150 @@
+"""
+The request as it is kept: one JSON document of the canonical form, without the fields that must never be stored.
+
+A field to leave out is spelled as the operation's arguments are (`card[number]`, `card.number`); lists are looked
+through, `*` stands for any one name. Credentials never get here: a canonical request does not hold them.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from breakers.call import Form, Json, Multipart, Opaque, Request
+
+_SPLIT = re.compile(r"[\[\].]+")
+
+
+def _names(path: str) -> tuple[str, ...]:
+    # An index or an empty bracket is a place in a list, not a name.
+    return tuple(name for name in _SPLIT.split(path) if name and not name.isdigit())
+
+
+class LeftOut:
+    """
+    The fields of one operation that are never stored, and which of them a request or an answer held.
+    """
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._paths = tuple((path, _names(path)) for path in paths)
+        self.found: set[str] = set()
+
+    def __repr__(self) -> str:
+        return f"LeftOut({len(self._paths)} fields, {len(self.found)} found)"
+
+    def __bool__(self) -> bool:
+        return bool(self._paths)
+
+    def covers(self, place: tuple[str, ...]) -> bool:
+        """
+        Tell whether a place is, or lies in, a field that is left out; what is covered counts as found.
+        """
+        for path, names in self._paths:
+            if len(place) >= len(names) and all(n in {"*", p} for n, p in zip(names, place, strict=False)):
+                self.found.add(path)
+                return True
+        return False
+
+    def pairs(self, pairs: Iterable[tuple[str, str]]) -> list[list[str]]:
+        """
+        Return the pairs of a query or form that may be stored.
+        """
+        return [[name, value] for name, value in pairs if not self.covers(_names(name))]
+
+    def value(self, value: object, place: tuple[str, ...] = ()) -> object:
+        """
+        Return what of a JSON value may be stored.
+        """
+        if isinstance(value, dict):
+            inner = {str(name): (*place, str(name)) for name in value}
+            return {n: self.value(value[n], at) for n, at in inner.items() if not self.covers(at)}
+        if isinstance(value, (list, tuple)):
+            return [self.value(item, place) for item in value]
+        return value
+
+    def answer(self, body: bytes) -> bytes:
+        """
+        Return what of an answer may be stored: its own bytes, unless it is JSON that holds such a field.
+        """
+        if not self._paths:
+            return body
+        try:
+            document = json.loads(body)
+        except (ValueError, RecursionError):
+            return body
+        before = len(self.found)
+        cleaned = self.value(document)
+        return spell(cleaned) if len(self.found) > before else body
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """
+    What is sealed beside the request itself: names of odd arguments, the agent's key, what left, why it was refused.
+    """
+
+    mistyped: tuple[str, ...] = ()
+    undeclared: tuple[str, ...] = ()
+    key: str | None = None
+    sent_headers: tuple[tuple[str, str], ...] = ()
+    refusal: tuple[tuple[str, str], ...] = ()
+
+
+def request_document(request: Request, left_out: LeftOut, extra: Extra) -> dict[str, object]:
+    """
+    Return the document of a request; `left_out` names in it what was found and not kept.
+    """
+    document: dict[str, object] = {
+        "v": 1,
+        "base": request.base,
+        "method": request.method,
+        "segments": list(request.segments),
+        "query": left_out.pairs(request.query),
+        "headers": [list(pair) for pair in request.headers],
+        "media_type": request.media_type,
+        "body": _body(request, left_out),
+        "dropped": list(request.dropped),
+        "mistyped": list(extra.mistyped),
+        "undeclared": list(extra.undeclared),
+        "key": extra.key,
+        "sent_headers": [list(pair) for pair in extra.sent_headers],
+        "refusal": [list(pair) for pair in extra.refusal],
+    }
+    if left_out.found:
+        document["left_out"] = sorted(left_out.found)
+    return {name: value for name, value in document.items() if value not in (None, [])}
+
+
+def _body(request: Request, left_out: LeftOut) -> object:
+    match request.body:
+        case None:
+            return None
+        case Form(pairs):
+            return {"form": left_out.pairs(pairs)}
+        case Json(value):
+            return {"json": left_out.value(value)}
+        case Multipart(parts):
+            kept = [part for part in parts if not left_out.covers(_names(part.name))]
+            return {
+                "parts": [
+                    {"name": p.name, "filename": p.filename, "type": p.media_type, "data": _base64(p.data)}
+                    for p in kept
+                ]
+            }
+        case Opaque(data):
+            # Nobody can tell what is in it, so where something must not be stored, none of it is.
+            return {"bytes": None if left_out else _base64(data), "length": len(data)}
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def spell(document: object) -> bytes:
+    """
+    Return the document's bytes: sorted and ASCII; numbers that JSON's reader gave us exactly keep their text.
+    """
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), default=str).encode()

@@ -1,0 +1,105 @@
+"""
+A new log beside a former one: what it takes over from what can still be read, and how it comes to exist.
+
+An epoch is written in a folder that is no epoch's yet, and renamed once its first batch is durable: either it began
+with everything in it or it never existed. From a damaged former log it takes agent keys only as far as that log
+verifies; of what stands behind the damage it believes what narrows (a revocation, a stop) and what leaves doubt (an
+intent), and nothing that widens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from proxy.ledger import frames
+from proxy.ledger.disk import Disk
+from proxy.ledger.fold import Fold, fold
+from proxy.ledger.layout import epoch_folder, segments
+from proxy.ledger.log import commit
+from proxy.ledger.records import Draft, recovery_opened, system
+from proxy.ledger.tail import Batch, Log
+from proxy.ledger.views import RUN, Kill
+
+BELIEVED = frozenset({"call.intent", "call.outcome", "recovery.opened", "key.revoked"})
+"""Kinds that are believed from behind the damage; a kill record is, where it stops."""
+
+
+def take_over(disk: Disk, former: Path, reason: str) -> tuple[Mapping[str, object], tuple[Draft, ...]]:
+    """
+    Return what a new epoch's first record says of the former log, and the records that carry its state over.
+    """
+    found = fold(disk, former)
+    for entry in _behind(disk, former, found):
+        _believe(found, entry)
+    views = found.views
+    previous = {"origin": views.origin, "size": found.tree.size, "root": found.tree.root().hex(), "reason": reason}
+    kill = views.kill or Kill(RUN, 0)
+    keys = [
+        system("key.minted", agent=key.agent, kid=key.kid, hash=key.digest)
+        for key in views.keys.values()
+        if not key.revoked
+    ]
+    doubts = [recovery_opened(w.opened, w.index, w.origin or views.origin) for w in views.open.values()]
+    return previous, (kill_changed(kill.mode, kill.epoch + 1), *keys, *doubts)
+
+
+def kill_changed(mode: str, epoch: int) -> Draft:
+    """
+    Return the record that says whether writes may pass at all.
+    """
+    return system("kill.changed", scope="all", mode=mode, epoch=epoch)
+
+
+def begin(disk: Disk, ledger: Path, number: int, log: Log, drafts: tuple[Draft, ...], now: datetime) -> None:
+    """
+    Write an epoch with these records as its first batch; it exists when this returns.
+    """
+    draft = epoch_folder(ledger, number).with_suffix(".new")
+    disk.remove(draft)
+    disk.make_folder(draft)
+    log.folder = draft
+    commit(Batch(log, drafts, now), disk)
+    assert log.segment is not None
+    disk.close(log.segment.entries)
+    disk.close(log.segment.blobs)
+    log.segment = None
+    # Stop here: the epoch is whole under a name that nobody reads; the next start begins it anew.
+    disk.rename(draft, epoch_folder(ledger, number))
+    disk.sync_folder(ledger)
+
+
+def _behind(disk: Disk, epoch: Path, found: Fold) -> Iterator[Mapping[str, Any]]:
+    """
+    Yield the entries that can still be read from the damage on.
+    """
+    if found.damage is None or found.damaged is None:
+        return
+    for _first, path in segments(disk, epoch):
+        if path.name < found.damaged.name:
+            continue
+        start = found.damage.good if path == found.damaged else 0
+        for frame in frames.salvage(disk.read(path), start):
+            if frame.kind is not frames.Kind.ENTRY:
+                continue
+            try:
+                entry = orjson.loads(frame.payload)
+            except ValueError:
+                continue
+            if isinstance(entry, dict):
+                yield entry
+
+
+def _believe(found: Fold, entry: Mapping[str, Any]) -> None:
+    kind = entry.get("k")
+    stops = kind == "kill.changed" and entry.get("mode") != RUN
+    if kind not in BELIEVED and not stops:
+        return
+    try:
+        found.views.see(int(entry["i"]), b"", entry)
+    except (KeyError, TypeError, ValueError):
+        return

@@ -1,0 +1,107 @@
+"""
+An epoch read from its first entry to its last: the tree, the views, and what is wrong, if anything is.
+
+Every segment's entries are hashed and every batch's root compared; payloads are not looked at (`verify` does).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from proxy.ledger.disk import Disk
+from proxy.ledger.layout import segments
+from proxy.ledger.replay import End, Ending, Replay, Stored
+from proxy.ledger.tree import Frontier
+from proxy.ledger.views import Views
+
+
+@dataclass(slots=True)
+class Newest:
+    """
+    The segment that was written last: its bytes, how they end, and how many bytes of payloads its entries point to.
+    """
+
+    first: int
+    path: Path
+    data: bytes
+    ending: Ending
+    blob_end: int
+
+
+@dataclass(slots=True)
+class Fold:
+    """
+    What an epoch says up to its end, or up to `damage`, which lies in the segment `damaged`.
+    """
+
+    tree: Frontier = field(default_factory=Frontier)
+    views: Views = field(default_factory=Views)
+    newest: Newest | None = None
+    damage: Ending | None = None
+    damaged: Path | None = None
+
+
+def read_entry(stored: Stored) -> Mapping[str, Any]:
+    """
+    Return what a stored entry says.
+
+    Raise `ValueError` where it is no JSON object.
+    """
+    entry = orjson.loads(stored.body)
+    if not isinstance(entry, dict):
+        raise ValueError("an entry is not an object")  # noqa: TRY004 whoever reads catches what any bad JSON raises
+    return entry
+
+
+def fold(disk: Disk, epoch: Path) -> Fold:
+    """
+    Read an epoch; stop at the first damage, having taken in every whole batch before it.
+    """
+    result = Fold()
+    found = segments(disk, epoch)
+    for position, (first, path) in enumerate(found):
+        newest = position == len(found) - 1
+        if first != result.tree.size:
+            ending = Ending(End.TAMPERED, 0, result.tree.size, 0, "entries are missing before this segment")
+            result.damage, result.damaged = ending, path
+            return result
+        segment = _fold_segment(disk.read(path), first, path, result)
+        if _is_damage(segment.ending, newest=newest):
+            result.damage, result.damaged = segment.ending, path
+            return result
+        result.newest = segment
+    return result
+
+
+def _fold_segment(data: bytes, first: int, path: Path, result: Fold) -> Newest:
+    replay = Replay(data, result.tree)
+    blob_end = 0
+    for batch in replay:
+        for stored in batch:
+            try:
+                entry = read_entry(stored)
+                result.views.see(stored.index, stored.leaf, entry)
+                blob_end = max(blob_end, *(end_of(place) for place in entry.get("blobs", ())), 0)
+            except (ValueError, KeyError, TypeError):
+                # The tree says that these are the bytes that were written; they are no entry of this program.
+                why = "an entry does not say what its kind says"
+                return Newest(first, path, data, Ending(End.TAMPERED, 0, stored.index, stored.offset, why), 0)
+        result.tree = replay.tree
+    return Newest(first, path, data, replay.ending, blob_end)
+
+
+def end_of(place: Mapping[str, Any]) -> int:
+    """
+    Return where a blob ends, by the place that an entry gives for it.
+    """
+    return int(place["o"]) + 8 + int(place["l"])
+
+
+def _is_damage(ending: Ending, *, newest: bool) -> bool:
+    # Only the newest segment may lack its seal or end in the middle of a batch.
+    return ending.end is End.TAMPERED or (not newest and ending.end is not End.SEALED)

@@ -1,0 +1,58 @@
+"""
+Where a ledger's files stand.
+
+    STATE/ledger/000001/seg-00000000000000000000.bwl     entries of the first epoch, from index 0
+                        seg-00000000000000000000.bwb     their payloads, sealed
+                        torn/                            what recovery cut off
+    STATE/ledger/000002/                                 the next epoch, begun by `serve --new-epoch`
+    STATE/ledger/000002.new/                             one whose beginning was cut short: it never existed
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from proxy.ledger.disk import Disk
+
+LEDGER, LOCK, KEY_RING, DATA_KEYS, ADMIN_TOKEN = "ledger", "lock", "keyring", "keys.db", "admin.token"
+TORN = "torn"
+
+_EPOCH = re.compile(r"\d{6}")
+_SEGMENT = re.compile(r"seg-(\d{20})\.bwl")
+
+
+def segment_name(first: int) -> str:
+    """
+    Return the name of the segment that begins with an index; its payloads are beside it, `.bwb` for `.bwl`.
+    """
+    return f"seg-{first:020d}.bwl"
+
+
+def blobs_beside(segment: Path) -> Path:
+    """
+    Return the file of a segment's payloads.
+    """
+    return segment.with_suffix(".bwb")
+
+
+def epochs(disk: Disk, ledger: Path) -> list[Path]:
+    """
+    Return the folders of a ledger's epochs, oldest first.
+    """
+    return [ledger / name for name in disk.names(ledger) if _EPOCH.fullmatch(name)]
+
+
+def epoch_folder(ledger: Path, number: int) -> Path:
+    """
+    Return the folder of an epoch.
+    """
+    return ledger / f"{number:06d}"
+
+
+def segments(disk: Disk, epoch: Path) -> list[tuple[int, Path]]:
+    """
+    Return the segments of an epoch with the index of their first entry, in order.
+    """
+    found = ((_SEGMENT.fullmatch(name), name) for name in disk.names(epoch))
+    return [(int(match.group(1)), epoch / name) for match, name in found if match]

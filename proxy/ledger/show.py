@@ -1,0 +1,135 @@
+"""
+How records are printed: a table of the newest, and all of one call with its payloads opened.
+
+What came from outside is printed on one line with its control characters spelled out, and cut where it is long; the
+whole of it is in the JSON.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from proxy.ledger.blobs import Digest, Kept, Opening, Payload
+from proxy.ledger.read import Payloads, Record
+
+TEXT_SHOWN_MAX = 2000
+"""A screen's worth of one payload."""
+
+WHY = {
+    Opening.MISSING: "its file is missing",
+    Opening.ERASED: "its key was destroyed",
+    Opening.BAD: "it is not what was recorded",
+}
+
+NAMES = {"req": "request", "resp": "upstream's answer", "seen": "shown to the agent"}
+
+HEADERS = ("index", "time", "kind", "call", "agent", "operation", "result")
+
+
+def row(record: Record) -> Sequence[object]:
+    """
+    Return a record as a row under `HEADERS`.
+    """
+    entry = record.entry
+    agent = entry.get("act", {}).get("agent") or entry.get("agent") or ""
+    return (record.index, entry["ts"], record.kind, entry.get("call", ""), agent, entry.get("op", ""), result(entry))
+
+
+def result(entry: Mapping[str, Any]) -> str:
+    """
+    Return what an entry comes to, in a few words.
+    """
+    match entry["k"]:
+        case "call.intent":
+            return "may be sent from here on"
+        case "call.decision":
+            return f"refused: {', '.join(entry['pol']['reasons'])}, status {entry['st']}"
+        case "call.outcome" | "call.look":
+            status = entry.get("st")
+            answer = f"status {status}" if status is not None else str(entry.get("err", {}).get("class", "no answer"))
+            return f"{entry['eff']}, sent {entry['sent']}, {answer}, {entry['up_ms']} ms"
+        case "call.delivery":
+            return f"cut off after {entry['bytes']} bytes"
+        case "edge.refused" | "agent.refused":
+            return ", ".join(f"{reason} {count}" for reason, count in sorted(entry["counts"].items()))
+        case "kill.changed":
+            return f"{entry['scope']}: {entry['mode']}, epoch {entry['epoch']}"
+        case "log.recovered":
+            return f"{entry['dropped_bytes']} bytes cut off"
+        case "key.minted" | "key.revoked":
+            return str(entry["kid"])
+        case "log.opened":
+            return str(entry["origin"])
+        case "log.closed":
+            return str(entry["reason"])
+        case _:
+            return ""
+
+
+def as_json(record: Record, payloads: Payloads | None = None) -> dict[str, object]:
+    """
+    Return a record with its place, and its payloads where they are to be opened.
+    """
+    place = {"epoch": record.epoch.name, "segment": record.segment.name, "offset": record.offset}
+    if payloads is None:
+        return {**place, "entry": record.entry}
+    opened = {part: _payload(payload) for part, payload in payloads.open(record).items()}
+    return {**place, "entry": record.entry, "payloads": opened}
+
+
+def _payload(payload: Payload | Opening) -> dict[str, object]:
+    match payload:
+        case Kept(data):
+            try:
+                return {"text": data.decode()}
+            except UnicodeDecodeError:
+                return {"base64": base64.b64encode(data).decode()}
+        case Digest(length, data):
+            return {"length": length, "sha256": data.hex()}
+        case Opening():
+            return {"unreadable": str(payload)}
+
+
+def lines(records: Sequence[Record], payloads: Payloads) -> Iterator[str]:
+    """
+    Yield the lines that tell a person of one call.
+    """
+    first = records[0].entry
+    yield f"call {first['call']}"
+    named = (("agent", first.get("act", {}).get("agent")), ("task", first["task"]), ("api", first.get("prov")))
+    for name, value in (*named, ("operation", first.get("op"))):
+        if value:
+            yield f"  {name:10} {value}"
+    for record in records:
+        yield ""
+        yield f"#{record.index}  {record.entry['ts']}  {record.kind}  {result(record.entry)}"
+        yield from _details(record.entry)
+        for part, payload in payloads.open(record).items():
+            yield f"  {NAMES.get(part, part)}: {_text(payload)}"
+
+
+def _details(entry: Mapping[str, Any]) -> Iterator[str]:
+    if policy := entry.get("pol"):
+        rules = ", ".join(policy.get("rules", ())) or policy.get("gate", "")
+        yield f"  judged by {rules} under {str(policy.get('ver'))[:12]}"
+    if moves := entry.get("moves"):
+        yield f"  moves {moves['micros']} micro-units of {moves['currency']}"
+    if entry.get("seen", {}).get("same"):
+        yield "  shown to the agent as it came"
+    if entry.get("rid"):
+        yield f"  the upstream calls it {entry['rid']}"
+    if entry.get("over"):
+        yield "  the entry was too large: names and commitments only"
+
+
+def _text(payload: Payload | Opening) -> str:
+    match payload:
+        case Opening():
+            return f"cannot be opened: {WHY[payload]}"
+        case Digest(length, data):
+            return f"{length} bytes, sha256 {data.hex()}"
+        case Kept(data):
+            text = data.decode("utf-8", "backslashreplace")
+            return text if len(text) <= TEXT_SHOWN_MAX else f"{text[:TEXT_SHOWN_MAX]}… ({len(data)} bytes)"

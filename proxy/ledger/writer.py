@@ -1,0 +1,267 @@
+"""
+The thread that writes: it takes what is queued, makes it durable as one batch, and tells those who wait.
+
+There is no linger: while one batch becomes durable the next one forms by itself. Everybody who waits on a batch is told
+by one call into the event loop.
+
+    ready ──disk full, or little room──▶ readonly ──room again──▶ ready
+      └───────────── any other fault of the disk ─────────────▶ poisoned (the process ends)
+
+Readonly refuses what can still be refused; what must be written (an outcome, the log's end) is tried with the reserve
+given up. Under load reads are shed first and writes at twice the bound; what must be written never is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from threading import Condition, Thread
+
+from proxy.clock import Clock
+from proxy.errors import LedgerUnavailable
+from proxy.ledger.disk import Disk
+from proxy.ledger.log import commit
+from proxy.ledger.records import Draft
+from proxy.ledger.space import LOOK_EVERY_S, Space
+from proxy.ledger.tail import Batch, Log, Written
+
+AGE_MAX_S = 0.25
+"""A queue whose oldest record waits longer than this is a disk that cannot keep up."""
+
+
+class State(StrEnum):
+    """
+    Whether records can be written.
+    """
+
+    READY = "ready"
+    READONLY = "readonly"
+    POISONED = "poisoned"
+
+
+class Rank(IntEnum):
+    """
+    What a record is worth when not all can be written: a read and a write can still be refused, an end cannot.
+    """
+
+    READ = 0
+    WRITE = 1
+    END = 2
+
+
+@dataclass(slots=True)
+class Stats:
+    """
+    What the writer did so far. `on_batch` is told the entries of each batch and the seconds until they were durable.
+    """
+
+    entries: int = 0
+    lost: int = 0
+    shed: int = 0
+    on_batch: Callable[[int, float], None] = field(default=lambda _entries, _seconds: None)
+
+
+@dataclass(slots=True)
+class Waiting:
+    """
+    A record in the queue, since when, and who is told where it stands.
+    """
+
+    draft: Draft
+    rank: Rank
+    since: float
+    size: int
+    future: asyncio.Future[Written]
+
+
+class Writer:
+    """
+    The queue before the log and the thread that empties it.
+    """
+
+    def __init__(
+        self, log: Log, disk: Disk, clock: Clock, space: Space, *, entries_max: int, bytes_max: int, pending_max: int
+    ) -> None:
+        self._log, self._disk, self._clock, self._space = log, disk, clock, space
+        self._entries_max, self._bytes_max, self._pending_max = entries_max, bytes_max, pending_max
+        self._queue: deque[Waiting] = deque()
+        self._changed = Condition()
+        self._busy = 0
+        self._closing = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: Thread | None = None
+        self._on_poisoned: Callable[[], None] = lambda: None
+        self.state = State.READY
+        self.fault: Exception | None = None
+        self.stats = Stats()
+
+    def __repr__(self) -> str:
+        return f"<Writer {self.state} pending={self.pending} {self._log!r}>"
+
+    @property
+    def pending(self) -> int:
+        """
+        Return how many records are not durable yet.
+        """
+        return len(self._queue) + self._busy
+
+    def start(self, loop: asyncio.AbstractEventLoop, on_poisoned: Callable[[], None]) -> None:
+        """
+        Begin to write; those who wait are told in `loop`.
+        """
+        self._loop, self._on_poisoned = loop, on_poisoned
+        self.look_at_space()
+        self._thread = Thread(target=self._run, name="ledger", daemon=True)
+        self._thread.start()
+
+    def admit(self, rank: Rank) -> None:
+        """
+        Refuse with `LedgerUnavailable` what could not be recorded now, or should give way to what is worth more.
+        """
+        if self.state is State.POISONED or self._closing:
+            raise LedgerUnavailable("the ledger is closed")
+        if rank is Rank.END:
+            return
+        if self.state is State.READONLY:
+            raise LedgerUnavailable("the disk is full")
+        # A write is worth more than a read: it is shed at twice the bound.
+        share = 2 if rank is Rank.WRITE else 1
+        with self._changed:
+            oldest = self._clock.monotonic() - self._queue[0].since if self._queue else 0.0
+        if self.pending >= self._pending_max * share or oldest > AGE_MAX_S * share:
+            self.stats.shed += 1
+            raise LedgerUnavailable("the disk does not keep up")
+
+    def submit(self, draft: Draft, rank: Rank, *, admitted: bool = False) -> asyncio.Future[Written]:
+        """
+        Queue a record, in the loop's own thread; the future says where it stands once it is durable.
+
+        Raise `LedgerUnavailable` where it is not admitted; what was admitted before it was done is taken as it comes.
+        """
+        self.admit(Rank.END if admitted else rank)
+        assert self._loop is not None
+        future: asyncio.Future[Written] = self._loop.create_future()
+        # Whoever does not wait is not told that it failed; the count of lost records is.
+        future.add_done_callback(_look)
+        size = sum(len(part.payload.data) for part in draft.parts)
+        with self._changed:
+            self._queue.append(Waiting(draft, rank, self._clock.monotonic(), size, future))
+            self._changed.notify()
+        return future
+
+    def stop(self) -> None:
+        """
+        Return when everything that was queued is durable and the thread has ended; it blocks.
+        """
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join()
+
+    def take(self) -> list[Waiting]:
+        """
+        Take what the next batch is made of, oldest first.
+        """
+        batch: list[Waiting] = []
+        size = 0
+        with self._changed:
+            while self._queue and len(batch) < self._entries_max and (not batch or size < self._bytes_max):
+                size += self._queue[0].size
+                batch.append(self._queue.popleft())
+            self._busy = len(batch)
+        return batch
+
+    def look_at_space(self) -> None:
+        """
+        Become readonly where there is little room, and ready again where there is enough.
+        """
+        enough = self._space.enough(self._clock.monotonic())
+        if self.state is not State.POISONED:
+            self.state = State.READY if enough else State.READONLY
+
+    def write(self, batch: list[Waiting]) -> None:
+        """
+        Make a batch durable and tell those who wait, or tell them that it is not.
+        """
+        if self.state is State.POISONED:
+            return self._tell([], batch)
+        began = self._clock.monotonic()
+        try:
+            written, failed = self._commit(batch)
+        except Exception as fault:
+            # Not only what the disk says: after a fault that nobody foresaw, nobody knows what is on disk either.
+            self.state, self.fault = State.POISONED, fault
+            self._tell([], batch)
+            return self._call(self._on_poisoned)
+        return self._tell(written, failed, self._clock.monotonic() - began)
+
+    def _commit(self, batch: list[Waiting]) -> tuple[list[tuple[Waiting, Written]], list[Waiting]]:
+        try:
+            return self._commit_all(batch), []
+        except LedgerUnavailable:
+            self.state = State.READONLY
+            self._space.release()
+        must = [waiting for waiting in batch if waiting.rank is Rank.END]
+        rest = [waiting for waiting in batch if waiting.rank is not Rank.END]
+        try:
+            return self._commit_all(must) if must else [], rest
+        except LedgerUnavailable:
+            return [], batch
+
+    def _commit_all(self, batch: list[Waiting]) -> list[tuple[Waiting, Written]]:
+        drafts = tuple(waiting.draft for waiting in batch)
+        written = commit(Batch(self._log, drafts, self._clock.now()), self._disk)
+        return list(zip(batch, written, strict=True))
+
+    def _tell(self, written: list[tuple[Waiting, Written]], failed: list[Waiting], seconds: float = 0.0) -> None:
+        self.stats.entries += len(written)
+        self.stats.lost += len(failed)
+        good = [(waiting.future, where) for waiting, where in written]
+        bad = [waiting.future for waiting in failed]
+        self._call(self._tell_in_loop, good, bad, len(written), seconds)
+
+    def _tell_in_loop(
+        self,
+        good: list[tuple[asyncio.Future[Written], Written]],
+        bad: list[asyncio.Future[Written]],
+        entries: int,
+        seconds: float,
+    ) -> None:
+        for future, where in good:
+            if not future.done():
+                future.set_result(where)
+        for future in bad:
+            if not future.done():
+                future.set_exception(LedgerUnavailable("the record could not be made durable"))
+        if entries:
+            self.stats.on_batch(entries, seconds)
+
+    def _call(self, function: Callable[..., None], *arguments: object) -> None:
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(function, *arguments)
+
+    def _run(self) -> None:
+        while self._wait():
+            self.look_at_space()
+            if batch := self.take():
+                self.write(batch)
+                self._busy = 0
+
+    def _wait(self) -> bool:
+        """
+        Wait for work, at most until the disk should be looked at again; False means that there will be none.
+        """
+        with self._changed:
+            if not self._queue and not self._closing:
+                self._changed.wait(LOOK_EVERY_S)
+            return bool(self._queue) or not self._closing
+
+
+def _look(future: asyncio.Future[Written]) -> None:
+    if not future.cancelled():
+        future.exception()

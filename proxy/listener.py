@@ -1,0 +1,134 @@
+"""
+The agents' side of the socket: aiohttp's server with every dangerous default off.
+
+aiohttp's own error pages quote what came in, and its server drops every setting when one keyword is misspelt; so both are
+replaced here, by public names: `RequestHandler.handle_error` and `Server.__call__`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+
+from breakers.verdict import Reason, Refuse
+from proxy.answer import Whole, refusal
+
+HEAD_WITHIN_S = 15.0
+"""A head that takes longer is an attack or a dead peer; also how long an idle connection is kept."""
+
+LINGER_S = 1.0
+"""How long a body that nobody wants is read on, so that the peer sees the answer instead of a reset."""
+
+LINE_BYTES_MAX = 8190
+HEADERS_MAX = 128
+
+Serve = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+class AgentConnection(web.RequestHandler):
+    """
+    One agent's connection: bounded in time, closed on doubt, with error answers of ours.
+    """
+
+    def __init__(self, server: AgentServer, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(
+            server,
+            loop=loop,
+            keepalive_timeout=HEAD_WITHIN_S,
+            tcp_keepalive=True,
+            logger=logging.getLogger("breakwater.http"),
+            access_log=None,  # type: ignore[arg-type] # aiohttp's own way to say that nobody wants one
+            debug=False,
+            max_line_size=LINE_BYTES_MAX,
+            max_headers=HEADERS_MAX,
+            max_field_size=LINE_BYTES_MAX,
+            lingering_time=LINGER_S,
+            auto_decompress=False,
+            timeout_ceil_threshold=float("inf"),
+        )
+        self._agent_server = server
+        self._began: asyncio.TimerHandle | None = None
+        self._loop_of_connection = loop
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """
+        Accept the connection, unless there are too many, and give its first head a deadline.
+        """
+        super().connection_made(transport)
+        if not self._agent_server.admit():
+            self.force_close()
+            return
+        self._began = self._loop_of_connection.call_later(HEAD_WITHIN_S, self._close_if_silent)
+
+    def _close_if_silent(self) -> None:
+        self._began = None
+        self.force_close()
+
+    def spoke(self) -> None:
+        """
+        Note that a whole head arrived: from here on aiohttp's keep-alive bounds the next one.
+        """
+        if self._began is not None:
+            self._began.cancel()
+            self._began = None
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """
+        Forget the connection.
+        """
+        self.spoke()
+        super().connection_lost(exc)
+
+    def handle_error(
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        """
+        Answer what did not parse, or an exception that nobody foresaw, with words of ours and close the connection.
+        """
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer had begun")
+        answer = self._agent_server.on_error(exc, status)
+        response = web.Response(status=answer.status, headers=dict(answer.headers), body=answer.body)
+        response.force_close()
+        return response
+
+
+class AgentServer(web.Server):
+    """
+    Builds an `AgentConnection` for every peer of one door.
+    """
+
+    def __init__(self, serve: Serve, *, connections_max: int, on_error: Callable[[BaseException | None, int], Whole]):
+        super().__init__(serve, handler_cancellation=False)
+        self._connections_max = connections_max
+        self.on_error = on_error
+        self._event_loop = asyncio.get_running_loop()
+
+    def __call__(self) -> web.RequestHandler:
+        """
+        Build the protocol here, so that no keyword can be dropped on the way.
+        """
+        return AgentConnection(self, self._event_loop)
+
+    def admit(self) -> bool:
+        """
+        Tell whether one more connection fits.
+        """
+        return len(self.connections) <= self._connections_max
+
+
+def malformed(exc: BaseException | None, status: int, call: str) -> Whole:
+    """
+    Return the answer to a request that aiohttp could not parse, or that ended in an exception nobody foresaw.
+    """
+    if isinstance(exc, LineTooLong):
+        no = Refuse(Reason.HEAD_TOO_LARGE, "inbound", "A line of the head is too long.")
+    elif isinstance(exc, HttpProcessingError) or status == 400:  # aiohttp's own number for both
+        no = Refuse(Reason.HEAD_MALFORMED, "inbound", "The request is not well-formed HTTP/1.1.")
+    else:
+        no = Refuse(Reason.INTERNAL, "inbound", "Breakwater failed; the operator has the call's id in the log.")
+    return refusal(no, call, None)

@@ -1,0 +1,88 @@
+"""
+What Prometheus reads. Labels are bounded: never a task id, a path or an argument.
+
+A registry belongs to one running program, so that two in one process do not share counts.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from breakers.store.protocol import Store
+from proxy.ledger.book import Ledger
+from proxy.trail import Trail
+
+SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+"""From half a millisecond, about what a judged read costs us, to the longest write."""
+
+
+class Metrics:
+    """
+    Every metric of the program, by what it counts.
+    """
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        r = self.registry
+        self.calls = Counter(
+            "breakwater_calls_total", "Calls that ended, by verdict and outcome.",
+            ("api", "effect", "verdict", "outcome"), registry=r,
+        )  # fmt: skip
+        self.refusals = Counter(
+            "breakwater_refusals_total", "Answers of ours instead of the upstream's, by reason.", ("reason",), registry=r
+        )
+        self.stage_seconds = Histogram(
+            "breakwater_stage_seconds", "Time spent in each stage of a call.", ("stage",), buckets=SECONDS, registry=r
+        )
+        self.added_seconds = Histogram(
+            "breakwater_added_seconds", "Time that a call spent here and not at the upstream.",
+            ("effect",), buckets=SECONDS, registry=r,
+        )  # fmt: skip
+        self.writes_in_flight = Gauge("breakwater_in_flight", "Writes being carried now.", registry=r)
+        self.unknown_open = Gauge(
+            "breakwater_unknown_outcomes_open", "Writes whose outcome is not known.", registry=r
+        )
+        self.echoes = Counter(
+            "breakwater_credential_echoes_total", "Answers in which an upstream echoed our credential.",
+            ("api",), registry=r,
+        )  # fmt: skip
+        self.ledger_entries = Counter("breakwater_ledger_entries_total", "Entries made durable.", registry=r)
+        self.ledger_sync_seconds = Histogram(
+            "breakwater_ledger_sync_seconds", "Time until a batch of entries was durable.", buckets=SECONDS, registry=r
+        )
+        self.ledger_queue = Gauge("breakwater_ledger_queue", "Entries waiting to become durable.", registry=r)
+        self.ledger_ready = Gauge("breakwater_ledger_ready", "1 while the ledger can be written.", registry=r)
+        self.kill_epoch = Gauge("breakwater_kill_epoch", "The epoch of the newest kill record.", registry=r)
+
+    def watch(self, ledger: Ledger) -> None:
+        """
+        Take what the ledger says of each batch that became durable.
+        """
+
+        def on_batch(entries: int, seconds: float) -> None:
+            self.ledger_entries.inc(entries)
+            self.ledger_sync_seconds.observe(seconds)
+
+        ledger.stats.on_batch = on_batch
+
+    def sample(self, ledger: Ledger, store: Store, in_flight: int) -> None:
+        """
+        Read what is a state and not a count.
+        """
+        self.unknown_open.set(sum(intent.suspended for intent in store.open_intents()))
+        self.ledger_queue.set(ledger.pending)
+        self.ledger_ready.set(ledger.state == "ready")
+        self.kill_epoch.set(store.writes.epoch)
+        self.writes_in_flight.set(in_flight)
+
+    def ended(self, trail: Trail) -> None:
+        """
+        Count a request that was answered.
+        """
+        effect = trail.effect or "none"
+        self.calls.labels(trail.api or "none", effect, trail.verdict or "edge", trail.outcome or "none").inc()
+        if trail.reason:
+            self.refusals.labels(trail.reason).inc()
+        for stage, micros in trail.stages.items():
+            self.stage_seconds.labels(stage).observe(micros / 1_000_000)
+        self.added_seconds.labels(effect).observe(max(0, trail.total_us() - trail.upstream_us) / 1_000_000)

@@ -1,0 +1,240 @@
+"""
+The order of a call, written once: `handle`, which may be cancelled anywhere, and `carry_through`, which may not.
+
+    identify -> classify -> kill -> allowlist -> look -> limits -> reserve -> intent -> send -> outcome -> settle -> respond
+
+All branching is in `handle`; `carry_through` has none. Before the intent is durable nothing has left; after it the write
+runs to its end in a task of its own, whoever hangs up. A decision that cannot be recorded is a refusal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from breakers.call import Call, Caller, Request
+from breakers.decide import decide
+from breakers.store.protocol import HeldRead, HeldWrite, Stale
+from breakers.verdict import Ask, Forward, Reason, Refuse
+from proxy import classify
+from proxy.account import Account
+from proxy.answer import STATUS, Answer, Streamed, Whole, read_failed, read_headers, refusal, written
+from proxy.canonical.bodies import admit_body, parse_body
+from proxy.errors import LedgerUnavailable, OutcomeUnrecorded, Refused
+from proxy.identify import identify
+from proxy.inbound import Inbound
+from proxy.forward import Reading
+from proxy.ledger.book import READ_BYTES_KEPT, Capture, Declined, Delivered
+from proxy.look import look, own_read
+from proxy.rooms import Rooms
+
+REDECISIONS_MAX = 4
+"""A look, a generation that moved, another look, another move: more than that is a state that does not settle."""
+
+
+async def handle(inbound: Inbound, rooms: Rooms) -> Answer:
+    """
+    Carry one request through the ten stages and return its answer.
+    """
+    account = rooms.accounts[inbound.door.api]
+    with inbound.trail.stage("identify"):
+        caller = _identified(inbound, rooms)
+    if isinstance(caller, Refuse):
+        inbound.trail.verdict = "edge"
+        rooms.ledger.edge_refused(caller.reason)
+        return refusal(caller, inbound.trail.call, account.dialect)
+    inbound.trail.agent, inbound.trail.task = caller.agent, caller.task
+    with inbound.trail.stage("classify"):
+        call = await _recognised(inbound, caller, account, rooms)
+    if isinstance(call, Refuse):
+        return await _decline(inbound, caller, call, None, rooms)
+    return await _judged(call, inbound, account, rooms)
+
+
+async def _judged(call: Call, inbound: Inbound, account: Account, rooms: Rooms) -> Answer:
+    trail = inbound.trail
+    facts = await rooms.store.facts(call)
+    for _ in range(REDECISIONS_MAX):
+        with trail.stage("decide"):
+            verdict = decide(call, rooms.policy, facts)
+        match verdict:
+            case Ask(reads):
+                with trail.stage("look"):
+                    facts = facts.with_looks(await look(call, reads, rooms))
+            case Refuse() as no:
+                return await _decline(inbound, call.caller, no, call, rooms)
+            case Forward() as go:
+                trail.verdict = "forward"
+                with trail.stage("reserve"):
+                    held = await rooms.store.reserve(go)
+                match held:
+                    case HeldWrite():
+                        return await _finish(held, inbound, account, rooms)
+                    case HeldRead():
+                        return await stream_through(held, inbound, account, rooms)
+                    case Stale():
+                        facts = (await rooms.store.facts(call)).with_looks(facts.looks)
+    moved = Refuse(Reason.UNSETTLED_STATE, "reserve", "The state that judges it kept moving.")
+    return await _decline(inbound, call.caller, moved, call, rooms)
+
+
+async def _finish(held: HeldWrite, inbound: Inbound, account: Account, rooms: Rooms) -> Answer:
+    """
+    Let the write run in a task of its own, and wait for it as long as its caller does.
+    """
+    call, trail = held.go.call, inbound.trail
+    task = rooms.inflight.start(carry_through(held, account, rooms, inbound))
+    patience_s = max(0.0, call.deadline_ms / 1000 - trail.total_us() / 1_000_000)
+    await asyncio.wait({task}, timeout=patience_s)
+    if not task.done():
+        detail = "It is still under way; its end will be on record. Do not re-issue it in any form."
+        late = Refuse(Reason.OUTCOME_UNKNOWN, "forward", detail)
+        return refusal(late, call.id, account.dialect, dispatched="unknown")
+    try:
+        return task.result()
+    except OutcomeUnrecorded:
+        lost = Refuse(Reason.OUTCOME_UNKNOWN, "ledger", "Its end could not be recorded. Do not re-issue it.")
+        return refusal(lost, call.id, account.dialect, dispatched="unknown")
+    except LedgerUnavailable as unavailable:
+        rooms.log.event("unrecorded", call=call.id, why=str(unavailable))
+        unwritten = Refuse(Reason.LEDGER_UNAVAILABLE, "ledger", "It could not be recorded, so it was not sent.")
+        return refusal(unwritten, call.id, account.dialect)
+    except Exception as error:  # the write may have left, so nothing here may claim that it did not
+        rooms.log.failure(call.id, error)
+        lost = Refuse(Reason.OUTCOME_UNKNOWN, "forward", "Breakwater failed while it was under way.")
+        return refusal(lost, call.id, account.dialect, dispatched="unknown")
+
+
+async def carry_through(held: HeldWrite, account: Account, rooms: Rooms, inbound: Inbound) -> Answer:
+    """
+    Record, send, record, settle: the write's one way, without a branch.
+    """
+    call, stage = held.go.call, inbound.trail.stage
+    wire = rooms.wires.write(call, account)
+    # Stop here: reserved, nothing sent, nothing on record. The reservation lives in memory and goes with the process.
+    with stage("intent"):
+        intent = await rooms.ledger.intend(held, wire)
+    # Stop here: on record, and it may have been sent. The next start finds it open and keeps it in doubt.
+    with stage("forward"):
+        outcome = await rooms.forward.write(intent)
+    answer = written(call.id, outcome, account.dialect)
+    with stage("outcome"):
+        await rooms.ledger.conclude(intent, outcome, answer)
+    # Stop here: known and on record, not settled. The next start replays the outcome and settles from it.
+    with stage("settle"):
+        await rooms.store.settle(held, outcome)
+    inbound.trail.upstream_us = outcome.upstream_us
+    return answer
+
+
+async def stream_through(held: HeldRead, inbound: Inbound, account: Account, rooms: Rooms) -> Answer:
+    """
+    Send a read and pass its answer on as it comes; cancelling it anywhere is harmless.
+    """
+    call, trail = held.go.call, inbound.trail
+    rooms.ledger.admit_read()
+    pass_ = own_read(held, rooms.wires.read(call.request))
+    with trail.stage("forward"):
+        reading = await rooms.forward.read(pass_)
+    trail.upstream_us = reading.outcome.upstream_us
+    failed = reading.outcome.status is None or reading.outcome.fault is not None
+    if failed or reading.outcome.status == 401:  # the field's own number
+        return await _read_ended(held, reading, account, rooms)
+    return _streamed(held, reading, rooms)
+
+
+async def _read_ended(held: HeldRead, reading: Reading, account: Account, rooms: Rooms) -> Whole:
+    await reading.close()
+    answer = read_failed(held.go.call.id, reading.outcome, account.dialect)
+    await rooms.ledger.read_done(held, reading.outcome, Delivered(answer.status, answer.body, len(answer.body), True))
+    await rooms.store.settle(held, reading.outcome)
+    return answer
+
+
+def _streamed(held: HeldRead, reading: Reading, rooms: Rooms) -> Streamed:
+    call, kept = held.go.call, Capture(READ_BYTES_KEPT)
+
+    async def chunks() -> AsyncIterator[bytes]:
+        async for piece in reading.chunks:
+            kept.feed(piece)
+            yield piece
+
+    async def conclude(delivered: int, complete: bool) -> None:  # noqa: FBT001 a callback's own shape
+        await reading.close()
+        seen = Delivered(reading.outcome.status or 0, kept.payload(), delivered, complete)
+        await rooms.ledger.read_done(held, reading.outcome, seen)
+        await rooms.store.settle(held, reading.outcome)
+
+    headers = read_headers(call.id, reading.outcome.headers)
+    return Streamed(reading.outcome.status or 0, headers, chunks(), lambda: reading.whole, conclude)
+
+
+async def _recognised(inbound: Inbound, caller: Caller, account: Account, rooms: Rooms) -> Call | Refuse:
+    """
+    Read what the call is: the operation from the head, then, for a known one only, the body and the arguments.
+    """
+    head, trail, timeouts = inbound.head, inbound.trail, rooms.settings.timeouts
+    try:
+        if head.task is not None:
+            raise Refused(Reason.TASK_UNSUPPORTED, "It names a task.")
+        match = classify.classify(account.catalog, inbound.door.base, head.method, inbound.target)
+        trail.operation, trail.effect = match.spec.name, str(match.spec.effect)
+        admit_body(match.spec, head)
+        bytes_max = match.spec.body_bytes_max or rooms.settings.limits.body_bytes_max
+        data = await inbound.body(bytes_max, timeouts.request_body_s)
+        media_type, body = parse_body(match.spec, head, data)
+        operation = classify.type_arguments(match, inbound.target.query, body, account.dialect.style)
+    except Refused as no:
+        return Refuse(no.reason, "classify", no.detail)
+    request = Request(
+        base=inbound.door.base,
+        method=head.method,
+        segments=inbound.target.segments,
+        query=inbound.target.query,
+        headers=head.headers,
+        media_type=media_type,
+        body=body,
+        dropped=head.dropped,
+        redirecting=head.redirecting,
+    )
+    deadline_ms = head.deadline_ms or round(timeouts.caller_deadline_s * 1000)
+    return Call(
+        id=trail.call,
+        at=rooms.clock.now(),
+        api=inbound.door.api,
+        caller=caller,
+        operation=operation,
+        request=request,
+        idempotency_key=head.idempotency_key,
+        deadline_ms=deadline_ms,
+        trace=head.trace,
+    )
+
+
+async def _decline(inbound: Inbound, caller: Caller, no: Refuse, call: Call | None, rooms: Rooms) -> Answer:
+    """
+    Record a refusal, then say it: one that cannot be recorded is still a refusal, with the ledger as its reason.
+    """
+    account = rooms.accounts[inbound.door.api]
+    inbound.trail.verdict = "refuse"
+    declined = Declined(
+        call=inbound.trail.call,
+        at=rooms.clock.now(),
+        api=inbound.door.api,
+        caller=caller,
+        method=inbound.head.method,
+        operation=call.operation.spec if call else None,
+        request=call.request if call else None,
+        refuse=no,
+        status=STATUS[no.reason],
+        policy_version=rooms.policy.version,
+    )
+    await rooms.ledger.decline(declined)
+    return refusal(no, inbound.trail.call, account.dialect)
+
+
+def _identified(inbound: Inbound, rooms: Rooms) -> Caller | Refuse:
+    try:
+        return identify(inbound.head, rooms.keys, rooms.agents, rooms.clock.now())
+    except Refused as no:
+        return Refuse(no.reason, "identify", no.detail)

@@ -1,0 +1,46 @@
+"""Everything that a call needs on its way, built once by the composition root and handed down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from breakers.decide import Policy
+from breakers.store.protocol import Store
+from config.settings import Settings
+from proxy.account import Account
+from proxy.clock import Clock
+from proxy.doors import Door
+from proxy.forward import Forwarder
+from proxy.inflight import InFlight
+from proxy.keys import Keys
+from proxy.ledger.book import Ledger
+from proxy.logline import Log
+from proxy.metrics import Metrics
+from proxy.ulid import Ulids
+from proxy.outbound import Wires
+
+
+@dataclass(slots=True)
+class Rooms:
+    """
+    The rooms that stages reach into. `addresses` is every listener's URL by door; `stopping` turns True at the first sign of a stop, and never back.
+    """
+
+    settings: Settings
+    accounts: Mapping[str, Account]
+    policy: Policy
+    agents: frozenset[str]
+    doors: Mapping[str, Door]
+    keys: Keys
+    store: Store
+    ledger: Ledger
+    forward: Forwarder
+    wires: Wires
+    inflight: InFlight
+    clock: Clock
+    ids: Ulids
+    log: Log
+    metrics: Metrics
+    addresses: dict[str, str] = field(default_factory=dict)
+    stopping: bool = False

@@ -1,0 +1,88 @@
+"""
+A credential as a value that redacts itself: in `repr`, in a log, in a dump, in an exception.
+
+Its text is read in one way only, `reveal`, which the code search of a reviewer finds.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NoReturn
+
+from config.settings import CredentialSource
+from proxy.errors import StartRefused
+
+CREDENTIAL_BYTES_MAX = 4096
+"""No vendor's key comes near this; a larger file is the wrong file."""
+
+
+class Secret:
+    """
+    A credential's text. It has no equality, no pickle and no other spelling than `***`.
+    """
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """
+        Return the text, for the one header that it belongs into.
+        """
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret does not leave its process")
+
+
+def read_credential(api: str, source: CredentialSource, environ: Mapping[str, str]) -> Secret:
+    """
+    Read an API account's credential from where the configuration says.
+
+    Raise `StartRefused` naming the API and the place, never the content, where there is none that could be a header.
+    """
+    if source.env is not None:
+        place, text = f"environment variable {source.env}", environ.get(source.env, "")
+    else:
+        place, text = f"file {source.file}", _read_file(api, Path(str(source.file)))
+    text = text.strip()
+    if not text:
+        raise StartRefused(f"the credential of API '{api}' is empty: {place}", "set it, or name another place in apis")
+    if not (text.isascii() and text.isprintable()) or " " in text or len(text) > CREDENTIAL_BYTES_MAX:
+        hint = f"it must be one line of printable ASCII without spaces, at most {CREDENTIAL_BYTES_MAX} bytes"
+        raise StartRefused(f"the credential of API '{api}' cannot be sent in a header: {place}", hint)
+    return Secret(text if source.user is None else f"{source.user}:{text}")
+
+
+def _read_file(api: str, path: Path) -> str:
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        hint = "check the path and its permissions; it is read as the user that runs Breakwater"
+        raise StartRefused(f"the credential of API '{api}' is unreadable: file {path}: {error.strerror}", hint) from None
+    try:
+        return raw[: CREDENTIAL_BYTES_MAX + 2].decode("ascii")
+    except UnicodeDecodeError:
+        raise StartRefused(f"the credential of API '{api}' is not text: file {path}") from None
+
+
+def spell_credential(scheme: str, secret: Secret) -> str:
+    """
+    Return the value of the header that carries a credential: scheme `bearer`, `token` or `basic`.
+    """
+    text = secret.reveal()
+    if scheme == "basic":
+        pair = text if ":" in text else f"{text}:"
+        return "Basic " + base64.b64encode(pair.encode()).decode()
+    return {"bearer": "Bearer ", "token": "token "}[scheme] + text

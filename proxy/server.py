@@ -1,0 +1,244 @@
+"""
+The process: listeners, signals, drain. Startup, serve, shutdown.
+
+Every address is taken before the state folder is touched, and nothing listens before the ledger is open: a start that
+fails leaves nothing behind that it did not find.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+import uvloop
+from aiohttp import web
+from aiohttp.http import HttpRequestParser
+
+from config.load import Configuration, load
+from config.written import Address as Listen
+from proxy import app
+from proxy.account import Account
+from proxy.answer import Whole
+from proxy.clock import SystemClock, system_randomness
+from proxy.control.api import admin_app
+from proxy.doors import Door
+from proxy.errors import StartRefused
+from proxy.front import Front
+from proxy.ledger.disk import RealDisk
+from proxy.ledger.state import read_admin_token
+from proxy.listener import AgentServer, malformed
+from proxy.logline import JsonLog, LibraryLines
+from proxy.rooms import Rooms
+
+BACKLOG = 1024
+
+ADMIN = "admin"
+
+
+@dataclass(slots=True)
+class Listener:
+    """
+    One bound address: `door` is None for the admin door.
+    """
+
+    name: str
+    door: Door | None
+    sock: socket.socket
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """
+        Return where it is bound.
+        """
+        host, port = self.sock.getsockname()[:2]
+        return str(host), int(port)
+
+    @property
+    def url(self) -> str:
+        """
+        Return its base URL, as an SDK takes it.
+        """
+        host, port = self.address
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def run(config: Path, environ: Mapping[str, str], new_epoch: str | None) -> int:
+    """
+    Load the configuration and serve until a signal. Return the exit code.
+    """
+    if "Py" in HttpRequestParser.__name__:
+        raise StartRefused("aiohttp runs without its C parser", "reinstall aiohttp, and unset AIOHTTP_NO_EXTENSIONS")
+    configuration = load(config)
+    accounts = app.open_accounts(configuration, environ)
+    return uvloop.run(_serve(configuration, accounts, new_epoch))
+
+
+async def _serve(configuration: Configuration, accounts: Mapping[str, Account], new_epoch: str | None) -> int:
+    doors = app.declared_doors(configuration)
+    listeners = bind(configuration, doors)
+    try:
+        program = await startup(configuration, accounts, doors, listeners, new_epoch)
+    except BaseException:
+        for listener in listeners:
+            listener.sock.close()
+        raise
+    return await program.until_stopped()
+
+
+def bind(configuration: Configuration, doors: Mapping[str, Door]) -> list[Listener]:
+    """
+    Take every address of the configuration, or none; raise `StartRefused` naming the one that is busy.
+    """
+    settings = configuration.settings
+    addresses = configuration.doors()
+    wanted: list[tuple[str, Door | None, Listen]] = [(ADMIN, None, settings.admin)]
+    for name, agents_door in doors.items():
+        listen = addresses[agents_door.api, agents_door.base] if agents_door.api else settings.shared
+        if listen is not None:
+            wanted.append((name, agents_door, listen))
+    listeners: list[Listener] = []
+    try:
+        for name, door, listen in wanted:
+            listeners.append(Listener(name, door, _bind_one(name, listen)))
+    except BaseException:
+        for listener in listeners:
+            listener.sock.close()
+        raise
+    return listeners
+
+
+def _bind_one(name: str, listen: Listen) -> socket.socket:
+    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((listen.host, listen.port))
+    except OSError as error:
+        sock.close()
+        hint = "another process has it; name another port, or 0 for a free one"
+        raise StartRefused(f"door '{name}' cannot have {listen.host}:{listen.port}: {error.strerror}", hint) from None
+    return sock
+
+
+@dataclass(slots=True)
+class Program:
+    """
+    A running Breakwater.
+    """
+
+    rooms: Rooms
+    runners: list[web.ServerRunner | web.AppRunner]
+    state: Path
+    stop: asyncio.Event
+    failed: bool = False
+
+    async def until_stopped(self) -> int:
+        """
+        Wait for a signal or for the ledger to fail, then shut down. Return the exit code.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop.set)
+        await self.stop.wait()
+        await self.shutdown()
+        return 1 if self.failed else 0
+
+    async def shutdown(self) -> None:
+        """
+        Fail readiness, stop listening, let writes finish and be recorded, close the ledger.
+        """
+        rooms = self.rooms
+        rooms.stopping = True
+        rooms.log.event("stopping", in_flight=len(rooms.inflight))
+        for runner in self.runners[1:]:
+            for site in list(runner.sites):
+                await site.stop()
+        late = await rooms.inflight.drain(rooms.settings.timeouts.drain_s)
+        for runner in reversed(self.runners):
+            await runner.cleanup()
+        await rooms.forward.close()
+        await rooms.ledger.close("stopped")
+        (self.state / "run.json").unlink(missing_ok=True)
+        rooms.log.event("stopped", abandoned=late)
+
+
+async def startup(
+    configuration: Configuration,
+    accounts: Mapping[str, Account],
+    doors: Mapping[str, Door],
+    listeners: list[Listener],
+    new_epoch: str | None,
+) -> Program:
+    """
+    Open the ledger, join the rooms, listen, and say where.
+    """
+    clock = SystemClock()
+    log = JsonLog(clock)
+    logging.basicConfig(handlers=[LibraryLines(log)], level=logging.WARNING, force=True)
+    ledger, keys = app.open_ledger(configuration, clock=clock, new_epoch=new_epoch)
+    taken = [listener.address for listener in listeners]
+    rooms = app.build(configuration, accounts, ledger, keys, doors, taken, clock=clock, log=log)
+    rooms.addresses = {listener.name: listener.url for listener in listeners}
+    stop = asyncio.Event()
+    program = Program(rooms, [], configuration.settings.state, stop)
+    loop = asyncio.get_running_loop()
+
+    def poisoned() -> None:
+        program.failed = True
+        log.event("ledger-failed", state=ledger.state)
+        loop.call_soon_threadsafe(stop.set)
+
+    ledger.on_poisoned = poisoned
+    ledger.start(loop)
+    await ledger.recovery_opened()
+    rooms.metrics.watch(ledger)
+    rooms.forward.start()
+    front = Front(rooms)
+    for listener in listeners:
+        program.runners.append(await _listen(listener, rooms, front, configuration))
+    _announce(program, log)
+    return program
+
+
+async def _listen(
+    listener: Listener, rooms: Rooms, front: Front, configuration: Configuration
+) -> web.ServerRunner | web.AppRunner:
+    door = listener.door
+    runner: web.ServerRunner | web.AppRunner
+    if door is None:
+        token = read_admin_token(configuration.settings.state, RealDisk())
+        runner = web.AppRunner(admin_app(rooms, token, system_randomness), access_log=None)
+    else:
+
+        def on_error(exc: BaseException | None, status: int) -> Whole:
+            return front.unparsed(malformed(exc, status, rooms.ids.new()))
+
+        connections_max = configuration.settings.limits.connections
+        runner = web.ServerRunner(
+            AgentServer(front.serving(door), connections_max=connections_max, on_error=on_error)
+        )
+    await runner.setup()
+    await web.SockSite(runner, listener.sock, backlog=BACKLOG).start()
+    return runner
+
+
+def _announce(program: Program, log: JsonLog) -> None:
+    rooms = program.rooms
+    for doubt in rooms.store.open_intents():
+        log.event("in-doubt", intent=doubt.opened.intent, api=doubt.opened.api, operation=doubt.opened.operation)
+    run_file = {
+        "pid": os.getpid(),
+        "started": rooms.clock.now().isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "doors": rooms.addresses,
+    }
+    fresh = program.state / "run.json.new"
+    fresh.write_bytes(orjson.dumps(run_file))
+    fresh.replace(program.state / "run.json")
+    log.event("ready", **run_file)

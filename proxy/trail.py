@@ -1,0 +1,80 @@
+"""
+What one request leaves behind for people: stage timings, the canonical log line, and what the metrics count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from proxy.clock import Clock
+
+
+@dataclass(slots=True)
+class Trail:
+    """
+    One request's facts as they become known; `stages` maps a stage's name to microseconds.
+    """
+
+    call: str
+    clock: Clock
+    began: float
+    door: str = ""
+    api: str = ""
+    agent: str = ""
+    task: str = ""
+    operation: str = ""
+    effect: str = ""
+    verdict: str = ""
+    reason: str = ""
+    status: int = 0
+    outcome: str = ""
+    dispatched: str = ""
+    upstream_us: int = 0
+    answer_bytes: int = 0
+    trace: str | None = None
+    stages: dict[str, int] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """
+        Time one stage.
+        """
+        began = self.clock.monotonic()
+        try:
+            yield
+        finally:
+            self.stages[name] = self.stages.get(name, 0) + round((self.clock.monotonic() - began) * 1_000_000)
+
+    def total_us(self) -> int:
+        """
+        Return the microseconds since the request's head was read.
+        """
+        return round((self.clock.monotonic() - self.began) * 1_000_000)
+
+    def line(self) -> dict[str, object]:
+        """
+        Return the canonical log line of this request: only ids, names, codes and numbers.
+        """
+        return {
+            "ts": self.clock.now().isoformat(timespec="microseconds").replace("+00:00", "Z"),
+            "event": "call",
+            "call": self.call,
+            "door": self.door,
+            "api": self.api,
+            "agent": self.agent,
+            "task": self.task,
+            "operation": self.operation,
+            "effect": self.effect,
+            "verdict": self.verdict,
+            "reason": self.reason,
+            "status": self.status,
+            "outcome": self.outcome,
+            "dispatched": self.dispatched,
+            "total_us": self.total_us(),
+            "upstream_us": self.upstream_us,
+            "answer_bytes": self.answer_bytes,
+            "trace": self.trace,
+            "stages": self.stages,
+        }

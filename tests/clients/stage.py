@@ -1,0 +1,126 @@
+"""
+Where the script is played twice: two upstreams, and Breakwater in front of both.
+
+The secret and the agent's key are canaries: `check` fails if an upstream was ever sent the key, or if the agent or a
+log was ever shown the secret.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from loadtest.installation import Breakwater, agent, stripe_api
+from loadtest.upstreams.stripe import StripeSandbox
+from loadtest.upstreams.stripe.wiretap import forms
+from tests.clients.sdk import Sdk, client_style, global_style
+from tests.harness import Localstripe, in_thread, localstripe, running
+
+# localstripe takes only keys that begin like a secret one.
+SECRET = "sk_upstream-secret-canary"
+
+STYLES: dict[str, Callable[..., AbstractContextManager[Any]]] = {"global": global_style, "client": client_style}
+UPSTREAMS = ("sandbox", "localstripe")
+
+ALLOWED: dict[str, object] = {
+    "customers.*": {},
+    "payment_intents.*": {},
+    "charges.*": {},
+    "files.create": {},
+    "prices.retrieve": {},
+    "refunds.create": {"limit": {"amount": "0.50..100 USD"}},
+    "refunds.list": {},
+    "refunds.retrieve": {},
+    "refunds.update": {},
+    "v2.core.event_destinations.*": {},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """
+    Two upstreams and Breakwater, with one agent's key.
+    """
+
+    sandbox: StripeSandbox
+    localstripe: Localstripe
+    breakwater: Breakwater
+    key: str
+
+    def reset(self) -> None:
+        """
+        Make both upstreams forget what was done and seen.
+        """
+        self.sandbox.faults.clear()
+        self.sandbox.reset()
+        self.sandbox.wiretap.clear()
+        self.localstripe.reset()
+
+    @contextlib.contextmanager
+    def direct(self, upstream: str, style: str) -> Iterator[Sdk]:
+        """
+        Give an SDK that talks to the upstream itself.
+        """
+        url = self.sandbox.url if upstream == "sandbox" else self.localstripe.url
+        with STYLES[style](url, url, SECRET) as sdk:
+            yield sdk
+
+    @contextlib.contextmanager
+    def proxied(self, upstream: str = "sandbox", style: str = "client", key: str | None = None) -> Iterator[Sdk]:
+        """
+        Give an SDK that talks to Breakwater's doors, and check the canaries when it is done.
+        """
+        doors = self.breakwater.doors
+        with STYLES[style](doors[upstream], doors[f"{upstream}.files"], key or self.key) as sdk:
+            yield sdk
+            self.check(sdk)
+
+    def check(self, sdk: Sdk) -> None:
+        """
+        Fail if the key or the secret is where it must not be.
+        """
+        assert not self.sandbox.wiretap.contains(self.key), "the sandbox was sent the agent's key"
+        assert set(self.sandbox.wiretap.credentials) <= {SECRET}, "the sandbox was shown another credential"
+        seen = self.localstripe.seen.read_bytes()
+        assert not holds(seen, self.key), "localstripe was sent the agent's key"
+        assert not holds(bytes(sdk.http.received), SECRET), "the agent was shown the secret"
+        log = self.breakwater.log.read_bytes()
+        assert not holds(log, SECRET), "the log shows the secret"
+        assert not holds(log, self.key), "the log shows the agent's key"
+
+
+def holds(data: bytes, secret: str) -> bool:
+    """
+    Tell whether a secret stands in the data, plainly or in base64.
+    """
+    return any(form in data for form in forms(secret))
+
+
+@contextlib.contextmanager
+def stage(folder: Path) -> Iterator[Stage]:
+    """
+    Start everything, and stop it.
+    """
+    with ExitStack() as stack:
+        sandbox = stack.enter_context(in_thread(StripeSandbox(secret=SECRET)))
+        local = stack.enter_context(localstripe(folder / "localstripe"))
+        document = {
+            "apis": {"sandbox": stripe_api(sandbox.url), "localstripe": stripe_api(local.url)},
+            "agents": {"shop_agent": agent(dict.fromkeys(UPSTREAMS, ALLOWED))},
+        }
+        secrets = {"STRIPE_SECRET": SECRET}
+        installation, keys = stack.enter_context(running(folder / "breakwater", document, secrets, ["shop_agent"]))
+        yield Stage(sandbox, local, installation, keys["shop_agent"])
+
+
+def floors() -> dict[str, int]:
+    """
+    Return the least number of leaves that each comparison must look at.
+    """
+    read: dict[str, int] = json.loads(Path(__file__).with_name("floors.json").read_text())
+    return read

@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import stripe
+
+from loadtest.upstreams.stripe import Fault, HangUp, Status
+from tests.clients.compare import Step, compare
+from tests.clients.script import everywhere, on_the_sandbox
+from tests.clients.sdk import ClientStyle, Player, Sdk, error_of
+from tests.clients.stage import SECRET, STYLES, UPSTREAMS, Stage, floors, stage
+
+OUR_SHAPE = {"type", "code", "message"}
+
+
+@pytest.fixture(scope="module")
+def whole_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with stage(tmp_path_factory.mktemp("stage")) as made:
+        yield made
+
+
+@pytest.fixture
+def on(whole_stage: Stage) -> Stage:
+    whole_stage.reset()
+    return whole_stage
+
+
+def play(sdk: Sdk, on: Stage, upstream: str) -> tuple[list[Step], Counter[tuple[str, str]]]:
+    """
+    Play the whole script; return what was answered and which writes arrived.
+    """
+    player = Player(sdk)
+    everywhere(player)
+    if upstream == "sandbox":
+        on_the_sandbox(player, on.sandbox)
+    writes = Counter((seen.method, seen.path) for seen in on.sandbox.wiretap.requests if seen.method != "GET")
+    return player.steps, writes
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("upstream", UPSTREAMS)
+def test_same_through_the_door(on: Stage, upstream: str, style: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Everything that the SDK shows, and every write that arrives, is the same directly and through Breakwater."""
+    with on.direct(upstream, style) as sdk:
+        directly, arrived = play(sdk, on, upstream)
+    on.reset()
+    with on.proxied(upstream, style) as sdk:
+        through, arrived_through = play(sdk, on, upstream)
+    result = compare(directly, through)
+    with capsys.disabled():
+        sys.stdout.write(f"\n{upstream}, {style} style: {result.leaves} leaves of {len(directly)} answers compared\n")
+    assert not result.differences, "\n".join(result.differences)
+    assert arrived_through == arrived
+    assert result.leaves >= floors()[f"{upstream}-{style}"]
+
+
+def raised(sdk: Sdk, kind: type[stripe.StripeError], verb: str, *arguments: Any, **params: Any) -> dict[str, Any]:
+    """
+    Make a call that must fail in this way; return what the error shows, with our own headers.
+    """
+    with pytest.raises(kind) as caught:
+        getattr(sdk, verb)(*arguments, **params)
+    assert type(caught.value) is kind
+    headers = {name.lower(): value for name, value in (caught.value.headers or {}).items()}
+    ours = {name: value for name, value in headers.items() if name.startswith("breakwater-")}
+    shown = error_of(caught.value) | {"ours": ours, "retry": headers.get("stripe-should-retry")}
+    assert set(shown["body"]["error"]) >= OUR_SHAPE
+    assert shown["message"] == shown["body"]["error"]["message"]
+    assert len(ours["breakwater-call"]) == 26
+    return shown
+
+
+def paid(sdk: Sdk, amount: int = 20_000) -> str:
+    made = sdk.create("payment_intents", amount=amount, currency="usd", payment_method="pm_card_visa", confirm=True)
+    return str(made.latest_charge)
+
+
+# ---------------------------------------------------------------------------- answers that are ours, not the upstream's
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_unknown_key(on: Stage, style: str) -> None:
+    """A key that nobody minted is a 401 of ours, and nothing is sent."""
+    with on.proxied(style=style, key="bw_nobody") as sdk:
+        shown = raised(sdk, stripe.AuthenticationError, "retrieve", "customers", "cus_1")
+    assert (shown["status"], shown["body"]["error"]["code"]) == (401, "key-unknown")
+    assert shown["ours"]["breakwater-dispatched"] == "no"
+    assert on.sandbox.wiretap.requests == []
+
+
+@pytest.mark.parametrize(("verb", "arguments"), [("retrieve", ("customers", "cus_1")), ("create", ("customers",))])
+def test_credential_refused(on: Stage, verb: str, arguments: tuple[str, ...]) -> None:
+    """An upstream that refuses Breakwater's credential is a 401 that says whose it was."""
+    on.sandbox.secret = "rotated"
+    try:
+        with on.proxied() as sdk:
+            shown = raised(sdk, stripe.AuthenticationError, verb, *arguments)
+    finally:
+        on.sandbox.secret = SECRET
+    assert shown["status"] == 401
+    assert "Breakwater" in shown["message"]
+    assert "Invalid API Key" not in shown["message"]
+
+
+REFUSED: dict[str, tuple[str, tuple[str, ...], dict[str, Any], str]] = {
+    "over its limit": ("create", ("refunds",), {"charge": "paid", "amount": 10_001}, "limit-exceeded"),
+    "under its limit": ("create", ("refunds",), {"charge": "paid", "amount": 49}, "limit-exceeded"),
+    "all of it": ("create", ("refunds",), {"charge": "paid"}, "limit-exceeded"),
+    "of nothing": ("create", ("refunds",), {"charge": "ch_missing", "amount": 100}, "amount-unbounded"),
+    "off the list": ("create", ("prices",), {"currency": "usd", "unit_amount": 1}, "not-allowed"),
+    "off the list, a read": ("list", ("prices",), {}, "not-allowed"),
+}
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused(on: Stage, style: str, case: str) -> None:
+    """What the card does not allow raises the SDK's permission error, once, with our sentence, and no write arrives."""
+    verb, arguments, params, reason = REFUSED[case]
+    with on.proxied(style=style) as sdk:
+        charge = paid(sdk)
+        on.sandbox.wiretap.clear()
+        params = params | ({"charge": charge} if params.get("charge") == "paid" else {})
+        shown = raised(sdk, stripe.PermissionError, verb, *arguments, **params)
+    assert (shown["status"], shown["body"]["error"]["code"], shown["retry"]) == (403, reason, "false")
+    assert shown["message"].startswith("Nothing was sent")
+    assert (shown["ours"]["breakwater-outcome"], shown["ours"]["breakwater-dispatched"]) == ("denied", "no")
+    assert [seen.method for seen in on.sandbox.wiretap.requests if seen.method != "GET"] == []
+
+
+@pytest.mark.parametrize("applied", [False, True])
+@pytest.mark.parametrize("act", [Status(500), Status(502), Status(503), Status(504), HangUp(), HangUp(reset=True)])
+@pytest.mark.parametrize("style", STYLES)
+def test_write_in_doubt(on: Stage, style: str, act: Status | HangUp, applied: bool) -> None:
+    """A write whose outcome is unknown is a 424 that the SDK does not send again, whether it was done or not."""
+    with on.proxied(style=style) as sdk:
+        charge = paid(sdk)
+        on.sandbox.wiretap.clear()
+        on.sandbox.faults.add(Fault(act, applied=applied, method="POST", times=None))
+        shown = raised(sdk, stripe.APIError, "create", "refunds", charge=charge, amount=100)
+    assert (shown["status"], shown["body"]["error"]["code"], shown["retry"]) == (424, "outcome-unknown", "false")
+    assert (shown["ours"]["breakwater-outcome"], shown["ours"]["breakwater-dispatched"]) == ("unknown", "unknown")
+    assert on.sandbox.wiretap.count("POST", "/v1/refunds") == 1
+    assert on.sandbox.account.effects["refund.created"] == int(applied)
+
+
+# ----------------------------------------------------------------------------------------------------- the agent's key
+
+
+def test_same_key_again(on: Stage) -> None:
+    """A write sent again under the agent's key leaves under one key of ours, and the vendor answers it as the first."""
+    with on.proxied() as sdk:
+        assert isinstance(sdk, ClientStyle)
+        charge = paid(sdk)
+        on.sandbox.wiretap.clear()
+        options = {"idempotency_key": "agents-own-key"}
+        first, again = (sdk.create("refunds", charge=charge, amount=100, options=options) for _ in range(2))
+    assert first.id == again.id
+    assert again.last_response.headers["Idempotent-Replayed"] == "true"
+    keys = {seen.header("Idempotency-Key") for seen in on.sandbox.wiretap.requests if seen.method == "POST"}
+    assert len(keys) == 1
+    assert str(keys.pop()).startswith("bw1_")
+    assert not on.sandbox.wiretap.contains("agents-own-key")
+    assert on.sandbox.account.effects["refund.created"] == 1
+
+
+def test_key_reused(on: Stage) -> None:
+    """The agent's key on another write is the vendor's idempotency error."""
+    with on.proxied() as sdk:
+        charge = paid(sdk)
+        options = {"idempotency_key": "agents-own-key"}
+        sdk.create("refunds", charge=charge, amount=100, options=options)
+        with pytest.raises(stripe.IdempotencyError):
+            sdk.create("refunds", charge=charge, amount=200, options=options)
+    assert on.sandbox.account.effects["refund.created"] == 1
+
+
+# ------------------------------------------------------------------------------------------- the canaries can be found
+
+
+def test_key_at_the_upstream(on: Stage) -> None:
+    """An upstream that is sent the agent's key fails the run."""
+    with STYLES["client"](on.sandbox.url, on.sandbox.url, on.key) as sdk:
+        with pytest.raises(stripe.AuthenticationError):
+            sdk.retrieve("customers", "cus_1")
+        with pytest.raises(AssertionError, match="sent the agent's key"):
+            on.check(sdk)
+
+
+def test_secret_at_the_agent(on: Stage) -> None:
+    """An agent that is shown the secret fails the run."""
+    with on.direct("sandbox", "client") as sdk:
+        sdk.create("customers", description=f"echo of {SECRET}")
+        with pytest.raises(AssertionError, match="shown the secret"):
+            on.check(sdk)
+
+
+def test_secret_echoed(on: Stage) -> None:
+    """A secret that the upstream itself puts into an answer does not reach the agent."""
+    with on.direct("sandbox", "client") as sdk:
+        id_ = sdk.create("customers", description=f"echo of {SECRET}").id
+    on.sandbox.wiretap.clear()
+    with on.proxied() as sdk:
+        shown = sdk.retrieve("customers", id_)
+    assert shown.description == "echo of " + "*" * len(SECRET)

@@ -1,0 +1,58 @@
+"""What every test stands on: properties that find the same again, figures that are printed, a share of torture's time."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+Figure = Callable[[str, float], None]
+
+# The suite must say the same of one commit every time, and leaves no database behind; torture looks for what is new.
+# Two busy cores make any deadline on a single example a lottery.
+_QUIET = {"database": None, "deadline": None, "print_blob": True, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("suite", derandomize=True, **_QUIET)
+settings.register_profile("torture", **_QUIET)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """
+    Choose how properties draw their examples.
+    """
+    settings.load_profile("torture" if config.getoption("markexpr") == "torture" else "suite")
+
+
+@pytest.fixture
+def figure(record_property: Callable[[str, object], None]) -> Figure:
+    """
+    Return a function that records a figure; all of them are printed when the run ends.
+    """
+
+    def record(name: str, value: float) -> None:
+        record_property(f"figure {name}", value)
+
+    return record
+
+
+@pytest.fixture
+def torture_until(request: pytest.FixtureRequest) -> float:
+    """
+    Return the monotonic second at which this torture test ends: it gets an equal share of `MINUTES`.
+    """
+    tests = [item for item in request.session.items if item.get_closest_marker("torture")]
+    return time.monotonic() + 60 * float(os.environ.get("MINUTES", "10")) / max(1, len(tests))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """
+    Print the figures that tests recorded, from whichever process they ran in.
+    """
+    reports = terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
+    figures = sorted({(str(name)[7:], value) for report in reports for name, value in report.user_properties if str(name)[:7] == "figure "})
+    if figures:
+        terminalreporter.section("figures")
+        for name, value in figures:
+            terminalreporter.line(f"{name}: {value:,}")

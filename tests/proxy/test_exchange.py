@@ -1,0 +1,169 @@
+"""One request to an upstream: what was sent, how it broke, and that nothing is sent twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+from yarl import URL
+
+from breakers.call import Fault
+from proxy.dial import Dialer
+from proxy.errors import Broken
+from proxy.exchange import Budget, Exchange, Gate, open_session
+from proxy.wire import Wire
+
+Peer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+BUDGET = Budget(connect_s=2, first_byte_s=2, idle_s=2, total_s=5)
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+
+
+class Upstream:
+    """
+    A raw peer: counts the requests whose head it read, and answers each with what the test gives it.
+    """
+
+    def __init__(self, *answers: bytes | None) -> None:
+        self.answers, self.seen = list(answers), list[bytes]()
+        self.url = ""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """
+        Answer requests on one connection; `None` hangs up, and so does the end of the answers.
+        """
+        try:
+            while self.answers:
+                self.seen.append(await reader.readuntil(b"\r\n\r\n"))
+                answer = self.answers.pop(0)
+                if answer is None:
+                    break
+                writer.write(answer)
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def upstream(*answers: bytes | None) -> AsyncIterator[tuple[Upstream, aiohttp.ClientSession]]:
+    """
+    Yield a raw peer on loopback and a session that may reach it.
+    """
+    peer = Upstream(*answers)
+    server = await asyncio.start_server(peer.serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    peer.url = f"http://127.0.0.1:{port}"
+    async with open_session(Dialer(lambda: []).connector("127.0.0.1", port, idle_s=5)) as session:
+        yield peer, session
+    server.close()
+
+
+async def fetch(
+    peer: Upstream, session: aiohttp.ClientSession, method: str = "GET", gate: Gate | None = None, body: bytes = b""
+) -> bytes:
+    """
+    Carry one exchange to its end and return the body.
+    """
+    wire = Wire(method, "/v1/x?a=%2F", (("accept-encoding", "identity"),), body)
+    exchange = Exchange(session, URL(peer.url), wire, BUDGET, gate or Gate())
+    try:
+        await exchange.open(("Authorization", "Bearer upstream-secret-canary"))
+        return b"".join([piece async for piece in exchange.chunks()])
+    finally:
+        exchange.close()
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("reused", [False, True])
+async def test_nothing_is_sent_twice(method: str, reused: bool) -> None:
+    """A connection that drops before the answer costs one request, whatever the method, fresh or reused."""
+    answers = (OK, None, OK, OK) if reused else (None, OK, OK)
+    async with upstream(*answers) as (peer, session):
+        if reused:
+            assert await fetch(peer, session) == b"hi"
+        with pytest.raises(Broken) as caught:
+            await fetch(peer, session, method)
+        assert caught.value.fault is Fault.RESET
+        assert len(peer.seen) == (2 if reused else 1)
+
+
+async def test_target_is_not_rewritten() -> None:
+    """The target on the wire is the one that was generated, byte for byte, and no header is added to ours."""
+    async with upstream(OK) as (peer, session):
+        await fetch(peer, session)
+        lines = peer.seen[0].split(b"\r\n")
+        assert lines[0] == b"GET /v1/x?a=%2F HTTP/1.1"
+        names = {line.split(b":")[0].lower() for line in lines[1:] if line}
+        assert names == {b"host", b"accept-encoding", b"authorization"}
+
+
+async def test_gate_stops_before_the_first_byte() -> None:
+    """A gate that says no closes the connection before a byte has left."""
+
+    async def no() -> bool:
+        return False
+
+    async with upstream(OK) as (peer, session):
+        gate = Gate(no)
+        with pytest.raises(Broken) as caught:
+            await fetch(peer, session, "POST", gate, b"a=1")
+        assert (caught.value.fault, gate.passed, peer.seen) == (Fault.STOPPED, False, [])
+
+
+MALFORMED = {
+    "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nhi!",
+    "length and chunks": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+    "negative length": b"HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\nhi",
+    "unsolicited upgrade": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+    "a megabyte of header": b"HTTP/1.1 200 OK\r\nX: " + b"a" * 1_000_000 + b"\r\n\r\n",
+    "ten thousand headers": b"HTTP/1.1 200 OK\r\n" + b"X: a\r\n" * 10_000 + b"\r\n",
+    "a NUL in a header": b"HTTP/1.1 200 OK\r\nX: a\x00b\r\nContent-Length: 2\r\n\r\nhi",
+    "not HTTP": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("answer", MALFORMED.values(), ids=MALFORMED)
+async def test_malformed_answers(answer: bytes) -> None:
+    """An answer whose end two parsers could see in two places is no answer, and nothing is sent again."""
+    async with upstream(answer, OK) as (peer, session):
+        gate = Gate()
+        with pytest.raises(Broken) as caught:
+            await fetch(peer, session, gate=gate)
+        assert caught.value.fault in {Fault.MALFORMED, Fault.RESET}
+        assert gate.passed
+        assert len(peer.seen) == 1
+
+
+async def test_truncated_answer() -> None:
+    """A body that ends before its announced length is truncated, not whole."""
+    async with upstream(b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\nhi", None) as (peer, session):
+        peer.answers.pop()
+        with pytest.raises(Broken) as caught:
+            await fetch(peer, session)
+        assert caught.value.fault is Fault.TRUNCATED
+
+
+async def test_second_answer_goes_nowhere() -> None:
+    """Bytes after an answer are never taken for the answer to the next request."""
+    async with upstream(OK + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil", OK) as (peer, session):
+        assert [await fetch(peer, session), await fetch(peer, session)] == [b"hi", b"hi"]
+
+
+async def test_nobody_listens() -> None:
+    """A refused connection is a fault before the gate."""
+    async with upstream(OK) as (peer, session):
+        gone = await asyncio.start_server(peer.serve, "127.0.0.1", 0)
+        port = gone.sockets[0].getsockname()[1]
+        gone.close()
+        await gone.wait_closed()
+        connector = Dialer(lambda: []).connector("127.0.0.1", port, idle_s=5)
+        peer.url = f"http://127.0.0.1:{port}"
+        async with open_session(connector) as other:
+            gate = Gate()
+            with pytest.raises(Broken) as caught:
+                await fetch(peer, other, gate=gate)
+        assert (caught.value.fault, gate.passed) == (Fault.CONNECT, False)

@@ -1,0 +1,123 @@
+"""
+The repository as the tidy checks see it: files with their text and syntax tree, and what a file imports.
+
+Every check is a plain function from a root folder to a list of findings, each one clear line, so that it can be tried
+on a planted tree as well as on the repository.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SHIPPED = ("config", "breakers", "proxy")
+ROOMS = (*SHIPPED, "loadtest", "tests")
+
+# Folders that tools make; nothing in them is ours.
+_MADE = {".git", ".venv", ".home", ".tmp", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", "build"}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """
+    One Python file: its path below the root, its text, its tree.
+    """
+
+    path: str
+    text: str
+    tree: ast.Module
+
+    @property
+    def room(self) -> str:
+        """
+        Return the top-level folder.
+        """
+        return self.path.split("/", 1)[0]
+
+    @property
+    def module(self) -> str:
+        """
+        Return the dotted name under which the file is imported.
+        """
+        parts = self.path.removesuffix(".py").split("/")
+        return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def sources(root: Path, *rooms: str) -> tuple[Source, ...]:
+    """
+    Return the Python files of these rooms, sorted by path; a room that is not there has none.
+    """
+    found = []
+    for room in rooms:
+        for file in sorted((root / room).rglob("*.py")):
+            text = file.read_text("utf-8")
+            path = file.relative_to(root).as_posix()
+            found.append(Source(path, text, ast.parse(text, path)))
+    return tuple(found)
+
+
+def texts(root: Path) -> Iterator[tuple[str, str]]:
+    """
+    Yield path and text of every file that a person wrote.
+    """
+    suffixes = {".py", ".md", ".yaml", ".yml", ".toml", ".lua", ".txt", ".sh"}
+    for file in sorted(root.rglob("*")):
+        path = file.relative_to(root)
+        if _MADE.intersection(path.parts) or any(part.endswith(".egg-info") for part in path.parts):
+            continue
+        if file.is_file() and (file.suffix in suffixes or file.name == "Makefile" or path.parts[0] == ".ci"):
+            yield path.as_posix(), file.read_text("utf-8", "replace")
+
+
+def imports(source: Source) -> Iterator[tuple[int, str]]:
+    """
+    Yield line and dotted name of everything that a file imports, wherever in it; `from a import b` yields `a.b`.
+    """
+    package = source.module.split(".")
+    if not source.path.endswith("__init__.py"):
+        package = package[:-1]
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            start = package[: len(package) - node.level + 1] if node.level else []
+            origin = ".".join([*start, *([node.module] if node.module else [])])
+            yield from ((node.lineno, f"{origin}.{alias.name}") for alias in node.names)
+
+
+def within(name: str, package: str) -> bool:
+    """
+    Tell whether a dotted name is a package or stands inside it.
+    """
+    return name == package or name.startswith(package + ".")
+
+
+def bindings(source: Source) -> dict[str, str]:
+    """
+    Return what each imported local name stands for, so that no alias hides anything.
+    """
+    bound: dict[str, str] = {}
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                bound[alias.asname or alias.name.split(".")[0]] = alias.name if alias.asname else alias.name.split(".")[0]
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                bound[alias.asname or alias.name] = f"{node.module or ''}.{alias.name}"
+    return bound
+
+
+def dotted(node: ast.expr, bound: dict[str, str]) -> str | None:
+    """
+    Return the full name that an expression such as `t.monotonic` stands for, or None if it is no plain name.
+    """
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name):
+        return None
+    return ".".join([bound.get(node.id, node.id), *reversed(parts)])
