@@ -90,7 +90,11 @@ def _doors(written: Written) -> Iterator[Fault]:
     settings, places = written.settings, written.places
     known = door_names(written.catalogs)
     stands: dict[str, str] = {}
-    taken: list[tuple[str, Address]] = []
+    # The admin door first: it has an address even where none is written, and a fault needs a line to stand in.
+    taken = [("`admin`", settings.admin)]
+    if settings.shared is not None:
+        yield from _clash(("shared",), settings.shared, taken, places)
+        taken.append(("`shared`", settings.shared))
     for name, address in settings.doors.items():
         trail: Trail = ("doors", name)
         api = name.partition(".")[0]
@@ -104,10 +108,6 @@ def _doors(written: Written) -> Iterator[Fault]:
             yield places.key(trail).fault(f"door `{name}` is for no base of `{api}`", did_you_mean(name, known))
         yield from _clash(trail, address, taken, places)
         taken.append((f"door `{name}`", address))
-    for name, at in (("shared", settings.shared), ("admin", settings.admin)):
-        if at is not None:
-            yield from _clash((name,), at, taken, places)
-            taken.append((f"`{name}`", at))
 
 
 def _clash(trail: Trail, address: Address, taken: list[tuple[str, Address]], places: Places) -> Iterator[Fault]:

@@ -210,9 +210,7 @@ def credential_refused(call: str, outcome: Outcome, dialect: Dialect) -> Whole:
     )
     details = {"reason": "upstream-credential-refused", "call": call, "dispatched": "yes"}
     media_type, body = render_error(dialect, outcome.status or 401, "upstream-credential-refused", message, details)
-    return Whole(
-        outcome.status or 401, (("content-type", media_type), *_executed(call).headers()), orjson.dumps(body)
-    )
+    return Whole(outcome.status or 401, (("content-type", media_type), *_executed(call).headers()), orjson.dumps(body))
 
 
 def read_headers(call: str, outcome_headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:

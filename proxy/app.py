@@ -24,10 +24,10 @@ from proxy.ledger.book import Ledger
 from proxy.ledger.disk import Disk, RealDisk
 from proxy.logline import JsonLog, Log
 from proxy.metrics import Metrics
+from proxy.outbound import Wires
 from proxy.rooms import Rooms
 from proxy.ulid import Ulids
 from proxy.upstreamkey import UpstreamKeys
-from proxy.outbound import Wires
 
 
 def open_ledger(
@@ -76,9 +76,7 @@ def open_accounts(configuration: Configuration, environ: Mapping[str, str]) -> d
     """
     Read every API's credential; raise `StartRefused` for the first that cannot be used.
     """
-    return {
-        name: open_account(configuration, name, environ) for name in configuration.apis
-    }
+    return {name: open_account(configuration, name, environ) for name in configuration.apis}
 
 
 def build(
@@ -100,7 +98,12 @@ def build(
     store = MemoryStore(clock.now)
     for event in ledger.recovered.events:
         store.apply(event)
-    settings = configuration.settings
+    settings, metrics, log = configuration.settings, Metrics(), log or JsonLog(clock)
+
+    def on_echo(api: str) -> None:
+        metrics.echoes.labels(api).inc()
+        log.event("credential-echoed", api=api)
+
     return Rooms(
         settings=settings,
         accounts=accounts,
@@ -110,11 +113,11 @@ def build(
         keys=keys,
         store=store,
         ledger=ledger,
-        forward=Forwarder(accounts, Dialer(lambda: taken), settings.timeouts, clock, store),
+        forward=Forwarder(accounts, Dialer(lambda: taken), settings.timeouts, clock, store, on_echo),
         wires=Wires(UpstreamKeys(ledger.ring.key("upstream-key"), randomness), randomness),
         inflight=InFlight(),
         clock=clock,
         ids=Ulids(clock, randomness),
-        log=log or JsonLog(clock),
-        metrics=Metrics(),
+        log=log,
+        metrics=metrics,
     )

@@ -63,7 +63,7 @@ class Dialer:
             family, kind, proto, _, sockaddr = info
             self._check(str(sockaddr[0]), int(sockaddr[1]), allowed=(literal, port) if literal else None)
             made = socket.socket(family=family, type=kind, proto=proto)
-            made.setblocking(False)
+            made.setblocking(False)  # noqa: FBT003
             return made
 
         return aiohttp.TCPConnector(

@@ -1,8 +1,8 @@
 """
 One request to an upstream and its answer, piece by piece, with every clock exact and no re-send.
 
-The gate stands in `ClientRequest.send`: the connection is up, not one byte has left. Whatever breaks before the gate was
-not sent; whatever breaks after it may have been.
+The gate stands in `ClientRequest.send`: the connection is up, not one byte has left. Whatever breaks before the gate
+was not sent; whatever breaks after it may have been.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ async def send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandl
     """
     Turn a lost connection into an error of ours before aiohttp sends the request a second time.
 
-    aiohttp re-sends GET, PUT and DELETE after `ClientOSError` and `ServerDisconnectedError`, even on a fresh connection.
+    aiohttp re-sends GET, PUT and DELETE after `ClientOSError` and `ServerDisconnectedError`, even on a fresh one.
     """
     try:
         return await handler(request)

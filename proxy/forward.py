@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 
 import aiohttp
@@ -60,15 +60,16 @@ class Forwarder:
     """
 
     def __init__(
-        self, accounts: Mapping[str, Account], dialer: Dialer, timeouts: Timeouts, clock: Clock, store: Store
+        self,
+        accounts: Mapping[str, Account],
+        dialer: Dialer,
+        timeouts: Timeouts,
+        clock: Clock,
+        store: Store,
+        on_echo: Callable[[str], None],
     ) -> None:
-        self._accounts, self._dialer, self._timeouts, self._clock, self._store = (
-            accounts,
-            dialer,
-            timeouts,
-            clock,
-            store,
-        )
+        self._accounts, self._dialer, self._timeouts = accounts, dialer, timeouts
+        self._clock, self._store, self._on_echo = clock, store, on_echo
         self._sessions: dict[tuple[str, str, bool], aiohttp.ClientSession] = {}
 
     def __repr__(self) -> str:
@@ -106,7 +107,10 @@ class Forwarder:
         session = self._sessions[call.api, call.request.base, True]
         exchange = Exchange(session, account.origins[call.request.base], intent.wire, budget, gate)
         began = self._clock.monotonic()
-        fault, body, size = await _read_whole(exchange, account)
+        fault, raw, size = await _read_whole(exchange, account)
+        body = account.scrubber.clean(raw)
+        if body is not raw:
+            self._on_echo(account.name)
         micros = round((self._clock.monotonic() - began) * 1_000_000)
         return self._conclude(call.operation.spec, account, exchange, fault=fault, body=body, size=size, micros=micros)
 
@@ -152,6 +156,8 @@ class Forwarder:
             fault = broken.fault
         finally:
             exchange.close()
+            if scrubber.echoed:
+                self._on_echo(account.name)
             micros = round((self._clock.monotonic() - began) * 1_000_000)
             reading.outcome = self._conclude(spec, account, exchange, fault=fault, size=size, micros=micros)
 
@@ -212,7 +218,7 @@ def _is_encoded(exchange: Exchange) -> bool:
 
 async def _read_whole(exchange: Exchange, account: Account) -> tuple[Fault | None, bytes, int]:
     """
-    Carry one exchange to its end: how it broke if it did, the cleaned body, and how many bytes of it came.
+    Carry one exchange to its end: how it broke if it did, the body, and how many bytes of it came.
     """
     pieces: list[bytes] = []
     size = 0
@@ -232,6 +238,4 @@ async def _read_whole(exchange: Exchange, account: Account) -> tuple[Fault | Non
     finally:
         with contextlib.suppress(Exception):
             exchange.close()
-    return None, account.scrubber.clean(b"".join(pieces)), size
-
-
+    return None, b"".join(pieces), size

@@ -20,7 +20,7 @@ def identify(head: Head, keys: Keys, agents: Container[str], now: datetime) -> C
     """
     Return the caller, with its standing task of the day (UTC).
 
-    Raise `Refused` where there is no key, more than one, or one that is unknown, revoked, or of an agent without a card.
+    Raise `Refused` where there is no key, more than one, or one that is unknown, revoked, or without a card.
     """
     key = keys.find(extract_key(head.authorization, head.breakwater_key))
     if key is None or key.agent not in agents:

@@ -1,8 +1,8 @@
 """
 Stage 1: what came over HTTP becomes a canonical head at once, and a bounded body later.
 
-The body is read only for a known caller and a known operation. Nothing here decides anything but whether the request has
-exactly one meaning.
+The body is read only for a known caller and a known operation. Nothing here decides anything but whether the request
+has exactly one meaning.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """
 The agents' side of the socket: aiohttp's server with every dangerous default off.
 
-aiohttp's own error pages quote what came in, and its server drops every setting when one keyword is misspelt; so both are
-replaced here, by public names: `RequestHandler.handle_error` and `Server.__call__`.
+aiohttp's own error pages quote what came in, and its server drops every setting when one keyword is misspelt; so both
+are replaced here, by public names: `RequestHandler.handle_error` and `Server.__call__`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
 from breakers.verdict import Reason, Refuse
 from proxy.answer import Whole, refusal
+from proxy.respond import SERVER
 
 HEAD_WITHIN_S = 15.0
 """A head that takes longer is an attack or a dead peer; also how long an idle connection is kept."""
@@ -84,7 +85,11 @@ class AgentConnection(web.RequestHandler):
         super().connection_lost(exc)
 
     def handle_error(
-        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002
     ) -> web.StreamResponse:
         """
         Answer what did not parse, or an exception that nobody foresaw, with words of ours and close the connection.
@@ -92,7 +97,7 @@ class AgentConnection(web.RequestHandler):
         if request.writer.output_size > 0:
             raise ConnectionError("an answer had begun")
         answer = self._agent_server.on_error(exc, status)
-        response = web.Response(status=answer.status, headers=dict(answer.headers), body=answer.body)
+        response = web.Response(status=answer.status, headers=dict((*answer.headers, SERVER)), body=answer.body)
         response.force_close()
         return response
 
@@ -102,7 +107,9 @@ class AgentServer(web.Server):
     Builds an `AgentConnection` for every peer of one door.
     """
 
-    def __init__(self, serve: Serve, *, connections_max: int, on_error: Callable[[BaseException | None, int], Whole]):
+    def __init__(
+        self, serve: Serve, *, connections_max: int, on_error: Callable[[BaseException | None, int], Whole]
+    ) -> None:
         super().__init__(serve, handler_cancellation=False)
         self._connections_max = connections_max
         self.on_error = on_error

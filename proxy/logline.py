@@ -27,7 +27,6 @@ class Log(Protocol):
         Write a line about the process.
         """
 
-
     def failure(self, call: str, error: BaseException) -> None:
         """
         Write what nobody foresaw: the exception's class and where it rose, never its text or its values.
@@ -59,7 +58,6 @@ class JsonLog:
         """
         now = self._clock.now().isoformat(timespec="microseconds").replace("+00:00", "Z")
         self.write({"ts": now, "event": event, **fields})
-
 
     def failure(self, call: str, error: BaseException) -> None:
         """

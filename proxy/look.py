@@ -71,9 +71,7 @@ async def _look_at(call: Call, subject: Subject, rooms: Rooms) -> Looked:
     segments = tuple(value if s == f"{{{subject.parameter}}}" else s for s in spec.path.strip("/").split("/"))
     manners = account.dialect.forward_headers
     headers = tuple(header for header in call.request.headers if header[0] in manners)
-    request = Request(
-        spec.base, spec.method, segments, subject.query, headers, redirecting=call.request.redirecting
-    )
+    request = Request(spec.base, spec.method, segments, subject.query, headers, redirecting=call.request.redirecting)
     wire = rooms.wires.read(request)
     pass_ = Look(call, call.api, spec.base, spec, wire, rooms.settings.timeouts.look_s)
     reading = await rooms.forward.read(pass_)
@@ -82,7 +80,7 @@ async def _look_at(call: Call, subject: Subject, rooms: Rooms) -> Looked:
         if len(body) <= SUBJECT_BYTES_MAX:
             body += piece
     rooms.ledger.look_done(call, pass_.spec.name, reading.outcome, body)
-    if reading.outcome.status != 200 or reading.outcome.fault is not None or len(body) > SUBJECT_BYTES_MAX:  # noqa: PLR2004
+    if reading.outcome.status != 200 or reading.outcome.fault is not None or len(body) > SUBJECT_BYTES_MAX:
         return Looked(failed=f"{account.title} did not show the subject ({reading.outcome.status or 'no answer'})")
     return _read_subject(subject, body)
 

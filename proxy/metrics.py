@@ -29,7 +29,10 @@ class Metrics:
             ("api", "effect", "verdict", "outcome"), registry=r,
         )  # fmt: skip
         self.refusals = Counter(
-            "breakwater_refusals_total", "Answers of ours instead of the upstream's, by reason.", ("reason",), registry=r
+            "breakwater_refusals_total",
+            "Answers of ours, not the upstream's, by reason.",
+            ("reason",),
+            registry=r,
         )
         self.stage_seconds = Histogram(
             "breakwater_stage_seconds", "Time spent in each stage of a call.", ("stage",), buckets=SECONDS, registry=r
@@ -39,9 +42,7 @@ class Metrics:
             ("effect",), buckets=SECONDS, registry=r,
         )  # fmt: skip
         self.writes_in_flight = Gauge("breakwater_in_flight", "Writes being carried now.", registry=r)
-        self.unknown_open = Gauge(
-            "breakwater_unknown_outcomes_open", "Writes whose outcome is not known.", registry=r
-        )
+        self.unknown_open = Gauge("breakwater_unknown_outcomes_open", "Writes whose outcome is not known.", registry=r)
         self.echoes = Counter(
             "breakwater_credential_echoes_total", "Answers in which an upstream echoed our credential.",
             ("api",), registry=r,

@@ -1,10 +1,10 @@
 """
-The order of a call, written once: `handle`, which may be cancelled anywhere, and `carry_through`, which may not.
+The order of a call, written once: `handle`, which may be cancelled, and `carry_through`, which may not.
 
-    identify -> classify -> kill -> allowlist -> look -> limits -> reserve -> intent -> send -> outcome -> settle -> respond
+    identify > classify > kill > allowlist > look > limits > reserve > intent > send > outcome > settle > respond
 
-All branching is in `handle`; `carry_through` has none. Before the intent is durable nothing has left; after it the write
-runs to its end in a task of its own, whoever hangs up. A decision that cannot be recorded is a refusal.
+All branching is in `handle`; `carry_through` has none. Before the intent is durable nothing has left; after it the
+write runs to its end in a task of its own, whoever hangs up. A decision that cannot be recorded is a refusal.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from proxy.account import Account
 from proxy.answer import STATUS, Answer, Streamed, Whole, read_failed, read_headers, refusal, written
 from proxy.canonical.bodies import admit_body, parse_body
 from proxy.errors import LedgerUnavailable, OutcomeUnrecorded, Refused
+from proxy.forward import Reading
 from proxy.identify import identify
 from proxy.inbound import Inbound
-from proxy.forward import Reading
 from proxy.ledger.book import READ_BYTES_KEPT, Capture, Declined, Delivered
 from proxy.look import look, own_read
 from proxy.rooms import Rooms
+from proxy.trail import Trail
 
 REDECISIONS_MAX = 4
 """A look, a generation that moved, another look, another move: more than that is a state that does not settle."""
@@ -140,18 +141,19 @@ async def stream_through(held: HeldRead, inbound: Inbound, account: Account, roo
     failed = reading.outcome.status is None or reading.outcome.fault is not None
     if failed or reading.outcome.status == 401:  # the field's own number
         return await _read_ended(held, reading, account, rooms)
-    return _streamed(held, reading, rooms)
+    return _streamed(held, reading, inbound.trail, rooms)
 
 
 async def _read_ended(held: HeldRead, reading: Reading, account: Account, rooms: Rooms) -> Whole:
     await reading.close()
     answer = read_failed(held.go.call.id, reading.outcome, account.dialect)
-    await rooms.ledger.read_done(held, reading.outcome, Delivered(answer.status, answer.body, len(answer.body), True))
+    seen = Delivered(answer.status, answer.body, len(answer.body), complete=True)
+    await rooms.ledger.read_done(held, reading.outcome, seen)
     await rooms.store.settle(held, reading.outcome)
     return answer
 
 
-def _streamed(held: HeldRead, reading: Reading, rooms: Rooms) -> Streamed:
+def _streamed(held: HeldRead, reading: Reading, trail: Trail, rooms: Rooms) -> Streamed:
     call, kept = held.go.call, Capture(READ_BYTES_KEPT)
 
     async def chunks() -> AsyncIterator[bytes]:
@@ -161,6 +163,7 @@ def _streamed(held: HeldRead, reading: Reading, rooms: Rooms) -> Streamed:
 
     async def conclude(delivered: int, complete: bool) -> None:  # noqa: FBT001 a callback's own shape
         await reading.close()
+        trail.upstream_us = reading.outcome.upstream_us
         seen = Delivered(reading.outcome.status or 0, kept.payload(), delivered, complete)
         await rooms.ledger.read_done(held, reading.outcome, seen)
         await rooms.store.settle(held, reading.outcome)

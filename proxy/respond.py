@@ -9,6 +9,8 @@ from proxy.answer import ALLOWED, Answer, Streamed, Whole
 from proxy.trail import Trail
 
 BODILESS = frozenset({204, 304})
+SERVER = ("server", "breakwater")
+"""Instead of the library's own line, which tells versions to whoever asks."""
 
 
 async def respond(request: web.BaseRequest, answer: Answer, trail: Trail) -> web.StreamResponse:
@@ -27,7 +29,7 @@ async def respond(request: web.BaseRequest, answer: Answer, trail: Trail) -> web
 
 async def _respond_whole(request: web.BaseRequest, answer: Whole, trail: Trail) -> web.StreamResponse:
     body = None if answer.status in BODILESS or request.method == "HEAD" else answer.body
-    response = web.Response(status=answer.status, headers=CIMultiDict(answer.headers), body=body)
+    response = web.Response(status=answer.status, headers=CIMultiDict((*answer.headers, SERVER)), body=body)
     if not answer.keep_open:
         response.force_close()
     trail.answer_bytes = len(body or b"")
@@ -37,7 +39,7 @@ async def _respond_whole(request: web.BaseRequest, answer: Whole, trail: Trail) 
 
 
 async def _respond_stream(request: web.BaseRequest, answer: Streamed, trail: Trail) -> web.StreamResponse:
-    response = web.StreamResponse(status=answer.status, headers=CIMultiDict(answer.headers))
+    response = web.StreamResponse(status=answer.status, headers=CIMultiDict((*answer.headers, SERVER)))
     delivered, complete = 0, False
     try:
         await response.prepare(request)

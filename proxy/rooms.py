@@ -17,14 +17,16 @@ from proxy.keys import Keys
 from proxy.ledger.book import Ledger
 from proxy.logline import Log
 from proxy.metrics import Metrics
-from proxy.ulid import Ulids
 from proxy.outbound import Wires
+from proxy.ulid import Ulids
 
 
 @dataclass(slots=True)
 class Rooms:
     """
-    The rooms that stages reach into. `addresses` is every listener's URL by door; `stopping` turns True at the first sign of a stop, and never back.
+    The rooms that stages reach into.
+
+    `addresses` is every listener's URL by door; `stopping` turns True at the first sign of a stop, and never back.
     """
 
     settings: Settings

@@ -70,7 +70,8 @@ def _read_file(api: str, path: Path) -> str:
         raw = path.read_bytes()
     except OSError as error:
         hint = "check the path and its permissions; it is read as the user that runs Breakwater"
-        raise StartRefused(f"the credential of API '{api}' is unreadable: file {path}: {error.strerror}", hint) from None
+        what = f"the credential of API '{api}' is unreadable: file {path}: {error.strerror}"
+        raise StartRefused(what, hint) from None
     try:
         return raw[: CREDENTIAL_BYTES_MAX + 2].decode("ascii")
     except UnicodeDecodeError:

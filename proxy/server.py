@@ -221,9 +221,7 @@ async def _listen(
             return front.unparsed(malformed(exc, status, rooms.ids.new()))
 
         connections_max = configuration.settings.limits.connections
-        runner = web.ServerRunner(
-            AgentServer(front.serving(door), connections_max=connections_max, on_error=on_error)
-        )
+        runner = web.ServerRunner(AgentServer(front.serving(door), connections_max=connections_max, on_error=on_error))
     await runner.setup()
     await web.SockSite(runner, listener.sock, backlog=BACKLOG).start()
     return runner

@@ -1,4 +1,4 @@
-"""What every test stands on: properties that find the same again, figures that are printed, a share of torture's time."""
+"""What every test stands on: properties that repeat, figures that are printed, a share of torture's time."""
 
 from __future__ import annotations
 
@@ -51,7 +51,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     Print the figures that tests recorded, from whichever process they ran in.
     """
     reports = terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
-    figures = sorted({(str(name)[7:], value) for report in reports for name, value in report.user_properties if str(name)[:7] == "figure "})
+    figures = sorted(
+        {
+            (str(name)[7:], value)
+            for report in reports
+            for name, value in report.user_properties
+            if str(name)[:7] == "figure "
+        }
+    )
     if figures:
         terminalreporter.section("figures")
         for name, value in figures:

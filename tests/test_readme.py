@@ -28,7 +28,12 @@ def test_help_block(arguments: str, tmp_path: Path) -> None:
     """A help block of the README equals what the program prints."""
     command = [sys.executable, "-m", "proxy", *shlex.split(arguments)]
     # A terminal's width must not change the words.
-    environment = {"PATH": os.environ.get("PATH", ""), "HOME": str(tmp_path), "COLUMNS": "80", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {
+        "PATH": os.environ.get("PATH", ""),
+        "HOME": str(tmp_path),
+        "COLUMNS": "80",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=30, check=False)
     assert ran.returncode == 0, ran.stderr
     assert BLOCKS[arguments].strip() == ran.stdout.strip()
@@ -41,7 +46,7 @@ def test_runs_in_two_commands() -> None:
     assert "make test" in "\n".join(opening)
 
 
-@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/**/*.md")) + [ROOT / "README.md"], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*sorted(ROOT.glob("docs/**/*.md")), ROOT / "README.md"], ids=lambda page: page.name)
 def test_links(page: Path) -> None:
     """A link to a file of the repository leads to one that is there."""
     links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text("utf-8"))

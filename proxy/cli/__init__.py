@@ -10,7 +10,7 @@ from pathlib import Path
 
 from config.faults import ConfigurationFault
 from proxy.cli import catalog, check, healthcheck, key, ledger, schema, serve, status
-from proxy.cli.say import error
+from proxy.cli.say import error, faults
 from proxy.errors import StartRefused
 
 DEFAULT_CONFIG = "breakwater.yaml"
@@ -73,8 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except StartRefused as refused:
         error(refused.error, refused.hint)
     except ConfigurationFault as broken:
-        for fault in broken.faults:
-            error(str(fault), fault.hint)
+        faults(broken.faults)
     except BrokenPipeError:
         sys.stderr.close()
     except KeyboardInterrupt:

@@ -89,7 +89,7 @@ def _add_keys(app: web.Application, rooms: Rooms, randomness: Callable[[int], by
             body = orjson.loads(await request.read())
             agent = body["agent"]
         except (orjson.JSONDecodeError, KeyError, TypeError):
-            return refuse(400, "the body is not {\"agent\": NAME}", "send JSON with the agent's name")
+            return refuse(400, 'the body is not {"agent": NAME}', "send JSON with the agent's name")
         if not isinstance(agent, str) or agent not in rooms.agents:
             names = ", ".join(sorted(rooms.agents)) or "none"
             return refuse(400, "no agent of that name has a card", f"agents in the configuration: {names}")

@@ -25,9 +25,10 @@ from proxy.errors import LedgerUnavailable, OutcomeUnrecorded
 from proxy.ledger import records
 from proxy.ledger.blobs import OPENER_BYTES, Capture, Digest, Kept
 from proxy.ledger.disk import Disk
+from proxy.ledger.drafts import Draft, checked, system
 from proxy.ledger.keyring import KeyRing
 from proxy.ledger.layout import LEDGER
-from proxy.ledger.records import Declined, Delivered, Draft, Shown
+from proxy.ledger.records import Declined, Delivered, Shown
 from proxy.ledger.space import Space
 from proxy.ledger.state import State, open_state
 from proxy.ledger.tail import Written
@@ -204,7 +205,7 @@ class Ledger:
         said = "disk-full" if self.state is WriterState.READONLY else reason
         # Where nothing can be said any more, the next start finds a stop that was not clean.
         with contextlib.suppress(LedgerUnavailable):
-            await self._durable(records.system("log.closed", reason=said), Rank.END)
+            await self._durable(system("log.closed", reason=said), Rank.END)
         self._writer.stop()
         segment = self._state.log.segment
         for handle in (segment.entries, segment.blobs) if segment else ():
@@ -304,13 +305,13 @@ class Ledger:
         """
         Record a new agent key.
         """
-        await self._durable(records.system("key.minted", agent=agent, kid=kid, hash=digest), Rank.WRITE)
+        await self._durable(system("key.minted", agent=agent, kid=kid, hash=digest), Rank.WRITE)
 
     async def key_revoked(self, kid: str) -> None:
         """
         Record that an agent key is not valid any more.
         """
-        await self._durable(records.system("key.revoked", kid=kid), Rank.END)
+        await self._durable(system("key.revoked", kid=kid), Rank.END)
 
     async def _entry(self, draft: Draft, rank: Rank) -> Entry:
         written = await self._durable(draft, rank)
@@ -321,7 +322,7 @@ class Ledger:
 
     def _submit(self, draft: Draft, rank: Rank, *, admitted: bool = False) -> asyncio.Future[Written]:
         try:
-            return self._writer.submit(records.checked(draft), rank, admitted=admitted)
+            return self._writer.submit(checked(draft), rank, admitted=admitted)
         except ValueError as error:
             raise LedgerUnavailable(f"this cannot be put on record: {error}") from error
 

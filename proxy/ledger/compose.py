@@ -13,7 +13,7 @@ from hashlib import sha256
 from proxy.ledger import frames, profile
 from proxy.ledger.blobs import OPENER_BYTES, Bound, Digest, commitment, seal
 from proxy.ledger.datakeys import NONCE_BYTES, DataKey
-from proxy.ledger.records import Draft, stamp, system
+from proxy.ledger.drafts import Draft, stamp, system
 from proxy.ledger.tail import LONG_AGO, Batch, Log, Segment, Written
 from proxy.ledger.tree import Frontier, leaf_hash
 

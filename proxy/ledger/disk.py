@@ -7,6 +7,7 @@ file's content and by `sync_folder` for the names in a folder. SQLite's faults a
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -281,6 +282,18 @@ def write_whole(disk: Disk, path: Path, content: bytes, mode: int) -> None:
         disk.close(handle)
     disk.rename(draft, path)
     disk.sync_folder(path.parent)
+
+
+def make_durable_folder(disk: Disk, path: Path) -> None:
+    """
+    Make a folder, its parents too, whose name is durable when this returns, whoever made it.
+    """
+    made = [path, *(parent for parent in path.parents if not disk.exists(parent))]
+    disk.make_folder(path)
+    for folder in reversed(made):
+        # A parent that is not ours to read was not made by us.
+        with contextlib.suppress(PermissionError):
+            disk.sync_folder(folder.parent)
 
 
 def is_locked(folder: Path, disk: Disk) -> bool:

@@ -18,12 +18,16 @@ import orjson
 
 from proxy.ledger import frames
 from proxy.ledger.disk import Disk
+from proxy.ledger.drafts import Draft, system
 from proxy.ledger.fold import Fold, fold
 from proxy.ledger.layout import epoch_folder, segments
 from proxy.ledger.log import commit
-from proxy.ledger.records import Draft, recovery_opened, system
+from proxy.ledger.records import recovery_opened
 from proxy.ledger.tail import Batch, Log
 from proxy.ledger.views import RUN, Kill
+
+REASON_LENGTH_MAX = 500
+"""Of an operator's words in the first record: a sentence or two, and a ticket's number."""
 
 BELIEVED = frozenset({"call.intent", "call.outcome", "recovery.opened", "key.revoked"})
 """Kinds that are believed from behind the damage; a kill record is, where it stops."""
@@ -37,7 +41,12 @@ def take_over(disk: Disk, former: Path, reason: str) -> tuple[Mapping[str, objec
     for entry in _behind(disk, former, found):
         _believe(found, entry)
     views = found.views
-    previous = {"origin": views.origin, "size": found.tree.size, "root": found.tree.root().hex(), "reason": reason}
+    previous = {
+        "origin": views.origin,
+        "size": found.tree.size,
+        "root": found.tree.root().hex(),
+        "reason": reason[:REASON_LENGTH_MAX],
+    }
     kill = views.kill or Kill(RUN, 0)
     keys = [
         system("key.minted", agent=key.agent, kid=key.kid, hash=key.digest)

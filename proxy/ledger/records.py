@@ -1,77 +1,32 @@
 """
 What each kind of record says: only enums, ids, hashes, commitments and counters in the entry, text only in payloads.
 
-A `Draft` is a record before it has a place in the log; the log adds index, time and the links of its task.
+Names that are not ours (an upstream's id, a media type) enter an entry only where they look like one.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from breakers.call import Call, Caller, Outcome, Request
 from breakers.store.protocol import HeldWrite, IntentOpened
 from breakers.verdict import Forward, Refuse
 from config.catalog import Effect, OperationSpec
-from proxy.ledger import profile
 from proxy.ledger.blobs import Digest, Kept, Payload, commitment
 from proxy.ledger.document import Extra, LeftOut, request_document, spell
+from proxy.ledger.drafts import Draft, Part, present, stamp
 from proxy.ledger.keyring import KeyRing
 from proxy.wire import Wire
-
-SYSTEM_TASK = "system"
-"""The task of records that belong to the log itself and to operators."""
 
 NAMES_MAX = 16
 """Names of odd arguments in an entry; the rest stands in the payload."""
 
-NAME_LENGTH_MAX = 512
-"""Of a task, a call or an agent: an entry that kept only its names and commitments always fits."""
-
 _TRACE = re.compile(r"(?:[0-9a-f]{2}-)?([0-9a-f]{32})(?:-|$)")
 _PLAIN = re.compile(r"[A-Za-z0-9_.:/+-]{1,128}")
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """
-    One payload of a record: sealed beside it, committed to in it under `name`, with `more` next to the commitment.
-    """
-
-    name: str
-    payload: Payload
-    more: Mapping[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """
-    A record that has no place in the log yet.
-    """
-
-    kind: str
-    task: str
-    fields: Mapping[str, object]
-    call: str | None = None
-    actor: Mapping[str, object] | None = None
-    trace: str | None = None
-    parts: tuple[Part, ...] = ()
-
-
-def checked(draft: Draft) -> Draft:
-    """
-    Return a draft that can be written.
-
-    Raise `ValueError` where it leaves the profile of entries or a name in it has no bound.
-    """
-    profile.check([draft.task, draft.call, draft.actor, draft.trace, draft.fields, [part.more for part in draft.parts]])
-    actor = (draft.actor or {}).values()
-    if any(len(name) > NAME_LENGTH_MAX for name in (draft.task, draft.call or "", *map(str, actor))):
-        raise ValueError("a task, a call or an agent has too long a name")
-    return draft
 
 
 class Shown(Protocol):
@@ -135,20 +90,6 @@ class Declined:
     policy_version: str
 
 
-def stamp(at: datetime) -> str:
-    """
-    Spell a time: RFC 3339, UTC, microseconds.
-    """
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def read_stamp(text: str) -> datetime:
-    """
-    Return the time that `stamp` spelled.
-    """
-    return datetime.fromisoformat(text)
-
-
 def _plain(text: str | None) -> str | None:
     # An upstream's words enter an entry only where they look like an id or a media type.
     return text if text is not None and _PLAIN.fullmatch(text) else None
@@ -156,10 +97,6 @@ def _plain(text: str | None) -> str | None:
 
 def _essence(media_type: str | None) -> str | None:
     return _plain(media_type.partition(";")[0].strip().lower()) if media_type else None
-
-
-def _present(fields: Mapping[str, object]) -> dict[str, object]:
-    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _actor(caller: Caller) -> dict[str, object]:
@@ -192,7 +129,7 @@ def _operation(api: str, spec: OperationSpec, request: Request, ring: KeyRing) -
 
 def _known(call: Call, ring: KeyRing) -> dict[str, object]:
     # Names that the operation declares may stand here; other names are an agent's words and stand in the payload.
-    odd = _present(
+    odd = present(
         {
             "mistyped": list(call.operation.mistyped[:NAMES_MAX]) or None,
             "undeclared": len(call.operation.undeclared) or None,
@@ -218,7 +155,7 @@ def _request_part(request: Request, spec: OperationSpec, extra: Extra, opener: b
     # Whoever has the opener of what was sent, and all of it but one short field, could guess the field.
     if opener is not None and not left_out.found:
         document["wire_opener"] = opener.hex()
-    return Part("req", Kept(spell(document)), _present({"ct": _essence(request.media_type)}))
+    return Part("req", Kept(spell(document)), present({"ct": _essence(request.media_type)}))
 
 
 def _odd_names(call: Call, sent_headers: tuple[tuple[str, str], ...] = ()) -> Extra:
@@ -272,7 +209,7 @@ def _answer_part(name: str, call: Call, payload: Payload, media_type: str | None
         if kept.data is not payload.data:
             more = {**more, "cut": True}
         payload = kept
-    return Part(name, payload, _present({**more, "ct": _essence(media_type)}))
+    return Part(name, payload, present({**more, "ct": _essence(media_type)}))
 
 
 def _media_type(headers: tuple[tuple[str, str], ...]) -> str | None:
@@ -386,11 +323,4 @@ def recovery_opened(opened: IntentOpened, intent_index: int, origin: str | None 
         "op": opened.operation,
         "at": stamp(opened.at),
     }
-    return Draft("recovery.opened", opened.task, _present(fields), opened.intent, {"agent": opened.agent})
-
-
-def system(kind: str, **fields: object) -> Draft:
-    """
-    Return a record of the log itself or of an operator's act.
-    """
-    return Draft(kind, SYSTEM_TASK, _present(fields))
+    return Draft("recovery.opened", opened.task, present(fields), opened.intent, {"agent": opened.agent})

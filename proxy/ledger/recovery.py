@@ -15,12 +15,12 @@ from datetime import datetime
 from pathlib import Path
 
 from proxy.errors import LedgerDamaged
-from proxy.ledger.disk import Disk, Handle, write_whole
+from proxy.ledger.disk import Disk, Handle, make_durable_folder, write_whole
+from proxy.ledger.drafts import Draft, stamp, system
 from proxy.ledger.fold import Fold, Newest, fold
 from proxy.ledger.frames import MAGIC
 from proxy.ledger.layout import TORN, blobs_beside
 from proxy.ledger.log import commit
-from proxy.ledger.records import Draft, stamp, system
 from proxy.ledger.replay import End
 from proxy.ledger.tail import Batch, Log, Segment
 
@@ -111,8 +111,7 @@ def _keep_torn(disk: Disk, newest: Newest, torn: Torn, now: datetime) -> None:
     if not torn.entries:
         return
     folder = newest.path.parent / TORN
-    disk.make_folder(folder)
-    disk.sync_folder(folder.parent)
+    make_durable_folder(disk, folder)
     name = f"{stamp(now).replace(':', '')}-{newest.path.stem}.bin"
     write_whole(disk, folder / name, torn.entries, 0o600)
 

@@ -18,11 +18,11 @@ from config.settings import LedgerSettings
 from proxy.clock import Clock, Randomness
 from proxy.errors import LedgerUnavailable, StartRefused
 from proxy.ledger.datakeys import DataKeys
-from proxy.ledger.disk import Disk, Handle, write_whole
+from proxy.ledger.disk import Disk, Handle, make_durable_folder, write_whole
+from proxy.ledger.drafts import Draft, system
 from proxy.ledger.epoch import begin, kill_changed, take_over
 from proxy.ledger.keyring import KeyRing, make_ring, read_ring
 from proxy.ledger.layout import ADMIN_TOKEN, DATA_KEYS, KEY_RING, LEDGER, LOCK, epochs
-from proxy.ledger.records import Draft, system
 from proxy.ledger.recovery import Torn, is_clean, read_epoch, resume
 from proxy.ledger.tail import Log
 from proxy.ledger.views import RUN, Views
@@ -74,7 +74,7 @@ def open_state(
     Raise `StartRefused` where that is not possible, `LedgerDamaged` where the log does not verify.
     """
     try:
-        disk.make_folder(folder)
+        make_durable_folder(disk, folder)
         lock = _lock(disk, folder)
     except OSError as error:
         raise _refused(folder, error) from error
@@ -177,8 +177,7 @@ def _begin(
     """
     Begin the first epoch, or one that follows the newest.
     """
-    disk.make_folder(ledger)
-    disk.sync_folder(ledger.parent)
+    make_durable_folder(disk, ledger)
     number = int(found[-1].name) + 1 if found else 1
     if found:
         previous, carried = take_over(disk, found[-1], new_epoch or "")

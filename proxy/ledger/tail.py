@@ -10,7 +10,7 @@ from pathlib import Path
 from proxy.clock import Randomness
 from proxy.ledger.datakeys import DataKeys
 from proxy.ledger.disk import Handle
-from proxy.ledger.records import Draft
+from proxy.ledger.drafts import Draft
 from proxy.ledger.tree import Frontier
 from proxy.ulid import Ulids
 

@@ -1,10 +1,10 @@
 """
 Checks that a ledger is what it was: every segment of every epoch, every payload's bytes, every link.
 
-Per segment: each frame's checksum, each batch's root, the seal. Per entry: its index, the links of its task (`tn` counts,
-`tp` is the leaf hash of the task's entry before), no member twice. Per payload: length, checksum and hash of what
-stands in the blob file, and that nothing else stands between. Across epochs: the former log still has the size and root
-that the next one's first record names; what stands behind that was given up and is not judged.
+Per segment: each frame's checksum, each batch's root, the seal. Per entry: its index, the links of its task (`tn`
+counts, `tp` is the leaf hash of the task's entry before), no member twice. Per payload: length, checksum and hash of
+what stands in the blob file, and that nothing else stands between. Across epochs: the former log still has the size and
+root that the next one's first record names; what stands behind that was given up and is not judged.
 
 A log cannot show its own truncation at a batch's end, nor a rewriting from its first byte: only a copy of (size, root)
 kept elsewhere can. Both are printed for that.
@@ -96,7 +96,7 @@ def _named_by(disk: Disk, epoch: Path | None) -> Mapping[str, Any] | None:
     """
     record = first_record(disk, epoch) if epoch is not None else None
     named = record.entry.get("prev") if record is not None else None
-    return named if isinstance(named, dict) else None
+    return named if isinstance(named, dict) and isinstance(named.get("size"), int) else None
 
 
 class _Epoch:
@@ -113,7 +113,7 @@ class _Epoch:
         """
         Check the epoch's segments in order, up to the first whose bytes are damaged.
         """
-        stop = int(self._named["size"]) if self._named is not None else None
+        stop = self._named["size"] if self._named is not None else None
         found = segments(self._disk, self._epoch)
         for position, (first, path) in enumerate(found):
             if stop is not None and self._tree.size >= stop:
@@ -134,7 +134,10 @@ class _Epoch:
         for batch in replay:
             for stored in batch:
                 entry = self._check_entry(path, stored)
-                blobs.check(stored.index, entry)
+                try:
+                    blobs.check(stored.index, entry)
+                except (KeyError, TypeError, ValueError):
+                    self._find(path, stored.offset, stored.index, "the entry does not say where its payloads are")
         self._tree = replay.tree
         self._stand.segments += 1
         self._stand.payloads += blobs.count

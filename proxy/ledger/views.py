@@ -14,7 +14,7 @@ from typing import Any
 from breakers.call import Applied
 from breakers.store.protocol import Event, IntentEnded, IntentOpened, WritesChanged
 from proxy.keys import AgentKey
-from proxy.ledger.records import read_stamp
+from proxy.ledger.drafts import read_stamp
 from proxy.ledger.tail import LONG_AGO
 
 RUN = "run"

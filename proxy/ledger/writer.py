@@ -23,8 +23,8 @@ from threading import Condition, Thread
 from proxy.clock import Clock
 from proxy.errors import LedgerUnavailable
 from proxy.ledger.disk import Disk
+from proxy.ledger.drafts import Draft
 from proxy.ledger.log import commit
-from proxy.ledger.records import Draft
 from proxy.ledger.space import LOOK_EVERY_S, Space
 from proxy.ledger.tail import Batch, Log, Written
 

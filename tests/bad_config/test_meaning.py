@@ -77,11 +77,11 @@ PROCESS: dict[str, tuple[str, list[Expected]]] = {
     ),
     "everyone's address": (
         APIS + "doors: {shop: '127.0.0.1:1'}\nadmin: 0.0.0.0:1\n",
-        [(4, 8, "0.0.0.0:1 is the address of door `shop` already", "port 0")],
+        [(3, 15, "127.0.0.1:1 is the address of `admin` already", "port 0")],
     ),
     "shared is admin": (
         "shared: 127.0.0.1:8470\n",
-        [(0, 0, "127.0.0.1:8470 is the address of `shared` already", "port 0")],
+        [(1, 9, "127.0.0.1:8470 is the address of `admin` already", "port 0")],
     ),
 }
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.clients.stage import Stage, stage
 from tests.harness import breakwater as breakwater  # noqa: PLC0414 the fixture's name is what makes it one
 from tests.harness import sdk_environment
 
@@ -15,3 +16,21 @@ def _on_loopback(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """
     with sdk_environment(tmp_path_factory.mktemp("home")):
         yield
+
+
+@pytest.fixture(scope="session")
+def whole_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """
+    Start both upstreams and Breakwater once for all of these tests.
+    """
+    with stage(tmp_path_factory.mktemp("stage")) as made:
+        yield made
+
+
+@pytest.fixture
+def on(whole_stage: Stage) -> Stage:
+    """
+    Give the stage with both upstreams as new.
+    """
+    whole_stage.reset()
+    return whole_stage

@@ -265,7 +265,8 @@ def error_of(error: stripe.StripeError) -> dict[str, Any]:
         "code": error.code,
         "param": getattr(error, "param", None),
         "message": error.user_message,
-        "body": error.json_body if error.json_body is not None else error.http_body,
+        # Where a body is not JSON the SDK puts the headers here.
+        "body": error.json_body if isinstance(error.json_body, dict) else error.http_body,
         "headers": _headers(error.headers or {}),
         "request-id": error.request_id,
     }

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,21 +11,9 @@ from loadtest.upstreams.stripe import Fault, HangUp, Status
 from tests.clients.compare import Step, compare
 from tests.clients.script import everywhere, on_the_sandbox
 from tests.clients.sdk import ClientStyle, Player, Sdk, error_of
-from tests.clients.stage import SECRET, STYLES, UPSTREAMS, Stage, floors, stage
+from tests.clients.stage import SECRET, STYLES, UPSTREAMS, Stage, floors, holds
 
 OUR_SHAPE = {"type", "code", "message"}
-
-
-@pytest.fixture(scope="module")
-def whole_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with stage(tmp_path_factory.mktemp("stage")) as made:
-        yield made
-
-
-@pytest.fixture
-def on(whole_stage: Stage) -> Stage:
-    whole_stage.reset()
-    return whole_stage
 
 
 def play(sdk: Sdk, on: Stage, upstream: str) -> tuple[list[Step], Counter[tuple[str, str]]]:
@@ -208,3 +195,17 @@ def test_secret_echoed(on: Stage) -> None:
     with on.proxied() as sdk:
         shown = sdk.retrieve("customers", id_)
     assert shown.description == "echo of " + "*" * len(SECRET)
+
+
+# --------------------------------------------------------------------------------------------------------- on record
+
+
+def test_ledger_verifies(on: Stage) -> None:
+    """After all of this the ledger verifies, beside the process that is still writing it."""
+    with on.proxied() as sdk:
+        call = sdk.create("customers", name="last").last_response.headers["Breakwater-Call"]
+    assert on.breakwater.cli("ledger", "verify").code == 0
+    shown = on.breakwater.cli("ledger", "show", call, "--json")
+    assert shown.code == 0
+    assert "customers.create" in shown.out
+    assert not holds(shown.out.encode(), SECRET)

@@ -124,7 +124,7 @@ def test_throttled(name: str, status: int, headers: dict[str, str], body: bytes,
     assert dialect(name).is_throttled(status, headers, body) is expected
 
 
-IN_USE = [
+IN_USE: list[tuple[int, object, bool]] = [
     (409, {"error": {"code": "idempotency_key_in_use"}}, True),
     (409, {"error": {"code": "lock_timeout"}}, False),
     (400, {"error": {"code": "idempotency_key_in_use"}}, False),

@@ -244,6 +244,8 @@ def _copied_file(file: File, durable: bool) -> File:
         # SQLite keeps its own promise: what was committed is there, what was not is not.
         if file.database.in_transaction:
             file.database.execute("ROLLBACK")
-        return File(bytearray(file.database.serialize()))
+        # A file without a single page is not serialised.
+        pages = file.database.execute("PRAGMA page_count").fetchone()[0]
+        return File(bytearray(file.database.serialize() if pages else b""))
     content = file.durable if durable else bytes(file.content)
     return File(bytearray(content), content)

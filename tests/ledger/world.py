@@ -13,10 +13,15 @@ from breakers.call import Applied, Call, Caller, Form, Health, Operation, Outcom
 from breakers.facts import Facts
 from breakers.store.protocol import HeldRead, HeldWrite
 from breakers.verdict import Forward, Reason, Refuse
-from config.catalog import NO_ARGUMENTS, Content, Effect, OperationSpec
+from config.catalog import NO_ARGUMENTS, Content, Effect, OperationSpec, Reversibility
 from config.settings import LedgerSettings
+from proxy.ledger import records
 from proxy.ledger.book import Declined, Delivered, Ledger
 from proxy.ledger.disk import Disk
+from proxy.ledger.drafts import Draft
+from proxy.ledger.log import commit
+from proxy.ledger.read import last_records
+from proxy.ledger.tail import Batch, Written
 from proxy.wire import Wire
 from tests.ledger.memory_disk import MemoryDisk
 
@@ -99,7 +104,7 @@ def spec(*, effect: Effect = Effect.WRITE, never_store: tuple[str, ...] = ()) ->
         effect=effect,
         contents={"application/x-www-form-urlencoded": Content.FORM},
         arguments=NO_ARGUMENTS,
-        reversibility="irreversible",
+        reversibility=Reversibility.IRREVERSIBLE,
         never_store=never_store,
     )
 
@@ -163,3 +168,31 @@ def delivered(body: bytes = b'{"id": "re_1"}') -> Delivered:
 async def one_write(ledger: Ledger, number: int = 1, **more: Any) -> None:
     intent = await ledger.intend(write(number, **more), wire())
     await ledger.conclude(intent, outcome(), Answered())
+
+
+def small_segments(max_bytes: int) -> Any:
+    """Settings under which a segment is sealed after so many bytes, fewer than the configuration allows."""
+    segment = SETTINGS.segment.model_copy(update={"max_bytes": max_bytes})
+    return SETTINGS.model_copy(update={"segment": segment})
+
+
+def drafts(number: int, ledger: Ledger) -> tuple[Draft, ...]:
+    """An intent and a refusal of two calls, to be committed without the writer's thread."""
+    refused = records.refusal(declined(1000 + number), ledger.ring)
+    return records.intent(write(number), wire(), ledger.ring, b"r" * 32), refused
+
+
+def commit_now(ledger: Ledger, *batch: Draft) -> tuple[Written, ...]:
+    """Commit a batch as the writer's thread would."""
+    return commit(Batch(ledger._state.log, batch, ledger._clock.now()), ledger._disk)
+
+
+def calls_in(disk: Any, folder: Path = FOLDER) -> list[str]:
+    """The calls of every entry of the newest epoch, in order."""
+    found = last_records(disk, folder / "ledger", 10**6)
+    return [record.entry["call"] for record in found if "call" in record.entry]
+
+
+def kinds_in(disk: Any, folder: Path = FOLDER) -> list[str]:
+    """The kinds of every entry of the newest epoch, in order."""
+    return [record.kind for record in last_records(disk, folder / "ledger", 10**6)]

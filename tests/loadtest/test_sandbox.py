@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 from loadtest.installation import ROOT, environment
 from loadtest.upstreams.stripe import Drip, Fault, HangUp, Malformed, Status, StripeSandbox
-from loadtest.upstreams.stripe.malformed import MANNERS
+from loadtest.upstreams.stripe.malformed import CONTENTS, MANNERS
 from tests.clients.compare import Step
 from tests.clients.script import everywhere, on_the_sandbox
 from tests.clients.sdk import ClientStyle, GlobalStyle, Player, Sdk, client_style, error_of, global_style
@@ -375,7 +375,7 @@ def read_with_h11(upstream: StripeSandbox) -> str:
     return asyncio.run(talk())
 
 
-@pytest.mark.parametrize("manner", MANNERS)
+@pytest.mark.parametrize("manner", [*MANNERS, *CONTENTS])
 def test_malformed(upstream: StripeSandbox, manner: str) -> None:
     """Each malformed answer is what its name says to a parser that has nothing to do with the sandbox."""
     upstream.faults.add(Fault(Malformed(manner)))

@@ -32,7 +32,7 @@ def test_public_addresses(host: str) -> None:
 @pytest.mark.parametrize("name", ["localhost", "127.1", "2130706433", "0x7f.1"])
 async def test_names_to_loopback(name: str, unused_tcp_port: int) -> None:
     """A name that leads to loopback is refused at the dial, before a connection is tried."""
-    dialer = Dialer(lambda: [])
+    dialer = Dialer(list)
     async with ClientSession(connector=dialer.connector(name, unused_tcp_port, idle_s=1)) as session:
         with pytest.raises(Exception) as caught:  # what it is is asserted below
             await session.get(f"http://{name}:{unused_tcp_port}/")

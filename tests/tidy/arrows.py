@@ -71,13 +71,13 @@ _WORLD = (
     "random",
 )
 
-# What must not be skipped is a type that only one room can make.
-MAKERS: Mapping[str, str] = {
-    "Forward": "breakers/decide.py",
-    "HeldWrite": "breakers/store/memory.py",
-    "HeldRead": "breakers/store/memory.py",
-    "Intent": "proxy/ledger/book.py",
-    "Entry": "proxy/ledger/book.py",
+# What must not be skipped is a type that only one room can make: its name, the package that it lives in, its maker.
+MAKERS: Mapping[str, tuple[str, str]] = {
+    "Forward": ("breakers", "breakers/decide.py"),
+    "HeldWrite": ("breakers.store", "breakers/store/memory.py"),
+    "HeldRead": ("breakers.store", "breakers/store/memory.py"),
+    "Intent": ("proxy.ledger", "proxy/ledger/book.py"),
+    "Entry": ("proxy.ledger", "proxy/ledger/book.py"),
 }
 
 
@@ -127,7 +127,11 @@ def impure_judgement(root: Path) -> list[str]:
                 if within(name, package)
             ]
         for node in ast.walk(source.tree):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"open", "print", "input"}:
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Name)
+                and node.func.id in {"open", "print", "input"}
+            ):
                 found.append(f"{source.path}:{node.lineno}: breakers does no I/O, so no {node.func.id}()")
     return found
 
@@ -141,30 +145,26 @@ def world_outside_clock(root: Path) -> list[str]:
         if source.path == _WORLD_FILE:
             continue
         bound = bindings(source)
-        for node in ast.walk(source.tree):
-            if not isinstance(node, ast.Name | ast.Attribute) or not isinstance(node.ctx, ast.Load):
-                continue
-            name = dotted(node, bound) or ""
-            if name.split(".")[0] in bound.values() or isinstance(node, ast.Name) and node.id in bound:
-                found += [
-                    f"{source.path}:{node.lineno}: {name} belongs to {_WORLD_FILE}; take a Clock or a Randomness"
-                    for banned in _WORLD
-                    if name == banned or ("." not in banned and name.startswith(banned + "."))
-                ]
-    return sorted(set(found))
+        # The longest name comes first in a walk, so `secrets` inside `secrets.token_hex` is not found again.
+        names = {(node.lineno, node.col_offset): name for node, name in reversed(list(_imported_names(source, bound)))}
+        found += [
+            f"{source.path}:{line}: {name} belongs to {_WORLD_FILE}; take a Clock or a Randomness"
+            for (line, _), name in sorted(names.items())
+            if any(name == banned or ("." not in banned and within(name, banned)) for banned in _WORLD)
+        ]
+    return found
 
 
 def late_imports(root: Path) -> list[str]:
     """
     Find imports by a computed name, which no other check could see.
     """
-    found = []
-    for source in sources(root, *SHIPPED):
-        bound = bindings(source)
-        for call in _calls(source):
-            if (dotted(call.func, bound) or "") in {"importlib.import_module", "__import__"}:
-                found.append(f"{source.path}:{call.lineno}: import by statement, so that arrows can be checked")
-    return found
+    return [
+        f"{source.path}:{call.lineno}: import by statement, so that arrows can be checked"
+        for source in sources(root, *SHIPPED)
+        for call in _calls(source)
+        if dotted(call.func, bindings(source)) in {"importlib.import_module", "__import__"}
+    ]
 
 
 def makers(root: Path) -> list[str]:
@@ -175,9 +175,12 @@ def makers(root: Path) -> list[str]:
     for source in sources(root, *SHIPPED, "loadtest"):
         bound = bindings(source)
         for call in _calls(source):
-            made = (dotted(call.func, bound) or "").rsplit(".", 1)[-1]
-            if made in MAKERS and source.path != MAKERS[made]:
-                found.append(f"{source.path}:{call.lineno}: only {MAKERS[made]} may build {made}")
+            name = dotted(call.func, bound) or ""
+            # A name that was not imported is the file's own.
+            full = name if name.split(".")[0] in ROOMS else f"{source.module}.{name}"
+            home, maker = MAKERS.get(full.rsplit(".", 1)[-1], ("", source.path))
+            if within(full, home) and source.path != maker:
+                found.append(f"{source.path}:{call.lineno}: only {maker} may build {full.rsplit('.', 1)[-1]}")
     return found
 
 
@@ -198,6 +201,19 @@ def unreached(root: Path) -> list[str]:
 
 def _stands_in(path: str, files: tuple[str, ...]) -> bool:
     return any(path.startswith(file) if file.endswith("/") else path == file for file in files)
+
+
+def _imported_names(source: Source, bound: Mapping[str, str]) -> Iterator[tuple[ast.expr, str]]:
+    """
+    Yield every use of something imported under its full name, `a.b.c` before the `a.b` and the `a` inside it.
+    """
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Name | ast.Attribute):
+            first: ast.expr = node
+            while isinstance(first, ast.Attribute):
+                first = first.value
+            if isinstance(first, ast.Name) and first.id in bound:
+                yield node, dotted(node, bound) or ""
 
 
 def _calls(source: Source) -> Iterator[ast.Call]:

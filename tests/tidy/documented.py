@@ -1,4 +1,4 @@
-"""What is promised is written down: every reason, metric and setting stands in `docs/`, and nothing stands there that is gone."""
+"""What is promised is written down: every reason, metric and setting stands in `docs/`, and nothing that is gone."""
 
 from __future__ import annotations
 
@@ -104,5 +104,8 @@ def _paths(value: object, above: str = "") -> Iterator[str]:
 
 
 def _pattern(row: str) -> str:
-    parts = [r"[^.]+(\.[^.]+)?" if part == "OPERATION" else r"[^.]+" if part.isupper() else re.escape(part) for part in row.split(".")]
+    parts = [
+        r"[^.]+(\.[^.]+)?" if part == "OPERATION" else r"[^.]+" if part.isupper() else re.escape(part)
+        for part in row.split(".")
+    ]
     return r"\.".join(parts)

@@ -8,7 +8,7 @@ on a planted tree as well as on the repository.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,14 +103,16 @@ def bindings(source: Source) -> dict[str, str]:
     for node in ast.walk(source.tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                bound[alias.asname or alias.name.split(".")[0]] = alias.name if alias.asname else alias.name.split(".")[0]
+                bound[alias.asname or alias.name.split(".")[0]] = (
+                    alias.name if alias.asname else alias.name.split(".")[0]
+                )
         elif isinstance(node, ast.ImportFrom):
             for alias in node.names:
                 bound[alias.asname or alias.name] = f"{node.module or ''}.{alias.name}"
     return bound
 
 
-def dotted(node: ast.expr, bound: dict[str, str]) -> str | None:
+def dotted(node: ast.expr, bound: Mapping[str, str]) -> str | None:
     """
     Return the full name that an expression such as `t.monotonic` stands for, or None if it is no plain name.
     """

@@ -14,7 +14,7 @@ _NAMES = {"base", "common", "core", "helper", "helpers", "manager", "misc", "uti
 # Each with the replacement. This table is the only file that may spell them.
 BANNED: Mapping[str, str] = {
     r"\b(?:TODO|FIXME|XXX)\b": "finish it, or open an issue",
-    r"\butils?\b": "the name of the room that it belongs to",
+    r"(?<!\.)\butils?\b": "the name of the room that it belongs to",
     r"\bwhitelist": "allowlist",
     r"\bblacklist": "deny",
     r"""["'](?:CLOSED|OPEN|HALF_OPEN)["']|\b(?:State|Breaker\w*)\.(?:CLOSED|OPEN|HALF_OPEN)\b""": (
@@ -50,13 +50,18 @@ def sentences(root: Path) -> list[str]:
 def docstrings(root: Path) -> list[str]:
     """
     Find public modules, classes and functions that say nothing, or say it in another form than the house's.
+
+    A method that implements a protocol need not repeat what the protocol says of it.
     """
     found = []
+    promised = _promised(root)
     for source in sources(root, *SHIPPED):
         if ast.get_docstring(source.tree) is None and source.text.strip():
             found.append(f"{source.path}: the module opens with a sentence saying what it is for")
         for name, node in _public(source.tree.body):
             said = ast.get_docstring(node, clean=False)
+            if said is None and "." in name and node.name in promised:
+                continue
             if said is None:
                 found.append(f"{source.path}:{node.lineno}: {name} is public and says nothing")
             elif not said.startswith("\n"):
@@ -103,6 +108,17 @@ def _sentence_fault(said: str | None) -> str | None:
     return None
 
 
+def _promised(root: Path) -> set[str]:
+    return {
+        method.name
+        for source in sources(root, *SHIPPED)
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.ClassDef) and any(ast.unparse(base).startswith("Protocol") for base in node.bases)
+        for method in node.body
+        if isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(method)
+    }
+
+
 _Documented = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -119,5 +135,3 @@ def _public(body: list[ast.stmt], inside: str = "") -> Iterator[tuple[str, _Docu
         yield inside + node.name, node
         if isinstance(node, ast.ClassDef):
             yield from _public(node.body, f"{inside}{node.name}.")
-
-

@@ -45,6 +45,8 @@ async def deliver(request: web.BaseRequest, answer: Answer, act: Act) -> web.Str
     Send an answer as its fault says.
     """
     match act:
+        case Malformed(manner) if manner in malformed.CONTENTS:
+            return plain(malformed.CONTENTS[manner](answer))
         case Malformed(manner):
             return await _malformed(request, answer, manner)
         case Drip(chunk, pause_s):

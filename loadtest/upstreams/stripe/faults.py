@@ -67,7 +67,7 @@ class Drip:
 @dataclass(frozen=True, slots=True)
 class Malformed:
     """
-    Send the answer as bytes that no server should: `manner` is a name in `malformed.MANNERS`.
+    Send the answer as bytes that no server should: `manner` is a name in `malformed.MANNERS` or `.CONTENTS`.
     """
 
     manner: str

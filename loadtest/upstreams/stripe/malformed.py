@@ -1,8 +1,9 @@
 """
 Answers that no server should send, byte by byte, for whoever has to survive them.
 
-Each manner takes a good answer and returns what goes on the wire instead; `KEEPS_OPEN` are those after which the
-connection stays open, because what they attack is the next request on it.
+Each of `MANNERS` takes a good answer and returns what goes on the wire instead; `KEEPS_OPEN` are those after which the
+connection stays open, because what they attack is the next request on it. `CONTENTS` are those where the message is
+well formed and only what it carries is not.
 """
 
 from __future__ import annotations
@@ -59,20 +60,6 @@ def _bad_chunk(answer: Answer) -> bytes:
     return _head(answer, "Transfer-Encoding: chunked") + b"zz\r\n" + answer.body + b"\r\n0\r\n\r\n"
 
 
-def _gzip(answer: Answer) -> bytes:
-    packed = gzip.compress(answer.body, mtime=0)
-    return _head(answer, "Content-Encoding: gzip", f"Content-Length: {len(packed)}") + packed
-
-
-def _gzip_broken(answer: Answer) -> bytes:
-    packed = gzip.compress(answer.body, mtime=0)[:-12]
-    return _head(answer, "Content-Encoding: gzip", f"Content-Length: {len(packed)}") + packed
-
-
-def _not_json(answer: Answer) -> bytes:
-    return _head(answer, "Content-Length: 9") + b"not json\n"
-
-
 def _not_http(answer: Answer) -> bytes:
     return b"SSH-2.0-sandbox\r\n" + answer.body
 
@@ -102,9 +89,6 @@ MANNERS: Mapping[str, Callable[[Answer], bytes]] = MappingProxyType(
         "truncated-body": _truncated_body,
         "truncated-chunk": _truncated_chunk,
         "bad-chunk": _bad_chunk,
-        "gzip": _gzip,
-        "gzip-broken": _gzip_broken,
-        "not-json": _not_json,
         "not-http": _not_http,
         "header-injection": _header_injection,
         "switching-protocols": _switching_protocols,
@@ -113,4 +97,22 @@ MANNERS: Mapping[str, Callable[[Answer], bytes]] = MappingProxyType(
     }
 )
 
-KEEPS_OPEN = frozenset({"gzip", "gzip-broken", "not-json", "switching-protocols", "early-hints", "second-response"})
+KEEPS_OPEN = frozenset({"switching-protocols", "second-response"})
+
+
+def _gzip(answer: Answer) -> Answer:
+    return Answer(answer.status, gzip.compress(answer.body, mtime=0), answer.headers | {"Content-Encoding": "gzip"})
+
+
+def _gzip_broken(answer: Answer) -> Answer:
+    whole = _gzip(answer)
+    return Answer(whole.status, whole.body[:-12], whole.headers)
+
+
+def _not_json(answer: Answer) -> Answer:
+    return Answer(answer.status, b"not json\n", answer.headers)
+
+
+CONTENTS: Mapping[str, Callable[[Answer], Answer]] = MappingProxyType(
+    {"gzip": _gzip, "gzip-broken": _gzip_broken, "not-json": _not_json}
+)

@@ -1,0 +1,83 @@
+"""A record before it has a place in the log; the log adds index, time and the links of its task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from proxy.ledger import profile
+from proxy.ledger.blobs import Payload
+
+SYSTEM_TASK = "system"
+"""The task of records that belong to the log itself and to operators."""
+
+NAME_LENGTH_MAX = 512
+"""Of a task, a call or an agent: an entry that kept only its names and commitments always fits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """
+    One payload of a record: sealed beside it, committed to in it under `name`, with `more` next to the commitment.
+    """
+
+    name: str
+    payload: Payload
+    more: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """
+    A record that has no place in the log yet.
+    """
+
+    kind: str
+    task: str
+    fields: Mapping[str, object]
+    call: str | None = None
+    actor: Mapping[str, object] | None = None
+    trace: str | None = None
+    parts: tuple[Part, ...] = ()
+
+
+def checked(draft: Draft) -> Draft:
+    """
+    Return a draft that can be written.
+
+    Raise `ValueError` where it leaves the profile of entries or a name in it has no bound.
+    """
+    profile.check([draft.task, draft.call, draft.actor, draft.trace, draft.fields, [part.more for part in draft.parts]])
+    actor = (draft.actor or {}).values()
+    if any(len(name) > NAME_LENGTH_MAX for name in (draft.task, draft.call or "", *map(str, actor))):
+        raise ValueError("a task, a call or an agent has too long a name")
+    return draft
+
+
+def stamp(at: datetime) -> str:
+    """
+    Spell a time: RFC 3339, UTC, microseconds.
+    """
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def read_stamp(text: str) -> datetime:
+    """
+    Return the time that `stamp` spelled.
+    """
+    return datetime.fromisoformat(text)
+
+
+def present(fields: Mapping[str, object]) -> dict[str, object]:
+    """
+    Return the fields that have a value.
+    """
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def system(kind: str, **fields: object) -> Draft:
+    """
+    Return a record of the log itself or of an operator's act.
+    """
+    return Draft(kind, SYSTEM_TASK, present(fields))

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from proxy.ulid import Ulids
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.at = datetime(2026, 11, 21, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.at
+
+    def monotonic(self) -> float:
+        return 0.0
+
+
+def test_known_value():
+    """The oldest id of a moment is spelled as the specification spells it."""
+    clock = Clock()
+    clock.at = datetime.fromtimestamp(1469918176.385, UTC)
+    assert Ulids(clock, lambda count: bytes(count)).new() == "01ARYZ6S410000000000000000"
+
+
+def test_only_grows():
+    """Ids grow within a millisecond, over milliseconds, and while the clock steps back."""
+    clock = Clock()
+    ulids = Ulids(clock, lambda count: b"\xff" * count)
+    made = [ulids.new() for _ in range(40)]
+    clock.at += timedelta(milliseconds=1)
+    made += [ulids.new(), ulids.new()]
+    clock.at -= timedelta(hours=1)
+    made += [ulids.new(), ulids.new()]
+    assert made == sorted(set(made))
+    assert {len(one) for one in made} == {26}

@@ -1,0 +1,142 @@
+"""
+Breakwater in front of the socket upstream: every API that is bundled, one shared port, one agent with a narrow card.
+
+What the card says is written down twice, on purpose: once as the configuration, once as `ALLOWED` and the two ranges
+below it, from which the tests decide by themselves what may have reached the upstream.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from loadtest.installation import Breakwater
+from tests.harness import agent, running, stripe_api
+from tests.wire.client import Address, address
+from tests.wire.upstream import Echo, echoing
+
+SECRET = "upstream-secret-canary"
+JIRA_USER = "operations@example.com"
+
+# What the real credential looks like anywhere: as it is, and as Jira's Basic carries it.
+SECRET_FORMS = (SECRET.encode(), base64.b64encode(f"{JIRA_USER}:{SECRET}".encode()))
+
+ALLOWED: Mapping[str, tuple[str, ...]] = {
+    "stripe": (
+        "customers.*",
+        "charges.retrieve",
+        "payment_intents.create",
+        "products.create",
+        "files.*",
+        "v2.core.accounts.*",
+        "v2.billing.meter_events.create",
+    ),
+    "github": (
+        "repos/get",
+        "repos/get-content",
+        "repos/compare-commits",
+        "issues/create",
+        "issues/get",
+        "issues/list-for-repo",
+        "issues/update",
+        "search/code",
+        "users/follow",
+        "actions/create-hosted-runner-for-org",
+    ),
+    "jira": ("getIssue", "createIssue", "editIssue", "addComment", "addAttachment", "searchAndReconsileIssuesUsingJql"),
+}
+DENIED: Mapping[str, tuple[str, ...]] = {"stripe": ("customers.delete",), "github": ("issues/delete*",), "jira": ()}
+
+# `payment_intents.create`, in cents of a dollar; `actions/create-hosted-runner-for-org`, as a number.
+AMOUNT_RANGE = range(50, 10_001)
+RUNNERS_RANGE = range(1, 51)
+PRODUCT_NAMES = ("widget", "gadget")
+REPOSITORIES = ("support", "docs")
+
+
+def may_pass(api: str, name: str) -> bool:
+    """
+    Tell whether the card allows an operation, by its name alone.
+    """
+    allowed = any(fnmatchcase(name, pattern) for pattern in ALLOWED[api])
+    return allowed and not any(fnmatchcase(name, pattern) for pattern in DENIED[api])
+
+
+def _card() -> dict[str, object]:
+    allow: dict[str, dict[str, object]] = {api: {name: {} for name in names} for api, names in ALLOWED.items()}
+    allow["stripe"]["payment_intents.create"] = {"limit": {"amount": "0.50..100 USD"}}
+    allow["stripe"]["products.create"] = {"only": {"name": list(PRODUCT_NAMES)}}
+    for name in ALLOWED["github"]:
+        if name.startswith("issues/"):
+            allow["github"][name] = {"only": {"repo": list(REPOSITORIES)}}
+    allow["github"]["actions/create-hosted-runner-for-org"] = {"limit": {"maximum_runners": "1..50"}}
+    deny = {api: list(names) for api, names in DENIED.items() if names}
+    return agent(allow, deny=deny, headers={"Stripe-Account": ["acct_listed"]})
+
+
+def _document(url: str, reads: str) -> dict[str, object]:
+    secret = {"env": "WIRE_SECRET"}
+    return {
+        "apis": {
+            "stripe": stripe_api(url, "WIRE_SECRET"),
+            "github": {"catalog": "github", "upstream": {"api": url, "uploads": url}, "credential": secret},
+            "jira": {"catalog": "jira", "upstream": url, "credential": {**secret, "user": JIRA_USER}},
+        },
+        "agents": {"wire": _card()},
+        "shared": "127.0.0.1:0",
+        "ledger": {"reads": reads},
+    }
+
+
+@dataclass(slots=True)
+class Stand:
+    """
+    A running Breakwater, its upstream, one agent's key, and every answer that the agent has seen.
+    """
+
+    breakwater: Breakwater
+    echo: Echo
+    key: str
+    seen: bytearray = field(default_factory=bytearray)
+
+    def door(self, name: str) -> Address:
+        """
+        Return where a door listens.
+        """
+        return address(self.breakwater.doors[name])
+
+    def filled(self, raw: bytes, door: str = "stripe") -> bytes:
+        """
+        Return a template's bytes with this door's address and this agent's key in their places.
+        """
+        host, port = self.door(door)
+        for mark, text in (
+            (b"@HOST@", f"{host}:{port}".encode()),
+            (b"@KEY@", self.key.encode()),
+            (b"@KEY64@", base64.b64encode(f"{self.key}:".encode())),
+            (b"@64KEY@", base64.b64encode(f"someone@example.com:{self.key}".encode())),
+            (b"@OTHER@", "{}:{}".format(*self.door("github" if door != "github" else "stripe")).encode()),
+        ):
+            raw = raw.replace(mark, text)
+        return raw
+
+    def log(self) -> bytes:
+        """
+        Return all that the process has logged.
+        """
+        return self.breakwater.log.read_bytes()
+
+
+@contextlib.contextmanager
+def standing(folder: Path, *, reads: str = "appended", more: Mapping[str, str] | None = None) -> Iterator[Stand]:
+    """
+    Start the upstream and Breakwater before it.
+    """
+    with echoing() as echo:
+        secrets = {"WIRE_SECRET": SECRET, **(more or {})}
+        with running(folder, _document(echo.url, reads), secrets, ["wire"]) as (breakwater, keys):
+            yield Stand(breakwater, echo, keys["wire"])
