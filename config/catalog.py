@@ -163,14 +163,3 @@ class Match:
 
     spec: OperationSpec
     path: Mapping[str, str] = field(default_factory=dict)
-
-
-class CatalogFault(Exception):
-    """
-    A document, a table or an overlay cannot be used: what is wrong, and what to do about it.
-    """
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint

@@ -60,6 +60,17 @@ class Unreadable(ValueError):
         self.hint = hint
 
 
+class CatalogFault(Exception):
+    """
+    A document, a table or an overlay cannot be used: what is wrong, and what to do about it.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """
     Return a hint with the known words nearest to `word`, else with all of them where they are few, else nothing.

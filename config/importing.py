@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from config.catalog import CatalogFault
+from config.faults import CatalogFault
 from config.openapi import read_openapi
 from config.operation_list import read_list
 from config.table_file import NAME, Table

@@ -18,9 +18,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from config.catalog import CatalogFault
 from config.consistency import Written, bases_of, door_names, door_of, inconsistencies
-from config.faults import ConfigurationFault, Fault, Unreadable
+from config.faults import CatalogFault, ConfigurationFault, Fault, Unreadable
 from config.policy import AgentCard
 from config.settings import ApiAccount, CredentialSource, Settings
 from config.shape import Model, Places, shaped

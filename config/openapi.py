@@ -21,7 +21,8 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from config.catalog import CatalogFault, Content, Effect, Kind, Place
+from config.catalog import Content, Effect, Kind, Place
+from config.faults import CatalogFault
 from config.routes import read_template
 from config.schemas import Schemas, held
 from config.table_file import Row, Table, said

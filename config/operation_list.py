@@ -18,8 +18,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from config.catalog import CatalogFault, Content, Kind, Place
+from config.catalog import Content, Kind, Place
 from config.dialect import Origin
+from config.faults import CatalogFault
 from config.openapi import effect_of, refuse_twins, slug
 from config.routes import read_template
 from config.table_file import NAME, Base, Name, Row, Table, said

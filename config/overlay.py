@@ -11,8 +11,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
-from config.catalog import CatalogFault, Effect, Place, Reversibility
+from config.catalog import Effect, Place, Reversibility
 from config.dialect import Dialect, MemberPath, Model, Pointer
+from config.faults import CatalogFault
 from config.source import Source, read_source
 from config.table_file import said
 

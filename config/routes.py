@@ -23,8 +23,9 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from types import MappingProxyType
 
-from config.catalog import CatalogFault, Match, OperationSpec, Place
+from config.catalog import Match, OperationSpec, Place
 from config.dialect import Dialect, PathAlias
+from config.faults import CatalogFault
 
 _PLACEHOLDER = re.compile(r"\{([^{}/]+)\}")
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from config.catalog import CatalogFault, Kind
+from config.catalog import Kind
+from config.faults import CatalogFault
 
 T = TypeVar("T", dict[str, Any], list[Any], str)
 

@@ -14,8 +14,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from config.catalog import CatalogFault, Content, Effect, Kind, Place
+from config.catalog import Content, Effect, Kind, Place
 from config.dialect import Origin
+from config.faults import CatalogFault
 
 # A table's name stands in the configuration, in metrics and in the ledger.
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")

@@ -17,9 +17,9 @@ from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 
-from config.catalog import Amount, Argument, CatalogFault, Effect, Kind, OperationSpec, Place, Reversibility, Subject
+from config.catalog import Amount, Argument, Effect, Kind, OperationSpec, Place, Reversibility, Subject
 from config.dialect import Dialect
-from config.faults import did_you_mean
+from config.faults import CatalogFault, did_you_mean
 from config.overlay import Curated, Overlay, WrittenSubject, read_overlay
 from config.routes import Catalog, read_template, shape_of
 from config.table_file import Row, Table, read_table

@@ -6,7 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from config.catalog import CatalogFault, OperationSpec
+from config.catalog import OperationSpec
+from config.faults import CatalogFault
 from config.importing import import_document
 from config.routes import Catalog
 from config.table_file import write_table

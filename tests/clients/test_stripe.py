@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-import sys
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,6 +12,8 @@ from tests.clients.compare import Step, compare
 from tests.clients.script import everywhere, on_the_sandbox
 from tests.clients.sdk import ClientStyle, Player, Sdk, error_of
 from tests.clients.stage import SECRET, STYLES, UPSTREAMS, Stage, floors, holds
+
+Figure = Callable[[str, float], None]
 
 OUR_SHAPE = {"type", "code", "message"}
 
@@ -31,7 +33,7 @@ def play(sdk: Sdk, on: Stage, upstream: str) -> tuple[list[Step], Counter[tuple[
 @pytest.mark.slow
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("upstream", UPSTREAMS)
-def test_same_through_the_door(on: Stage, upstream: str, style: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_same_through_the_door(on: Stage, upstream: str, style: str, figure: Figure) -> None:
     """Everything that the SDK shows, and every write that arrives, is the same directly and through Breakwater."""
     with on.direct(upstream, style) as sdk:
         directly, arrived = play(sdk, on, upstream)
@@ -39,8 +41,7 @@ def test_same_through_the_door(on: Stage, upstream: str, style: str, capsys: pyt
     with on.proxied(upstream, style) as sdk:
         through, arrived_through = play(sdk, on, upstream)
     result = compare(directly, through)
-    with capsys.disabled():
-        sys.stdout.write(f"\n{upstream}, {style} style: {result.leaves} leaves of {len(directly)} answers compared\n")
+    figure(f"leaves compared on {upstream} by the {style} style", result.leaves)
     assert not result.differences, "\n".join(result.differences)
     assert arrived_through == arrived
     assert result.leaves >= floors()[f"{upstream}-{style}"]

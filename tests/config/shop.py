@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from config.catalog import Amount, Argument, CatalogFault, Content, Effect, Kind, OperationSpec, Place
+from config.catalog import Amount, Argument, Content, Effect, Kind, OperationSpec, Place
 from config.dialect import Dialect
-from config.faults import ConfigurationFault, Fault
+from config.faults import CatalogFault, ConfigurationFault, Fault
 from config.load import Configuration, load
 from config.routes import Catalog
 

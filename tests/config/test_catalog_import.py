@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from config.catalog import CatalogFault
+from config.faults import CatalogFault
 from config.importing import import_document
 from config.table_file import Row, read_table, write_table
 

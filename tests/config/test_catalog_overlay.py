@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from config.catalog import Amount, CatalogFault, Effect, OperationSpec, Place, Reversibility
+from config.catalog import Amount, Effect, OperationSpec, Place, Reversibility
+from config.faults import CatalogFault
+from config.importing import import_document
 from config.routes import Catalog
+from config.table_file import write_table
 from config.tables import BUNDLED, compile_catalog, load_catalog
 
 TABLE: dict[str, Any] = {
@@ -214,6 +218,31 @@ def test_file_beside(tmp_path: Path) -> None:
         with pytest.raises(CatalogFault) as fault:
             load_catalog(name, tmp_path)
         assert said in f"{fault.value.message} {fault.value.hint}"
+
+
+def test_documented_examples() -> None:
+    """The examples of the documentation are read as they stand there, and come to what it says."""
+    text = (Path(__file__).parents[2] / "docs" / "CATALOGUES.md").read_text(encoding="utf-8")
+    listed, line = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    overlay = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)[0]
+    assert line.strip() in write_table(import_document(listed.encode())).splitlines()
+    routes = {"pets.search": {}, "pets.sell": {}, "pets.refund": {"sale": "string"}}
+    rows = [
+        {
+            "name": name,
+            "method": "POST",
+            "path": f"/{name}",
+            "effect": "write",
+            "arguments": {"body": {"price": "integer", "currency": "string"} | more},
+        }
+        for name, more in routes.items()
+    ]
+    path = {"path": {"id": "string"}}
+    rows.append({"name": "sales.retrieve", "method": "GET", "path": "/{id}", "effect": "read", "arguments": path})
+    table = json.dumps({"name": "pets", "operations": rows}).encode()
+    catalog = compile_catalog(table, overlay.encode(), "the example")
+    assert catalog.dialect.title == "Pets"
+    assert only(catalog, "pets.search").effect is Effect.READ
 
 
 READ_POSTS = {

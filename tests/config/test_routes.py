@@ -19,7 +19,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from config.catalog import CatalogFault, OperationSpec, Place
+from config.catalog import OperationSpec, Place
+from config.faults import CatalogFault
 from config.routes import Catalog, read_template
 from config.tables import BUNDLED, compile_catalog, load_catalog
 

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import json
-
-import pytest
+from collections.abc import Callable
 
 from loadtest import lookups
 
 
-def test_lookup_rate(capsys: pytest.CaptureFixture[str]) -> None:
+def test_lookup_rate(figure: Callable[[str, float], None]) -> None:
     """Each API's look-ups a second on one core stay above their floors, and are printed."""
     floors = json.loads(lookups.FLOORS.read_text(encoding="utf-8"))["lookups_per_second"]
     figures = lookups.measure()
-    said = ", ".join(f"{name} {figure:,} (floor {floors[name]:,})" for name, figure in figures.items())
-    with capsys.disabled():
-        print(f"\nlook-ups/s: {said}")  # noqa: T201 a figure with a floor is printed
+    for name, rate in figures.items():
+        figure(f"look-ups a second, {name}", rate)
     assert figures.keys() == floors.keys()
     assert all(figures[name] >= floor for name, floor in floors.items())
 
 
-def test_rate_independent_of_size() -> None:
+def test_rate_in_large_table() -> None:
     """A table a hundred times as large does not make one of its look-ups twice as dear."""
     small, large = (lookups.rate_in_table_of(count) for count in (20, 2_000))
     assert large > small / 2
