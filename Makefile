@@ -22,7 +22,8 @@ LOCKED := --require-hashes --no-build-isolation
 
 # $(call inside,NAME,COMMAND): run COMMAND with temporary files of its own in $$room, remove them, keep its exit code.
 define inside
-	@mkdir -p .home .tmp && room="$(HERE)/.tmp/$(1).$$$$" && mkdir "$$room" && export TMPDIR="$$room" && code=0; \
+	@mkdir -p .home .tmp && room="$(HERE)/.tmp/$(1).$$$$" && mkdir "$$room" && code=0; \
+	export TMPDIR="$$room" HYPOTHESIS_STORAGE_DIRECTORY="$$room/hypothesis"; \
 	$(ENV) $(2) || code=$$?; rm -rf "$$room"; rmdir .tmp 2>/dev/null; exit $$code
 endef
 
@@ -78,5 +79,5 @@ lock: .venv/.ready
 	echo setuptools | $(COMPILE) --constraint requirements/dev.txt --output-file requirements/build.txt -
 
 clean:  ## remove everything that the other targets made
-	rm -rf .venv .home .tmp .mypy_cache .ruff_cache .hypothesis .pytest_cache .coverage* build *.egg-info
+	rm -rf .venv .home .tmp .demo-* .mypy_cache .ruff_cache .hypothesis .pytest_cache .coverage* build *.egg-info
 	find . -name .git -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +

@@ -136,10 +136,8 @@ SENTENCES: Mapping[Reason, str] = MappingProxyType(
             "Whether the request took effect is not known; do not send it again in any form, and look the object "
             "up or ask a person instead."
         ),
-        Reason.ANSWER_NOT_KEPT: (
-            "This request was carried out before and its answer was too large to keep; read the object instead of "
-            "repeating the write."
-        ),
+        Reason.ANSWER_NOT_KEPT: "This request was carried out and its answer could not be kept whole; read the object "
+        "instead of repeating the write.",
         Reason.UPSTREAM_UNREACHABLE: "The API could not be reached; try again later.",
         Reason.UPSTREAM_TIMEOUT: "The API did not answer in time; try again later.",
         Reason.UPSTREAM_MALFORMED: (

@@ -182,7 +182,10 @@ def folder() -> Iterator[Path]:
     """
     Make a folder in the checkout for everything, this process's home included, and remove it.
     """
-    made = Path(tempfile.mkdtemp(prefix=".demo-", dir=ROOT))
+    # `.tmp/` is ignored by git and emptied by `make clean`, should this process be killed outright.
+    room = ROOT / ".tmp"
+    room.mkdir(exist_ok=True)
+    made = Path(tempfile.mkdtemp(prefix="demo-", dir=room))
     before = dict(os.environ)
     os.environ.update({"HOME": str(made), "NO_PROXY": "127.0.0.1"})
     try:

@@ -13,9 +13,9 @@ Figure = Callable[[str, float], None]
 
 # The suite must say the same of one commit every time, and leaves no database behind; torture looks for what is new.
 # Two busy cores make any deadline on a single example a lottery.
-_QUIET = {"database": None, "deadline": None, "print_blob": True, "suppress_health_check": [HealthCheck.too_slow]}
-settings.register_profile("suite", derandomize=True, **_QUIET)
-settings.register_profile("torture", **_QUIET)
+_QUIET = settings(database=None, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("suite", _QUIET, derandomize=True)
+settings.register_profile("torture", _QUIET)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -33,7 +33,8 @@ def pins(lock: str) -> dict[str, Version]:
     Read a lock as name → version; anything but pins with hashes fails.
     """
     text = (ROOT / "requirements" / f"{lock}.txt").read_text("utf-8")
-    read, at = {}, 0
+    read: dict[str, Version] = {}
+    at = 0
     while at < len(text):
         match = _LOCK.match(text, at)
         assert match is not None, f"requirements/{lock}.txt: no pin with hashes: {text[at : at + 80]!r}"
@@ -49,9 +50,8 @@ def test_lock_fits(lock: str, wanted: list[str]) -> None:
     pinned = pins(lock)
     unfit = [
         line
-        for line in wanted
-        if (need := Requirement(line))
-        and (need.marker is None or need.marker.evaluate())
+        for line, need in ((line, Requirement(line)) for line in wanted)
+        if (need.marker is None or need.marker.evaluate())
         and not need.specifier.contains(pinned.get(canonicalize_name(need.name), Version("0")))
     ]
     assert not unfit, f"run `make lock`: {unfit}"

@@ -40,12 +40,13 @@ class LeftOut:
 
     def covers(self, place: tuple[str, ...]) -> bool:
         """
-        Tell whether a place is, or lies in, a field that is left out; what is covered counts as found.
+        Tell whether a place is, or lies in, a field that is left out, at any depth; what is covered counts as found.
         """
         for path, names in self._paths:
-            if len(place) >= len(names) and all(n in {"*", p} for n, p in zip(names, place, strict=False)):
-                self.found.add(path)
-                return True
+            for start in range(len(place) - len(names) + 1):
+                if all(name in {"*", here} for name, here in zip(names, place[start:], strict=False)):
+                    self.found.add(path)
+                    return True
         return False
 
     def pairs(self, pairs: Iterable[tuple[str, str]]) -> list[list[str]]:
@@ -67,16 +68,15 @@ class LeftOut:
 
     def answer(self, body: bytes) -> bytes:
         """
-        Return what of an answer may be stored: its own bytes, unless it is JSON that holds such a field.
+        Return what of an answer may be stored: its own bytes, unless it holds such a field or nobody can tell.
         """
-        if not self._paths:
-            return body
-        try:
-            document = json.loads(body)
-        except (ValueError, RecursionError):
+        if not self._paths or not body:
             return body
         before = len(self.found)
-        cleaned = self.value(document)
+        try:
+            cleaned = self.value(json.loads(body))
+        except (ValueError, RecursionError):
+            return b""
         return spell(cleaned) if len(self.found) > before else body
 
 

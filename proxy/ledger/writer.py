@@ -195,8 +195,9 @@ class Writer:
         except Exception as fault:
             # Not only what the disk says: after a fault that nobody foresaw, nobody knows what is on disk either.
             self.state, self.fault = State.POISONED, fault
-            self._tell([], batch)
-            return self._call(self._on_poisoned)
+            # Whoever ends the process hears of it before anyone who waits goes on.
+            self._call(self._on_poisoned)
+            return self._tell([], batch)
         return self._tell(written, failed, self._clock.monotonic() - began)
 
     def _commit(self, batch: list[Waiting]) -> tuple[list[tuple[Waiting, Written]], list[Waiting]]:

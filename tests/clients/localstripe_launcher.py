@@ -2,17 +2,23 @@
 Run localstripe, another author's fake Stripe, as a process of its own on a free loopback port.
 
 Started as a script and never imported: it is licensed under the GPL. As shipped it pickles its store into the system's
-temporary folder on every change and listens on every interface; here it does neither. Every request's head is
-appended to the file named by the first argument; its address is printed as one line of JSON.
+temporary folder on every change and listens on every interface; here it does neither. It also sorts by the second in
+which an object was made, so that two recordings of one script could differ; here every object gets its own second.
+
+Every request's head is appended to the file named by the first argument; our address is printed as one line of JSON.
 """
 
 from __future__ import annotations
 
 import asyncio
 import importlib
+import itertools
 import json
 import sys
+import time
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from aiohttp import web
@@ -39,9 +45,11 @@ async def serve(app: web.Application) -> None:
 
 def main() -> None:
     """
-    Take the store off the disk, write down the credentials, and serve.
+    Take the store off the disk, tell it the time, write down what it is sent, and serve.
     """
-    importlib.import_module("localstripe.resources").Store.dump_to_disk = lambda _store: None
+    resources: Any = importlib.import_module("localstripe.resources")
+    resources.Store.dump_to_disk = lambda _store: None
+    resources.time = SimpleNamespace(time=partial(next, itertools.count(int(time.time()))))
     app = importlib.import_module("localstripe.server").app
 
     with Path(sys.argv[1]).open("a") as seen:

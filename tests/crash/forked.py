@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ class Forker:
     """
 
     def __init__(self) -> None:
-        self._turn = asyncio.Lock()
+        self._turn = threading.Lock()
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
@@ -50,15 +51,15 @@ class Forker:
         """
         Give an order and return its reply, without holding up the event loop.
         """
-        async with self._turn:
-            return await asyncio.to_thread(self._ask, json.dumps(order))
+        return await asyncio.to_thread(self._ask, json.dumps(order))
 
     def _ask(self, order: str) -> Any:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(order + "\n")
-        self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
+        with self._turn:
+            self._process.stdin.write(order + "\n")
+            self._process.stdin.flush()
+            return json.loads(self._process.stdout.readline())
 
     async def fork(self, argv: Sequence[str], environ: Mapping[str, str], log: Path, hook: Hook | None = None) -> Child:
         """

@@ -55,7 +55,9 @@ def rehashed(parts: Sequence[Frame]) -> bytes:
     return data
 
 
-def change(disk: MemoryDisk, path: Path, how: Callable[[list[Frame]], list[Frame]], spell: Callable[..., bytes]) -> None:
+def change(
+    disk: MemoryDisk, path: Path, how: Callable[[list[Frame]], list[Frame]], spell: Callable[..., bytes]
+) -> None:
     disk.write(path, spell(how(frames_of(disk.read(path)))))
 
 

@@ -56,9 +56,9 @@ def test_flipped_bytes():
     assert rest
     assert verify(disk, FOLDER).ok
     names = owners(disk, sealed)
-    chosen = random.Random(20261121)
+    places, chosen = list(names), random.Random(20261121)
     for _ in range(FLIPS):
-        name, offset = chosen.choice(list(names)) if _ == 0 else list_choice(chosen, names)
+        name, offset = chosen.choice(places)
         path = EPOCH / name
         before = disk.read(path)
         flipped = bytearray(before)
@@ -68,11 +68,6 @@ def test_flipped_bytes():
         assert (first.finding, first.segment, first.index) == ("tampered", name, names[name, offset]), offset
         disk.write(path, before)
     assert verify(disk, FOLDER).ok
-
-
-def list_choice(chosen, names, _cache={}):  # noqa: B006
-    places = _cache.setdefault(id(names), list(names))
-    return places[chosen.randrange(len(places))]
 
 
 def swap(parts):
@@ -106,7 +101,7 @@ def test_rearranged(how):
     """An entry that was swapped, doubled, deleted, moved or reworded under right checksums is found."""
     disk = written()
     change(disk, FIRST, how, joined)
-    assert ("tampered", 4 if how in {swap, double, delete} else 2) in [(f, min(4, i)) for f, i in found(disk)] or found(disk)
+    assert {finding for finding, _ in found(disk)} == {"tampered"}
     assert "root is not that of its entries" in whys(disk)
 
 
@@ -133,16 +128,16 @@ def test_torn_tail():
 
 def test_cut_in_the_middle():
     """A segment that is cut although another follows it is tampered, and so is one that is missing or has no seal."""
-    disk = written(8, segment_bytes=6000)
-    (_, first), (start, second), *_ = segments(disk, EPOCH)
+    disk = written(12, segment_bytes=4000)
+    (_, first), (start, second), *later = segments(disk, EPOCH)
+    assert later
     data = disk.read(first)
     for cut in (0, 3, len(data) // 2, frames_of(data)[-1].offset):
         disk.write(first, data[:cut])
         assert {finding for finding, _ in found(disk)} == {"tampered"}, cut
     disk.write(first, data)
     disk.remove(second)
-    later = [path for _, path in segments(disk, EPOCH)][1:]
-    assert found(disk) == ([("tampered", start)] if later else [])
+    assert found(disk) == [("tampered", start)]
     disk.remove(first)
     assert found(disk)[0] == ("tampered", 0)
 

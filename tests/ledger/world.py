@@ -170,6 +170,12 @@ async def one_write(ledger: Ledger, number: int = 1, **more: Any) -> None:
     await ledger.conclude(intent, outcome(), Answered())
 
 
+ANY_ROOM = SETTINGS.model_copy(
+    update={"disk": SETTINGS.disk.model_copy(update={"min_free_bytes": 0, "min_free_pct": 0, "reserve_bytes": 0})}
+)
+"""Settings that do not ask how full the machine that runs the tests is."""
+
+
 def small_segments(max_bytes: int) -> Any:
     """Settings under which a segment is sealed after so many bytes, fewer than the configuration allows."""
     segment = SETTINGS.segment.model_copy(update={"max_bytes": max_bytes})

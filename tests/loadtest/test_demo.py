@@ -15,7 +15,7 @@ CALL = re.compile(r"· [0-9A-HJKMNP-TV-Z]{26}$", re.MULTILINE)
 
 
 def leftovers() -> set[str]:
-    return {path.name for path in ROOT.glob(".demo-*")}
+    return {path.name for path in ROOT.glob(".tmp/demo-*")}
 
 
 @pytest.mark.slow

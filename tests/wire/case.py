@@ -2,7 +2,8 @@
 One row of the corpus: the bytes that an agent sends, and what must become of them.
 
 The bytes are templates: `@HOST@` is the door's address, `@KEY@` the agent's key (`@KEY64@`, `@64KEY@` as either half of
-Basic), `@OTHER@` another door's address. `MARK` is a word that no answer of ours has a reason to hold.
+Basic), `@OTHER@` another door's address, `@LENGTH@` the length of the body once all that is filled in. `MARK` is a word
+that no answer of ours has a reason to hold.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def request(
     head += [line for line in (host, auth) if line is not None]
     head += lines
     if body and length:
-        head.append(b"Content-Length: %d" % len(body))
+        head.append(b"Content-Length: @LENGTH@")
     return b"\r\n".join([*head, b"", b""]) + body
 
 

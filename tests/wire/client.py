@@ -37,6 +37,7 @@ class Answer:
     One answer: `raw` is all of it.
     """
 
+    version: str
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
@@ -201,13 +202,13 @@ def _take(buffer: bytes, *, head: bool, closed: bool) -> Answer | None:
         return None
     line, *fields = top.decode("latin-1").split("\r\n")
     version, status, *_ = line.split(" ", 2)
-    assert version in {"HTTP/1.1", "HTTP/1.0"}, f"an answer begins with {line!r}"
+    assert version.startswith("HTTP/"), f"an answer begins with {line!r}"
     headers = tuple((n, v.strip()) for n, _, v in (one.partition(":") for one in fields))
     body = _body(rest, int(status), headers, head=head, closed=closed)
     if body is None:
         return None
     content, length = body
-    return Answer(int(status), headers, content, buffer[: len(top) + 4 + length])
+    return Answer(version, int(status), headers, content, buffer[: len(top) + 4 + length])
 
 
 def _body(

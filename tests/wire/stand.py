@@ -122,7 +122,7 @@ class Stand:
             (b"@OTHER@", "{}:{}".format(*self.door("github" if door != "github" else "stripe")).encode()),
         ):
             raw = raw.replace(mark, text)
-        return raw
+        return raw.replace(b"@LENGTH@", b"%d" % len(raw.partition(b"\r\n\r\n")[2]), 1)
 
     def log(self) -> bytes:
         """

@@ -1,0 +1,150 @@
+"""
+One state folder, its configuration and its agents, with Breakwater forked onto it as often as a test kills it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from loadtest.installation import START_S, agent, environment, stripe_api
+from loadtest.upstreams.stripe import StripeSandbox
+from tests.crash.forked import Child, Forker, Hook
+
+SECRET = "upstream-secret-canary"
+
+CARD: Mapping[str, object] = {
+    "customers.*": {},
+    "charges.retrieve": {},
+    "payment_intents.create": {},
+    "refunds.create": {"limit": {"amount": "0.50..100 USD"}},
+}
+
+# How full the disk is that a test happens to run on is not what these tests ask.
+LEDGER: Mapping[str, object] = {"disk": {"min_free_bytes": 0, "min_free_pct": 0, "reserve_bytes": "1MiB"}}
+
+_STEP_S = 0.005
+
+
+class Site:
+    """
+    An installation in a folder; `child` is the process that serves it now.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        forker: Forker,
+        sandbox: StripeSandbox,
+        *,
+        agents: int = 1,
+        ledger: Mapping[str, object] | None = None,
+        timeouts: Mapping[str, object] | None = None,
+    ) -> None:
+        folder.mkdir(parents=True)
+        self.sandbox, self.state, self.log = sandbox, folder / "state", folder / "serve.log"
+        self._forker, self._folder, self._config = forker, folder, folder / "breakwater.yaml"
+        self._environ = environment(folder, {"STRIPE_SECRET": SECRET})
+        self.names = [f"agent_{number}" for number in range(agents)]
+        document = {
+            "state": str(self.state),
+            "admin": "127.0.0.1:0",
+            "apis": {"stripe": stripe_api(sandbox.url)},
+            "agents": {name: agent({"stripe": CARD}) for name in self.names},
+            "ledger": {**LEDGER, **(ledger or {})},
+            "timeouts": dict(timeouts or {}),
+        }
+        self._config.write_text(json.dumps(document))
+        self.keys: list[str] = []
+        self.doors: Mapping[str, str] = {}
+        self.child: Child | None = None
+
+    async def launch(self, hook: Hook | None = None) -> Child:
+        """
+        Fork `serve`, without waiting for anything.
+        """
+        argv = ["--config", str(self._config), "serve"]
+        self.child = await self._forker.fork(argv, self._environ, self.log, hook)
+        return self.child
+
+    async def start(self, hook: Hook | None = None) -> Child:
+        """
+        Serve, wait until it is ready, and mint the agents' keys where that was never done.
+        """
+        child = await self.launch(hook)
+        run, until = self.state / "run.json", time.monotonic() + START_S
+        while time.monotonic() < until:
+            with contextlib.suppress(OSError, ValueError):
+                written = json.loads(run.read_text())
+                if written["pid"] == child.pid:
+                    self.doors = written["doors"]
+                    await self._mint()
+                    return child
+            await asyncio.sleep(_STEP_S)
+        raise AssertionError(f"serve is not ready ({await child.kill()}):\n{self.log.read_text()}")
+
+    async def _mint(self) -> None:
+        for name in self.names[len(self.keys) :]:
+            made = await self.admin("POST", "/v1/keys", json={"agent": name})
+            self.keys.append(made["key"])
+
+    async def stop(self) -> int:
+        """
+        Ask it to stop and return its exit code.
+        """
+        assert self.child is not None
+        self.child.send(signal.SIGTERM)
+        return await self.child.ended()
+
+    async def admin(self, method: str, path: str, **more: Any) -> Any:
+        """
+        Ask the admin door as an operator and return its JSON.
+        """
+        token = (self.state / "admin.token").read_text().strip()
+        async with (
+            aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as session,
+            session.request(method, self.doors["admin"] + path, **more) as answer,
+        ):
+            return await answer.json()
+
+    async def ready(self) -> bool:
+        """
+        Tell what `/readyz` says.
+        """
+        async with aiohttp.ClientSession() as session, session.get(self.doors["admin"] + "/readyz") as answer:
+            return answer.status == 200
+
+    async def metric(self, name: str) -> float:
+        """
+        Return a metric without labels.
+        """
+        async with aiohttp.ClientSession() as session, session.get(self.doors["admin"] + "/metrics") as answer:
+            lines = (await answer.text()).splitlines()
+        return next(float(line.split()[1]) for line in lines if line.split()[0] == name)
+
+    async def verified(self) -> int:
+        """
+        Return the exit code of `breakwater ledger verify`.
+        """
+        argv = ["ledger", "verify", "--dir", str(self.state)]
+        child = await self._forker.fork(argv, self._environ, self._folder / "verify.log")
+        return await child.ended()
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """
+        Return the log's lines of one event, of every process so far.
+        """
+        found = []
+        for line in self.log.read_text().splitlines():
+            # A kill may cut the last line of a process.
+            with contextlib.suppress(ValueError):
+                found.append(json.loads(line))
+        return [line for line in found if line.get("event") == name]

@@ -1,0 +1,489 @@
+"""The road's verbs: what is durable when they return, and what they do when it cannot be."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import threading
+from dataclasses import replace
+from hashlib import sha256
+
+import pytest
+
+from breakers.call import Applied
+from breakers.verdict import Reason
+from proxy.errors import LedgerUnavailable, OutcomeUnrecorded
+from proxy.ledger.book import READ_BYTES_KEPT, Capture, Delivered, Ledger
+from proxy.ledger.disk import RealDisk
+from proxy.ledger.read import Payloads, find_call, last_records
+from proxy.ledger.tally import RECORDED_MAX
+from proxy.ledger.verify import verify
+from tests.ledger.world import (
+    ANY_ROOM,
+    FOLDER,
+    SETTINGS,
+    Answered,
+    World,
+    calls_in,
+    declined,
+    delivered,
+    kinds_in,
+    one_write,
+    outcome,
+    read,
+    wire,
+    write,
+)
+from tests.ledger.world import call as a_call
+
+LEDGER = FOLDER / "ledger"
+
+
+def full(step: str, name: str) -> OSError | None:
+    return OSError(errno.ENOSPC, "No space left on device") if step == "append" else None
+
+
+def opened(disk, kind):
+    """The payloads of the newest record of a kind, as bytes."""
+    (*_, record) = [record for record in last_records(disk, LEDGER, 999) if record.kind == kind]
+    return {part: getattr(payload, "data", payload) for part, payload in Payloads(disk, FOLDER).open(record).items()}
+
+
+async def test_write_is_durable():
+    """An intent and an outcome survive the machine's death from the moment that their verbs return."""
+    world = World()
+    ledger = world.started()
+    intent = await ledger.intend(write(1), wire())
+    assert a_call(1).id in calls_in(world.disk.after_power_loss())
+    assert (intent.index, intent.opened.intent, intent.wire) == (2, a_call(1).id, wire())
+    entry = await ledger.conclude(intent, outcome(), Answered())
+    assert kinds_in(world.disk.after_power_loss())[-2:] == ["call.intent", "call.outcome"]
+    assert (entry.call, entry.index) == (a_call(1).id, 3)
+    await ledger.close("stopped")
+
+
+async def test_payloads_open():
+    """The request, the upstream's answer and what the agent was shown open from the blobs."""
+    world = World()
+    ledger = world.started()
+    intent = await ledger.intend(write(1, idempotency_key="agents-key"), wire())
+    await ledger.conclude(intent, outcome(Applied.UNKNOWN), Answered(424, body=b"we do not know"))
+    request = opened(world.disk, "call.intent")["req"]
+    assert b'"body":{"form":[["charge","ch_1"],["amount","1"]]}' in request
+    assert b'"key":"agents-key"' in request
+    assert opened(world.disk, "call.outcome") == {"resp": b'{"id": "re_1"}', "seen": b"we do not know"}
+    await one_write(ledger, 2)
+    assert opened(world.disk, "call.outcome") == {"resp": b'{"id": "re_1"}'}
+    assert last_records(world.disk, LEDGER, 1)[0].entry["seen"] == {"same": True, "st": 200}
+    await ledger.close("stopped")
+
+
+async def test_never_stored():
+    """A field that must not be stored is nowhere on disk, nor is what could confirm a guess of it."""
+    world = World()
+    ledger = world.started()
+    pairs = (("source[number]", "4242424242424242"), ("source[cvc]", "314"), ("amount", "5"))
+    held = write(1, pairs=pairs, never_store=("source[number]", "source.cvc"))
+    intent = await ledger.intend(held, wire(b"source[cvc]=314"))
+    await ledger.conclude(intent, outcome(body=b'{"source": {"cvc": "314"}, "id": "x"}'), Answered(body=b"ok"))
+    request = opened(world.disk, "call.intent")["req"]
+    assert b"4242" not in request
+    assert b"314" not in request
+    assert b'"left_out":["source.cvc","source[number]"]' in request
+    assert b"wire_opener" not in request
+    assert opened(world.disk, "call.outcome")["resp"] == b'{"id":"x","source":{}}'
+    await ledger.close("stopped")
+    plain = b"".join(world.disk.tree().values())
+    assert b"4242424242424242" not in plain
+
+
+async def test_no_text_in_entries():
+    """Nothing that an agent or an upstream worded stands in an entry."""
+    world = World()
+    ledger = world.started()
+    canary = "canary-of-an-agent"
+    held = write(1, pairs=((canary, canary),), idempotency_key=canary)
+    intent = await ledger.intend(held, wire(canary.encode()))
+    answer = Answered(body=canary.encode(), headers=(("content-type", f"text/{canary} {canary}"),))
+    said = {"headers": answer.headers, "request_id": f"{canary} {canary}"}
+    await ledger.conclude(intent, outcome(body=canary.encode(), **said), answer)
+    await ledger.close("stopped")
+    assert canary.encode() not in b"".join(world.disk.tree().values())
+
+
+@pytest.mark.parametrize("size", [0, 1, READ_BYTES_KEPT, READ_BYTES_KEPT + 1])
+async def test_reads_are_appended(size):
+    """A read is on record with its decision; what was kept of its body opens, and how much came is said."""
+    world = World()
+    ledger = world.started()
+    body = b"x" * size
+    seen = Delivered(200, body[:READ_BYTES_KEPT], size, complete=True)
+    await ledger.read_done(read(1), outcome(body=b"", body_bytes=size), seen)
+    await ledger.close("stopped")
+    record = last_records(world.disk, LEDGER, 2)[0]
+    assert (record.kind, record.entry["intent"], record.entry["rw"]) == ("call.outcome", None, "r")
+    assert record.entry["pol"]["verdict"] == "forward"
+    assert record.entry["seen"].get("came") == (size if size > READ_BYTES_KEPT else None)
+    assert opened(world.disk, "call.outcome")["seen"] == body[:READ_BYTES_KEPT]
+
+
+async def test_captured_read():
+    """A read that was captured beyond the bound is on record by its length and digest."""
+    world = World()
+    ledger = world.started()
+    capture = Capture(READ_BYTES_KEPT)
+    for _ in range(READ_BYTES_KEPT // 1000 + 1):
+        capture.feed(b"x" * 1000)
+    await ledger.read_done(
+        read(1), outcome(body=b""), Delivered(200, capture.payload(), capture.length, complete=False)
+    )
+    await ledger.close("stopped")
+    record = last_records(world.disk, LEDGER, 2)[0]
+    assert (record.entry["seen"]["n"], record.entry["seen"]["digest"]) == (capture.length, True)
+    assert record.entry["dlv"] == {"bytes": capture.length, "complete": False}
+    assert opened(world.disk, "call.outcome")["seen"] == sha256(b"x" * capture.length).digest()
+
+
+async def test_durable_reads_wait():
+    """Where reads are durable, a read's record survives the machine's death once it was waited for."""
+    world = World(settings=SETTINGS.model_copy(update={"reads": "durable"}))
+    ledger = world.started()
+    await ledger.read_done(read(1), outcome(), delivered())
+    assert a_call(1).id in calls_in(world.disk.after_power_loss())
+    await ledger.close("stopped")
+
+
+async def test_look_precedes_intent():
+    """A read that a judgement asked for is durable once the intent that follows from it is."""
+    world = World()
+    ledger = world.started()
+    ledger.look_done(a_call(1), "charges.retrieve", outcome(), b'{"currency": "usd"}')
+    await ledger.intend(write(1), wire())
+    survivor = world.disk.after_power_loss()
+    assert kinds_in(survivor)[-2:] == ["call.look", "call.intent"]
+    assert [record.index for record in find_call(survivor, LEDGER, a_call(1).id)] == [2, 3]
+    assert opened(world.disk, "call.look") == {"resp": b'{"currency": "usd"}'}
+    await ledger.close("stopped")
+
+
+async def test_refusals():
+    """A refusal of a known agent is durable before it is said; past sixty a minute it is counted."""
+    world = World()
+    ledger = world.started()
+    for number in range(RECORDED_MAX):
+        entry = await ledger.decline(declined(number))
+        assert entry is not None
+    assert kinds_in(world.disk.after_power_loss()).count("call.decision") == RECORDED_MAX
+    assert [await ledger.decline(declined(number)) for number in range(3)] == [None] * 3
+    assert await ledger.decline(declined(7, agent="another")) is not None
+    world.clock.move(60)
+    assert await ledger.decline(declined(8)) is not None
+    await ledger.close("stopped")
+    (counted,) = [r.entry for r in last_records(world.disk, LEDGER, 999) if r.kind == "agent.refused"]
+    assert (counted["act"], counted["counts"]) == ({"agent": "support_refund_agent"}, {"limit-exceeded": 3})
+    assert opened(world.disk, "call.decision")["req"].count(b"It is over the limit.") == 1
+
+
+async def test_early_refusal():
+    """A refusal that came before an operation was recognised keeps nothing of the request."""
+    world = World()
+    ledger = world.started()
+    early = replace(declined(1), operation=None, request=None, method="BREW\x1b[31m")
+    await ledger.decline(early)
+    (record,) = last_records(world.disk, LEDGER, 1)
+    assert (record.entry["m"], "op" in record.entry, "blobs" in record.entry) == ("other", False, False)
+    await ledger.close("stopped")
+
+
+async def test_edge_is_counted():
+    """Requests without an agent make one record a minute, and what is counted at the end is recorded at the end."""
+    world = World()
+    ledger = world.started()
+    for reason in (Reason.KEY_MISSING, Reason.KEY_MISSING, Reason.HEAD_MALFORMED):
+        ledger.edge_refused(reason)
+    world.clock.move(61)
+    ledger.edge_refused(Reason.KEY_UNKNOWN)
+    await ledger.close("stopped")
+    counted = [r.entry for r in last_records(world.disk, LEDGER, 999) if r.kind == "edge.refused"]
+    assert [entry["counts"] for entry in counted] == [{"key-missing": 2, "head-malformed": 1}, {"key-unknown": 1}]
+    assert counted[0]["task"] == "edge/2026-11-21"
+
+
+async def test_keys_are_a_view():
+    """Minted and revoked keys are durable, and a start finds them."""
+    world = World()
+    ledger = world.started()
+    await ledger.key_minted("a", "k1", "d1")
+    await ledger.key_minted("a", "k2", "d2")
+    await ledger.key_revoked("k1")
+    recovered = World(disk=world.disk.after_power_loss()).open().recovered
+    assert [(key.kid, key.digest, key.revoked) for key in recovered.keys] == [("k1", "d1", True), ("k2", "d2", False)]
+    await ledger.close("stopped")
+
+
+async def test_delivery():
+    """An answer that did not arrive whole is on record."""
+    world = World()
+    ledger = world.started()
+    ledger.delivery_aborted(a_call(1), 17)
+    await ledger.close("stopped")
+    record = last_records(world.disk, LEDGER, 2)[0]
+    assert (record.kind, record.entry["bytes"], record.entry["complete"]) == ("call.delivery", 17, False)
+
+
+async def test_close_is_clean():
+    """A clean stop says so, gives the folder back, and the next start recovers nothing."""
+    world = World()
+    ledger = world.started()
+    await one_write(ledger)
+    await ledger.close("stopped")
+    assert last_records(world.disk, LEDGER, 1)[0].entry["reason"] == "stopped"
+    with pytest.raises(LedgerUnavailable):
+        await ledger.intend(write(2), wire())
+    again = world.started()
+    await again.close("stopped")
+    assert "log.recovered" not in kinds_in(world.disk)
+    assert verify(world.disk, FOLDER).ok
+
+
+async def test_many_at_once(tmp_path):
+    """Many writers at once on a real disk: each has its record, and batches are shared."""
+    disk = RealDisk()
+    world = World(disk=disk, folder=tmp_path / "state", settings=ANY_ROOM)
+    ledger = world.started()
+    batches: list[int] = []
+    ledger.stats.on_batch = lambda entries, seconds: batches.append(entries)
+
+    async def writer(name: int) -> None:
+        for number in range(6):
+            await one_write(ledger, name * 100 + number)
+
+    await asyncio.gather(*(writer(name) for name in range(1, 65)))
+    await ledger.close("stopped")
+    report = verify(disk, world.folder)
+    assert report.ok
+    assert report.epochs[0].size == 2 + 64 * 6 * 2 + 1
+    assert sum(batches) == 64 * 6 * 2 + 1
+    assert max(batches) > 8
+    calls = calls_in(disk, world.folder)
+    assert all(calls.count(a_call(name * 100).id) == 2 for name in range(1, 65))
+
+
+# ------------------------------------------------------------------------------------------- a disk that does not
+
+
+async def test_full_disk():
+    """On a full disk a write is refused and nothing half is kept; an outcome is written into the reserve's room."""
+    world = World()
+    ledger = world.started()
+    intent = await ledger.intend(write(1), wire())
+    size, before = ledger.size, world.disk.read(LEDGER / "000001/seg-00000000000000000000.bwl")
+
+    def until_released(step: str, name: str) -> OSError | None:
+        if step == "remove" and name == "reserve":
+            world.disk.fault = lambda step, name: None
+        return full(step, name)
+
+    world.disk.fault = until_released
+    world.disk.free = 0
+    entry = await ledger.conclude(intent, outcome(), Answered())
+    assert (entry.index, str(ledger.state)) == (size, "readonly")
+    assert not world.disk.exists(LEDGER / "reserve")
+    world.disk.fault = full
+    with pytest.raises(LedgerUnavailable):
+        await ledger.intend(write(2), wire())
+    with pytest.raises(LedgerUnavailable):
+        ledger.admit_read()
+    assert world.disk.read(LEDGER / "000001/seg-00000000000000000000.bwl").startswith(before)
+    # Room again: the reserve is refilled, and everything goes on.
+    world.disk.fault, world.disk.free = (lambda step, name: None), 10**12
+    world.clock.move(2)
+    ledger._writer.look_at_space()
+    await one_write(ledger, 3)
+    assert world.disk.exists(LEDGER / "reserve")
+    await ledger.close("stopped")
+    assert verify(world.disk, FOLDER).ok
+    assert a_call(2).id not in calls_in(world.disk)
+
+
+@pytest.mark.parametrize("nth", range(1, 5))
+async def test_full_at_any_append(nth):
+    """Wherever in a batch the disk fills up, the batch is gone whole and the log is as it was."""
+    world = World()
+    ledger = world.started()
+    await one_write(ledger, 1)
+    seen = 0
+
+    def nth_append(step: str, name: str) -> OSError | None:
+        nonlocal seen
+        seen += step == "append"
+        return full(step, name) if seen >= nth else None
+
+    world.disk.fault = nth_append
+    told = []
+    for number in range(2, 5):
+        try:
+            await ledger.intend(write(number), wire())
+            told.append(a_call(number).id)
+        except LedgerUnavailable:
+            pass
+    assert len(told) == (nth - 1) // 2
+    world.disk.fault = lambda step, name: None
+    await ledger.close("stopped")
+    assert verify(world.disk, FOLDER).ok
+    assert [call for call in calls_in(world.disk) if call != a_call(1).id] == told
+    assert last_records(world.disk, LEDGER, 1)[0].entry["reason"] == "disk-full"
+
+
+async def test_full_at_rotation():
+    """A disk that has no room for a new segment refuses writes until it has, and no entry is lost."""
+    world = World()
+    ledger = world.started()
+    await one_write(ledger, 1)
+    world.clock.move(SETTINGS.segment.max_age_s)
+    world.disk.fault = lambda step, name: OSError(errno.ENOSPC, "full") if step == "create" else None
+    with pytest.raises(LedgerUnavailable):
+        await ledger.intend(write(2), wire())
+    world.disk.fault = lambda step, name: None
+    world.clock.move(2)
+    ledger._writer.look_at_space()
+    await one_write(ledger, 3)
+    await ledger.close("stopped")
+    assert verify(world.disk, FOLDER).ok
+    assert verify(world.disk, FOLDER).epochs[0].segments == 2
+
+
+async def test_little_room():
+    """Below the floor writes and reads are refused before the disk is full; what has begun is still recorded."""
+    world = World()
+    ledger = world.started()
+    intent = await ledger.intend(write(1), wire())
+    world.disk.free = SETTINGS.disk.min_free_bytes - 1
+    world.clock.move(2)
+    ledger._writer.look_at_space()
+    with pytest.raises(LedgerUnavailable):
+        await ledger.intend(write(2), wire())
+    with pytest.raises(LedgerUnavailable):
+        await ledger.decline(declined(3))
+    await ledger.conclude(intent, outcome(), Answered())
+    await ledger.close("stopped")
+    assert kinds_in(world.disk)[-2:] == ["call.outcome", "log.closed"]
+
+
+async def test_serve_unlogged():
+    """Where the configuration says so, reads go on without a record while nothing can be written, and are counted."""
+    unlogged = SETTINGS.on_unavailable.model_copy(update={"reads": "serve_unlogged"})
+    world = World(settings=SETTINGS.model_copy(update={"on_unavailable": unlogged}))
+    ledger = world.started()
+    world.disk.free = 0
+    world.clock.move(2)
+    ledger._writer.look_at_space()
+    ledger.admit_read()
+    await ledger.read_done(read(1), outcome(), delivered())
+    assert ledger.stats.lost == 1
+    await ledger.close("stopped")
+    assert a_call(1).id not in calls_in(world.disk)
+
+
+@pytest.mark.parametrize("step", ["sync", "append"])
+@pytest.mark.parametrize("code", [errno.EIO, errno.EROFS])
+async def test_failed_disk_poisons(step, code):
+    """A sync that fails, or a write that fails for another reason than room, ends everything; nothing is asked again."""
+    await poisoned_by(step, code)
+
+
+async def test_full_at_sync_poisons():
+    """A sync that says that the disk is full is a sync that failed: nobody knows what it kept."""
+    await poisoned_by("sync", errno.ENOSPC)
+
+
+async def poisoned_by(step: str, code: int) -> None:
+    world = World()
+    ledger = world.started()
+    intent = await ledger.intend(write(1), wire())
+    told: list[str] = []
+    ledger.on_poisoned = lambda: told.append(str(ledger.state))
+    world.disk.fault = lambda at, name: OSError(code, "it failed") if at == step else None
+    with pytest.raises(OutcomeUnrecorded):
+        await ledger.conclude(intent, outcome(), Answered())
+    assert told == ["poisoned"]
+    assert isinstance(ledger.fault, OSError)
+    world.disk.fault = lambda at, name: None
+    world.disk.steps.clear()
+    for verb in (ledger.intend(write(2), wire()), ledger.decline(declined(3)), ledger.key_minted("a", "k", "d")):
+        with pytest.raises(LedgerUnavailable):
+            await verb
+    await ledger.close("poisoned")
+    assert world.disk.steps == []
+    # The next start writes what it can verify into a new file, and keeps the write in doubt.
+    again = World(disk=world.disk.after_power_loss()).open()
+    assert [opened.intent for opened in again.recovered.open_intents] == [a_call(1).id]
+
+
+async def test_slow_disk_sheds():
+    """While the disk does not keep up, reads are shed first, writes at twice the queue, and ends never."""
+    world = World(settings=SETTINGS.model_copy(update={"max_pending": 4}))
+    ledger = world.started()
+    begun = await ledger.intend(write(1), wire())
+    gate = threading.Event()
+    world.disk.fault = lambda step, name: None if step != "sync" or gate.wait(30) else None
+    waiting = [asyncio.ensure_future(ledger.intend(write(number), wire())) for number in range(2, 6)]
+    await settle(ledger, 4)
+    with pytest.raises(LedgerUnavailable):
+        ledger.admit_read()
+    waiting += [asyncio.ensure_future(ledger.intend(write(number), wire())) for number in range(6, 10)]
+    await settle(ledger, 8)
+    with pytest.raises(LedgerUnavailable):
+        await ledger.intend(write(10), wire())
+    end = asyncio.ensure_future(ledger.conclude(begun, outcome(), Answered()))
+    await settle(ledger, 9)
+    gate.set()
+    await asyncio.gather(*waiting, end)
+    assert ledger.stats.shed == 2
+    ledger.admit_read()
+    await ledger.close("stopped")
+
+
+async def settle(ledger: Ledger, pending: int) -> None:
+    while ledger.pending != pending:
+        await asyncio.sleep(0)
+
+
+async def test_old_queue_sheds():
+    """A queue whose oldest record is too old sheds like one that is too long."""
+    world = World()
+    ledger = world.started()
+    gate, held = threading.Event(), threading.Event()
+
+    def wait(step: str, name: str) -> None:
+        if step == "sync":
+            held.set()
+            gate.wait(30)
+
+    world.disk.fault = wait
+    first = asyncio.ensure_future(ledger.intend(write(1), wire()))
+    await asyncio.to_thread(held.wait, 30)
+    second = asyncio.ensure_future(ledger.intend(write(2), wire()))
+    await settle(ledger, 2)
+    ledger.admit_read()
+    world.clock.move(0.3)
+    with pytest.raises(LedgerUnavailable):
+        ledger.admit_read()
+    third = asyncio.ensure_future(ledger.intend(write(3), wire()))
+    await settle(ledger, 3)
+    gate.set()
+    await asyncio.gather(first, second, third)
+    await ledger.close("stopped")
+
+
+async def test_unwritable_record():
+    """A record that leaves the profile of entries is refused to its caller alone."""
+    world = World()
+    ledger = world.started()
+    with pytest.raises(LedgerUnavailable, match="cannot be put on record"):
+        await ledger.key_minted("a", "k\ud800", "d")
+    with pytest.raises(LedgerUnavailable, match="too long a name"):
+        await ledger.intend(write(1, task="x" * 5000), wire())
+    await one_write(ledger, 2)
+    await ledger.close("stopped")
+    assert verify(world.disk, FOLDER).ok
