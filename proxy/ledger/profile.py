@@ -18,13 +18,18 @@ DEPTH_MAX = 16
 """Entries are flat; a deeper value is a mistake, and a bound here is a bound for every reader."""
 
 _KEY = re.compile(r"[A-Za-z0-9_.~-]+")
+_HALF = re.compile(r"[\ud800-\udfff]")
 
 
 def check(value: object) -> None:
     """
     Refuse a value outside the profile: `ValueError` names the first place.
     """
-    _check(value, "", 0)
+    try:
+        _check(value, 0)
+    except ValueError as outside:
+        why, path = outside.args
+        raise ValueError(f"{why} at /{'/'.join(reversed(path))}") from None
 
 
 def spell(value: object) -> bytes:
@@ -34,30 +39,35 @@ def spell(value: object) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
-def _check(value: object, place: str, depth: int) -> None:
+def _check(value: object, depth: int) -> None:
+    # Every entry passes here, so the place of a fault is put together only on the way out of one.
+    kind = type(value)
+    if kind is str:
+        if not value.isascii() and _HALF.search(value):  # type: ignore[attr-defined, call-overload] # it is a str
+            raise ValueError("half a character", [])
+    elif kind is int:
+        if not -INTEGER_MAX <= value <= INTEGER_MAX:  # type: ignore[operator] # it is an int
+            raise ValueError("an integer that not every reader keeps exact", [])
+    elif kind is dict or kind is list or kind is tuple:
+        _check_inside(value, depth)
+    elif value is not None and kind is not bool:
+        # A subclass has a spelling of its own (an enum, say), so types are asked for exactly.
+        raise ValueError(f"a {kind.__name__}", [])
+
+
+def _check_inside(value: object, depth: int) -> None:
     if depth > DEPTH_MAX:
-        raise ValueError(f"too deep at {place}")
-    # A subclass has a spelling of its own (an enum, say), so `bool` and `str` are asked for exactly.
-    match value:
-        case None | bool():
-            return
-        case str() if type(value) is str:
-            _check_text(value, place)
-        case int() if type(value) is int:
-            if abs(value) > INTEGER_MAX:
-                raise ValueError(f"an integer that not every reader keeps exact at {place or '/'}")
-        case dict():
+        raise ValueError("too deep", [])
+    key: object = ""
+    try:
+        if isinstance(value, dict):
             for key, item in value.items():
                 if not isinstance(key, str) or not _KEY.fullmatch(key):
-                    raise ValueError(f"a member name outside the profile at {place or '/'}")
-                _check(item, f"{place}/{key}", depth + 1)
-        case list() | tuple():
-            for position, item in enumerate(value):
-                _check(item, f"{place}/{position}", depth + 1)
-        case _:
-            raise ValueError(f"a {type(value).__name__} at {place or '/'}")
-
-
-def _check_text(text: str, place: str) -> None:
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        raise ValueError(f"half a character at {place or '/'}")
+                    raise ValueError("a member name outside the profile", [])
+                _check(item, depth + 1)
+        elif isinstance(value, (list, tuple)):
+            for key, item in enumerate(value):
+                _check(item, depth + 1)
+    except ValueError as outside:
+        outside.args[1].append(ascii(key).strip("'"))
+        raise

@@ -86,6 +86,14 @@ class Child:
         if self.code is None:
             os.kill(self.pid, number)
 
+    async def runs(self) -> bool:
+        """
+        Tell whether it has not ended.
+        """
+        if self.code is None:
+            self.code = await self.forker.ask({"wait": self.pid, "within_s": 0})
+        return self.code is None
+
     async def ended(self, within_s: float = STOP_S) -> int:
         """
         Return its exit code, negative for a signal's number; fail if it does not end.

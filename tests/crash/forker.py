@@ -17,6 +17,7 @@ import traceback
 from typing import Any
 
 from proxy.cli import main as breakwater
+from tests.crash.lies import LIES
 from tests.gaps import hooks
 
 POLL_S = 0.003
@@ -50,8 +51,10 @@ def child(order: dict[str, Any]) -> int:
         os.dup2(source, target)
     os.environ.clear()
     os.environ.update(order["environ"])
-    if order["hook"] is not None:
-        hooks.install(order["hook"])
+    hook = order["hook"] or {}
+    hooks.install(hook)
+    if "lie" in hook:
+        LIES[hook["lie"]][0]()
     return breakwater(order["argv"])
 
 

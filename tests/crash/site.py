@@ -36,7 +36,7 @@ _STEP_S = 0.005
 
 class Site:
     """
-    An installation in a folder; `child` is the process that serves it now.
+    An installation in a folder; `child` is the process that serves it now, `hook` what the next one does to itself.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class Site:
         agents: int = 1,
         ledger: Mapping[str, object] | None = None,
         timeouts: Mapping[str, object] | None = None,
+        hook: Hook | None = None,
     ) -> None:
         folder.mkdir(parents=True)
         self.sandbox, self.state, self.log = sandbox, folder / "state", folder / "serve.log"
@@ -66,22 +67,23 @@ class Site:
         self.keys: list[str] = []
         self.doors: Mapping[str, str] = {}
         self.child: Child | None = None
+        self.hook = hook
 
-    async def launch(self, hook: Hook | None = None) -> Child:
+    async def launch(self) -> Child:
         """
         Fork `serve`, without waiting for anything.
         """
         argv = ["--config", str(self._config), "serve"]
-        self.child = await self._forker.fork(argv, self._environ, self.log, hook)
+        self.child = await self._forker.fork(argv, self._environ, self.log, self.hook)
         return self.child
 
-    async def start(self, hook: Hook | None = None) -> Child:
+    async def start(self) -> Child:
         """
         Serve, wait until it is ready, and mint the agents' keys where that was never done.
         """
-        child = await self.launch(hook)
+        child = await self.launch()
         run, until = self.state / "run.json", time.monotonic() + START_S
-        while time.monotonic() < until:
+        while time.monotonic() < until and await child.runs():
             with contextlib.suppress(OSError, ValueError):
                 written = json.loads(run.read_text())
                 if written["pid"] == child.pid:

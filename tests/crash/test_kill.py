@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import random
 import time
@@ -18,7 +19,8 @@ from proxy.ledger.disk import RealDisk
 from proxy.ledger.verify import verify
 from tests.conftest import Figure
 from tests.crash import checks
-from tests.crash.forked import Forker
+from tests.crash.forked import Forker, Hook
+from tests.crash.lies import LIES
 from tests.crash.load import Load, Said
 from tests.crash.record import Log, read_log, torn_files
 from tests.crash.site import SECRET, Site
@@ -104,11 +106,13 @@ def left_open(log: Log) -> set[int]:
     return {entry["i"] for entry in entries if entry["k"] == "call.intent"} - ended
 
 
-async def one_folder(folder: Path, forker: Forker, seed: int, kills: int, until: float = float("inf")) -> Counter[str]:
+async def one_folder(
+    folder: Path, forker: Forker, seed: int, kills: int, *, until: float = math.inf, hook: Hook | None = None
+) -> Counter[str]:
     """Kill and start one folder again and again; return what was counted."""
     draw, said, total = random.Random(seed), Said(), Counter[str]()
     async with sandbox(seed) as (upstream, charge):
-        site = Site(folder, forker, upstream, agents=AGENTS, ledger=LEDGERS[seed % 2])
+        site = Site(folder, forker, upstream, agents=AGENTS, ledger=LEDGERS[seed % 2], hook=hook)
         await site.start()
         known: set[int] = set()
         counted: Counter[str] = Counter()
@@ -150,6 +154,14 @@ async def test_kills(tmp_path: Path, forker: Forker, figure: Figure) -> None:
     assert {name: total[name] for name, floor in FLOORS.items() if total[name] < floor} == {}
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("lie", LIES)
+async def test_lie_found(tmp_path: Path, forker: Forker, lie: str) -> None:
+    """A program that does not keep one of the promises is found out by a kill."""
+    with pytest.raises(AssertionError, match=LIES[lie][1]):
+        await one_folder(tmp_path / "folder", forker, 0, KILLS_A_FOLDER, hook={"lie": lie})
+
+
 @pytest.mark.torture
 @pytest.mark.timeout(0)
 async def test_many_kills(tmp_path: Path, forker: Forker, figure: Figure, torture_until: float) -> None:
@@ -159,7 +171,7 @@ async def test_many_kills(tmp_path: Path, forker: Forker, figure: Figure, tortur
     while total["kills"] < TORTURE_KILLS and time.monotonic() < torture_until:
         seed += 1
         folder = tmp_path / f"folder-{seed}"
-        total += await one_folder(folder, forker, seed, TORTURE_KILLS_A_FOLDER, torture_until)
+        total += await one_folder(folder, forker, seed, TORTURE_KILLS_A_FOLDER, until=torture_until)
     for name, count in sorted(total.items()):
         figure(f"torture crash {name}", count)
     assert total["left"] >= total["kills"] * LEFT_MIN / KILLS

@@ -24,7 +24,8 @@ def written(count: int = 6, *, segment_bytes: int = 10**6) -> MemoryDisk:
     ledger = world.open()
     for number in range(count):
         commit_now(ledger, *drafts(number + 1, ledger))
-    return world.disk.after_kill()
+    disk: MemoryDisk = world.disk.after_kill()
+    return disk
 
 
 def frames_of(data: bytes) -> list[Frame]:

@@ -7,6 +7,8 @@ import errno
 import threading
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +20,7 @@ from proxy.ledger.disk import RealDisk
 from proxy.ledger.read import Payloads, find_call, last_records
 from proxy.ledger.tally import RECORDED_MAX
 from proxy.ledger.verify import verify
+from tests.ledger.memory_disk import MemoryDisk
 from tests.ledger.world import (
     ANY_ROOM,
     FOLDER,
@@ -43,13 +46,13 @@ def full(step: str, name: str) -> OSError | None:
     return OSError(errno.ENOSPC, "No space left on device") if step == "append" else None
 
 
-def opened(disk, kind):
+def opened(disk: MemoryDisk, kind: str) -> dict[str, Any]:
     """The payloads of the newest record of a kind, as bytes."""
     (*_, record) = [record for record in last_records(disk, LEDGER, 999) if record.kind == kind]
     return {part: getattr(payload, "data", payload) for part, payload in Payloads(disk, FOLDER).open(record).items()}
 
 
-async def test_write_is_durable():
+async def test_write_is_durable() -> None:
     """An intent and an outcome survive the machine's death from the moment that their verbs return."""
     world = World()
     ledger = world.started()
@@ -62,7 +65,7 @@ async def test_write_is_durable():
     await ledger.close("stopped")
 
 
-async def test_payloads_open():
+async def test_payloads_open() -> None:
     """The request, the upstream's answer and what the agent was shown open from the blobs."""
     world = World()
     ledger = world.started()
@@ -78,7 +81,7 @@ async def test_payloads_open():
     await ledger.close("stopped")
 
 
-async def test_never_stored():
+async def test_never_stored() -> None:
     """A field that must not be stored is nowhere on disk, nor is what could confirm a guess of it."""
     world = World()
     ledger = world.started()
@@ -97,7 +100,7 @@ async def test_never_stored():
     assert b"4242424242424242" not in plain
 
 
-async def test_no_text_in_entries():
+async def test_no_text_in_entries() -> None:
     """Nothing that an agent or an upstream worded stands in an entry."""
     world = World()
     ledger = world.started()
@@ -105,14 +108,14 @@ async def test_no_text_in_entries():
     held = write(1, pairs=((canary, canary),), idempotency_key=canary)
     intent = await ledger.intend(held, wire(canary.encode()))
     answer = Answered(body=canary.encode(), headers=(("content-type", f"text/{canary} {canary}"),))
-    said = {"headers": answer.headers, "request_id": f"{canary} {canary}"}
-    await ledger.conclude(intent, outcome(body=canary.encode(), **said), answer)
+    ended = outcome(body=canary.encode(), headers=answer.headers, request_id=f"{canary} {canary}")
+    await ledger.conclude(intent, ended, answer)
     await ledger.close("stopped")
     assert canary.encode() not in b"".join(world.disk.tree().values())
 
 
 @pytest.mark.parametrize("size", [0, 1, READ_BYTES_KEPT, READ_BYTES_KEPT + 1])
-async def test_reads_are_appended(size):
+async def test_reads_are_appended(size: int) -> None:
     """A read is on record with its decision; what was kept of its body opens, and how much came is said."""
     world = World()
     ledger = world.started()
@@ -127,7 +130,7 @@ async def test_reads_are_appended(size):
     assert opened(world.disk, "call.outcome")["seen"] == body[:READ_BYTES_KEPT]
 
 
-async def test_captured_read():
+async def test_captured_read() -> None:
     """A read that was captured beyond the bound is on record by its length and digest."""
     world = World()
     ledger = world.started()
@@ -144,7 +147,7 @@ async def test_captured_read():
     assert opened(world.disk, "call.outcome")["seen"] == sha256(b"x" * capture.length).digest()
 
 
-async def test_durable_reads_wait():
+async def test_durable_reads_wait() -> None:
     """Where reads are durable, a read's record survives the machine's death once it was waited for."""
     world = World(settings=SETTINGS.model_copy(update={"reads": "durable"}))
     ledger = world.started()
@@ -153,7 +156,7 @@ async def test_durable_reads_wait():
     await ledger.close("stopped")
 
 
-async def test_look_precedes_intent():
+async def test_look_precedes_intent() -> None:
     """A read that a judgement asked for is durable once the intent that follows from it is."""
     world = World()
     ledger = world.started()
@@ -166,7 +169,7 @@ async def test_look_precedes_intent():
     await ledger.close("stopped")
 
 
-async def test_refusals():
+async def test_refusals() -> None:
     """A refusal of a known agent is durable before it is said; past sixty a minute it is counted."""
     world = World()
     ledger = world.started()
@@ -184,7 +187,7 @@ async def test_refusals():
     assert opened(world.disk, "call.decision")["req"].count(b"It is over the limit.") == 1
 
 
-async def test_early_refusal():
+async def test_early_refusal() -> None:
     """A refusal that came before an operation was recognised keeps nothing of the request."""
     world = World()
     ledger = world.started()
@@ -195,7 +198,7 @@ async def test_early_refusal():
     await ledger.close("stopped")
 
 
-async def test_edge_is_counted():
+async def test_edge_is_counted() -> None:
     """Requests without an agent make one record a minute, and what is counted at the end is recorded at the end."""
     world = World()
     ledger = world.started()
@@ -209,7 +212,7 @@ async def test_edge_is_counted():
     assert counted[0]["task"] == "edge/2026-11-21"
 
 
-async def test_keys_are_a_view():
+async def test_keys_are_a_view() -> None:
     """Minted and revoked keys are durable, and a start finds them."""
     world = World()
     ledger = world.started()
@@ -221,7 +224,7 @@ async def test_keys_are_a_view():
     await ledger.close("stopped")
 
 
-async def test_delivery():
+async def test_delivery() -> None:
     """An answer that did not arrive whole is on record."""
     world = World()
     ledger = world.started()
@@ -231,7 +234,7 @@ async def test_delivery():
     assert (record.kind, record.entry["bytes"], record.entry["complete"]) == ("call.delivery", 17, False)
 
 
-async def test_close_is_clean():
+async def test_close_is_clean() -> None:
     """A clean stop says so, gives the folder back, and the next start recovers nothing."""
     world = World()
     ledger = world.started()
@@ -246,7 +249,7 @@ async def test_close_is_clean():
     assert verify(world.disk, FOLDER).ok
 
 
-async def test_many_at_once(tmp_path):
+async def test_many_at_once(tmp_path: Path) -> None:
     """Many writers at once on a real disk: each has its record, and batches are shared."""
     disk = RealDisk()
     world = World(disk=disk, folder=tmp_path / "state", settings=ANY_ROOM)
@@ -272,7 +275,7 @@ async def test_many_at_once(tmp_path):
 # ------------------------------------------------------------------------------------------- a disk that does not
 
 
-async def test_full_disk():
+async def test_full_disk() -> None:
     """On a full disk a write is refused and nothing half is kept; an outcome is written into the reserve's room."""
     world = World()
     ledger = world.started()
@@ -307,7 +310,7 @@ async def test_full_disk():
 
 
 @pytest.mark.parametrize("nth", range(1, 5))
-async def test_full_at_any_append(nth):
+async def test_full_at_any_append(nth: int) -> None:
     """Wherever in a batch the disk fills up, the batch is gone whole and the log is as it was."""
     world = World()
     ledger = world.started()
@@ -335,7 +338,7 @@ async def test_full_at_any_append(nth):
     assert last_records(world.disk, LEDGER, 1)[0].entry["reason"] == "disk-full"
 
 
-async def test_full_at_rotation():
+async def test_full_at_rotation() -> None:
     """A disk that has no room for a new segment refuses writes until it has, and no entry is lost."""
     world = World()
     ledger = world.started()
@@ -353,7 +356,7 @@ async def test_full_at_rotation():
     assert verify(world.disk, FOLDER).epochs[0].segments == 2
 
 
-async def test_little_room():
+async def test_little_room() -> None:
     """Below the floor writes and reads are refused before the disk is full; what has begun is still recorded."""
     world = World()
     ledger = world.started()
@@ -370,7 +373,7 @@ async def test_little_room():
     assert kinds_in(world.disk)[-2:] == ["call.outcome", "log.closed"]
 
 
-async def test_serve_unlogged():
+async def test_serve_unlogged() -> None:
     """Where the configuration says so, reads go on without a record while nothing can be written, and are counted."""
     unlogged = SETTINGS.on_unavailable.model_copy(update={"reads": "serve_unlogged"})
     world = World(settings=SETTINGS.model_copy(update={"on_unavailable": unlogged}))
@@ -387,12 +390,12 @@ async def test_serve_unlogged():
 
 @pytest.mark.parametrize("step", ["sync", "append"])
 @pytest.mark.parametrize("code", [errno.EIO, errno.EROFS])
-async def test_failed_disk_poisons(step, code):
-    """A sync that fails, or a write that fails for another reason than room, ends everything; nothing is asked again."""
+async def test_failed_disk_poisons(step: str, code: int) -> None:
+    """A sync that fails, or a write that fails for more than want of room, ends everything; nothing is asked again."""
     await poisoned_by(step, code)
 
 
-async def test_full_at_sync_poisons():
+async def test_full_at_sync_poisons() -> None:
     """A sync that says that the disk is full is a sync that failed: nobody knows what it kept."""
     await poisoned_by("sync", errno.ENOSPC)
 
@@ -420,13 +423,18 @@ async def poisoned_by(step: str, code: int) -> None:
     assert [opened.intent for opened in again.recovered.open_intents] == [a_call(1).id]
 
 
-async def test_slow_disk_sheds():
+async def test_slow_disk_sheds() -> None:
     """While the disk does not keep up, reads are shed first, writes at twice the queue, and ends never."""
     world = World(settings=SETTINGS.model_copy(update={"max_pending": 4}))
     ledger = world.started()
     begun = await ledger.intend(write(1), wire())
     gate = threading.Event()
-    world.disk.fault = lambda step, name: None if step != "sync" or gate.wait(30) else None
+
+    def wait(step: str, name: str) -> None:
+        if step == "sync":
+            gate.wait(30)
+
+    world.disk.fault = wait
     waiting = [asyncio.ensure_future(ledger.intend(write(number), wire())) for number in range(2, 6)]
     await settle(ledger, 4)
     with pytest.raises(LedgerUnavailable):
@@ -445,11 +453,11 @@ async def test_slow_disk_sheds():
 
 
 async def settle(ledger: Ledger, pending: int) -> None:
-    while ledger.pending != pending:
+    while ledger.pending != pending:  # noqa: ASYNC110 the thread tells nobody when it takes a batch
         await asyncio.sleep(0)
 
 
-async def test_old_queue_sheds():
+async def test_old_queue_sheds() -> None:
     """A queue whose oldest record is too old sheds like one that is too long."""
     world = World()
     ledger = world.started()
@@ -476,7 +484,7 @@ async def test_old_queue_sheds():
     await ledger.close("stopped")
 
 
-async def test_unwritable_record():
+async def test_unwritable_record() -> None:
     """A record that leaves the profile of entries is refused to its caller alone."""
     world = World()
     ledger = world.started()

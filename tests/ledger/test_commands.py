@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +17,7 @@ from tests.ledger.world import call as a_call
 
 
 @pytest.fixture
-async def state(tmp_path):
+async def state(tmp_path: Path) -> Path:
     world = World(disk=RealDisk(), folder=tmp_path / "state", settings=ANY_ROOM)
     ledger = world.started()
     await one_write(ledger, 1)
@@ -28,15 +29,15 @@ async def state(tmp_path):
     return world.folder
 
 
-def run(*words):
+def run(*words: str) -> int:
     parser = argparse.ArgumentParser()
     parser.set_defaults(config=None, json="--json" in words)
     command.add(parser.add_subparsers())
     args = parser.parse_args(["ledger", *(word for word in words if word != "--json")])
-    return args.run(args)
+    return int(args.run(args))
 
 
-def test_verify(state, capsys):
+def test_verify(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A whole ledger is ok, with its size and root."""
     assert run("verify", "--dir", str(state)) == 0
     printed = capsys.readouterr().out
@@ -47,7 +48,7 @@ def test_verify(state, capsys):
     assert (said["ok"], said["finding"], said["epochs"][0]["size"]) == (True, None, 9)
 
 
-def test_verify_damage(state, capsys):
+def test_verify_damage(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A flipped byte exits 1, names the finding, and where it is."""
     segment = next(state.glob("ledger/000001/*.bwl"))
     data = bytearray(segment.read_bytes())
@@ -60,7 +61,7 @@ def test_verify_damage(state, capsys):
     assert (said["finding"], said["findings"][0]["segment"]) == ("tampered", segment.name)
 
 
-def test_show(state, capsys):
+def test_show(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A call is printed whole: who, what, how it was judged, what was sent and what came back."""
     assert run("show", a_call(1).id, "--dir", str(state)) == 0
     printed = capsys.readouterr().out
@@ -80,7 +81,7 @@ def test_show(state, capsys):
     assert "refused: limit-exceeded, status 403" in capsys.readouterr().out
 
 
-def test_show_is_safe_and_whole(state, capsys):
+def test_show_is_safe_and_whole(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What an agent wrote cannot steer the terminal; the JSON has it as it was."""
     run("show", a_call(4).id, "--dir", str(state))
     printed = capsys.readouterr().out
@@ -93,27 +94,27 @@ def test_show_is_safe_and_whole(state, capsys):
     assert (intent["segment"], intent["entry"]["k"]) == ("seg-00000000000000000000.bwl", "call.intent")
 
 
-def test_show_without_payloads(state, capsys):
+def test_show_without_payloads(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Where keys or payloads are gone, the record is printed and says so."""
     next(state.glob("ledger/000001/*.bwb")).unlink()
     run("show", a_call(1).id, "--dir", str(state))
     assert "request: cannot be opened: its file is missing" in capsys.readouterr().out
 
 
-def test_show_erased(state, capsys):
+def test_show_erased(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Where the data key was destroyed, the record is printed and says so."""
     (state / "keys.db").unlink()
     run("show", a_call(1).id, "--dir", str(state))
     assert "request: cannot be opened: its key was destroyed" in capsys.readouterr().out
 
 
-def test_show_unknown(state):
+def test_show_unknown(state: Path) -> None:
     """A call that is not on record is an error with its hint."""
     with pytest.raises(StartRefused, match="no record names the call nothing"):
         run("show", "nothing", "--dir", str(state))
 
 
-def test_tail(state, capsys):
+def test_tail(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The newest records are printed, oldest first, as many as were asked for."""
     run("tail", "-n", "3", "--dir", str(state))
     lines = capsys.readouterr().out.splitlines()
@@ -125,7 +126,7 @@ def test_tail(state, capsys):
     assert [record["entry"]["i"] for record in json.loads(capsys.readouterr().out)] == list(range(9))
 
 
-def test_no_ledger(tmp_path):
+def test_no_ledger(tmp_path: Path) -> None:
     """A folder without a ledger is an error, and stays as it is."""
     for verb in (("verify",), ("show", "x"), ("tail",)):
         with pytest.raises(StartRefused, match="there is no ledger in"):

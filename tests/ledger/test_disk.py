@@ -7,12 +7,13 @@ import os
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from proxy.errors import StartRefused
-from proxy.ledger import disk as room
-from proxy.ledger.disk import RealDisk, as_os_error, is_locked, make_durable_folder, write_whole
+from proxy.ledger.disk import IOV_MAX, RealDisk, as_os_error, is_locked, make_durable_folder, write_whole
 from proxy.ledger.state import read_admin_token
 from proxy.ledger.verify import verify
 from tests.ledger.world import ANY_ROOM, World, commit_now, drafts
@@ -20,19 +21,19 @@ from tests.ledger.world import ANY_ROOM, World, commit_now, drafts
 DISK = RealDisk()
 
 
-def modes(folder):
+def modes(folder: Any) -> dict[str, str]:
     return {path.name: oct(path.stat().st_mode)[-3:] for path in folder.rglob("*")}
 
 
 @pytest.mark.parametrize("most", [1, 3, 1000])
-def test_short_writes(tmp_path, monkeypatch, most):
+def test_short_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
     """Where the system writes less than it was given, all of it is written all the same."""
     real = os.writev
 
-    def short(handle, pieces):
+    def short(handle: int, pieces: list[bytes]) -> int:
         return real(handle, [bytes(pieces[0])[:most]])
 
-    monkeypatch.setattr(room.os, "writev", short)
+    monkeypatch.setattr(os, "writev", short)
     handle = DISK.create(tmp_path / "file")
     pieces = [b"", b"one", b"twotwo", b"", b"x" * 100]
     DISK.append(handle, pieces)
@@ -40,10 +41,10 @@ def test_short_writes(tmp_path, monkeypatch, most):
     assert (tmp_path / "file").read_bytes() == b"".join(pieces)
 
 
-def test_many_pieces(tmp_path):
+def test_many_pieces(tmp_path: Path) -> None:
     """More pieces than the system takes at once are all written, in order."""
     handle = DISK.create(tmp_path / "file")
-    pieces = [b"%d," % number for number in range(3 * room.IOV_MAX)]
+    pieces = [b"%d," % number for number in range(3 * IOV_MAX)]
     DISK.append(handle, pieces)
     DISK.truncate(handle, 4)
     DISK.append(handle, [b"end"])
@@ -52,7 +53,7 @@ def test_many_pieces(tmp_path):
     assert (tmp_path / "file").read_bytes() == b"0,1,end"
 
 
-def test_first_start(tmp_path):
+def test_first_start(tmp_path: Path) -> None:
     """A first start makes a folder that only its owner can enter, with files that only its owner can read."""
     state = tmp_path / "a/b/state"
     ledger = World(disk=DISK, folder=state, settings=ANY_ROOM).open()
@@ -66,7 +67,7 @@ def test_first_start(tmp_path):
     assert verify(DISK, state).ok
 
 
-def test_second_process(tmp_path):
+def test_second_process(tmp_path: Path) -> None:
     """A second process on one folder is refused and writes nothing; a lock ends with its process."""
     world = World(disk=DISK, folder=tmp_path / "state", settings=ANY_ROOM)
     ledger = world.open()
@@ -92,7 +93,7 @@ def test_second_process(tmp_path):
     world.open()
 
 
-def test_looking_takes_no_lock(tmp_path):
+def test_looking_takes_no_lock(tmp_path: Path) -> None:
     """Asking whether a folder is used does not use it, and a folder that is none is not used."""
     assert not is_locked(tmp_path / "none", DISK)
     world = World(disk=DISK, folder=tmp_path / "state", settings=ANY_ROOM)
@@ -102,7 +103,7 @@ def test_looking_takes_no_lock(tmp_path):
     world.open()
 
 
-def test_reserve(tmp_path):
+def test_reserve(tmp_path: Path) -> None:
     """The reserve takes real room, and removing what is not there is no error."""
     DISK.allocate(tmp_path / "reserve", 1 << 20)
     assert (tmp_path / "reserve").stat().st_blocks * 512 >= 1 << 20
@@ -112,7 +113,7 @@ def test_reserve(tmp_path):
     assert DISK.names(tmp_path) == DISK.names(tmp_path / "none") == []
 
 
-def test_unusable_folder(tmp_path):
+def test_unusable_folder(tmp_path: Path) -> None:
     """A folder that cannot be made, and keys that are no database, are one clear error each."""
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StartRefused, match="cannot be used"):
@@ -120,12 +121,12 @@ def test_unusable_folder(tmp_path):
     world = World(disk=DISK, folder=tmp_path / "state", settings=ANY_ROOM)
     DISK.close(world.open()._state.lock)
     (world.folder / "keys.db").write_bytes(b"no database at all, " * 100)
-    with pytest.raises(StartRefused, match="cannot be used: file is not a database"):
+    with pytest.raises(StartRefused, match=r"cannot be used: file is not a database"):
         world.open()
     assert not is_locked(world.folder, DISK)
 
 
-def test_missing_ring(tmp_path):
+def test_missing_ring(tmp_path: Path) -> None:
     """A ledger without its key ring refuses to start instead of making another."""
     world = World(disk=DISK, folder=tmp_path / "state", settings=ANY_ROOM)
     DISK.close(world.open()._state.lock)
@@ -135,17 +136,17 @@ def test_missing_ring(tmp_path):
     assert not (world.folder / "keyring").exists()
 
 
-def test_other_origin(tmp_path):
+def test_other_origin(tmp_path: Path) -> None:
     """A log keeps its name: a configuration that names another is refused, and a new epoch takes it."""
     world = World(disk=DISK, folder=tmp_path / "state", settings=ANY_ROOM)
     DISK.close(world.open()._state.lock)
     world.settings = ANY_ROOM.model_copy(update={"origin": "example.com/payments/replica-1"})
-    with pytest.raises(StartRefused, match="but this ledger is breakwater.invalid/local/0"):
+    with pytest.raises(StartRefused, match=r"but this ledger is breakwater\.invalid/local/0"):
         world.open()
     assert world.open(new_epoch="it has a name now").origin == "example.com/payments/replica-1/2"
 
 
-def test_sqlite_faults():
+def test_sqlite_faults() -> None:
     """SQLite's faults mean for the ledger what the disk's own mean."""
     full, broken = sqlite3.OperationalError("full"), sqlite3.DatabaseError("broken")
     full.sqlite_errorcode = sqlite3.SQLITE_FULL
@@ -153,7 +154,7 @@ def test_sqlite_faults():
     assert as_os_error(broken).errno == errno.EIO
 
 
-def test_whole_files(tmp_path):
+def test_whole_files(tmp_path: Path) -> None:
     """A file that is written whole replaces what a stop left of an earlier attempt."""
     (tmp_path / "token.new").write_bytes(b"half")
     write_whole(DISK, tmp_path / "token", b"whole", 0o600)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from proxy.ledger.document import Extra, LeftOut, request_document, spell
 SECRET = "314"
 
 
-def document(body, never=(), query=()):
+def document(body: Any, never: tuple[str, ...] = (), query: tuple[tuple[str, str], ...] = ()) -> Any:
     request = Request("api", "POST", ("v1", "x"), query=query, body=body)
     return json.loads(spell(request_document(request, LeftOut(never), Extra())))
 
@@ -30,7 +31,7 @@ def document(body, never=(), query=()):
         (Opaque(b"\x00\xff"), {"bytes": "AP8=", "length": 2}),
     ],
 )
-def test_bodies(body, kept):
+def test_bodies(body: Any, kept: Any) -> None:
     """Every shape of body is kept so that it can be read back."""
     assert document(body).get("body") == kept
 
@@ -51,7 +52,7 @@ def test_bodies(body, kept):
         ("anything", Opaque(SECRET.encode())),
     ],
 )
-def test_left_out(never, body):
+def test_left_out(never: Any, body: Any) -> None:
     """A field that is never stored is left out of every shape of body, at any depth, and named where it was found."""
     kept = document(body, (never,))
     assert SECRET not in json.dumps(kept)
@@ -59,12 +60,12 @@ def test_left_out(never, body):
 
 
 @pytest.mark.parametrize("body", [Form((("cvc", SECRET),)), Json({"cvc": SECRET, "card": {"cvcs": SECRET}})])
-def test_kept(body):
+def test_kept(body: Any) -> None:
     """A field of another name, or of the same name elsewhere, is kept."""
     assert SECRET in json.dumps(document(body, ("card[cvc]",)))
 
 
-def test_query_is_left_out_of():
+def test_query_is_left_out_of() -> None:
     """The query is looked through like a form."""
     assert SECRET not in json.dumps(document(None, ("card[cvc]",), (("card[cvc]", SECRET),)))
 
@@ -73,7 +74,7 @@ SMALL = st.integers() | st.text(max_size=4)
 
 
 @given(st.recursive(SMALL, lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=4), inner), max_leaves=9))
-def test_answers_keep_their_bytes(value):
+def test_answers_keep_their_bytes(value: object) -> None:
     """An answer that holds nothing to leave out is kept byte for byte."""
     body = json.dumps(value, indent=1).encode()
     assert LeftOut(("no such field",)).answer(body) is body
@@ -81,6 +82,6 @@ def test_answers_keep_their_bytes(value):
 
 
 @pytest.mark.parametrize("body", [b"[" * 100_000 + b"]" * 100_000, b'{"id": "secr', b"\xff"])
-def test_opaque_answers(body):
+def test_opaque_answers(body: Any) -> None:
     """An answer that cannot be looked through is not kept where something in it might have to be left out."""
     assert LeftOut(("id",)).answer(body) == b""

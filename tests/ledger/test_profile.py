@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import enum
 import string
+from typing import Any
 
 import pytest
 import rfc8785
@@ -18,7 +19,7 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
-def test_equals_rfc8785(value):
+def test_equals_rfc8785(value: Any) -> None:
     """Inside the profile, our spelling is byte for byte that of RFC 8785."""
     profile.check(value)
     assert profile.spell(value) == rfc8785.dumps(value)
@@ -43,13 +44,13 @@ class Word(enum.StrEnum):
         ({"a": Word.A}, "a Word at /a"),
     ],
 )
-def test_refuses_others(value, place):
+def test_refuses_others(value: object, place: str) -> None:
     """A value outside the profile is refused by its place."""
     with pytest.raises(ValueError, match=place):
         profile.check(value)
 
 
-def test_refuses_depth():
+def test_refuses_depth() -> None:
     """A value that is nested without bound is refused before it is walked."""
     value: object = None
     for _ in range(100_000):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from typing import Any
 
 import orjson
 import pytest
@@ -12,15 +13,17 @@ from breakers.store.memory import MemoryStore
 from breakers.store.protocol import IntentEnded, WritesChanged
 from proxy.errors import LedgerDamaged, StartRefused
 from proxy.ledger import records
+from proxy.ledger.book import Ledger
 from proxy.ledger.drafts import system
 from proxy.ledger.fold import fold
-from proxy.ledger.frames import Kind
+from proxy.ledger.frames import Frame, Kind
 from proxy.ledger.layout import blobs_beside, segments
 from proxy.ledger.read import last_records
 from proxy.ledger.replay import End, Replay
 from proxy.ledger.tree import Frontier
 from proxy.ledger.verify import verify
 from tests.ledger.forge import EPOCH, FIRST, change, entries_first, frames_of, rehashed, with_entry, written
+from tests.ledger.memory_disk import MemoryDisk
 from tests.ledger.world import (
     FOLDER,
     SETTINGS,
@@ -38,13 +41,13 @@ from tests.ledger.world import (
 from tests.ledger.world import call as a_call
 
 
-def start_on(disk, **more):
+def start_on(disk: MemoryDisk, **more: Any) -> Ledger:
     world = World(disk=disk, **more)
     world.clock.move(3600)
     return world.open()
 
 
-def test_every_truncation():
+def test_every_truncation() -> None:
     """Cut at any byte, a segment reads as exactly the whole batches before the cut."""
     data = written(3).read(FIRST)
     commits = [frame for frame in frames_of(data) if frame.kind is Kind.COMMIT]
@@ -57,11 +60,11 @@ def test_every_truncation():
         assert replay.ending.end in {End.OPEN, End.TORN}, cut
 
 
-def size_at(commit):
+def size_at(commit: Any) -> int:
     return int.from_bytes(commit.payload[:8])
 
 
-def test_restarts_on_truncations():
+def test_restarts_on_truncations() -> None:
     """Cut around every frame's border, a log starts again with the whole batches, what was cut off put aside."""
     whole = written(3)
     data = whole.read(FIRST)
@@ -79,7 +82,7 @@ def test_restarts_on_truncations():
         assert verify(disk, FOLDER).ok, cut
 
 
-def test_recovered_says_what():
+def test_recovered_says_what() -> None:
     """The record of a recovery says how many bytes were cut off and their hash."""
     disk = written(2)
     disk.write(FIRST, disk.read(FIRST) + b"torn")
@@ -89,7 +92,7 @@ def test_recovered_says_what():
     assert record.entry["sha256"] == sha256(b"torn").hexdigest()
 
 
-def test_new_file_after_an_unclean_stop():
+def test_new_file_after_an_unclean_stop() -> None:
     """After an unclean stop the log continues in a file of its own; after a clean one in the same."""
     disk = written(2)
     inode = disk._find(FIRST)
@@ -103,7 +106,7 @@ def test_new_file_after_an_unclean_stop():
     assert kinds_in(disk)[-2:] == ["log.closed", "config.applied"]
 
 
-def test_orphan_payloads_are_cut():
+def test_orphan_payloads_are_cut() -> None:
     """Payloads that no entry points to are gone after recovery, and what follows them is where its entry says."""
     disk = written(2)
     path = blobs_beside(FIRST)
@@ -116,7 +119,7 @@ def test_orphan_payloads_are_cut():
 
 
 @pytest.mark.parametrize("flip", [0, 9, 300, 700, -1])
-def test_damage_refuses(flip):
+def test_damage_refuses(flip: int) -> None:
     """Damage before a later batch refuses to start, changes nothing, and says how to go on."""
     disk = written(4)
     data = bytearray(disk.read(FIRST))
@@ -131,11 +134,11 @@ def test_damage_refuses(flip):
     assert disk.tree(EPOCH) == before
 
 
-def entries_in(data):
+def entries_in(data: bytes | bytearray) -> list[Frame]:
     return [frame for frame in frames_of(bytes(data)) if frame.kind is Kind.ENTRY]
 
 
-def test_cut_segment_refuses():
+def test_cut_segment_refuses() -> None:
     """A segment that lost its end although another follows it refuses to start."""
     disk = written(8, segment_bytes=6000)
     (_, first), *_ = segments(disk, EPOCH)
@@ -144,7 +147,7 @@ def test_cut_segment_refuses():
         start_on(disk)
 
 
-def test_lost_payloads_refuse():
+def test_lost_payloads_refuse() -> None:
     """A newest payload file that lacks what entries point to refuses to start."""
     disk = written(2)
     disk.write(blobs_beside(FIRST), disk.read(blobs_beside(FIRST))[:-1])
@@ -152,11 +155,11 @@ def test_lost_payloads_refuse():
         start_on(disk)
 
 
-def test_rubbish_entry_refuses():
+def test_rubbish_entry_refuses() -> None:
     """An entry that is not what its kind says refuses to start, whatever its roots say."""
     disk = written(2)
 
-    def reword(parts):
+    def reword(parts: list[Frame]) -> list[Frame]:
         at = entries_first(parts)[2]
         return [*parts[:at], with_entry(parts[at], act=None), *parts[at + 1 :]]
 
@@ -165,7 +168,7 @@ def test_rubbish_entry_refuses():
         start_on(disk)
 
 
-def test_no_kill_record():
+def test_no_kill_record() -> None:
     """A log without a kill record starts with writes stopped; an empty folder with writes running."""
     disk = written(1)
     assert World().open().recovered.events[0] == WritesChanged(stopped=False, epoch=1)
@@ -174,7 +177,7 @@ def test_no_kill_record():
 
 
 @pytest.mark.parametrize(("mode", "stopped"), [("run", False), ("suggest", True), ("stop-writes", True), ("?", True)])
-def test_newest_kill_record(mode, stopped):
+def test_newest_kill_record(mode: str, stopped: bool) -> None:
     """The kill record with the highest epoch holds, and every mode but `run` stops writes."""
     world = World()
     ledger = world.open()
@@ -184,17 +187,18 @@ def test_newest_kill_record(mode, stopped):
     assert start_on(world.disk.after_kill()).recovered.events[0] == WritesChanged(stopped, 3)
 
 
-def intents(world, ends):
+def intents(world: World, ends: list[Applied | None]) -> MemoryDisk:
     """Open intents 1..n and end each as `ends` says: applied, unknown, or not at all."""
     ledger = world.open()
     for number, applied in enumerate(ends, 1):
         (where,) = commit_now(ledger, records.intent(write(number), wire(), ledger.ring, b"r" * 32))
         if applied is not None:
             commit_now(ledger, records.write_outcome(a_call(number), where.index, outcome(applied), Answered()))
-    return world.disk.after_kill()
+    disk: MemoryDisk = world.disk.after_kill()
+    return disk
 
 
-def test_open_intents():
+def test_open_intents() -> None:
     """Intents without an outcome, and those whose outcome is unknown, are in doubt after a start; others are not."""
     disk = intents(World(), [Applied.APPLIED, None, Applied.UNKNOWN, Applied.NOT_APPLIED])
     recovered = start_on(disk).recovered
@@ -212,7 +216,7 @@ def test_open_intents():
     assert IntentEnded(a_call(2).id, unknown=True) in recovered.events
 
 
-async def test_recovery_is_named_once():
+async def test_recovery_is_named_once() -> None:
     """Each intent without outcome gets one record that says so, over any number of starts; an unknown one gets none."""
     disk = intents(World(), [None, Applied.UNKNOWN, None])
     for _ in range(3):
@@ -225,7 +229,7 @@ async def test_recovery_is_named_once():
     assert [(entry["call"], entry["intent"]) for entry in named] == [(a_call(1).id, 2), (a_call(3).id, 5)]
 
 
-def test_links_continue():
+def test_links_continue() -> None:
     """A task's links go on over restarts and rotations."""
     world = World(settings=small_segments(3000))
     for number in range(6):
@@ -238,7 +242,7 @@ def test_links_continue():
     assert fold(world.disk, EPOCH).views.chains["support_refund_agent/2026-11-21"][0] == 12
 
 
-def test_rotates_by_age():
+def test_rotates_by_age() -> None:
     """A segment is sealed at the first batch after its age has passed, and an empty one never."""
     world = World()
     ledger = world.open()
@@ -249,7 +253,7 @@ def test_rotates_by_age():
     assert verify(world.disk, FOLDER).ok
 
 
-def test_clock_back():
+def test_clock_back() -> None:
     """Where the clock steps back an hour, times still grow and one record says how far it went."""
     world = World()
     ledger = world.open()
@@ -266,13 +270,14 @@ def test_clock_back():
     assert stamps == sorted(set(stamps))
 
 
-def test_over():
+def test_over() -> None:
     """An entry beyond the cap keeps its names and commitments, and says that it is over."""
     world = World()
     ledger = world.open()
     held = write(1)
     draft = records.intent(held, wire(), ledger.ring, b"r" * 32)
-    draft.fields["pol"]["rules"].extend(["x" * 100] * 200)
+    fields: Any = draft.fields
+    fields["pol"]["rules"].extend(["x" * 100] * 200)
     commit_now(ledger, draft)
     (record,) = last_records(world.disk, FOLDER / "ledger", 1)
     assert record.entry["over"] is True
@@ -286,7 +291,7 @@ def test_over():
 # ------------------------------------------------------------------------------------------------------- a new epoch
 
 
-def damaged(disk):
+def damaged(disk: MemoryDisk) -> MemoryDisk:
     """Flip a byte of the second batch's COMMIT: two batches verify, two stand behind the damage."""
     data = bytearray(disk.read(FIRST))
     commit = [frame for frame in frames_of(bytes(data)) if frame.kind is Kind.COMMIT][1]
@@ -295,7 +300,7 @@ def damaged(disk):
     return disk
 
 
-def test_new_epoch():
+def test_new_epoch() -> None:
     """A new epoch names the former log, keeps its files as they are, and verifies with them."""
     disk = damaged(written(4))
     before = disk.tree(EPOCH)
@@ -313,7 +318,7 @@ def test_new_epoch():
     assert start_on(disk.after_kill()).origin == ledger.origin
 
 
-def test_new_epoch_holds_the_former():
+def test_new_epoch_holds_the_former() -> None:
     """What a new epoch named of the former log cannot change any more."""
     disk = damaged(written(4))
     World(disk=disk).open(new_epoch="because")
@@ -323,15 +328,15 @@ def test_new_epoch_holds_the_former():
     assert "names another size or root" in verify(disk, FOLDER).findings[-1].why
 
 
-def keyed(ledger):
+def keyed(ledger: Ledger) -> None:
     commit_now(ledger, system("key.minted", agent="a", kid="k1", hash="h1"))
     commit_now(ledger, system("key.minted", agent="b", kid="k2", hash="h2"))
     commit_now(ledger, system("kill.changed", scope="all", mode="run", epoch=5))
 
 
-def damage_behind(world, size):
+def damage_behind(world: World, size: int) -> MemoryDisk:
     """Flip the COMMIT behind `size` entries of a ledger whose process died."""
-    disk = world.disk.after_kill()
+    disk: MemoryDisk = world.disk.after_kill()
     data = bytearray(disk.read(FIRST))
     (commit,) = [f for f in frames_of(bytes(data)) if f.kind is Kind.COMMIT and f.payload[:8] == size.to_bytes(8)]
     data[commit.end - 1] ^= 1
@@ -339,7 +344,7 @@ def damage_behind(world, size):
     return disk
 
 
-def test_new_epoch_believes_what_narrows():
+def test_new_epoch_believes_what_narrows() -> None:
     """From behind the damage a revocation, a stop and an intent are believed; a new key, and a resume, are not."""
     world = World()
     ledger = world.open()
@@ -364,7 +369,7 @@ def test_new_epoch_believes_what_narrows():
     assert third.recovered.events[0] == WritesChanged(stopped=True, epoch=8)
 
 
-def test_new_epoch_of_nothing():
+def test_new_epoch_of_nothing() -> None:
     """Without a ledger there is nothing to follow; with one that cannot be read at all there is."""
     with pytest.raises(StartRefused, match="there is no ledger"):
         World().open(new_epoch="because")

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.errors import StartRefused
-from proxy.ledger.blobs import Bound, Capture, Digest, Kept, Opening, commitment, seal, unseal
+from proxy.ledger.blobs import Bound, Capture, Digest, Kept, Opening, Payload, commitment, seal, unseal
 from proxy.ledger.datakeys import DataKey, DataKeys
-from proxy.ledger.disk import RealDisk
+from proxy.ledger.disk import Disk, RealDisk
 from proxy.ledger.keyring import KeyRing, make_ring, read_ring
 from tests.ledger.memory_disk import MemoryDisk
 from tests.ledger.world import Counted
@@ -24,34 +24,34 @@ PATH = Path("/")
 NONCE, OPENER = b"n" * 12, b"o" * 32
 
 
-def sealed(payload, key=KEY, bound=BOUND, opener=OPENER):
+def sealed(payload: Payload, key: DataKey = KEY, bound: Bound = BOUND, opener: bytes = OPENER) -> tuple[bytes, bytes]:
     c = commitment(opener, bound.part, payload)
     return seal(key, NONCE, opener, payload, bound, c), c
 
 
 @given(st.binary(max_size=200))
-def test_opens(data):
+def test_opens(data: bytes) -> None:
     """A payload opens to the bytes that were sealed."""
     blob, c = sealed(Kept(data))
     assert unseal(KEY, blob, BOUND, c, len(data)) == Kept(data)
 
 
 @pytest.mark.parametrize("part", ["origin", "task", "call", "part"])
-def test_opens_nowhere_else(part):
+def test_opens_nowhere_else(part: str) -> None:
     """A blob that was moved to another log, task, call or part does not open."""
     blob, c = sealed(Kept(b"amount=100"))
     there = Bound(**{name: getattr(BOUND, name) for name in ("origin", "task", "call", "part")} | {part: "other"})
     assert unseal(KEY, blob, there, c, 10) is Opening.BAD
 
 
-def test_two_keys():
+def test_two_keys() -> None:
     """A ciphertext that is valid under a second key still does not open to anything but what was committed to."""
     _, c = sealed(Kept(b"amount=100"))
     crafted = seal(OTHER, NONCE, OPENER, Kept(b"amount=999"), BOUND, c)
     assert unseal(OTHER, crafted, BOUND, c, 10) is Opening.BAD
 
 
-def test_digest_is_no_payload():
+def test_digest_is_no_payload() -> None:
     """What was sealed as a digest does not open as a payload of the same bytes, nor with another length."""
     digest = Digest(70_000, b"d" * 32)
     blob, c = sealed(digest)
@@ -60,13 +60,13 @@ def test_digest_is_no_payload():
     assert unseal(KEY, blob, BOUND, c, 70_000) is Opening.BAD
 
 
-def test_hides():
+def test_hides() -> None:
     """Equal payloads have different commitments under different openers."""
     assert commitment(b"a" * 32, "req", Kept(b"x")) != commitment(b"b" * 32, "req", Kept(b"x"))
 
 
 @given(st.lists(st.binary(max_size=9), max_size=9), st.integers(0, 40))
-def test_capture(pieces, bound):
+def test_capture(pieces: list[bytes], bound: int) -> None:
     """A capture keeps a payload up to its bound, and beyond it says its length and digest."""
     capture = Capture(bound)
     for piece in pieces:
@@ -78,13 +78,13 @@ def test_capture(pieces, bound):
     assert payload.data == whole or len(whole) > bound
 
 
-def keys_at(path, disk, ring):
+def keys_at(path: Path, disk: Disk, ring: KeyRing) -> DataKeys:
     keys = DataKeys(disk.database(path / "keys.db"), disk, ring)
     keys.prepare()
     return keys
 
 
-def test_data_keys_last(tmp_path):
+def test_data_keys_last(tmp_path: Path) -> None:
     """A task's data key is the same after a restart, and another task's is another."""
     disk, ring = RealDisk(), KeyRing({1: b"s" * 32}, 1)
     keys = keys_at(tmp_path, disk, ring)
@@ -99,7 +99,7 @@ def test_data_keys_last(tmp_path):
     again.close()
 
 
-def test_destroyed_key_is_gone(tmp_path):
+def test_destroyed_key_is_gone(tmp_path: Path) -> None:
     """Nothing of a deleted data key stays in the file."""
     disk, ring = RealDisk(), KeyRing({1: b"s" * 32}, 1)
     keys = keys_at(tmp_path, disk, ring)
@@ -115,7 +115,7 @@ def test_destroyed_key_is_gone(tmp_path):
     keys.close()
 
 
-def test_rings_differ():
+def test_rings_differ() -> None:
     """Without the ring that wrapped it, a data key does not open."""
     disk = MemoryDisk()
     keys = keys_at(PATH, disk, KeyRing({1: b"s" * 32}, 1))
@@ -123,7 +123,7 @@ def test_rings_differ():
     assert DataKeys(disk.database(PATH / "keys.db"), disk, KeyRing({1: b"t" * 32}, 1)).open(made.id, "a") is None
 
 
-def test_newer_ring_opens_older():
+def test_newer_ring_opens_older() -> None:
     """A ring with a newer secret still opens what the older one wrapped, and wraps with the newer."""
     disk = MemoryDisk()
     made = keys_at(PATH, disk, KeyRing({1: b"s" * 32}, 1)).of_tasks(["a"], Counted())["a"]
@@ -133,14 +133,14 @@ def test_newer_ring_opens_older():
     assert DataKeys(disk.database(PATH / "keys.db"), disk, KeyRing({1: b"s" * 32}, 1)).open(fresh.id, "b") is None
 
 
-def test_labels_differ():
+def test_labels_differ() -> None:
     """Every label derives a key of its own."""
     ring = KeyRing({1: b"s" * 32}, 1)
     labels = ("fingerprint", "token", "redaction", "wrapping", "upstream-key")
     assert len({ring.key(label) for label in labels}) == len(labels)
 
 
-def test_redacts():
+def test_redacts() -> None:
     """A redacted value is equal for equal values of one class, whatever their Unicode form, and for no other."""
     ring = KeyRing({1: b"s" * 32}, 1)
     assert ring.redact("path", "\u00e9") == ring.redact("path", "e\u0301")
@@ -149,7 +149,7 @@ def test_redacts():
     assert len(ring.redact("path", "a")) == len("h1:1:") + 26
 
 
-def test_ring_file(tmp_path):
+def test_ring_file(tmp_path: Path) -> None:
     """The key ring file is read back as it was made, readable by its owner alone."""
     make_ring(RealDisk(), tmp_path / "keyring", Counted())
     ring = read_ring(RealDisk(), tmp_path / "keyring")
@@ -167,7 +167,7 @@ def test_ring_file(tmp_path):
         orjson.dumps({"current": 2, "secrets": {"1": base64.b64encode(b"s" * 32).decode()}}),
     ],
 )
-def test_damaged_ring(tmp_path, content):
+def test_damaged_ring(tmp_path: Path, content: bytes) -> None:
     """A key ring that is none is refused in one sentence that quotes nothing of it."""
     (tmp_path / "keyring").write_bytes(content)
     with pytest.raises(StartRefused) as refused:

@@ -7,12 +7,12 @@ import pymerkle
 from proxy.ledger.tree import EMPTY_ROOT, Frontier, leaf_hash
 
 
-def test_empty_root():
+def test_empty_root() -> None:
     """The root of nothing is the hash of nothing."""
     assert Frontier().root() == EMPTY_ROOT
 
 
-def test_roots_agree():
+def test_roots_agree() -> None:
     """Every root up to 130 leaves is the one that an independent implementation names."""
     ours, theirs = Frontier(), pymerkle.InmemoryTree(algorithm="sha256")
     for number in range(130):
@@ -25,7 +25,7 @@ def test_roots_agree():
         assert ours.size == number + 1
 
 
-def test_copies_part():
+def test_copies_part() -> None:
     """A copy grows on its own and leaves what it was copied from alone."""
     tree = Frontier()
     tree.append(leaf_hash(b"a"))

@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from proxy.ledger import frames
-from proxy.ledger.frames import Kind
+from proxy.ledger.frames import Frame, Kind
 from proxy.ledger.layout import blobs_beside, segments
 from proxy.ledger.read import read_segment
 from proxy.ledger.verify import parse_entry, verify
 from tests.ledger.forge import EPOCH, FIRST, change, entries_first, frames_of, joined, rehashed, with_entry, written
+from tests.ledger.memory_disk import MemoryDisk
 from tests.ledger.world import FOLDER, World, commit_now, drafts, small_segments
 
 FLIPS = 2000
 
 
-def found(disk):
+def found(disk: MemoryDisk) -> list[tuple[str, int]]:
     return [(finding.finding, finding.index) for finding in verify(disk, FOLDER).findings]
 
 
-def whys(disk):
+def whys(disk: MemoryDisk) -> str:
     return " | ".join(finding.why for finding in verify(disk, FOLDER).findings)
 
 
-def owners(disk, segment):
+def owners(disk: MemoryDisk, segment: Path) -> dict[tuple[str, int], int]:
     """Map every byte of a segment and of its blobs to the entry that a finding there must name."""
     data, index, names = disk.read(segment), -1, {}
     size = read_first(segment)
@@ -45,11 +49,11 @@ def owners(disk, segment):
     return names
 
 
-def read_first(segment):
+def read_first(segment: Path) -> int:
     return int(segment.stem.removeprefix("seg-"))
 
 
-def test_flipped_bytes():
+def test_flipped_bytes() -> None:
     """Each of 2,000 flipped bytes of a sealed segment and its payloads is found, and its entry named."""
     disk = written(8, segment_bytes=6000)
     (_, sealed), *rest = segments(disk, EPOCH)
@@ -70,34 +74,34 @@ def test_flipped_bytes():
     assert verify(disk, FOLDER).ok
 
 
-def swap(parts):
+def swap(parts: list[Frame]) -> list[Frame]:
     one, two = entries_first(parts)[3:5]
     parts[one], parts[two] = parts[two], parts[one]
     return parts
 
 
-def double(parts):
+def double(parts: list[Frame]) -> list[Frame]:
     at = entries_first(parts)[3]
     return [*parts[: at + 1], *parts[at:]]
 
 
-def delete(parts):
+def delete(parts: list[Frame]) -> list[Frame]:
     at = entries_first(parts)[3]
     return [*parts[:at], *parts[at + 1 :]]
 
 
-def move(parts):
+def move(parts: list[Frame]) -> list[Frame]:
     at = entries_first(parts)[3]
     return [*parts[:at], with_entry(parts[at], task="another/2026-11-21"), *parts[at + 1 :]]
 
 
-def reword(parts):
+def reword(parts: list[Frame]) -> list[Frame]:
     at = entries_first(parts)[3]
     return [*parts[:at], with_entry(parts[at], st=200), *parts[at + 1 :]]
 
 
 @pytest.mark.parametrize("how", [swap, double, delete, move, reword])
-def test_rearranged(how):
+def test_rearranged(how: Callable[[list[Frame]], list[Frame]]) -> None:
     """An entry that was swapped, doubled, deleted, moved or reworded under right checksums is found."""
     disk = written()
     change(disk, FIRST, how, joined)
@@ -106,7 +110,7 @@ def test_rearranged(how):
 
 
 @pytest.mark.parametrize("how", [swap, double, delete, move])
-def test_rearranged_and_rehashed(how):
+def test_rearranged_and_rehashed(how: Callable[[list[Frame]], list[Frame]]) -> None:
     """A rearrangement under roots computed anew is still found by the links of tasks and the entries' own numbers."""
     disk = written()
     change(disk, FIRST, how, rehashed)
@@ -114,7 +118,7 @@ def test_rearranged_and_rehashed(how):
     assert "does not follow its task" in whys(disk)
 
 
-def test_torn_tail():
+def test_torn_tail() -> None:
     """A segment cut at any byte is torn or a whole number of batches, and says so; a running process's is neither."""
     disk = written(3)
     data = disk.read(FIRST)
@@ -126,7 +130,7 @@ def test_torn_tail():
     assert verify(disk, FOLDER).ok
 
 
-def test_cut_in_the_middle():
+def test_cut_in_the_middle() -> None:
     """A segment that is cut although another follows it is tampered, and so is one that is missing or has no seal."""
     disk = written(12, segment_bytes=4000)
     (_, first), (start, second), *later = segments(disk, EPOCH)
@@ -142,7 +146,7 @@ def test_cut_in_the_middle():
     assert found(disk)[0] == ("tampered", 0)
 
 
-def test_behind_the_seal():
+def test_behind_the_seal() -> None:
     """Bytes behind a seal are found, in the segment and in its payloads."""
     disk = written(8, segment_bytes=6000)
     _, first = segments(disk, EPOCH)[0]
@@ -153,7 +157,7 @@ def test_behind_the_seal():
         disk.write(path, before)
 
 
-def test_blobs_swapped():
+def test_blobs_swapped() -> None:
     """Two payloads of one length that changed places are found, both of them."""
     disk = written(4)
     path = blobs_beside(FIRST)
@@ -169,7 +173,7 @@ def test_blobs_swapped():
     assert len(found(disk)) == 2
 
 
-def test_blobs_missing():
+def test_blobs_missing() -> None:
     """A payload file that is gone is one finding; the entries are still whole."""
     disk = written(4)
     disk.remove(blobs_beside(FIRST))
@@ -178,7 +182,7 @@ def test_blobs_missing():
     assert report.epochs[0].size == 10
 
 
-def test_orphan_blob():
+def test_orphan_blob() -> None:
     """A payload that no entry points to, left by a stop between the two, is no finding."""
     disk = written(4)
     path = blobs_beside(FIRST)
@@ -186,7 +190,7 @@ def test_orphan_blob():
     assert verify(disk, FOLDER).ok
 
 
-def test_beside_a_writer():
+def test_beside_a_writer() -> None:
     """Beside a running process, what it has not committed yet is no finding, and what was damaged is."""
     world = World(settings=small_segments(6000))
     ledger = world.open()
@@ -200,17 +204,17 @@ def test_beside_a_writer():
 
 
 @pytest.mark.parametrize("body", [b'{"a":1,"a":2}', b'{"a":{"b":1,"b":1}}', b"[]", b"7", b"{", b""])
-def test_no_entry(body):
+def test_no_entry(body: Any) -> None:
     """An entry that names a member twice, or is no object, is refused."""
     with pytest.raises(ValueError, match=r".*"):
         parse_entry(body)
 
 
-def test_forged_rubbish():
+def test_forged_rubbish() -> None:
     """Entries that are rubbish under right roots are findings and never a crash."""
     disk = written()
 
-    def rubbish(parts):
+    def rubbish(parts: list[Frame]) -> list[Frame]:
         at = entries_first(parts)[3]
         odd = [
             with_entry(parts[at], blobs=[{"p": "req"}]),

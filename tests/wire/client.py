@@ -161,7 +161,9 @@ class Connection:
             await self._writer.wait_closed()
 
 
-async def exchange(where: Address, data: bytes, *, due: int = 1, head: bool = False) -> Ended:
+async def exchange(
+    where: Address, data: bytes, *, due: int = 1, head: bool = False, wait_s: float = ANSWER_S, quiet_s: float = QUIET_S
+) -> Ended:
     """
     Send bytes on a connection of their own; read the answers that are due, then whatever else comes.
     """
@@ -169,11 +171,11 @@ async def exchange(where: Address, data: bytes, *, due: int = 1, head: bool = Fa
     try:
         await connection.send(data)
         answers = []
-        while len(answers) < due and (answer := await connection.answer(head=head)) is not None:
+        while len(answers) < due and (answer := await connection.answer(head=head, wait_s=wait_s)) is not None:
             answers.append(answer)
-        while (answer := await connection.answer(wait_s=QUIET_S)) is not None:
+        while (answer := await connection.answer(wait_s=quiet_s)) is not None:
             answers.append(answer)
-        return Ended(tuple(answers), connection.closed, await connection.rest(0.01))
+        return Ended(tuple(answers), connection.closed, await connection.rest(quiet_s))
     finally:
         await connection.end()
 

@@ -1,0 +1,323 @@
+"""
+The whole road in one process: the real rooms, a real ledger in a folder, real sockets on free ports.
+
+The clock of records stands still and the log is kept; everything else is what `serve` builds. When a road ends, no
+answer may have shown the real credential, and nothing unforeseen may have been logged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from config.load import load
+from loadtest.installation import agent, stripe_api
+from loadtest.upstreams.stripe import StripeSandbox
+from loadtest.upstreams.stripe.account import Charge
+from proxy import app, server
+from proxy.clock import system_randomness
+from proxy.front import Front
+from proxy.keys import make_key
+from proxy.ledger.disk import Disk, RealDisk
+from proxy.ledger.read import Payloads, Record, find_call, last_records, ledger_in
+from proxy.ledger.show import as_json
+from proxy.rooms import Rooms
+from proxy.server import Program
+from tests.ledger.world import StillClock
+from tests.wire.client import Answer, Connection, address
+
+SECRET = "upstream-secret-canary"
+JIRA_USER = "operations@example.com"
+
+# How full the disk is that a test happens to run on is not what these tests ask.
+LEDGER: Mapping[str, object] = {"disk": {"min_free_bytes": 0, "min_free_pct": 0, "reserve_bytes": 0}}
+
+# Far longer than anything here takes; what is not so by then never will be.
+SOON_S = 10.0
+_STEP_S = 0.001
+
+SUPPORT = agent(
+    {
+        "stripe": {
+            "charges.retrieve": {},
+            "customers.*": {},
+            "files.create": {},
+            "payment_intents.create": {"limit": {"amount": "0.50..100 USD"}},
+            "products.create": {"only": {"name": ["widget", "gadget"]}},
+            "refunds.create": {"limit": {"amount": "0.50..100 USD"}},
+        }
+    },
+    deny={"stripe": ["customers.delete"]},
+)
+PLATFORM = agent({"stripe": {"customers.*": {}, "refunds.*": {}}}, headers={"Stripe-Account": ["acct_listed"]})
+
+Headers = Sequence[tuple[str, str]]
+
+
+@dataclass
+class Lines:
+    """A log that keeps its lines."""
+
+    lines: list[dict[str, object]] = field(default_factory=list)
+
+    def write(self, line: dict[str, object]) -> None:
+        self.lines.append(line)
+
+    def event(self, event: str, **fields: object) -> None:
+        self.write({"event": event, **fields})
+
+    def failure(self, call: str, error: BaseException) -> None:
+        self.event("failure", call=call, error=repr(error))
+
+    def of(self, event: str) -> list[dict[str, object]]:
+        """
+        Return the lines of one event.
+        """
+        return [line for line in self.lines if line["event"] == event]
+
+
+@dataclass
+class Road:
+    """
+    A running Breakwater in this process, with a key for each agent.
+    """
+
+    rooms: Rooms
+    program: Program
+    clock: StillClock
+    log: Lines
+    keys: dict[str, str]
+    state: Path
+    foreseen: bool = True
+
+    async def ask(
+        self,
+        method: str,
+        target: str,
+        *,
+        door: str = "stripe",
+        agent: str = "support",
+        headers: Headers = (),
+        key: str | None = None,
+        form: Mapping[str, object] | None = None,
+        body: bytes = b"",
+        media: str | None = None,
+    ) -> Answer:
+        """
+        Make one call on a connection of its own and return its whole answer.
+        """
+        if form is not None:
+            body, media = urlencode(form).encode(), "application/x-www-form-urlencoded"
+        shown = [("Authorization", f"Bearer {self.keys[agent]}")] if key is None else []
+        head = self.head(method, target, [*shown, *headers], len(body) if body or method != "GET" else None, media)
+        connection = await self.connect(door)
+        try:
+            await connection.send(head + body)
+            answer = await connection.answer(head=method == "HEAD")
+            assert answer is not None, "the connection ended without an answer"
+            self.check(answer.raw)
+            return answer
+        finally:
+            await connection.end()
+
+    def head(
+        self, method: str, target: str, headers: Headers, length: int | None = None, media: str | None = None
+    ) -> bytes:
+        """
+        Return a request's head as bytes.
+        """
+        lines = [f"{method} {target} HTTP/1.1", "Host: breakwater.example", *(f"{n}: {v}" for n, v in headers)]
+        lines += [f"Content-Type: {media}"] if media else []
+        lines += [f"Content-Length: {length}"] if length is not None else []
+        return "\r\n".join([*lines, "", ""]).encode()
+
+    async def connect(self, door: str = "stripe") -> Connection:
+        """
+        Connect to a door.
+        """
+        return await Connection.to(address(self.rooms.addresses[door]))
+
+    async def admin(self, method: str, path: str, body: object = None, *, token: str | None = None) -> Answer:
+        """
+        Make one call at the admin door, with the operator's token unless another is given.
+        """
+        shown = (self.state / "admin.token").read_text().strip() if token is None else token
+        data = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
+        headers = [("Authorization", f"Bearer {shown}")] if shown else []
+        return await self.ask_admin(self.head(method, path, headers, len(data)) + data)
+
+    async def ask_admin(self, raw: bytes) -> Answer:
+        """
+        Send bytes to the admin door and return the answer.
+        """
+        connection = await self.connect("admin")
+        try:
+            await connection.send(raw)
+            answer = await connection.answer()
+            assert answer is not None, "the admin door did not answer"
+            return answer
+        finally:
+            await connection.end()
+
+    def check(self, shown: bytes) -> None:
+        """
+        Fail if the real credential stands in what an agent was shown.
+        """
+        assert SECRET.encode() not in shown, "an answer shows the real credential"
+
+    async def on_record(self, call: str) -> list[Record]:
+        """
+        Return the records of a call, once nothing waits to become durable.
+        """
+        await soon(lambda: self.rooms.ledger.pending == 0)
+        disk = RealDisk()
+        return find_call(disk, ledger_in(disk, self.state), call)
+
+    async def kinds(self, call: str) -> list[str]:
+        """
+        Return what kinds of records a call has.
+        """
+        return [record.kind for record in await self.on_record(call)]
+
+    async def opened(self, call: str) -> list[dict[str, Any]]:
+        """
+        Return the records of a call as JSON, with their payloads.
+        """
+        payloads = Payloads(RealDisk(), self.state)
+        try:
+            return [as_json(record, payloads) for record in await self.on_record(call)]
+        finally:
+            payloads.close()
+
+    async def newest(self, count: int = 20) -> list[Record]:
+        """
+        Return the newest records of all.
+        """
+        await soon(lambda: self.rooms.ledger.pending == 0)
+        disk = RealDisk()
+        return last_records(disk, ledger_in(disk, self.state), count)
+
+    async def mint(self, agent: str) -> str:
+        """
+        Give an agent a key.
+        """
+        key, text = make_key(agent, system_randomness)
+        await self.rooms.ledger.key_minted(key.agent, key.kid, key.digest)
+        self.rooms.keys.minted(key)
+        return text
+
+
+async def soon(true: Callable[[], object]) -> None:
+    """
+    Wait until something is so.
+    """
+    async with asyncio.timeout(SOON_S):
+        while not true():
+            await asyncio.sleep(_STEP_S)
+
+
+def call_of(answer: Answer) -> str:
+    """
+    Return the id of the call that was answered.
+    """
+    return answer.header("Breakwater-Call") or ""
+
+
+def marks(answer: Answer) -> tuple[int, str | None, str | None, str | None]:
+    """
+    Return an answer's status and what our headers say of it.
+    """
+    said = (answer.header(f"Breakwater-{name}") for name in ("Outcome", "Dispatched", "Decision"))
+    return (answer.status, *said)  # type: ignore[return-value] # three headers, in this order
+
+
+def first_sentence(message: str) -> str:
+    """
+    Return a message up to its first full stop.
+    """
+    return message.partition(". ")[0].removesuffix(".") + "."
+
+
+def closed_port() -> int:
+    """
+    Return a port on which nobody listens.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@asynccontextmanager
+async def road(
+    folder: Path,
+    upstream: str,
+    *,
+    apis: Mapping[str, object] | None = None,
+    agents: Mapping[str, object] | None = None,
+    secret: str = SECRET,
+    disk: Disk | None = None,
+    **settings: object,
+) -> AsyncIterator[Road]:
+    """
+    Give a running Breakwater whose API `stripe`, and all of `apis`, lead to the upstream.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    cards = {"support": SUPPORT, "platform": PLATFORM} if agents is None else dict(agents)
+    document = {
+        "state": str(folder / "state"),
+        "admin": "127.0.0.1:0",
+        "ledger": LEDGER,
+        "apis": {"stripe": stripe_api(upstream), **(apis or {})},
+        "agents": cards,
+        **settings,
+    }
+    written = folder / "breakwater.yaml"
+    written.write_text(json.dumps(document))
+    configuration = load(written)
+    clock, log = StillClock(), Lines()
+    accounts = app.open_accounts(configuration, {"STRIPE_SECRET": secret})
+    ledger, keys = app.open_ledger(configuration, clock=clock, disk=disk)
+    doors = app.declared_doors(configuration)
+    listeners = server.bind(configuration, doors)
+    taken = [listener.address for listener in listeners]
+    rooms = app.build(configuration, accounts, ledger, keys, doors, taken, clock=clock, log=log)
+    rooms.addresses = {listener.name: listener.url for listener in listeners}
+    ledger.start(asyncio.get_running_loop())
+    await ledger.recovery_opened()
+    rooms.metrics.watch(ledger)
+    rooms.forward.start()
+    program = Program(rooms, [], configuration.settings.state, asyncio.Event())
+    listen = partial(server._listen, rooms=rooms, front=Front(rooms), configuration=configuration)
+    for listener in listeners:
+        program.runners.append(await listen(listener))
+    running = Road(rooms, program, clock, log, {}, configuration.settings.state)
+    for name in cards:
+        running.keys[name] = await running.mint(name)
+    try:
+        yield running
+    finally:
+        if not rooms.stopping:
+            await program.shutdown()
+    for line in log.lines:
+        assert secret not in str(line), "the log shows the real credential"
+        assert not any(key in str(line) for key in running.keys.values()), "the log shows an agent's key"
+    assert not running.foreseen or not log.of("failure"), log.of("failure")
+
+
+def charged(sandbox: StripeSandbox, amount: int = 5000, currency: str = "usd", refunded: int = 0) -> str:
+    """
+    Put a charge into the sandbox's account and return its id.
+    """
+    account = sandbox.account
+    thing = Charge(account.mint("ch_"), account.now(), amount=amount, amount_captured=amount, currency=currency)
+    thing.amount_refunded = refunded
+    account.add(thing, "charge.seeded")
+    return thing.id
