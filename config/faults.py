@@ -88,3 +88,9 @@ def listed(words: Iterable[str]) -> str:
     """
     quoted = [f"`{word}`" for word in words]
     return " or ".join(filter(None, (", ".join(quoted[:-1]), quoted[-1]))) if quoted else ""
+
+
+class CurrencyMismatch(TypeError):
+    """
+    Two amounts of different currencies were compared or added.
+    """

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from config.faults import Unreadable
+from config.faults import CurrencyMismatch, Unreadable
 
 # One unit of a currency. Six decimals hold every ISO exponent (the largest is 4) and the price of a single token.
 MICROS_PER_UNIT = 1_000_000
@@ -49,12 +49,6 @@ NO_EXPONENTS: Mapping[str, int] = MappingProxyType({})
 _CODE = re.compile(r"[A-Z]{3}")
 # Sixteen digits hold every amount up to the ceiling; the bound also keeps a hostile number cheap.
 _DECIMAL = re.compile(r"(-?)([0-9]{1,16})(?:\.([0-9]{1,24}))?")
-
-
-class CurrencyMismatch(TypeError):
-    """
-    Two amounts of different currencies were compared or added.
-    """
 
 
 @dataclass(frozen=True, slots=True)

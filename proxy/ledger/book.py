@@ -276,7 +276,7 @@ class Ledger:
         if self.state is WriterState.READONLY and self._settings.on_unavailable.reads == "serve_unlogged":
             self.stats.lost += 1
             return
-        future = self._submit(records.read_outcome(held.go, outcome, seen, self.ring), Rank.READ, admitted=True)
+        future = self._note(records.read_outcome(held.go, outcome, seen, self.ring))
         if self._settings.reads == "durable":
             await future
 
@@ -286,13 +286,13 @@ class Ledger:
         """
         large = len(body) > READ_BYTES_KEPT
         payload = Digest(len(body), sha256(body).digest()) if large else Kept(body)
-        self._submit(records.subject_read(call, operation, outcome, payload), Rank.READ, admitted=True)
+        self._note(records.subject_read(call, operation, outcome, payload))
 
     def delivery_aborted(self, call: Call, delivered: int) -> None:
         """
         Record that an answer did not arrive whole.
         """
-        self._submit(records.delivery_aborted(call, delivered), Rank.READ, admitted=True)
+        self._note(records.delivery_aborted(call, delivered))
 
     def edge_refused(self, reason: Reason) -> None:
         """
@@ -320,6 +320,12 @@ class Ledger:
     async def _durable(self, draft: Draft, rank: Rank) -> Written:
         return await self._submit(draft, rank)
 
+    def _note(self, draft: Draft) -> asyncio.Future[Written]:
+        # Nobody may wait for it: that it was lost is counted, and needs no second voice.
+        future = self._submit(draft, Rank.READ, admitted=True)
+        future.add_done_callback(_look)
+        return future
+
     def _submit(self, draft: Draft, rank: Rank, *, admitted: bool = False) -> asyncio.Future[Written]:
         try:
             return self._writer.submit(checked(draft), rank, admitted=admitted)
@@ -345,6 +351,11 @@ class Ledger:
         for count in self._tally.drain(self._clock.monotonic()):
             kind = "edge.refused" if count.agent is None else "agent.refused"
             try:
-                self._submit(records.counted(kind, count.reasons, task, count.agent), Rank.READ, admitted=True)
+                self._note(records.counted(kind, count.reasons, task, count.agent))
             except LedgerUnavailable:
                 self.stats.lost += 1
+
+
+def _look(future: asyncio.Future[Written]) -> None:
+    if not future.cancelled():
+        future.exception()

@@ -264,8 +264,9 @@ def as_os_error(error: sqlite3.Error) -> OSError:
     """
     Return what an SQLite fault means for the disk.
     """
-    full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
-    return OSError(errno.ENOSPC if full else errno.EIO, str(error))
+    code = getattr(error, "sqlite_errorcode", None)
+    meant = {sqlite3.SQLITE_FULL: errno.ENOSPC, sqlite3.SQLITE_BUSY: errno.EBUSY}
+    return OSError(meant.get(code, errno.EIO), str(error))
 
 
 def write_whole(disk: Disk, path: Path, content: bytes, mode: int) -> None:

@@ -58,6 +58,9 @@ def commit(batch: Batch, disk: Disk) -> tuple[Written, ...]:
 
 
 def _judged(error: OSError) -> Exception:
+    if error.errno == errno.EBUSY:
+        # Somebody reads the data keys and does not end: nothing was written, and it may go on when they do.
+        return LedgerUnavailable("the data keys are in use")
     return LedgerUnavailable("the disk is full") if error.errno in FULL else error
 
 

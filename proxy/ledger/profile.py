@@ -66,7 +66,8 @@ def _check_inside(value: object, depth: int) -> None:
                     raise ValueError("a member name outside the profile", [])
                 _check(item, depth + 1)
         elif isinstance(value, (list, tuple)):
-            for key, item in enumerate(value):
+            for position, item in enumerate(value):
+                key = position
                 _check(item, depth + 1)
     except ValueError as outside:
         outside.args[1].append(ascii(key).strip("'"))

@@ -35,7 +35,7 @@ class Stored(NamedTuple):
     One entry as it stands in a segment; a tuple, because a verification makes millions.
     """
 
-    index: int
+    index: int  # type: ignore[assignment] # it hides tuple.index, which nobody needs
     offset: int
     body: bytes
     leaf: bytes

@@ -144,8 +144,6 @@ class Writer:
         self.admit(Rank.END if admitted else rank)
         assert self._loop is not None
         future: asyncio.Future[Written] = self._loop.create_future()
-        # Whoever does not wait is not told that it failed; the count of lost records is.
-        future.add_done_callback(_look)
         size = sum(len(part.payload.data) for part in draft.parts)
         with self._changed:
             self._queue.append(Waiting(draft, rank, self._clock.monotonic(), size, future))
@@ -261,8 +259,3 @@ class Writer:
             if not self._queue and not self._closing:
                 self._changed.wait(LOOK_EVERY_S)
             return bool(self._queue) or not self._closing
-
-
-def _look(future: asyncio.Future[Written]) -> None:
-    if not future.cancelled():
-        future.exception()

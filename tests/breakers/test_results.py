@@ -78,7 +78,7 @@ def test_unsent(effect: Effect, key: bool, fault: Any, applied: Applied, health:
     assert judge(Effect.WRITE, fault=fault, sent=Sent.NO, key=key)[2] is retry
 
 
-@pytest.mark.parametrize("fault", [*(set(Fault) - {Fault.STOPPED}), None])
+@pytest.mark.parametrize("fault", [*sorted(set(Fault) - {Fault.STOPPED}), None])
 def test_no_answer(fault: Any) -> None:
     """Once a byte has left and no answer came, nobody knows."""
     assert judge(fault=fault) == (UNKNOWN, FAIL, SAME)

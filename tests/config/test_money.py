@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.faults import Unreadable
-from config.money import DECIMALS_MAX, ISO_EXPONENTS, MICROS_MAX, CurrencyMismatch, Money
+from config.faults import CurrencyMismatch
+from config.money import DECIMALS_MAX, ISO_EXPONENTS, MICROS_MAX, Money
 
 amounts = st.builds(Money, st.integers(-MICROS_MAX, MICROS_MAX), st.sampled_from(sorted(ISO_EXPONENTS)))
 

@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from loadtest.installation import Breakwater
-from tests.harness import agent, running, stripe_api
+from tests.harness import agent, running
 from tests.wire.client import Address, address
 from tests.wire.upstream import Echo, echoing
 
@@ -24,6 +24,9 @@ JIRA_USER = "operations@example.com"
 
 # What the real credential looks like anywhere: as it is, and as Jira's Basic carries it.
 SECRET_FORMS = (SECRET.encode(), base64.b64encode(f"{JIRA_USER}:{SECRET}".encode()))
+
+# Every base of every bundled API.
+BASES = ("stripe.api", "stripe.files", "stripe.meter_events", "github.api", "github.uploads", "jira.api")
 
 ALLOWED: Mapping[str, tuple[str, ...]] = {
     "stripe": (
@@ -78,18 +81,13 @@ def _card() -> dict[str, object]:
     return agent(allow, deny=deny, headers={"Stripe-Account": ["acct_listed"]})
 
 
-def _document(url: str, reads: str) -> dict[str, object]:
+def _document(urls: Mapping[str, str], reads: str) -> dict[str, object]:
     secret = {"env": "WIRE_SECRET"}
-    return {
-        "apis": {
-            "stripe": stripe_api(url, "WIRE_SECRET"),
-            "github": {"catalog": "github", "upstream": {"api": url, "uploads": url}, "credential": secret},
-            "jira": {"catalog": "jira", "upstream": url, "credential": {**secret, "user": JIRA_USER}},
-        },
-        "agents": {"wire": _card()},
-        "shared": "127.0.0.1:0",
-        "ledger": {"reads": reads},
-    }
+    apis: dict[str, dict[str, object]] = {name: {"catalog": name, "credential": secret} for name in ALLOWED}
+    for name, api in apis.items():
+        api["upstream"] = {at.partition(".")[2]: url for at, url in urls.items() if at.partition(".")[0] == name}
+    apis["jira"]["credential"] = {**secret, "user": JIRA_USER}
+    return {"apis": apis, "agents": {"wire": _card()}, "shared": "127.0.0.1:0", "ledger": {"reads": reads}}
 
 
 @dataclass(slots=True)
@@ -136,7 +134,7 @@ def standing(folder: Path, *, reads: str = "appended", more: Mapping[str, str] |
     """
     Start the upstream and Breakwater before it.
     """
-    with echoing() as echo:
+    with echoing(BASES) as echo:
         secrets = {"WIRE_SECRET": SECRET, **(more or {})}
-        with running(folder, _document(echo.url, reads), secrets, ["wire"]) as (breakwater, keys):
+        with running(folder, _document(echo.urls, reads), secrets, ["wire"]) as (breakwater, keys):
             yield Stand(breakwater, echo, keys["wire"])

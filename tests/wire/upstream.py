@@ -1,7 +1,7 @@
 """
-An upstream that is only a socket: it keeps the exact bytes of every request, and answers each with a small JSON 200.
+Upstreams that are only sockets: they keep the exact bytes of every request, and answer each with a small JSON 200.
 
-It runs on an event loop of its own in a thread, so that blocking tests can look at it. Every answer carries its serial
+One listens for each base of each API, so that the socket says what was addressed and nobody has to be asked. They run on an event loop of their own in a thread, so that blocking tests can look at them. Every answer carries its serial
 number, in its body and as the request id that each vendor would send, so that an answer, a ledger record and the bytes
 on this socket can be told to be one call's.
 """
@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
@@ -30,10 +30,11 @@ _START_S = 10.0
 @dataclass(frozen=True, slots=True)
 class Received:
     """
-    One request that arrived, and on which connection.
+    One request that arrived: at which base, and on which connection.
     """
 
     serial: int
+    at: str
     connection: int
     message: Message
 
@@ -41,13 +42,14 @@ class Received:
 @dataclass(slots=True)
 class Echo:
     """
-    The upstream: what it received, in order, and what it could not read.
+    The upstreams: what they received, in order, and what they could not read; `urls` are their addresses.
     """
+
+    urls: dict[str, str]
 
     received: list[Received] = field(default_factory=list)
     unparsable: list[tuple[str, bytes]] = field(default_factory=list)
     connections: int = 0
-    url: str = ""
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
 
     def mark(self) -> int:
@@ -63,10 +65,15 @@ class Echo:
         assert self.unparsable == [], "bytes reached the upstream that have no single meaning"
         return [one.message for one in self.received[mark:]]
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def listen(self, at: str) -> asyncio.Server:
         """
-        Answer one connection's requests until it ends.
+        Listen on a free loopback port for one base.
         """
+        server = await asyncio.start_server(lambda reader, writer: self._serve(at, reader, writer), "127.0.0.1", 0)
+        self.urls[at] = "http://127.0.0.1:{}".format(server.sockets[0].getsockname()[1])
+        return server
+
+    async def _serve(self, at: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         connection, buffer = self.connections, b""
         self._writers.add(writer)
@@ -75,7 +82,7 @@ class Echo:
                 buffer += data
                 while buffer and (message := self._take(buffer)) is not None:
                     buffer = buffer[len(message.raw) :]
-                    self.received.append(Received(len(self.received), connection, message))
+                    self.received.append(Received(len(self.received), at, connection, message))
                     writer.write(_answer(message, len(self.received) - 1))
                 await writer.drain()
         except (ConnectionError, Unparsable):
@@ -110,23 +117,24 @@ def _answer(message: Message, serial: int) -> bytes:
 
 
 @contextlib.contextmanager
-def echoing() -> Iterator[Echo]:
+def echoing(bases: Sequence[str]) -> Iterator[Echo]:
     """
-    Run the upstream on a free loopback port.
+    Run an upstream for each of these bases.
     """
-    echo, ready = Echo(), threading.Event()
+    echo, ready = Echo({}), threading.Event()
     loops: list[asyncio.AbstractEventLoop] = []
     stop = asyncio.Event()
 
     async def run() -> None:
-        server = await asyncio.start_server(echo.serve, "127.0.0.1", 0)
-        echo.url = "http://127.0.0.1:{}".format(server.sockets[0].getsockname()[1])
+        servers = [await echo.listen(base) for base in bases]
         loops.append(asyncio.get_running_loop())
         ready.set()
         await stop.wait()
-        server.close()
+        for server in servers:
+            server.close()
         echo.drop()
-        await server.wait_closed()
+        for server in servers:
+            await server.wait_closed()
 
     thread = threading.Thread(target=lambda: asyncio.run(run()), name="echo")
     thread.start()

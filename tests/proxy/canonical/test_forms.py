@@ -58,10 +58,10 @@ def test_stripe_form() -> None:
 
 
 # Names that begin otherwise than those that steer.
-NAME = st.text(st.characters(blacklist_categories=["Cc", "Cs"]), min_size=1, max_size=8).filter(
+NAME = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=8).filter(
     lambda name: name[0] not in "_xXhH",
 )
-VALUE = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), max_size=8)
+VALUE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
 
 
 @given(st.lists(st.tuples(NAME, VALUE), max_size=6).map(tuple))

@@ -101,7 +101,7 @@ SCALARS = (
     | st.booleans()
     | st.integers(-(2**63), 2**64 - 1)
     | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(blacklist_categories=["Cs"]), max_size=6)
+    | st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
 )
 VALUES = st.recursive(
     SCALARS,

@@ -122,10 +122,10 @@ def test_boundary_in_data() -> None:
         encode_multipart(Multipart((Part("a", None, None, b"--B"),)), "B")
 
 
-SAFE = st.text(st.characters(blacklist_categories=["Cc", "Cs"], blacklist_characters='"\\%/'), min_size=1, max_size=8)
+SAFE = st.text(st.characters(exclude_categories=["Cc", "Cs"], exclude_characters='"\\%/'), min_size=1, max_size=8)
 NAMES = SAFE.filter(lambda name: name[0] not in "_xXhH")
 FILENAMES = SAFE.filter(lambda name: name not in {".", ".."})
-FIELDS = st.builds(Part, NAMES, st.none(), st.none(), st.text(st.characters(blacklist_characters="\0")).map(
+FIELDS = st.builds(Part, NAMES, st.none(), st.none(), st.text(st.characters(exclude_characters="\0")).map(
     lambda text: text.encode("utf-8", "replace"),
 ))  # fmt: skip
 FILES = st.builds(

@@ -229,14 +229,14 @@ def test_quick_road_agrees(raw: str) -> None:
     assert outcome(lambda: parse_target(raw)) == outcome(lambda: _parse_carefully(raw, path, query))
 
 
-SEGMENT = st.text(st.characters(blacklist_categories=["Cc", "Cs"], blacklist_characters="/\\;%"), min_size=1).filter(
+SEGMENT = st.text(st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="/\\;%"), min_size=1).filter(
     lambda text: text not in {".", ".."},
 )
 # Names that begin otherwise than those that steer.
-NAME = st.text(st.characters(blacklist_categories=["Cc", "Cs"]), min_size=1, max_size=8).filter(
+NAME = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=8).filter(
     lambda name: name[0] not in "_xXhH",
 )
-VALUE = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), max_size=8)
+VALUE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
 
 
 @given(st.lists(SEGMENT, min_size=1, max_size=4), st.lists(st.tuples(NAME, VALUE), max_size=4))
