@@ -45,6 +45,7 @@ class Reading:
 
     outcome: Outcome
     chunks: AsyncGenerator[bytes]
+    exchange: Exchange
     whole: bool = False
 
     async def close(self) -> None:
@@ -52,6 +53,8 @@ class Reading:
         End the stream where it is; the outcome is complete afterwards.
         """
         await self.chunks.aclose()
+        # A generator that was never begun has no end of its own.
+        self.exchange.close()
 
 
 class Forwarder:
@@ -109,8 +112,7 @@ class Forwarder:
         began = self._clock.monotonic()
         fault, raw, size = await _read_whole(exchange, account)
         body = account.scrubber.clean(raw)
-        if body is not raw:
-            self._on_echo(account.name)
+        self._look_for_echo(account, exchange, in_body=body is not raw)
         micros = round((self._clock.monotonic() - began) * 1_000_000)
         return self._conclude(call.operation.spec, account, exchange, fault=fault, body=body, size=size, micros=micros)
 
@@ -135,7 +137,7 @@ class Forwarder:
             fault = broken.fault
         micros = round((self._clock.monotonic() - began) * 1_000_000)
         outcome = self._conclude(look.spec, account, exchange, fault=fault, micros=micros)
-        reading = Reading(outcome, _nothing())
+        reading = Reading(outcome, _nothing(), exchange)
         if fault is None:
             reading.chunks = self._stream(reading, look.spec, account, exchange, began)
         return reading
@@ -156,10 +158,17 @@ class Forwarder:
             fault = broken.fault
         finally:
             exchange.close()
-            if scrubber.echoed:
-                self._on_echo(account.name)
+            self._look_for_echo(account, exchange, in_body=scrubber.echoed)
             micros = round((self._clock.monotonic() - began) * 1_000_000)
             reading.outcome = self._conclude(spec, account, exchange, fault=fault, size=size, micros=micros)
+
+    def _look_for_echo(self, account: Account, exchange: Exchange, *, in_body: bool) -> None:
+        """
+        Tell once of an answer that held our credential, wherever in it.
+        """
+        shown = shown_headers(exchange.raw_headers, account.dialect.shown_headers)
+        if in_body or account.scrubber.clean_headers(shown) != shown:
+            self._on_echo(account.name)
 
     def _conclude(
         self,

@@ -12,12 +12,14 @@ from dataclasses import replace
 from aiohttp import web
 
 from breakers.verdict import Reason, Refuse
+from config.dialect import Dialect
 from proxy.answer import Answer, Whole, refusal
 from proxy.canonical.heads import canonical_head
 from proxy.canonical.target import parse_target
 from proxy.doors import Door, through
 from proxy.errors import LedgerUnavailable, Refused
 from proxy.inbound import Inbound
+from proxy.listener import malformed
 from proxy.pipeline import handle
 from proxy.respond import respond
 from proxy.rooms import Rooms
@@ -42,13 +44,20 @@ class Front:
 
         return serve
 
-    def unparsed(self, answer: Whole) -> Whole:
+    def unparsed(self, door: Door, exc: BaseException | None, status: int) -> Whole:
         """
-        Count a request that never became one.
+        Answer and count a request that never became one.
         """
-        decision = dict(answer.headers)["breakwater-decision"]
-        self._rooms.ledger.edge_refused(Reason(decision.partition(":")[2]))
+        rooms = self._rooms
+        answer = malformed(exc, status, rooms.ids.new(), self._dialect(door.api))
+        reason = dict(answer.headers)["breakwater-decision"].partition(":")[2]
+        rooms.ledger.edge_refused(Reason(reason))
+        rooms.metrics.refusals.labels(reason).inc()
         return answer
+
+    def _dialect(self, api: str) -> Dialect | None:
+        account = self._rooms.accounts.get(api)
+        return account.dialect if account else None
 
     async def _serve(self, door: Door, request: web.BaseRequest) -> web.StreamResponse:
         rooms = self._rooms
@@ -57,6 +66,11 @@ class Front:
         try:
             answer = await self._answer(door, request, trail)
             return await respond(request, answer, trail)
+        except ConnectionError:
+            raise
+        except Exception as error:  # an answer that cannot be sent is broken off: what happened is not said wrongly
+            rooms.log.failure(trail.call, error)
+            raise ConnectionResetError("the answer could not be sent") from None
         finally:
             rooms.metrics.ended(trail)
             rooms.log.write(trail.line())
@@ -70,19 +84,18 @@ class Front:
         except Refused as no:
             rooms.ledger.edge_refused(no.reason)
             trail.verdict = "edge"
-            account = rooms.accounts.get(trail.api)
-            return refusal(Refuse(no.reason, "inbound", no.detail), trail.call, account.dialect if account else None)
+            return refusal(Refuse(no.reason, "inbound", no.detail), trail.call, self._dialect(trail.api))
         except LedgerUnavailable as unavailable:
             rooms.log.event("unrecorded", call=trail.call, why=str(unavailable))
             return self._failed(trail, Reason.LEDGER_UNAVAILABLE, "It could not be recorded.")
         except Exception as error:  # the last resort: an answer that claims nothing, a trace without values
             rooms.log.failure(trail.call, error)
-            return self._failed(trail, Reason.INTERNAL, "Breakwater failed before it could be sent.")
+            return self._failed(trail, Reason.INTERNAL, "Breakwater failed on the way.")
 
     def _failed(self, trail: Trail, reason: Reason, detail: str) -> Whole:
         trail.verdict = "failed"
-        account = self._rooms.accounts.get(trail.api)
-        return refusal(Refuse(reason, "ledger", detail), trail.call, account.dialect if account else None)
+        no = Refuse(reason, "ledger", detail)
+        return refusal(no, trail.call, self._dialect(trail.api), dispatched=trail.dispatched or "no")
 
     def _receive(self, door: Door, request: web.BaseRequest, trail: Trail) -> Inbound:
         rooms = self._rooms

@@ -15,6 +15,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
 from breakers.verdict import Reason, Refuse
+from config.dialect import Dialect
 from proxy.answer import Whole, refusal
 from proxy.respond import SERVER
 
@@ -25,7 +26,9 @@ LINGER_S = 1.0
 """How long a body that nobody wants is read on, so that the peer sees the answer instead of a reset."""
 
 LINE_BYTES_MAX = 8190
-HEADERS_MAX = 128
+
+HEADERS_PARSED_MAX = 256
+"""Twice what the canonical head accepts, so that one header too many is refused there, as what it is."""
 
 Serve = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -45,7 +48,7 @@ class AgentConnection(web.RequestHandler):
             access_log=None,  # type: ignore[arg-type] # aiohttp's own way to say that nobody wants one
             debug=False,
             max_line_size=LINE_BYTES_MAX,
-            max_headers=HEADERS_MAX,
+            max_headers=HEADERS_PARSED_MAX,
             max_field_size=LINE_BYTES_MAX,
             lingering_time=LINGER_S,
             auto_decompress=False,
@@ -93,9 +96,11 @@ class AgentConnection(web.RequestHandler):
     ) -> web.StreamResponse:
         """
         Answer what did not parse, or an exception that nobody foresaw, with words of ours and close the connection.
+
+        Where an answer has begun, or an exchange was broken off, nothing more may be said on this connection.
         """
-        if request.writer.output_size > 0:
-            raise ConnectionError("an answer had begun")
+        if request.writer.output_size > 0 or isinstance(exc, ConnectionError):
+            raise ConnectionError("the exchange was broken off")
         answer = self._agent_server.on_error(exc, status)
         response = web.Response(status=answer.status, headers=dict((*answer.headers, SERVER)), body=answer.body)
         response.force_close()
@@ -128,9 +133,9 @@ class AgentServer(web.Server):
         return len(self.connections) <= self._connections_max
 
 
-def malformed(exc: BaseException | None, status: int, call: str) -> Whole:
+def malformed(exc: BaseException | None, status: int, call: str, dialect: Dialect | None) -> Whole:
     """
-    Return the answer to a request that aiohttp could not parse, or that ended in an exception nobody foresaw.
+    Return the answer to a request that aiohttp could not parse, in the shape of its door's API where it has one.
     """
     if isinstance(exc, LineTooLong):
         no = Refuse(Reason.HEAD_TOO_LARGE, "inbound", "A line of the head is too long.")
@@ -138,4 +143,4 @@ def malformed(exc: BaseException | None, status: int, call: str) -> Whole:
         no = Refuse(Reason.HEAD_MALFORMED, "inbound", "The request is not well-formed HTTP/1.1.")
     else:
         no = Refuse(Reason.INTERNAL, "inbound", "Breakwater failed; the operator has the call's id in the log.")
-    return refusal(no, call, None)
+    return refusal(no, call, dialect)

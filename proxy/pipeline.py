@@ -10,6 +10,7 @@ write runs to its end in a task of its own, whoever hangs up. A decision that ca
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
 from breakers.call import Call, Caller, Request
@@ -84,26 +85,60 @@ async def _finish(held: HeldWrite, inbound: Inbound, account: Account, rooms: Ro
     Let the write run in a task of its own, and wait for it as long as its caller does.
     """
     call, trail = held.go.call, inbound.trail
-    task = rooms.inflight.start(carry_through(held, account, rooms, inbound))
+    task = rooms.inflight.start(_carried(held, account, rooms, inbound))
     patience_s = max(0.0, call.deadline_ms / 1000 - trail.total_us() / 1_000_000)
     await asyncio.wait({task}, timeout=patience_s)
     if not task.done():
         detail = "It is still under way; its end will be on record. Do not re-issue it in any form."
         late = Refuse(Reason.OUTCOME_UNKNOWN, "forward", detail)
+        _undelivered(call, rooms)
         return refusal(late, call.id, account.dialect, dispatched="unknown")
     try:
-        return task.result()
+        answer = task.result()
+        if _hung_up(inbound):
+            _undelivered(call, rooms)
+        return answer
     except OutcomeUnrecorded:
         lost = Refuse(Reason.OUTCOME_UNKNOWN, "ledger", "Its end could not be recorded. Do not re-issue it.")
         return refusal(lost, call.id, account.dialect, dispatched="unknown")
-    except LedgerUnavailable as unavailable:
-        rooms.log.event("unrecorded", call=call.id, why=str(unavailable))
+    except LedgerUnavailable:
         unwritten = Refuse(Reason.LEDGER_UNAVAILABLE, "ledger", "It could not be recorded, so it was not sent.")
         return refusal(unwritten, call.id, account.dialect)
-    except Exception as error:  # the write may have left, so nothing here may claim that it did not
-        rooms.log.failure(call.id, error)
+    except Exception:  # the write may have left, so nothing here may claim that it did not
         lost = Refuse(Reason.OUTCOME_UNKNOWN, "forward", "Breakwater failed while it was under way.")
         return refusal(lost, call.id, account.dialect, dispatched="unknown")
+
+
+def _hung_up(inbound: Inbound) -> bool:
+    transport = inbound.request.transport
+    return transport is None or transport.is_closing()
+
+
+def _undelivered(call: Call, rooms: Rooms) -> None:
+    """
+    Record that the answer which the write's outcome shows does not reach its caller.
+    """
+    # Whatever cannot be recorded any more, the write was sent: this must not turn into a refusal.
+    with contextlib.suppress(LedgerUnavailable):
+        rooms.ledger.delivery_aborted(call, 0)
+
+
+async def _carried(held: HeldWrite, account: Account, rooms: Rooms, inbound: Inbound) -> Answer:
+    """
+    Carry the write through; where that breaks off, say so and keep it in doubt, whether or not anyone still waits.
+    """
+    call = held.go.call.id
+    try:
+        return await carry_through(held, account, rooms, inbound)
+    except Exception as error:
+        if isinstance(error, LedgerUnavailable):
+            rooms.log.event("unrecorded", call=call, why=str(error))
+        else:
+            rooms.log.failure(call, error)
+        for marked in rooms.store.open_intents():
+            if marked.opened.intent == call:
+                await rooms.store.suspend(marked.opened)
+        raise
 
 
 async def carry_through(held: HeldWrite, account: Account, rooms: Rooms, inbound: Inbound) -> Answer:
@@ -134,6 +169,8 @@ async def stream_through(held: HeldRead, inbound: Inbound, account: Account, roo
     """
     call, trail = held.go.call, inbound.trail
     rooms.ledger.admit_read()
+    # Whatever fails from here on must not be answered as if nothing had been sent.
+    trail.dispatched = "unknown"
     pass_ = own_read(held, rooms.wires.read(call.request))
     with trail.stage("forward"):
         reading = await rooms.forward.read(pass_)

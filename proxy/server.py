@@ -29,11 +29,11 @@ from proxy.answer import Whole
 from proxy.clock import SystemClock, system_randomness
 from proxy.control.api import admin_app
 from proxy.doors import Door
-from proxy.errors import StartRefused
+from proxy.errors import LedgerUnavailable, StartRefused
 from proxy.front import Front
 from proxy.ledger.disk import RealDisk
 from proxy.ledger.state import read_admin_token
-from proxy.listener import AgentServer, malformed
+from proxy.listener import AgentServer
 from proxy.logline import JsonLog, LibraryLines
 from proxy.rooms import Rooms
 
@@ -143,9 +143,6 @@ class Program:
         """
         Wait for a signal or for the ledger to fail, then shut down. Return the exit code.
         """
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.stop.set)
         await self.stop.wait()
         await self.shutdown()
         return 1 if self.failed else 0
@@ -163,6 +160,8 @@ class Program:
         late = await rooms.inflight.drain(rooms.settings.timeouts.drain_s)
         for runner in reversed(self.runners):
             await runner.cleanup()
+        # A write that was still being judged when the stop began, and whose caller did not wait for its end.
+        late += await rooms.inflight.drain(rooms.settings.timeouts.drain_s)
         await rooms.forward.close()
         await rooms.ledger.close("stopped")
         (self.state / "run.json").unlink(missing_ok=True)
@@ -197,12 +196,19 @@ async def startup(
 
     ledger.on_poisoned = poisoned
     ledger.start(loop)
-    await ledger.recovery_opened()
+    try:
+        await ledger.recovery_opened()
+    except LedgerUnavailable as error:
+        hint = "see the state folder's disk; nothing was lost, and nothing is served before it can be recorded"
+        raise StartRefused(f"what an earlier process left open could not be recorded: {error}", hint) from error
     rooms.metrics.watch(ledger)
     rooms.forward.start()
     front = Front(rooms)
     for listener in listeners:
         program.runners.append(await _listen(listener, rooms, front, configuration))
+    # Before anyone is told where it is: whoever starts it may stop it at once.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
     _announce(program, log)
     return program
 
@@ -218,7 +224,7 @@ async def _listen(
     else:
 
         def on_error(exc: BaseException | None, status: int) -> Whole:
-            return front.unparsed(malformed(exc, status, rooms.ids.new()))
+            return front.unparsed(door, exc, status)
 
         connections_max = configuration.settings.limits.connections
         runner = web.ServerRunner(AgentServer(front.serving(door), connections_max=connections_max, on_error=on_error))

@@ -264,7 +264,7 @@ def as_os_error(error: sqlite3.Error) -> OSError:
     """
     Return what an SQLite fault means for the disk.
     """
-    code = getattr(error, "sqlite_errorcode", None)
+    code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
     meant = {sqlite3.SQLITE_FULL: errno.ENOSPC, sqlite3.SQLITE_BUSY: errno.EBUSY}
     return OSError(meant.get(code, errno.EIO), str(error))
 

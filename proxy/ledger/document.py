@@ -1,8 +1,9 @@
 """
-The request as it is kept: one JSON document of the canonical form, without the fields that must never be stored.
+The request as it is kept: one JSON document of the canonical form, without the members that must never be stored.
 
-A field to leave out is spelled as the operation's arguments are (`card[number]`, `card.number`); lists are looked
-through, `*` stands for any one name. Credentials never get here: a canonical request does not hold them.
+A member to leave out is named by a dotted path that matches at any depth, lists being looked through: `card.number` is
+the member `number` of any member `card`, and the form field `card[number]`. Credentials never get here: a canonical
+request does not hold them.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from breakers.call import Form, Json, Multipart, Opaque, Request
+from breakers.call import Form, Json, Multipart, Opaque, Part, Request
 
 _SPLIT = re.compile(r"[\[\].]+")
 
@@ -25,28 +26,25 @@ def _names(path: str) -> tuple[str, ...]:
 
 class LeftOut:
     """
-    The fields of one operation that are never stored, and which of them a request or an answer held.
+    The members of one operation that are never stored, and which of them a request or an answer held.
     """
 
     def __init__(self, paths: Iterable[str]) -> None:
-        self._paths = tuple((path, _names(path)) for path in paths)
+        self._paths = tuple((path, tuple(path.split("."))) for path in paths)
+        self._needles = tuple(f'"{names[-1]}"'.encode() for _, names in self._paths)
         self.found: set[str] = set()
 
     def __repr__(self) -> str:
-        return f"LeftOut({len(self._paths)} fields, {len(self.found)} found)"
-
-    def __bool__(self) -> bool:
-        return bool(self._paths)
+        return f"LeftOut({len(self._paths)} members, {len(self.found)} found)"
 
     def covers(self, place: tuple[str, ...]) -> bool:
         """
-        Tell whether a place is, or lies in, a field that is left out, at any depth; what is covered counts as found.
+        Tell whether a place is, or lies in, a member that is left out, at any depth; what is covered counts as found.
         """
         for path, names in self._paths:
-            for start in range(len(place) - len(names) + 1):
-                if all(name in {"*", here} for name, here in zip(names, place[start:], strict=False)):
-                    self.found.add(path)
-                    return True
+            if any(place[at : at + len(names)] == names for at in range(len(place) - len(names) + 1)):
+                self.found.add(path)
+                return True
         return False
 
     def pairs(self, pairs: Iterable[tuple[str, str]]) -> list[list[str]]:
@@ -66,17 +64,20 @@ class LeftOut:
             return [self.value(item, place) for item in value]
         return value
 
-    def answer(self, body: bytes) -> bytes:
+    def text(self, body: bytes) -> bytes:
         """
-        Return what of an answer may be stored: its own bytes, unless it holds such a field or nobody can tell.
+        Return what of a body of any kind may be stored: its own bytes, unless it names such a member.
+
+        Then it is JSON without that member, or nothing, where it is not JSON and nobody can tell what is in it.
         """
-        if not self._paths or not body:
+        # A member's name stands in JSON as it is, or with an escape in it.
+        if b"\\u" not in body and not any(needle in body for needle in self._needles):
             return body
         before = len(self.found)
         try:
             cleaned = self.value(json.loads(body))
         except (ValueError, RecursionError):
-            return b""
+            return body if not self._paths else b""
         return spell(cleaned) if len(self.found) > before else body
 
 
@@ -135,8 +136,11 @@ def _body(request: Request, left_out: LeftOut) -> object:
                 ]
             }
         case Opaque(data):
-            # Nobody can tell what is in it, so where something must not be stored, none of it is.
-            return {"bytes": None if left_out else _base64(data), "length": len(data)}
+            return {"bytes": _base64(left_out.text(data)), "length": len(data)}
+
+
+def _part(part: Part) -> dict[str, object]:
+    return {"name": part.name, "filename": part.filename, "type": part.media_type, "data": _base64(part.data)}
 
 
 def _base64(data: bytes) -> str:

@@ -205,7 +205,7 @@ def _answer_part(name: str, call: Call, payload: Payload, media_type: str | None
     Return the part of an answer, without what is never stored.
     """
     if isinstance(payload, Kept):
-        kept = Kept(LeftOut(call.operation.spec.never_store).answer(payload.data))
+        kept = Kept(LeftOut(call.operation.spec.never_store).text(payload.data))
         if kept.data is not payload.data:
             more = {**more, "cut": True}
         payload = kept

@@ -87,7 +87,7 @@ def is_clean(disk: Disk, found: Fold) -> bool:
     Tell whether the last process ended by saying so, and nothing stands behind its last word.
     """
     newest = found.newest
-    if newest is None or found.views.last_kind != "log.closed" or newest.ending.end is End.TORN:
+    if newest is None or found.views.last_kind != "log.closed":
         return False
     return newest.ending.good == len(newest.data) and _blob_size(disk, newest) == newest.blob_end
 

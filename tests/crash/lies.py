@@ -5,7 +5,6 @@ Programs that promise what they do not keep, to see that the checks of a kill fi
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -16,8 +15,6 @@ from proxy.ledger.disk import Handle, RealDisk
 
 LATE_S = 0.1
 BEHIND = 5
-
-WRITER = "ledger"
 
 Verb = Callable[..., Awaitable[Any]]
 
@@ -48,16 +45,23 @@ def _twice(room: type, verb: str) -> None:
 
 
 def _write_behind() -> None:
-    """Call batches durable that still stand in memory."""
+    """Call batches durable that still stand in memory, from the first write on."""
     held: defaultdict[Handle, deque[Sequence[bytes]]] = defaultdict(deque)
-    original = RealDisk.append
+    original, intend = RealDisk.append, Ledger.intend
+    armed = False
+
+    async def arming(self: Ledger, *arguments: Any) -> Any:
+        nonlocal armed
+        armed = True
+        return await intend(self, *arguments)
 
     def append(self: RealDisk, handle: Handle, pieces: Sequence[bytes]) -> None:
-        if threading.current_thread().name == WRITER:
+        if armed:
             held[handle].append(tuple(pieces))
             pieces = held[handle].popleft() if len(held[handle]) > BEHIND else ()
         original(self, handle, pieces)
 
+    setattr(Ledger, "intend", arming)
     setattr(RealDisk, "append", append)
 
 

@@ -159,7 +159,7 @@ async def test_kills(tmp_path: Path, forker: Forker, figure: Figure) -> None:
 async def test_lie_found(tmp_path: Path, forker: Forker, lie: str) -> None:
     """A program that does not keep one of the promises is found out by a kill."""
     with pytest.raises(AssertionError, match=LIES[lie][1]):
-        await one_folder(tmp_path / "folder", forker, 0, KILLS_A_FOLDER, hook={"lie": lie})
+        await one_folder(tmp_path / "folder", forker, 1, KILLS_A_FOLDER, hook={"lie": lie})
 
 
 @pytest.mark.torture

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from proxy.ledger import frames
@@ -116,6 +117,47 @@ def test_rearranged_and_rehashed(how: Callable[[list[Frame]], list[Frame]]) -> N
     change(disk, FIRST, how, rehashed)
     assert {finding for finding, _ in found(disk)} == {"tampered"}
     assert "does not follow its task" in whys(disk)
+
+
+def test_renumbered() -> None:
+    """An entry that says another number than its own is found, whatever the roots say."""
+    disk = written()
+    change(
+        disk,
+        FIRST,
+        lambda parts: [with_entry(f, i=90) if n == len(parts) - 2 else f for n, f in enumerate(parts)],
+        rehashed,
+    )
+    assert whys(disk) == "the entry says that it is number 90"
+
+
+def test_other_seal() -> None:
+    """A seal with another digest of the segment is found, although its own checksum is right."""
+    disk = written(8, segment_bytes=6000)
+
+    def reseal(parts: list[Frame]) -> list[Frame]:
+        seal = parts[-1]
+        assert seal.kind is Kind.SEAL
+        return [*parts[:-1], seal._replace(payload=seal.payload[:-1] + bytes([seal.payload[-1] ^ 1]))]
+
+    change(disk, FIRST, reseal, joined)
+    assert whys(disk) == "the seal is not that of the segment"
+
+
+def test_between_blobs() -> None:
+    """Bytes between two payloads are found, although every payload is where its entry says."""
+    disk = written()
+
+    def shift(parts: list[Frame]) -> list[Frame]:
+        at = entries_first(parts)[-1]
+        (place,) = orjson.loads(parts[at].payload)["blobs"]
+        path = blobs_beside(FIRST)
+        data = disk.read(path)
+        disk.write(path, data[: place["o"]] + b"smuggled" + data[place["o"] :])
+        return [*parts[:at], with_entry(parts[at], blobs=[{**place, "o": place["o"] + 8}]), *parts[at + 1 :]]
+
+    change(disk, FIRST, shift, rehashed)
+    assert whys(disk) == "bytes stand before this payload that are no payload"
 
 
 def test_torn_tail() -> None:

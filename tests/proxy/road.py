@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from config.load import load
+from config.load import Configuration, load
 from loadtest.installation import agent, stripe_api
 from loadtest.upstreams.stripe import StripeSandbox
 from loadtest.upstreams.stripe.account import Charge
@@ -220,7 +220,7 @@ async def soon(true: Callable[[], object]) -> None:
     Wait until something is so.
     """
     async with asyncio.timeout(SOON_S):
-        while not true():
+        while not true():  # noqa: ASYNC110 what is waited for is a fact, and nobody sets an event for it
             await asyncio.sleep(_STEP_S)
 
 
@@ -255,6 +255,17 @@ def closed_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def configured(folder: Path, document: Mapping[str, object]) -> Configuration:
+    """
+    Write a configuration into a folder, with what a test should not have to say, and load it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    written = folder / "breakwater.yaml"
+    ours = {"state": str(folder / "state"), "admin": "127.0.0.1:0", "ledger": LEDGER}
+    written.write_text(json.dumps({**ours, **document}))
+    return load(written)
+
+
 @asynccontextmanager
 async def road(
     folder: Path,
@@ -269,19 +280,9 @@ async def road(
     """
     Give a running Breakwater whose API `stripe`, and all of `apis`, lead to the upstream.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     cards = {"support": SUPPORT, "platform": PLATFORM} if agents is None else dict(agents)
-    document = {
-        "state": str(folder / "state"),
-        "admin": "127.0.0.1:0",
-        "ledger": LEDGER,
-        "apis": {"stripe": stripe_api(upstream), **(apis or {})},
-        "agents": cards,
-        **settings,
-    }
-    written = folder / "breakwater.yaml"
-    written.write_text(json.dumps(document))
-    configuration = load(written)
+    apis = {"stripe": stripe_api(upstream), **(apis or {})}
+    configuration = configured(folder, {"apis": apis, "agents": cards, **settings})
     clock, log = StillClock(), Lines()
     accounts = app.open_accounts(configuration, {"STRIPE_SECRET": secret})
     ledger, keys = app.open_ledger(configuration, clock=clock, disk=disk)

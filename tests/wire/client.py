@@ -170,7 +170,7 @@ async def exchange(
     connection = await Connection.to(where)
     try:
         await connection.send(data)
-        answers = []
+        answers: list[Answer] = []
         while len(answers) < due and (answer := await connection.answer(head=head, wait_s=wait_s)) is not None:
             answers.append(answer)
         while (answer := await connection.answer(wait_s=quiet_s)) is not None:

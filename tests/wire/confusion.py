@@ -114,6 +114,8 @@ _B_REST: Mapping[str, tuple[Case, ...]] = {
         refused("only-other", form(b"name=widgets", b"/v1/products"), 403),
         refused("only-absent", form(b"active=true", b"/v1/products"), 403),
         refused("only-list", form(b"name[]=widget", b"/v1/products")),
+        refused("only-in-query-too", form(b"name=widget", b"/v1/products?name=other")),
+        refused("only-in-query", form(b"active=true", b"/v1/products?name=widget")),
         passed("only-right", form(b"name=widget", b"/v1/products")),
     ),
     "B11": (

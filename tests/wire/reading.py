@@ -41,13 +41,32 @@ class Field:
     data: bytes
 
 
-Body = Pairs | tuple[Field, ...] | bytes | dict[str, object] | list[object] | str | int | float | bool | None
+@dataclass(frozen=True, slots=True)
+class Number:
+    """
+    A JSON number that is not an integer, as its text: no reader's rounding is taken for its meaning.
+    """
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """
+    What a body says: `shape` is none, form, json, multipart or opaque, and names the one field that holds it.
+    """
+
+    shape: str
+    form: Pairs = ()
+    json: object = None
+    multipart: tuple[Field, ...] = ()
+    opaque: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
     """
-    What one request says. `shape` names how its body was read: none, form, json, multipart or opaque.
+    What one request says.
     """
 
     method: str
@@ -55,7 +74,6 @@ class Reading:
     query: Pairs
     headers: tuple[tuple[str, str], ...]
     media_type: str | None
-    shape: str
     body: Body
 
     def header(self, name: str) -> str | None:
@@ -78,11 +96,11 @@ def read(message: Message) -> Reading:
     if len(kinds) > 1:
         raise Unparsable("two media types")
     media_type, parameters = read_media_type(kinds[0]) if kinds else (None, {})
-    shape, body = _body(message.body, media_type, parameters)
+    body = _body(message.body, media_type, parameters)
     if mark and not query:
         raise Unparsable("an empty query")
     pairs = read_pairs(query) if query else ()
-    return Reading(message.method, read_path(path), pairs, headers, media_type, shape, body)
+    return Reading(message.method, read_path(path), pairs, headers, media_type, body)
 
 
 def read_path(path: bytes) -> tuple[str, ...]:
@@ -146,31 +164,32 @@ def read_media_type(value: str) -> tuple[str, dict[str, str]]:
     return match[1].lower(), parameters
 
 
-def _body(raw: bytes, media_type: str | None, parameters: dict[str, str]) -> tuple[str, Body]:
+def _body(raw: bytes, media_type: str | None, parameters: dict[str, str]) -> Body:
     if media_type is None:
         if raw:
             raise Unparsable("a body without a media type")
-        return "none", None
+        return Body("none")
     if parameters.get("charset", "utf-8").lower() != "utf-8":
         raise Unparsable("a charset")
     if media_type == "application/x-www-form-urlencoded":
-        return "form", read_pairs(raw) if raw else ()
+        return Body("form", form=read_pairs(raw) if raw else ())
     if media_type == "application/json" or media_type.endswith("+json"):
-        return ("json", read_json(raw)) if raw else ("none", None)
+        return Body("json", json=read_json(raw)) if raw else Body("none")
     if media_type == "multipart/form-data":
-        return "multipart", read_multipart(raw, parameters.get("boundary", ""))
-    return "opaque", raw
+        return Body("multipart", multipart=read_multipart(raw, parameters.get("boundary", "")))
+    return Body("opaque", opaque=raw)
 
 
-def read_json(raw: bytes) -> Body:
+def read_json(raw: bytes) -> object:
     """
-    Return a JSON value, each number that is not an integer as its text.
+    Return a JSON value.
     """
     try:
-        value: Body = json.loads(
-            raw.decode(), object_pairs_hook=_members, parse_constant=_no_constant, parse_float=lambda text: text
+        value: object = json.loads(
+            raw.decode(), object_pairs_hook=_members, parse_constant=_no_constant, parse_float=Number
         )
-        json.dumps(value, ensure_ascii=False).encode()
+        # A surrogate without its other half is text to nobody.
+        json.dumps(value, ensure_ascii=False, default=repr).encode()
     except (UnicodeError, ValueError, RecursionError) as broken:
         raise Unparsable(f"JSON: {type(broken).__name__}") from None
     return value

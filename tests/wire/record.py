@@ -17,6 +17,7 @@ from typing import Any
 from proxy.ledger.blobs import Kept
 from proxy.ledger.disk import RealDisk
 from proxy.ledger.read import Payloads, Record, last_records, ledger_in
+from tests.wire.reading import Number
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,4 +52,6 @@ def _judged(record: Record, payloads: Payloads) -> Judged:
     entry, request = record.entry, payloads.open(record)["req"]
     assert isinstance(request, Kept), f"the request of {entry['call']} does not open: {request}"
     effect = "read" if entry["rw"] == "r" else "write"
-    return Judged(str(entry["call"]), str(entry["prov"]), str(entry["op"]), effect, json.loads(request.data))
+    return Judged(
+        str(entry["call"]), str(entry["prov"]), str(entry["op"]), effect, json.loads(request.data, parse_float=Number)
+    )

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import base64
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from loadtest.installation import Breakwater
-from tests.harness import agent, running
+from loadtest.installation import Breakwater, agent
+from tests.harness import running
 from tests.wire.client import Address, address
 from tests.wire.upstream import Echo, echoing
 
@@ -61,12 +61,15 @@ PRODUCT_NAMES = ("widget", "gadget")
 REPOSITORIES = ("support", "docs")
 
 
-def may_pass(api: str, name: str) -> bool:
+def may_pass(api: str, names: Iterable[str]) -> bool:
     """
-    Tell whether the card allows an operation, by its name alone.
+    Tell whether the card allows an operation by one of its names, and denies it by none.
     """
-    allowed = any(fnmatchcase(name, pattern) for pattern in ALLOWED[api])
-    return allowed and not any(fnmatchcase(name, pattern) for pattern in DENIED[api])
+
+    def listed(patterns: tuple[str, ...]) -> bool:
+        return any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
+
+    return listed(ALLOWED[api]) and not listed(DENIED[api])
 
 
 def _card() -> dict[str, object]:

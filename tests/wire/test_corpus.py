@@ -16,7 +16,11 @@ END_S = 5.0
 
 # A request that means one thing, sent behind a case on its own connection: whoever misread the case misreads this.
 PROBE = get(b"/v1/customers/cus_probe")
-PROBE_DOORS = {"stripe.files": b"/v1/nothing", "github": b"/repos/acme/probe", "shared": b"/stripe/v1/customers/cus_probe"}
+PROBE_DOORS = {
+    "stripe.files": b"/v1/nothing",
+    "github": b"/repos/acme/probe",
+    "shared": b"/stripe/v1/customers/cus_probe",
+}
 
 # Words that only an exception's text would hold.
 TRACES = (b"Traceback", b'File "', b"Error:", b"aiohttp", b"Exception")

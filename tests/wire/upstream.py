@@ -1,9 +1,10 @@
 """
 Upstreams that are only sockets: they keep the exact bytes of every request, and answer each with a small JSON 200.
 
-One listens for each base of each API, so that the socket says what was addressed and nobody has to be asked. They run on an event loop of their own in a thread, so that blocking tests can look at them. Every answer carries its serial
+One listens for each base of each API, so that the socket says what was addressed and nobody has to be asked. They run
+on an event loop of their own in a thread, so that blocking tests can look at them. Every answer carries its serial
 number, in its body and as the request id that each vendor would send, so that an answer, a ledger record and the bytes
-on this socket can be told to be one call's.
+on these sockets can be told to be one call's.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class Echo:
         Listen on a free loopback port for one base.
         """
         server = await asyncio.start_server(lambda reader, writer: self._serve(at, reader, writer), "127.0.0.1", 0)
-        self.urls[at] = "http://127.0.0.1:{}".format(server.sockets[0].getsockname()[1])
+        self.urls[at] = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         return server
 
     async def _serve(self, at: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

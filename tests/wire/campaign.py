@@ -1,0 +1,142 @@
+"""
+One run of generated requests through a running Breakwater: what came back to the agent, what arrived, what was judged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from tests.wire.client import Answer, Connection
+from tests.wire.mutate import Made, generate
+from tests.wire.oracle import disagreements
+from tests.wire.parser import Unparsable, take
+from tests.wire.record import judgements
+from tests.wire.stand import Stand
+from tests.wire.upstream import Received
+
+# So many connections at once: enough to interleave, few enough that two cores keep up.
+WORKERS = 16
+
+# How long an answer may take where one is due, where bytes are odd, and where a request is visibly not whole.
+DUE_S, ODD_S, PARTIAL_S = 20.0, 1.0, 0.1
+
+# How long records of answers that were given may take to be on disk.
+RECORDED_S = 15.0
+_STEP_S = 0.05
+
+
+@dataclass(slots=True)
+class Run:
+    """
+    One run: each request with its answers, and the table of what became of them.
+    """
+
+    kind: str
+    seed: int
+    answers: dict[int, list[Answer]] = field(default_factory=dict)
+    fates: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def forwarded(self) -> int:
+        """
+        Return how many reached the upstream.
+        """
+        return self.fates["forwarded"]
+
+    def name(self, index: int) -> str:
+        """
+        Return what makes one request again.
+        """
+        made = generate(self.kind, self.seed, index)
+        return f"generate({self.kind!r}, {self.seed}, {index}): {made.how}\n  {made.raw[:1500]!r}"
+
+
+async def play(stand: Stand, kind: str, seed: int, count: int) -> tuple[Run, list[str]]:
+    """
+    Send so many requests; return the run, and every disagreement in words.
+    """
+    run, before = Run(kind, seed), stand.echo.mark()
+    assert stand.echo.unparsable == []
+    queue = iter(range(count))
+    await asyncio.gather(*(_work(stand, run, queue) for _ in range(WORKERS)))
+    return run, await _faults(stand, run, stand.echo.received[before:])
+
+
+async def _work(stand: Stand, run: Run, queue: Iterator[int]) -> None:
+    kept: dict[str, Connection] = {}
+    for index in queue:
+        made = generate(run.kind, run.seed, index)
+        connection = kept.pop(made.door, None) if made.how == "valid" else None
+        if connection is None or connection.closed:
+            connection = await Connection.to(stand.door(made.door))
+        run.answers[index] = answers = await _ask(connection, stand, made)
+        run.fates[_fate(answers)] += 1
+        stand.seen += b"".join(answer.raw for answer in answers)
+        if made.how == "valid" and answers and not connection.closed and made.door not in kept:
+            kept[made.door] = connection
+        else:
+            await connection.end()
+    for connection in kept.values():
+        await connection.end()
+
+
+async def _ask(connection: Connection, stand: Stand, made: Made) -> list[Answer]:
+    raw = stand.filled(made.raw, made.door)
+    wait_s, more = _patience(raw)
+    head = raw.startswith(b"HEAD ")
+    await connection.send(raw)
+    answers = []
+    while (answer := await connection.answer(head=head, wait_s=wait_s)) is not None:
+        answers.append(answer)
+        if not more:
+            break
+        # What stood behind the first request is the next one's, if it is anybody's.
+        wait_s = PARTIAL_S
+    return answers
+
+
+def _patience(raw: bytes) -> tuple[float, bool]:
+    try:
+        message = take(raw)
+    except Unparsable:
+        return ODD_S, True
+    if message is None:
+        return PARTIAL_S, True
+    return (DUE_S, False) if message.raw == raw else (DUE_S, True)
+
+
+def _fate(answers: Sequence[Answer]) -> str:
+    if not answers:
+        return "closed or never whole"
+    first = answers[0]
+    if first.header("Breakwater-Dispatched") == "yes":
+        return "forwarded"
+    return f"{first.status} {first.reason}".strip()
+
+
+async def _faults(stand: Stand, run: Run, received: list[Received]) -> list[str]:
+    judged, until = judgements(stand.breakwater.state), time.monotonic() + RECORDED_S
+    while any(f"req_{one.serial}" not in judged for one in received) and time.monotonic() < until:
+        await asyncio.sleep(_STEP_S)
+        judged = judgements(stand.breakwater.state)
+    calls = {answer.header("Breakwater-Call"): index for index, answers in run.answers.items() for answer in answers}
+    faults = []
+    for one in received:
+        found = judged.get(f"req_{one.serial}")
+        where = run.name(calls[found.call]) if found is not None and found.call in calls else "whose answer nobody saw"
+        faults += [f"{why}\n  {where}\n  {one.message.raw!r}" for why in disagreements(one, found, stand.key)]
+    faults += [f"upstream bytes have no single meaning: {why}: {raw!r}" for why, raw in stand.echo.unparsable]
+    faults += [f"no answer to a whole request\n  {run.name(index)}" for index in _unanswered(stand, run)]
+    known = Counter(judged[id_].call for one in received if (id_ := f"req_{one.serial}") in judged)
+    return faults + [f"call {call} reached the upstream {times} times" for call, times in known.items() if times > 1]
+
+
+def _unanswered(stand: Stand, run: Run) -> Iterator[int]:
+    for index, answers in run.answers.items():
+        made = generate(run.kind, run.seed, index)
+        if made.how == "valid" and not answers:
+            yield index
