@@ -72,16 +72,22 @@ ALLOWED = "allowed"
 """The decision on an answer that is the upstream's own."""
 
 
+async def nobody_minds() -> None:
+    """
+    Do nothing about an answer that was not delivered.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class Whole:
     """
-    An answer whose body is at hand. `keep_open` is False where the framing of the request is in doubt.
+    An answer whose body is at hand; `on_broken` is awaited where it could not be delivered.
     """
 
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
-    keep_open: bool = True
+    on_broken: Callable[[], Awaitable[None]] = nobody_minds
 
 
 @dataclass(slots=True)
@@ -89,13 +95,15 @@ class Streamed:
     """
     An answer whose body is still coming; `whole` tells, at its end, whether it all came.
 
-    `conclude(delivered bytes, complete)` is awaited at its end, whatever the end.
+    A peer that does not take a piece within `stall_s` seconds has stopped reading. `conclude(delivered, complete)`, in
+    bytes, is awaited at its end, whatever the end.
     """
 
     status: int
     headers: tuple[tuple[str, str], ...]
     chunks: AsyncIterator[bytes]
     whole: Callable[[], bool]
+    stall_s: float
     conclude: Callable[[int, bool], Awaitable[None]]
 
 
@@ -152,8 +160,13 @@ def refusal(refuse: Refuse, call: str, dialect: Dialect | None, *, dispatched: s
     if dialect:
         headers += [(name.lower(), value) for name, value in dialect.refusal_headers.items()]
     if refuse.reason in RETRY_AFTER_S:
-        headers.append(("retry-after", str(RETRY_AFTER_S[refuse.reason])))
+        headers.append(("retry-after", str(_jittered(RETRY_AFTER_S[refuse.reason], call))))
     return Whole(status, tuple(headers), orjson.dumps(body))
+
+
+def _jittered(seconds: int, call: str) -> int:
+    # Callers that were refused together do not come back together: a call's id ends in randomness.
+    return seconds + sum(call[-4:].encode()) % 4 if seconds > 1 else seconds
 
 
 def written(call: str, outcome: Outcome, dialect: Dialect) -> Whole:
@@ -168,9 +181,12 @@ def written(call: str, outcome: Outcome, dialect: Dialect) -> Whole:
         return refusal(Refuse(Reason.OUTCOME_UNKNOWN, "forward", detail, details), call, dialect, dispatched="unknown")
     if outcome.status is None:
         return unsent(call, outcome.fault, dialect)
-    if outcome.fault is not None:
+    if outcome.fault is not None and outcome.applied is Applied.APPLIED:
         detail = f"{dialect.title} answered {outcome.status}, but the rest of its answer could not be kept."
         return refusal(Refuse(Reason.ANSWER_NOT_KEPT, "forward", detail), call, dialect, dispatched="yes")
+    if outcome.fault is not None:
+        detail = f"{dialect.title} refused it; the rest of its answer could not be read."
+        return not_carried_out(call, outcome, dialect, "upstream-refused", detail)
     if outcome.status == 401:  # the field's own number
         return credential_refused(call, outcome, dialect)
     return Whole(outcome.status, (*outcome.headers, *_executed(call).headers()), outcome.body)
@@ -204,13 +220,19 @@ def credential_refused(call: str, outcome: Outcome, dialect: Dialect) -> Whole:
     """
     Pass an upstream's 401 on in its shape, with a message that cannot be taken for a verdict on the agent's key.
     """
-    message = (
-        f"The request WAS sent to {dialect.title} and not carried out: {dialect.title} refused Breakwater's own"
-        " credential. Your key is fine; tell the operator."
-    )
-    details = {"reason": "upstream-credential-refused", "call": call, "dispatched": "yes"}
-    media_type, body = render_error(dialect, outcome.status or 401, "upstream-credential-refused", message, details)
-    return Whole(outcome.status or 401, (("content-type", media_type), *_executed(call).headers()), orjson.dumps(body))
+    detail = f"{dialect.title} refused Breakwater's own credential. Your key is fine; tell the operator."
+    return not_carried_out(call, outcome, dialect, "upstream-credential-refused", detail)
+
+
+def not_carried_out(call: str, outcome: Outcome, dialect: Dialect, code: str, detail: str) -> Whole:
+    """
+    Pass an upstream's refusal on under its own status, in words of ours.
+    """
+    status = outcome.status or 502
+    message = f"The request WAS sent to {dialect.title} and not carried out. {detail}"
+    details = {"reason": code, "call": call, "dispatched": "yes"}
+    media_type, body = render_error(dialect, status, code, message, details)
+    return Whole(status, (("content-type", media_type), *_executed(call).headers()), orjson.dumps(body))
 
 
 def read_headers(call: str, outcome_headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:

@@ -11,6 +11,7 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -19,6 +20,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from proxy.errors import AddressRefused
 
 Address = tuple[str, int]
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 """Addresses that a gateway turns into IPv4 ones (RFC 6052): judged by the address inside."""
 
@@ -49,7 +51,7 @@ class Dialer:
 
     def __init__(self, doors: Callable[[], Sequence[Address]]) -> None:
         self._doors = doors
-        self._tls = ssl.create_default_context()
+        self._tls = tls_context()
 
     def connector(self, host: str, port: int, *, idle_s: float) -> aiohttp.TCPConnector:
         """
@@ -107,6 +109,21 @@ class _Resolver(AbstractResolver):
         await self._system.close()
 
 
+def tls_context() -> ssl.SSLContext:
+    """
+    Return a context that trusts the system's authorities and nothing that the environment names.
+
+    `ssl.create_default_context` would write session secrets to SSLKEYLOGFILE and trust SSL_CERT_FILE.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    where = ssl.get_default_verify_paths()
+    for kind, path in (("cafile", where.openssl_cafile), ("capath", where.openssl_capath)):
+        if Path(path).exists():
+            context.load_verify_locations(**{kind: path})
+    return context
+
+
 def _literal(host: str) -> str | None:
     try:
         return str(ipaddress.ip_address(host.strip("[]")))
@@ -115,7 +132,28 @@ def _literal(host: str) -> str | None:
 
 
 def _same_door(dialled: Address, door: Address) -> bool:
-    host, door_host = ipaddress.ip_address(dialled[0].partition("%")[0]), ipaddress.ip_address(door[0])
     if dialled[1] != door[1]:
         return False
-    return host == door_host or (door_host.is_unspecified and (host.is_loopback or host.is_unspecified))
+    host, door_host = _plain(dialled[0]), _plain(door[0])
+    if host.is_unspecified:  # the kernel takes it for loopback
+        return door_host.is_unspecified or door_host.is_loopback
+    return host == door_host or (door_host.is_unspecified and _is_ours(host))
+
+
+def _plain(text: str) -> IPAddress:
+    address = ipaddress.ip_address(text.partition("%")[0])
+    return (address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None) or address
+
+
+def _is_ours(host: IPAddress) -> bool:
+    """
+    Tell whether an address is one of this machine's: the kernel lets nobody bind another.
+    """
+    if host.is_loopback:
+        return True
+    with socket.socket(socket.AF_INET6 if host.version == 6 else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((str(host), 0))
+        except OSError:
+            return False
+    return True

@@ -58,7 +58,7 @@ class Inbound:
                     pieces.append(piece)
         except TimeoutError:
             raise Refused(Reason.BODY_TOO_SLOW, f"The body did not arrive within {within_s:g} seconds.") from None
-        except (web.RequestPayloadError, HTTPException, ValueError):
+        except (web.RequestPayloadError, HTTPException, ConnectionError, ValueError):
             raise Refused(Reason.BODY_MALFORMED, "The body does not end as its head said it would.") from None
         if not self.head.chunked and size != announced:
             raise Refused(Reason.BODY_MALFORMED, "The body does not end as its head said it would.")

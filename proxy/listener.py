@@ -33,6 +33,33 @@ HEADERS_PARSED_MAX = 256
 Serve = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
+class Crowd:
+    """
+    The agents' connections over all doors, and how many there may be.
+    """
+
+    def __init__(self, connections_max: int) -> None:
+        self._max, self._now = connections_max, 0
+
+    def __repr__(self) -> str:
+        return f"Crowd({self._now} of {self._max})"
+
+    def enter(self) -> bool:
+        """
+        Count one more connection in, unless there are too many.
+        """
+        if self._now >= self._max:
+            return False
+        self._now += 1
+        return True
+
+    def leave(self) -> None:
+        """
+        Count one connection out.
+        """
+        self._now -= 1
+
+
 class AgentConnection(web.RequestHandler):
     """
     One agent's connection: bounded in time, closed on doubt, with error answers of ours.
@@ -55,6 +82,7 @@ class AgentConnection(web.RequestHandler):
             timeout_ceil_threshold=float("inf"),
         )
         self._agent_server = server
+        self._admitted = False
         self._began: asyncio.TimerHandle | None = None
         self._loop_of_connection = loop
 
@@ -63,7 +91,8 @@ class AgentConnection(web.RequestHandler):
         Accept the connection, unless there are too many, and give its first head a deadline.
         """
         super().connection_made(transport)
-        if not self._agent_server.admit():
+        self._admitted = self._agent_server.crowd.enter()
+        if not self._admitted:
             self.force_close()
             return
         self._began = self._loop_of_connection.call_later(HEAD_WITHIN_S, self._close_if_silent)
@@ -85,6 +114,9 @@ class AgentConnection(web.RequestHandler):
         Forget the connection.
         """
         self.spoke()
+        if self._admitted:
+            self._admitted = False
+            self._agent_server.crowd.leave()
         super().connection_lost(exc)
 
     def handle_error(
@@ -112,11 +144,9 @@ class AgentServer(web.Server):
     Builds an `AgentConnection` for every peer of one door.
     """
 
-    def __init__(
-        self, serve: Serve, *, connections_max: int, on_error: Callable[[BaseException | None, int], Whole]
-    ) -> None:
+    def __init__(self, serve: Serve, *, crowd: Crowd, on_error: Callable[[BaseException | None, int], Whole]) -> None:
         super().__init__(serve, handler_cancellation=False)
-        self._connections_max = connections_max
+        self.crowd = crowd
         self.on_error = on_error
         self._event_loop = asyncio.get_running_loop()
 
@@ -125,12 +155,6 @@ class AgentServer(web.Server):
         Build the protocol here, so that no keyword can be dropped on the way.
         """
         return AgentConnection(self, self._event_loop)
-
-    def admit(self) -> bool:
-        """
-        Tell whether one more connection fits.
-        """
-        return len(self.connections) <= self._connections_max
 
 
 def malformed(exc: BaseException | None, status: int, call: str, dialect: Dialect | None) -> Whole:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
+from contextlib import suppress
+from queue import Full, Queue
+from threading import Thread
 from typing import Protocol, TextIO
 
 import orjson
@@ -33,24 +36,62 @@ class Log(Protocol):
         """
 
 
+WAITING_MAX = 10_000
+"""Lines that may wait for a slow reader of the log: some seconds of full load, a few megabytes."""
+
+CLOSE_WITHIN_S = 2.0
+
+
 class JsonLog:
     """
-    Lines as JSON on a stream. A stream that cannot be written to loses lines, never calls.
+    Lines as JSON on a stream, written by a thread. A stream that nobody reads loses lines, never calls.
     """
 
     def __init__(self, clock: Clock, stream: TextIO | None = None) -> None:
         self._clock, self._stream = clock, stream or sys.stdout
+        self._waiting: Queue[dict[str, object] | None] = Queue(WAITING_MAX)
+        self._thread = Thread(target=self._run, name="log", daemon=True)
+        self._thread.start()
         self.lost = 0
+
+    def __repr__(self) -> str:
+        return f"JsonLog({self._waiting.qsize()} waiting, {self.lost} lost)"
 
     def write(self, line: dict[str, object]) -> None:
         """
-        Write one line.
+        Take one line.
         """
         try:
-            self._stream.write(orjson.dumps(line, default=str).decode() + "\n")
+            self._waiting.put_nowait(line)
+        except Full:
+            self.lost += 1
+
+    def close(self) -> None:
+        """
+        Write what waits, as far as somebody reads it.
+        """
+        with suppress(Full):
+            self._waiting.put(None, timeout=CLOSE_WITHIN_S)
+        self._thread.join(CLOSE_WITHIN_S)
+
+    def _run(self) -> None:
+        while (line := self._waiting.get()) is not None:
+            lines = [line]
+            ended = False
+            while not ended and not self._waiting.empty():
+                more = self._waiting.get_nowait()
+                ended = more is None
+                lines += [] if more is None else [more]
+            self._write(lines)
+            if ended:
+                return
+
+    def _write(self, lines: list[dict[str, object]]) -> None:
+        try:
+            self._stream.write("".join(orjson.dumps(line, default=str).decode() + "\n" for line in lines))
             self._stream.flush()
         except (OSError, ValueError):
-            self.lost += 1
+            self.lost += len(lines)
 
     def event(self, event: str, **fields: object) -> None:
         """

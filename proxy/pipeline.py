@@ -206,7 +206,14 @@ def _streamed(held: HeldRead, reading: Reading, trail: Trail, rooms: Rooms) -> S
         await rooms.store.settle(held, reading.outcome)
 
     headers = read_headers(call.id, reading.outcome.headers)
-    return Streamed(reading.outcome.status or 0, headers, chunks(), lambda: reading.whole, conclude)
+    return Streamed(
+        status=reading.outcome.status or 0,
+        headers=headers,
+        chunks=chunks(),
+        whole=lambda: reading.whole,
+        stall_s=rooms.settings.timeouts.idle_s,
+        conclude=conclude,
+    )
 
 
 async def _recognised(inbound: Inbound, caller: Caller, account: Account, rooms: Rooms) -> Call | Refuse:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from aiohttp import web
 from multidict import CIMultiDict
 
 from proxy.answer import ALLOWED, Answer, Streamed, Whole
 from proxy.trail import Trail
+
+DELIVER_WITHIN_S = 30.0
+"""A peer that takes longer for one answer has stopped reading."""
 
 BODILESS = frozenset({204, 304})
 SERVER = ("server", "breakwater")
@@ -30,11 +35,18 @@ async def respond(request: web.BaseRequest, answer: Answer, trail: Trail) -> web
 async def _respond_whole(request: web.BaseRequest, answer: Whole, trail: Trail) -> web.StreamResponse:
     body = None if answer.status in BODILESS or request.method == "HEAD" else answer.body
     response = web.Response(status=answer.status, headers=CIMultiDict((*answer.headers, SERVER)), body=body)
-    if not answer.keep_open:
+    if not request.content.is_eof():
+        # What was not read would be taken for the next request, or swallow it.
         response.force_close()
     trail.answer_bytes = len(body or b"")
-    await response.prepare(request)
-    await response.write_eof()
+    try:
+        async with asyncio.timeout(DELIVER_WITHIN_S):
+            await response.prepare(request)
+            await response.write_eof()
+    except (ConnectionError, TimeoutError):
+        _break_off(request)
+        await answer.on_broken()
+        raise ConnectionResetError("the answer did not arrive") from None
     return response
 
 
@@ -44,13 +56,23 @@ async def _respond_stream(request: web.BaseRequest, answer: Streamed, trail: Tra
     try:
         await response.prepare(request)
         async for piece in answer.chunks:
-            await response.write(piece)
+            async with asyncio.timeout(answer.stall_s):
+                await response.write(piece)
             delivered += len(piece)
         complete = answer.whole()
+    except TimeoutError:
+        complete = False
     finally:
         trail.answer_bytes = delivered
         await answer.conclude(delivered, complete)
     if not complete:
-        raise ConnectionResetError("the upstream's answer broke off")
+        _break_off(request)
+        raise ConnectionResetError("the answer broke off")
     await response.write_eof()
     return response
+
+
+def _break_off(request: web.BaseRequest) -> None:
+    # A reset, not an end: to a client that reads until the end, an end would make it look whole.
+    if request.transport is not None:
+        request.transport.abort()

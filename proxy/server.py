@@ -26,18 +26,21 @@ from config.written import Address as Listen
 from proxy import app
 from proxy.account import Account
 from proxy.answer import Whole
-from proxy.clock import SystemClock, system_randomness
+from proxy.clock import Clock, SystemClock, system_randomness
 from proxy.control.api import admin_app
 from proxy.doors import Door
 from proxy.errors import LedgerUnavailable, StartRefused
 from proxy.front import Front
 from proxy.ledger.disk import RealDisk
 from proxy.ledger.state import read_admin_token
-from proxy.listener import AgentServer
-from proxy.logline import JsonLog, LibraryLines
+from proxy.listener import HEAD_WITHIN_S, AgentServer, Crowd
+from proxy.logline import JsonLog, LibraryLines, Log
 from proxy.rooms import Rooms
 
 BACKLOG = 1024
+
+GRACE_S = 1.0
+"""For what is still being answered once no write is under way; a read that a stop cuts is on record as cut."""
 
 ADMIN = "admin"
 
@@ -83,13 +86,16 @@ def run(config: Path, environ: Mapping[str, str], new_epoch: str | None) -> int:
 async def _serve(configuration: Configuration, accounts: Mapping[str, Account], new_epoch: str | None) -> int:
     doors = app.declared_doors(configuration)
     listeners = bind(configuration, doors)
+    clock = SystemClock()
+    log = JsonLog(clock)
+    logging.basicConfig(handlers=[LibraryLines(log)], level=logging.WARNING, force=True)
     try:
-        program = await startup(configuration, accounts, doors, listeners, new_epoch)
-    except BaseException:
+        program = await startup(configuration, accounts, doors, listeners, new_epoch, clock=clock, log=log)
+        return await program.until_stopped()
+    finally:
         for listener in listeners:
             listener.sock.close()
-        raise
-    return await program.until_stopped()
+        log.close()
 
 
 def bind(configuration: Configuration, doors: Mapping[str, Door]) -> list[Listener]:
@@ -158,8 +164,7 @@ class Program:
             for site in list(runner.sites):
                 await site.stop()
         late = await rooms.inflight.drain(rooms.settings.timeouts.drain_s)
-        for runner in reversed(self.runners):
-            await runner.cleanup()
+        await asyncio.gather(*(runner.cleanup() for runner in self.runners))
         # A write that was still being judged when the stop began, and whose caller did not wait for its end.
         late += await rooms.inflight.drain(rooms.settings.timeouts.drain_s)
         await rooms.forward.close()
@@ -174,20 +179,22 @@ async def startup(
     doors: Mapping[str, Door],
     listeners: list[Listener],
     new_epoch: str | None,
+    *,
+    clock: Clock,
+    log: Log,
 ) -> Program:
     """
     Open the ledger, join the rooms, listen, and say where.
     """
-    clock = SystemClock()
-    log = JsonLog(clock)
-    logging.basicConfig(handlers=[LibraryLines(log)], level=logging.WARNING, force=True)
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    # From the first moment: a signal during the start ends it in the same clean way.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
     ledger, keys = app.open_ledger(configuration, clock=clock, new_epoch=new_epoch)
     taken = [listener.address for listener in listeners]
     rooms = app.build(configuration, accounts, ledger, keys, doors, taken, clock=clock, log=log)
     rooms.addresses = {listener.name: listener.url for listener in listeners}
-    stop = asyncio.Event()
     program = Program(rooms, [], configuration.settings.state, stop)
-    loop = asyncio.get_running_loop()
 
     def poisoned() -> None:
         program.failed = True
@@ -197,44 +204,61 @@ async def startup(
     ledger.on_poisoned = poisoned
     ledger.start(loop)
     try:
-        await ledger.recovery_opened()
-    except LedgerUnavailable as error:
-        hint = "see the state folder's disk; nothing was lost, and nothing is served before it can be recorded"
-        raise StartRefused(f"what an earlier process left open could not be recorded: {error}", hint) from error
-    rooms.metrics.watch(ledger)
-    rooms.forward.start()
-    front = Front(rooms)
-    for listener in listeners:
-        program.runners.append(await _listen(listener, rooms, front, configuration))
-    # Before anyone is told where it is: whoever starts it may stop it at once.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    _announce(program, log)
+        await open_doors(program, listeners)
+    except BaseException:
+        await ledger.close("start-failed")
+        raise
     return program
 
 
-async def _listen(
-    listener: Listener, rooms: Rooms, front: Front, configuration: Configuration
-) -> web.ServerRunner | web.AppRunner:
+async def open_doors(program: Program, listeners: list[Listener]) -> None:
+    """
+    Record what an earlier process left open, listen, and say where; raise `StartRefused` where that cannot be done.
+    """
+    rooms = program.rooms
+    try:
+        await rooms.ledger.recovery_opened()
+    except LedgerUnavailable as error:
+        hint = "see the state folder's disk; nothing was lost, and nothing is served before it can be recorded"
+        raise StartRefused(f"what an earlier process left open could not be recorded: {error}", hint) from error
+    rooms.metrics.watch(rooms.ledger)
+    rooms.forward.start()
+    front, crowd = Front(rooms), Crowd(rooms.settings.limits.connections)
+    for listener in listeners:
+        program.runners.append(await _listen(listener, rooms, front, crowd))
+    try:
+        _announce(program)
+    except OSError as error:
+        hint = "it must be writable by the user that runs Breakwater"
+        raise StartRefused(f"the state folder {program.state} cannot be written: {error.strerror}", hint) from error
+
+
+async def _listen(listener: Listener, rooms: Rooms, front: Front, crowd: Crowd) -> web.ServerRunner | web.AppRunner:
     door = listener.door
     runner: web.ServerRunner | web.AppRunner
     if door is None:
-        token = read_admin_token(configuration.settings.state, RealDisk())
-        runner = web.AppRunner(admin_app(rooms, token, system_randomness), access_log=None)
+        token = read_admin_token(rooms.settings.state, RealDisk())
+        runner = web.AppRunner(
+            admin_app(rooms, token, system_randomness),
+            access_log=None,
+            keepalive_timeout=HEAD_WITHIN_S,
+            shutdown_timeout=GRACE_S,
+        )
     else:
 
         def on_error(exc: BaseException | None, status: int) -> Whole:
             return front.unparsed(door, exc, status)
 
-        connections_max = configuration.settings.limits.connections
-        runner = web.ServerRunner(AgentServer(front.serving(door), connections_max=connections_max, on_error=on_error))
+        server = AgentServer(front.serving(door), crowd=crowd, on_error=on_error)
+        runner = web.ServerRunner(server, shutdown_timeout=GRACE_S)
     await runner.setup()
     await web.SockSite(runner, listener.sock, backlog=BACKLOG).start()
     return runner
 
 
-def _announce(program: Program, log: JsonLog) -> None:
+def _announce(program: Program) -> None:
     rooms = program.rooms
+    log = rooms.log
     for doubt in rooms.store.open_intents():
         log.event("in-doubt", intent=doubt.opened.intent, api=doubt.opened.api, operation=doubt.opened.operation)
     run_file = {

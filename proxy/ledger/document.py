@@ -11,10 +11,11 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from breakers.call import Form, Json, Multipart, Opaque, Part, Request
+from breakers.call import Form, Json, Multipart, Opaque, Request
 
 _SPLIT = re.compile(r"[\[\].]+")
 
@@ -24,25 +25,39 @@ def _names(path: str) -> tuple[str, ...]:
     return tuple(name for name in _SPLIT.split(path) if name and not name.isdigit())
 
 
+@lru_cache(maxsize=512)
+def _compiled(paths: tuple[str, ...]) -> Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]]:
+    """
+    Return the paths, split, by their last name: one look-up tells of nearly every member that it is none of them.
+    """
+    by_last: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
+    for path in paths:
+        names = tuple(path.split("."))
+        by_last.setdefault(names[-1], []).append((path, names))
+    return {last: tuple(found) for last, found in by_last.items()}
+
+
 class LeftOut:
     """
     The members of one operation that are never stored, and which of them a request or an answer held.
     """
 
     def __init__(self, paths: Iterable[str]) -> None:
-        self._paths = tuple((path, tuple(path.split("."))) for path in paths)
-        self._needles = tuple(f'"{names[-1]}"'.encode() for _, names in self._paths)
+        self._by_last = _compiled(tuple(paths))
         self.found: set[str] = set()
 
     def __repr__(self) -> str:
-        return f"LeftOut({len(self._paths)} members, {len(self.found)} found)"
+        return f"LeftOut({len(self._by_last)} names, {len(self.found)} found)"
 
-    def covers(self, place: tuple[str, ...]) -> bool:
+    def covers(self, place: Sequence[str]) -> bool:
         """
         Tell whether a place is, or lies in, a member that is left out, at any depth; what is covered counts as found.
         """
-        for path, names in self._paths:
-            if any(place[at : at + len(names)] == names for at in range(len(place) - len(names) + 1)):
+        return any(self._ends_at(place[: at + 1]) for at in range(len(place)))
+
+    def _ends_at(self, place: Sequence[str]) -> bool:
+        for path, names in self._by_last.get(place[-1], ()):
+            if tuple(place[-len(names) :]) == names:
                 self.found.add(path)
                 return True
         return False
@@ -53,15 +68,24 @@ class LeftOut:
         """
         return [[name, value] for name, value in pairs if not self.covers(_names(name))]
 
-    def value(self, value: object, place: tuple[str, ...] = ()) -> object:
+    def value(self, value: object) -> object:
         """
         Return what of a JSON value may be stored.
         """
+        return self._value(value, [])
+
+    def _value(self, value: object, place: list[str]) -> object:
         if isinstance(value, dict):
-            inner = {str(name): (*place, str(name)) for name in value}
-            return {n: self.value(value[n], at) for n, at in inner.items() if not self.covers(at)}
+            kept = {}
+            for name, inner in value.items():
+                place.append(str(name))
+                # Above this member nothing is covered, or the walk would not be here.
+                if not self._ends_at(place):
+                    kept[str(name)] = self._value(inner, place)
+                place.pop()
+            return kept
         if isinstance(value, (list, tuple)):
-            return [self.value(item, place) for item in value]
+            return [self._value(item, place) for item in value]
         return value
 
     def text(self, body: bytes) -> bytes:
@@ -71,13 +95,13 @@ class LeftOut:
         Then it is JSON without that member, or nothing, where it is not JSON and nobody can tell what is in it.
         """
         # A member's name stands in JSON as it is, or with an escape in it.
-        if b"\\u" not in body and not any(needle in body for needle in self._needles):
+        if b"\\u" not in body and not any(f'"{last}"'.encode() in body for last in self._by_last):
             return body
         before = len(self.found)
         try:
             cleaned = self.value(json.loads(body))
         except (ValueError, RecursionError):
-            return body if not self._paths else b""
+            return body if not self._by_last else b""
         return spell(cleaned) if len(self.found) > before else body
 
 
@@ -137,10 +161,6 @@ def _body(request: Request, left_out: LeftOut) -> object:
             }
         case Opaque(data):
             return {"bytes": _base64(left_out.text(data)), "length": len(data)}
-
-
-def _part(part: Part) -> dict[str, object]:
-    return {"name": part.name, "filename": part.filename, "type": part.media_type, "data": _base64(part.data)}
 
 
 def _base64(data: bytes) -> str:

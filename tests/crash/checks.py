@@ -180,7 +180,9 @@ def nothing_unrecorded(now: Standing, sandbox: StripeSandbox) -> int:
     assert set(received) <= set(keys.values()), "the upstream saw a write that is not on record"
     assert not [key for key, times in received.items() if times > 1], "the upstream saw a write twice"
     for index, outcome in now.outcomes.items():
-        assert (outcome["sent"] == "yes") >= (keys[index] in received), f"{outcome['call']} was sent, and is said not to be"
+        assert (outcome["sent"] == "yes") >= (keys[index] in received), (
+            f"{outcome['call']} was sent, and is said not to be"
+        )
         if outcome["eff"] == "applied":
             assert sum(sandbox.effects_by_key[keys[index]].values()) == 1, f"{outcome['call']} was not done once"
         if outcome["eff"] == "not_applied":
@@ -188,7 +190,7 @@ def nothing_unrecorded(now: Standing, sandbox: StripeSandbox) -> int:
     return sum(received.values())
 
 
-def doubts_named_once(now: Standing, in_flight: bool = False) -> None:
+def doubts_named_once(now: Standing) -> None:
     """
     Every open intent has one `recovery.opened`, and nothing else has one.
     """

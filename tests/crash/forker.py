@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 import traceback
+from pathlib import Path
 from typing import Any
 
 from proxy.cli import main as breakwater
@@ -26,7 +27,7 @@ CRASHED = 70
 
 def fork(order: dict[str, Any]) -> int:
     """Fork the command and return its pid; only the one thread that forks would live on in the child."""
-    assert len(os.listdir("/proc/self/task")) == 1, "the parent has threads"
+    assert len(list(Path("/proc/self/task").iterdir())) == 1, "the parent has threads"
     pid = os.fork()
     if pid == 0:
         code = CRASHED
@@ -82,7 +83,8 @@ def main() -> None:
         else:
             reply = fork(order)
             left.add(reply)
-        print(json.dumps(reply), flush=True)
+        sys.stdout.write(json.dumps(reply) + "\n")
+        sys.stdout.flush()
     for pid in left:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)

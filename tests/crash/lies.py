@@ -61,8 +61,8 @@ def _write_behind() -> None:
             pieces = held[handle].popleft() if len(held[handle]) > BEHIND else ()
         original(self, handle, pieces)
 
-    setattr(Ledger, "intend", arming)
-    setattr(RealDisk, "append", append)
+    for room, verb, lying in ((Ledger, "intend", arming), (RealDisk, "append", append)):
+        setattr(room, verb, lying)
 
 
 LIES: Mapping[str, tuple[Callable[[], None], str]] = {

@@ -1,8 +1,8 @@
 """
-Writers side by side, each with an agent's key and a connection that it keeps: creates, updates, refunds, refusals, reads.
+Writers side by side, each with an agent's key and a kept connection: creates, updates, refunds, refusals, reads.
 
-What a client saw counts from the moment the answer's head arrived. Every write goes out under a key of the client's own,
-once, so that a write whose answer never came can still be found in the record.
+What a client saw counts from the moment the answer's head arrived. Every write goes out under a key of the client's
+own, once, so that a write whose answer never came can still be found in the record.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ async def write(
     form: Mapping[str, str] | None = None,
 ) -> Answer | None:
     """
-    Send one write, a new customer unless told otherwise; return the answer, or None where the connection broke without one.
+    Send one write, a new customer unless told otherwise; return None where the connection broke without an answer.
     """
     said = {"Authorization": f"Bearer {site.keys[0]}", **(headers or {})}
     url = site.doors["stripe"] + path

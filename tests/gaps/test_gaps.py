@@ -65,9 +65,7 @@ GAPS = {
     "not settled": Gap(room("store", "settle", "before"), 1, 1, (INTENT, OUTCOME), doubt=False),
     "settled, not answered": Gap(room("store", "settle", "after"), 1, 1, (INTENT, OUTCOME), doubt=False),
     # On record as unknown: in doubt by its outcome, so that recovery need not say it.
-    "unknown, on record": Gap(
-        room("ledger", "conclude", "after"), 1, 1, (INTENT, OUTCOME), doubt=True, fault=LOST
-    ),
+    "unknown, on record": Gap(room("ledger", "conclude", "after"), 1, 1, (INTENT, OUTCOME), doubt=True, fault=LOST),
     "unknown, settled": Gap(room("store", "settle", "after"), 1, 1, (INTENT, OUTCOME), doubt=True, fault=LOST),
 }
 

@@ -96,10 +96,8 @@ async def test_stop_takes_no_more(site: Site, sandbox: StripeSandbox) -> None:
 
 
 @pytest.mark.parametrize(("headers", "status"), [({}, 200), ({"Breakwater-Deadline-Ms": "600"}, 424)])
-async def test_stop_while_judged(
-    site: Site, sandbox: StripeSandbox, headers: Mapping[str, str], status: int
-) -> None:
-    """A write that was still being judged when the stop began is carried to its end, whether or not its caller waits."""
+async def test_stop_while_judged(site: Site, sandbox: StripeSandbox, headers: Mapping[str, str], status: int) -> None:
+    """A write still being judged when the stop began is carried to its end, whether or not its caller waits."""
     charge = charged(sandbox)
     child = await site.start()
     sandbox.faults.add(Fault(held=True, method="GET"))
@@ -170,7 +168,7 @@ async def test_upstream_too_slow(forker: Forker, sandbox: StripeSandbox, tmp_pat
     assert (outcome["k"], outcome["eff"], outcome["err"]) == ("call.outcome", "unknown", {"class": "timeout"})
 
 
-# ------------------------------------------------------------------------------------------- a caller that does not wait
+# -------------------------------------------------------------------------------------- a caller that does not wait
 
 
 async def test_caller_hangs_up(site: Site, sandbox: StripeSandbox) -> None:
@@ -197,7 +195,7 @@ def not_delivered(site: Site) -> bool:
 
 
 async def test_deadline_passes(site: Site, sandbox: StripeSandbox) -> None:
-    """A caller whose deadline passes is told that the outcome is unknown; the write ends later, on record as it ended."""
+    """A caller whose deadline passes is told that nobody knows yet; the write ends later, on record as it ended."""
     await site.start()
     writing = await held_write(site, sandbox, {"Breakwater-Deadline-Ms": "150"})
     answer = await writing

@@ -13,7 +13,6 @@ import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -24,7 +23,6 @@ from loadtest.upstreams.stripe import StripeSandbox
 from loadtest.upstreams.stripe.account import Charge
 from proxy import app, server
 from proxy.clock import system_randomness
-from proxy.front import Front
 from proxy.keys import make_key
 from proxy.ledger.disk import Disk, RealDisk
 from proxy.ledger.read import Payloads, Record, find_call, last_records, ledger_in
@@ -292,13 +290,8 @@ async def road(
     rooms = app.build(configuration, accounts, ledger, keys, doors, taken, clock=clock, log=log)
     rooms.addresses = {listener.name: listener.url for listener in listeners}
     ledger.start(asyncio.get_running_loop())
-    await ledger.recovery_opened()
-    rooms.metrics.watch(ledger)
-    rooms.forward.start()
     program = Program(rooms, [], configuration.settings.state, asyncio.Event())
-    listen = partial(server._listen, rooms=rooms, front=Front(rooms), configuration=configuration)
-    for listener in listeners:
-        program.runners.append(await listen(listener))
+    await server.open_doors(program, listeners)
     running = Road(rooms, program, clock, log, {}, configuration.settings.state)
     for name in cards:
         running.keys[name] = await running.mint(name)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from tests.wire.client import Answer, Connection
 from tests.wire.mutate import Made, generate
-from tests.wire.oracle import disagreements
+from tests.wire.oracle import disagreements, misheard
 from tests.wire.parser import Unparsable, take
 from tests.wire.record import judgements
 from tests.wire.stand import Stand
@@ -70,13 +70,14 @@ async def _work(stand: Stand, run: Run, queue: Iterator[int]) -> None:
     kept: dict[str, Connection] = {}
     for index in queue:
         made = generate(run.kind, run.seed, index)
-        connection = kept.pop(made.door, None) if made.how == "valid" else None
+        connection = kept.pop(made.door, None)
         if connection is None or connection.closed:
             connection = await Connection.to(stand.door(made.door))
-        run.answers[index] = answers = await _ask(connection, stand, made)
+        run.answers[index], whole = await _ask(connection, stand, made)
+        answers = run.answers[index]
         run.fates[_fate(answers)] += 1
         stand.seen += b"".join(answer.raw for answer in answers)
-        if made.how == "valid" and answers and not connection.closed and made.door not in kept:
+        if whole and answers and not connection.closed and not answers[-1].last:
             kept[made.door] = connection
         else:
             await connection.end()
@@ -84,19 +85,19 @@ async def _work(stand: Stand, run: Run, queue: Iterator[int]) -> None:
         await connection.end()
 
 
-async def _ask(connection: Connection, stand: Stand, made: Made) -> list[Answer]:
+async def _ask(connection: Connection, stand: Stand, made: Made) -> tuple[list[Answer], bool]:
     raw = stand.filled(made.raw, made.door)
     wait_s, more = _patience(raw)
     head = raw.startswith(b"HEAD ")
     await connection.send(raw)
-    answers = []
+    answers: list[Answer] = []
     while (answer := await connection.answer(head=head, wait_s=wait_s)) is not None:
         answers.append(answer)
         if not more:
             break
         # What stood behind the first request is the next one's, if it is anybody's.
         wait_s = PARTIAL_S
-    return answers
+    return answers, not more
 
 
 def _patience(raw: bytes) -> tuple[float, bool]:
@@ -128,11 +129,24 @@ async def _faults(stand: Stand, run: Run, received: list[Received]) -> list[str]
     for one in received:
         found = judged.get(f"req_{one.serial}")
         where = run.name(calls[found.call]) if found is not None and found.call in calls else "whose answer nobody saw"
-        faults += [f"{why}\n  {where}\n  {one.message.raw!r}" for why in disagreements(one, found, stand.key)]
+        why = [*disagreements(one, found, stand.key)]
+        if found is not None and found.call in calls:
+            why += _misheard(stand, generate(run.kind, run.seed, calls[found.call]), one)
+        faults += [f"{text}\n  {where}\n  {one.message.raw!r}" for text in why]
     faults += [f"upstream bytes have no single meaning: {why}: {raw!r}" for why, raw in stand.echo.unparsable]
     faults += [f"no answer to a whole request\n  {run.name(index)}" for index in _unanswered(stand, run)]
     known = Counter(judged[id_].call for one in received if (id_ := f"req_{one.serial}") in judged)
     return faults + [f"call {call} reached the upstream {times} times" for call, times in known.items() if times > 1]
+
+
+def _misheard(stand: Stand, made: Made, one: Received) -> Iterator[str]:
+    raw = stand.filled(made.raw, made.door)
+    try:
+        asked = take(raw)
+    except Unparsable:
+        return
+    if asked is not None and asked.raw == raw:
+        yield from misheard(asked, made.door, one)
 
 
 def _unanswered(stand: Stand, run: Run) -> Iterator[int]:

@@ -57,6 +57,14 @@ class Answer:
         return json.loads(self.body)
 
     @property
+    def last(self) -> bool:
+        """
+        Tell whether it says that the connection ends with it.
+        """
+        said = (self.header("Connection") or "").lower()
+        return said == "close" or (self.version == "HTTP/1.0" and said != "keep-alive")
+
+    @property
     def reason(self) -> str:
         """
         Return why it is not the upstream's, as the header says.

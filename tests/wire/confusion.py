@@ -54,7 +54,8 @@ _B_PATHS: Mapping[str, tuple[Case, ...]] = {
         end=b"/v1/customers//", triple=b"/v1/customers///cus_1", encoded_dot=b"/v1/%2e/customers",
     ),
     "B5": _paths(
-        parameter=b"/v1/customers;a=b", dots=b"/v1/..;/admin", encoded=b"/v1/customers%3ba=b", in_id=b"/v1/customers/c;a=b",
+        parameter=b"/v1/customers;a=b", dots=b"/v1/..;/admin", encoded=b"/v1/customers%3ba=b",
+        in_id=b"/v1/customers/c;a=b",
         encoded_in_id=b"/v1/customers/c%3Ba", first=b"/v1;a/customers",
     ),
     "B6": _paths(
@@ -65,7 +66,8 @@ _B_PATHS: Mapping[str, tuple[Case, ...]] = {
     "B8": _paths(
         backslash=b"/v1/customers\\cus_1", encoded_backslash=b"/v1/customers/%5c", nul=b"/v1/customers/%00",
         overlong=b"/v1/customers/%c0%ae", fullwidth=b"/v1/customers/%ef%bc%8f", u=b"/v1/customers/%u002e",
-        lone=b"/v1/customers/%", lone_inside=b"/v1/customers/a%b", letters=b"/v1/customers/%zz", half=b"/v1/customers/%4",
+        lone=b"/v1/customers/%", lone_inside=b"/v1/customers/a%b", letters=b"/v1/customers/%zz",
+        half=b"/v1/customers/%4",
         surrogate=b"/v1/customers/%ed%a0%80",
     ),
 }  # fmt: skip
@@ -107,7 +109,8 @@ _B_REST: Mapping[str, tuple[Case, ...]] = {
         refused("other-currency", form(b"currency=jpy&amount=100", _MONEY), 403),
         *(
             refused(f"spelling-{i}", form(b"currency=usd&amount=" + text, _MONEY))
-            for i, text in enumerate((b"%2B100", b"-100", b"100.0", b"1e2", b"0x64", b"%20100", b"1_00", b"%D9%A1%D9%A0"))
+            for i, text in enumerate((b"%2B100", b"-100", b"100.0", b"1e2", b"0x64", b"%20100", b"1_00",
+            b"%D9%A1%D9%A0"))
         ),
         passed("right", form(b"currency=usd&amount=10000", _MONEY)),
         refused("only-twice", form(b"name=widget&name=other", b"/v1/products")),
@@ -151,13 +154,15 @@ _B_REST: Mapping[str, tuple[Case, ...]] = {
             refused(name, _runners(text), door="github")
             for name, text in {
                 "huge-exponent": b"1e400", "nan": b"NaN", "infinity": b"Infinity", "minus-zero": b"-0",
-                "decimal": b"10.0", "exponent": b"1E1", "string": b'"10"', "true": b"true", "2-63": b"9223372036854775808",
+                "decimal": b"10.0", "exponent": b"1E1", "string": b'"10"', "true": b"true",
+                "2-63": b"9223372036854775808",
                 "400-digits": b"1" * 400, "5000-digits": b"1" * 5000, "plus": b"+10", "leading-zero": b"010",
                 "hex": b"0x10", "null": b"null", "list": b"[10]", "object": b"{}", "zero": b"0", "51": b"51",
             }.items()
         ),
         refused("twice", _json(b'{"maximum_runners":10,"maximum_runners":1000}', _RUNNERS), door="github"),
-        refused("escaped-twice", _json(b'{"maximum_runners":10,"maximum\\u005frunners":1000}', _RUNNERS), door="github"),
+        refused("escaped-twice", _json(b'{"maximum_runners":10,"maximum\\u005frunners":1000}', _RUNNERS),
+        door="github"),
         refused("absent", _json(b'{"name":"a"}', _RUNNERS), door="github"),
         passed("right", _runners(b"10"), door="github"),
     ),
@@ -222,9 +227,11 @@ _B_REST: Mapping[str, tuple[Case, ...]] = {
             ),
             bare_lf=_multipart(_PURPOSE.replace(b"\r\n\r\n", b"\n\n"), _FILE),
         ),
-        refused("star-name", _multipart(_part(b"purpose", b"a", b"; filename*=UTF-8''%2e%2e%2fx")), door="stripe.files"),
+        refused("star-name", _multipart(_part(b"purpose", b"a", b"; filename*=UTF-8''%2e%2e%2fx")),
+        door="stripe.files"),
         passed("right", _multipart(_PURPOSE, _FILE), door="stripe.files"),
-        passed("quoted-boundary", _multipart(_PURPOSE, _FILE, kind=b'multipart/form-data; boundary="B"'), door="stripe.files"),
+        passed("quoted-boundary", _multipart(_PURPOSE, _FILE, kind=b'multipart/form-data; boundary="B"'),
+        door="stripe.files"),
     ),
     "B20": (
         *(
@@ -235,7 +242,8 @@ _B_REST: Mapping[str, tuple[Case, ...]] = {
                 ("not-gzip", b"gzip", b"email=a"), ("deflate-raw", b"deflate", b"\0\0"),
             )
         ),
-        passed("gzip", form(gzip.compress(b"email=a"), WRITE, b"Content-Encoding: gzip"), b"Content-Encoding", either=True),
+        passed("gzip", form(gzip.compress(b"email=a"), WRITE, b"Content-Encoding: gzip"), b"Content-Encoding",
+        either=True),
         passed("identity", form(b"email=a", WRITE, b"Content-Encoding: identity"), either=True),
     ),
     "B21": (

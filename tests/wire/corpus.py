@@ -1,5 +1,6 @@
 """
-Request bytes by class of the catalogue, each with what must become of it: the regression corpus, and the mutator's seed.
+Request bytes by class of the catalogue, each with what must become of it: the regression corpus,
+and the mutator's seed.
 
 `FRAMING` (A) is about where a request ends, `CONFUSION` (B) about what it means, `CREDENTIALS` (C) about whose it is.
 """

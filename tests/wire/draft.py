@@ -19,8 +19,10 @@ _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456
 
 # What people and models write into fields: words, spaces, signs that mean something to somebody, other scripts.
 TEXTS = (
-    "a", "widget", "Acme Corp", "a+b", "a&b=c", "100%", "%41", "x@y.example", "a/b", "..", "[x]", 'say "hi"', "back\\slash",
-    "é", "日本語", "😀", "semi;colon", "#1", "what?", "a\nb", "\ttab", "1e3", "-0", "true", "null", "", "a" * 300, "<b>",
+    "a", "widget", "Acme Corp", "a+b", "a&b=c", "100%", "%41", "x@y.example", "a/b", "..", "[x]", 'say "hi"',
+    "back\\slash",
+    "é", "日本語", "😀", "semi;colon", "#1", "what?", "a\nb", "\ttab", "1e3", "-0", "true", "null", "", "a" * 300,
+    "<b>",
 )  # fmt: skip
 IDS = (
     "cus_1",
@@ -40,14 +42,19 @@ IDS = (
     "a@b",
 )
 AUTHS = (
-    b"Authorization: Bearer @KEY@", b"authorization: bearer @KEY@", b"Authorization: token @KEY@", b"Breakwater-Key: @KEY@",
+    b"Authorization: Bearer @KEY@", b"authorization: bearer @KEY@", b"Authorization: token @KEY@",
+    b"Breakwater-Key: @KEY@",
     b"Authorization: Basic @KEY64@", b"AUTHORIZATION:Basic @64KEY@",
 )  # fmt: skip
 EXTRAS = (
-    b"Accept: */*", b"accept-language: en", b"User-Agent: sdk/1.0", b"X-Request-Id: 1", b"Cookie: a=b", b"Cache-Control: no-cache",
-    b"traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", b"X-Forwarded-For: 10.0.0.1", b"Range: bytes=0-9",
-    b'If-None-Match: "x"', b"Accept-Encoding: gzip, deflate", b"Idempotency-Key: k-1", b"Stripe-Version: 2026-10-28.endive",
-    b"X-GitHub-Api-Version: 2022-11-28", b"X-Atlassian-Token: no-check", b"Idempotency_Key: x", b"Connection: keep-alive",
+    b"Accept: */*", b"accept-language: en", b"User-Agent: sdk/1.0", b"X-Request-Id: 1", b"Cookie: a=b",
+    b"Cache-Control: no-cache",
+    b"traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", b"X-Forwarded-For: 10.0.0.1",
+    b"Range: bytes=0-9",
+    b'If-None-Match: "x"', b"Accept-Encoding: gzip, deflate", b"Idempotency-Key: k-1",
+    b"Stripe-Version: 2026-10-28.endive",
+    b"X-GitHub-Api-Version: 2022-11-28", b"X-Atlassian-Token: no-check", b"Idempotency_Key: x",
+    b"Connection: keep-alive",
     b"Stripe-Account: acct_listed",
 )  # fmt: skip
 

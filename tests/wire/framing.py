@@ -42,7 +42,8 @@ _CODINGS = {
     "leading-comma": b",chunked", "identity-last": b"chunked, identity", "xchunked": b"xchunked",
     "parameter": b"chunked;q=1", "vertical-tab": b"\x0bchunked", "twice-in-one": b"chunked, chunked",
     "identity": b"identity", "quoted": b'"chunked"', "empty": b"", "trailing": b"chunked,",
-    "two-lines": b"chunked\r\nTransfer-Encoding: chunked", "two-lines-identity": b"identity\r\nTransfer-Encoding: chunked",
+    "two-lines": b"chunked\r\nTransfer-Encoding: chunked",
+    "two-lines-identity": b"identity\r\nTransfer-Encoding: chunked",
 }  # fmt: skip
 
 _CHUNKED_BODIES = {
@@ -129,7 +130,7 @@ A: Mapping[str, tuple[Case, ...]] = {
             (b"Stripe-Account", b"acct_" + MARK),
             (b"X-Anything", MARK),
         )
-    ),  # fmt: skip
+    ),
     "A10": (
         passed(
             "embedded-request",
@@ -141,8 +142,8 @@ A: Mapping[str, tuple[Case, ...]] = {
                 b"Sec-WebSocket-Version: 13",
                 b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
                 b"Content-Type: multipart/form-data; boundary=B",
-                body=b'--B\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nlogo\r\n--B\r\nContent-Disposition: '
-                b'form-data; name="file"; filename="a.bin"\r\n\r\n' + _SMUGGLED + b"\r\n--B--\r\n",
+                body=b'--B\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nlogo\r\n--B\r\n'
+                b'Content-Disposition: form-data; name="file"; filename="a.bin"\r\n\r\n' + _SMUGGLED + b"\r\n--B--\r\n",
             ),
             b"Upgrade",
             b"Sec-WebSocket-Key",
@@ -160,7 +161,7 @@ A: Mapping[str, tuple[Case, ...]] = {
             b"Upgrade",
             b"HTTP2-Settings",
         ),
-    ),  # fmt: skip
+    ),
     "A13": tuple(
         refused(name, get(target))
         for name, target in {
@@ -171,7 +172,7 @@ A: Mapping[str, tuple[Case, ...]] = {
             "upper": b"HTTP://@HOST@/v1/customers",
             "user": b"http://user@evil.example/v1/customers",
         }.items()
-    ),  # fmt: skip
+    ),
     "A14": (
         *(
             refused(name, get(target))
@@ -189,7 +190,7 @@ A: Mapping[str, tuple[Case, ...]] = {
         refused("options-star", request(b"OPTIONS", b"*")),
         refused("connect", request(b"CONNECT", b"evil.example:443")),
         refused("connect-path", request(b"CONNECT", b"/v1/customers")),
-    ),  # fmt: skip
+    ),
     "A15": (
         refused("missing", get(host=None)),
         refused("twice", get(host=b"Host: @HOST@\r\nHost: @HOST@")),
@@ -209,7 +210,7 @@ A: Mapping[str, tuple[Case, ...]] = {
         ),
         passed("empty", get(host=b"Host: "), either=True),
         passed("another-name", get(host=b"Host: localhost")),
-    ),  # fmt: skip
+    ),
     "A16": tuple(
         passed(name.decode(), form(_BODY, WRITE, name + b": " + value), name)
         for name, value in (
@@ -220,7 +221,7 @@ A: Mapping[str, tuple[Case, ...]] = {
             (b"Stripe_Account", b"acct_1"),
             (b"Content_Type", b"application/json"),
         )
-    ),  # fmt: skip
+    ),
     "A17": (
         broken("folded", get(WRITE, b"User-Agent: a\r\n b")),
         broken("folded-tab", get(WRITE, b"User-Agent: a\r\n\tb")),
@@ -274,7 +275,7 @@ A: Mapping[str, tuple[Case, ...]] = {
         ),
         passed("continue", form(_BODY, WRITE, b"Expect: 100-continue"), b"Expect"),
         passed("continue-case", form(_BODY, WRITE, b"expect: 100-Continue"), b"Expect", either=True),
-    ),  # fmt: skip
+    ),
     "A28": (
         broken("tls-hello", bytes.fromhex("16030100a5010000a10303") + bytes(range(64))),
         broken("garbage", bytes(range(128, 200)) + b"\r\n\r\n"),

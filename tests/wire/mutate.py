@@ -18,8 +18,10 @@ from tests.wire.draft import AUTHS, EXTRAS, FORM, JSON, KINDS, Draft, Rng
 
 # Bytes that mean something to some parser.
 SHARP = (
-    b"\r\n", b"\n", b"\r", b"\0", b"\t", b" ", b"%", b"%00", b"%2e", b"%2F", b"%25", b"..", b"/", b"//", b"\\", b";", b"&", b"=",
-    b"#", b"?", b"[", b"]", b"[]", b"{", b"}", b'"', b"'", b",", b":", b"+", b"-", b"0", b"\xff", b"\xc3\xa9", b"@", b"*", b"0\r\n\r\n",
+    b"\r\n", b"\n", b"\r", b"\0", b"\t", b" ", b"%", b"%00", b"%2e", b"%2F", b"%25", b"..", b"/", b"//",
+    b"\\", b";", b"&", b"=",
+    b"#", b"?", b"[", b"]", b"[]", b"{", b"}",
+    b'"', b"'", b",", b":", b"+", b"-", b"0", b"\xff", b"\xc3\xa9", b"@", b"*", b"0\r\n\r\n",
 )  # fmt: skip
 
 ROWS = tuple(case for name, cases in CLASSES.items() if name[0] in "AB" for case in cases)
@@ -194,12 +196,17 @@ def _media(rng: Rng, draft: Draft) -> None:
 
 def _header(rng: Rng, draft: Draft) -> None:
     lines = [
-        b"X-HTTP-Method-Override: DELETE", b"Content_Length: 3", b"Stripe-Account: acct_1", b"Stripe-Account: acct_listed",
-        b"Expect: 100-continue", b"Expect: x", b"Content-Encoding: gzip", b"Content-Encoding: identity", b"Upgrade: h2c",
-        b"Connection: close", b"Connection: Authorization", b"Host: evil.example", b"X: a\r\n b", b"X : a", b"X\0: a", b"X: \x01",
-        b"Authorization: Bearer other", b"Content-Length: 3", b"Transfer-Encoding: chunked", b"Transfer-Encoding: identity",
+        b"X-HTTP-Method-Override: DELETE", b"Content_Length: 3", b"Stripe-Account: acct_1",
+        b"Stripe-Account: acct_listed",
+        b"Expect: 100-continue", b"Expect: x", b"Content-Encoding: gzip", b"Content-Encoding: identity",
+        b"Upgrade: h2c",
+        b"Connection: close", b"Connection: Authorization", b"Host: evil.example", b"X: a\r\n b", b"X : a",
+        b"X\0: a", b"X: \x01",
+        b"Authorization: Bearer other", b"Content-Length: 3", b"Transfer-Encoding: chunked",
+        b"Transfer-Encoding: identity",
         b"Content-Type: text/plain", b"Breakwater-Task: t", b"Prefer: respond-async", b"Breakwater-Deadline-Ms: 5000",
-        b"Idempotency-Key: a\r\nIdempotency-Key: b", b"TE: trailers", b"X-Original-URL: /v1/balance", b"Breakwater-Deadline-Ms: x",
+        b"Idempotency-Key: a\r\nIdempotency-Key: b", b"TE: trailers", b"X-Original-URL: /v1/balance",
+        b"Breakwater-Deadline-Ms: x",
     ]  # fmt: skip
     draft.headers.append(rng.choice(lines))
 
@@ -241,10 +248,14 @@ def _json(rng: Rng, draft: Draft) -> None:
 def _part(rng: Rng, draft: Draft) -> None:
     if draft.body is not None and draft.media_type is not None and draft.media_type.startswith(b"multipart"):
         before, after = rng.choice([
-            (b'name="', b'name="_charset_"; name="'), (b'filename="', b'filename="../'), (b'name="purpose"', b'name="file"'),
-            (b"\r\n\r\n", b"\n\n"), (b"form-data", b"attachment"), (b'"purpose"', b"purpose"), (b"--\r\n", b"--\r\nepilogue"),
-            (b'name="', b"name*=utf-8''x; name=\""), (b'name="', b'name="a\\"'), (b'name="', b'name="%22'), (b"--", b"x--"),
-            (b'name="', b'Name="'), (b"; ", b";"), (b"; ", b"  ;  "), (b"--\r\n", b"--"), (b'filename="', b'filename="a%0d%0a'),
+            (b'name="', b'name="_charset_"; name="'), (b'filename="', b'filename="../'), (b'name="purpose"',
+            b'name="file"'),
+            (b"\r\n\r\n", b"\n\n"), (b"form-data", b"attachment"), (b'"purpose"', b"purpose"), (b"--\r\n",
+            b"--\r\nepilogue"),
+            (b'name="', b"name*=utf-8''x; name=\""), (b'name="', b'name="a\\"'), (b'name="',
+            b'name="%22'), (b"--", b"x--"),
+            (b'name="', b'Name="'), (b"; ", b";"), (b"; ", b"  ;  "), (b"--\r\n", b"--"),
+            (b'filename="', b'filename="a%0d%0a'),
         ])  # fmt: skip
         draft.body = draft.body.replace(before, after, 1)
 
@@ -271,6 +282,7 @@ def _bodied(rng: Rng, draft: Draft) -> None:
 
 
 BENDS: tuple[Callable[[Rng, Draft], None], ...] = (
-    _double, _rename, _join, _elsewhere, _segment, _segment, _tail, _recase, _method, _media, _header, _header, _line, _target,
+    _double, _rename, _join, _elsewhere, _segment, _segment, _tail, _recase, _method, _media, _header, _header,
+    _line, _target,
     _json, _json, _part, _part, _length, _pack, _bodied,
 )  # fmt: skip

@@ -8,6 +8,7 @@ read from the ledger. `disagreements` says in sentences where they differ.
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -59,6 +60,41 @@ def disagreements(one: Received, judged: Judged | None, key: str) -> Iterator[st
         yield from _named(api, route, reading, judged.document)
     yield from _recorded(reading, judged.document)
     yield from _headers(api, one, reading, judged.document, key)
+
+
+def misheard(asked: Message, door: str, one: Received) -> Iterator[str]:
+    """
+    Yield every way in which a received request is not what the agent's own bytes say, where those have one meaning.
+    """
+    try:
+        said, sent = read(asked), read(one.message)
+    except Unparsable:
+        return
+    if said.header("content-encoding") is not None:
+        return
+    segments = said.segments[1:] if door == "shared" else said.segments
+    parts = {
+        "method": (said.method, sent.method),
+        "path": (segments, sent.segments),
+        "query": (said.query, sent.query),
+        "body": (_rounded(said.body), _rounded(sent.body)),
+    }
+    for what, (asked_for, given) in parts.items():
+        if asked_for != given:
+            yield f"{what}: the agent said {asked_for!r}, {given!r} was sent"
+    for pair in sent.headers:
+        if pair[0] not in ADDED and pair not in said.headers:
+            yield f"the agent did not send {pair}"
+
+
+def _rounded(body: Body) -> object:
+    # A number may be spelled in other words, as long as it is the same number to every reader of doubles.
+    return (
+        json.dumps(body.json, default=lambda one: float(one.text), sort_keys=True),
+        body.form,
+        body.multipart,
+        body.opaque,
+    )
 
 
 def second_opinion(message: Message) -> bool:

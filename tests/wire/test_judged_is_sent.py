@@ -36,7 +36,7 @@ def judge(run: Run, faults: list[str], stand: Stand) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_judged_is_sent(stand: Stand, kind: str, figure: Figure) -> None:
-    """Operation and arguments that were judged equal those that a stranger reads from the bytes on the upstream's socket."""
+    """What was judged, operation and arguments, is what a stranger reads from the bytes on the upstream's socket."""
     run, faults = await play(stand, kind, SEED, COUNT)
     for fate, count in run.fates.items():
         figure(f"wire {kind}: {fate}", count)

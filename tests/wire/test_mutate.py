@@ -8,7 +8,7 @@ import pytest
 
 from tests.wire.draft import KINDS
 from tests.wire.mutate import BENDS, generate, scratch
-from tests.wire.oracle import ROUTES, disagreements
+from tests.wire.oracle import ROUTES, disagreements, misheard
 from tests.wire.parser import take
 from tests.wire.record import Judged
 from tests.wire.stand import SECRET
@@ -111,6 +111,16 @@ def test_other_bytes_are_told(raw: bytes) -> None:
     assert told(raw)
 
 
+def test_mishearing_is_told() -> None:
+    """Bytes that say anything else than the agent's own are told, and the same ones are not."""
+    asked = take(RAW)
+    assert asked is not None
+    for raw in (RAW, SENT["amount"], SENT["order"], SENT["path"], SENT["query"], SENT["header"], SENT["added-header"]):
+        sent = take(raw)
+        assert sent is not None
+        assert bool(list(misheard(asked, "stripe", Received(0, "stripe.api", 1, sent)))) == (raw != RAW)
+
+
 @pytest.mark.parametrize(
     "judged",
     [
@@ -139,7 +149,8 @@ def test_other_records_are_told(judged: Judged | None) -> None:
         ("stripe", "api", "GET", ("v1", "customers", "a/b"), {"customers.retrieve"}),
         ("github", "api", "GET", ("repos", "o", "r", "contents", "a", "b"), {"repos/get-content"}),
         ("github", "api", "GET", ("repos", "o", "r", "contents"), set()),
-        ("github", "api", "GET", ("repos", "o", "r", "compare", "a...b"), {"repos/compare-commits", "repos/compare-commits-with-basehead"}),
+        ("github", "api", "GET", ("repos", "o", "r", "compare", "a...b"), {"repos/compare-commits",
+        "repos/compare-commits-with-basehead"}),
         ("jira", "api", "GET", ("rest", "api", "latest", "issue", "AB-1"), {"getIssue"}),
         ("jira", "api", "GET", ("rest", "api", "4", "issue", "AB-1"), set()),
     ],
