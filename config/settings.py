@@ -71,7 +71,7 @@ class Limits(Strict):
 
     body_bytes_max: Annotated[Size, Field(ge=KIB, le=32 * MIB)] = MIB
     """The largest request body, unless an operation's catalogue allows more."""
-    answer_bytes_max: Annotated[Size, Field(ge=64 * KIB, le=32 * MIB)] = MIB
+    answer_bytes_max: Annotated[Size, Field(ge=64 * KIB, le=8 * MIB)] = MIB
     """The largest answer to a write that is kept; a larger one is passed on and recorded by commitment and length."""
     connections: Annotated[Whole, Field(ge=1, le=65_536)] = 2048
     """Open connections of agents, over all doors; the next one is refused."""

@@ -133,6 +133,10 @@ class Marks:
         )
 
 
+EARLY = "early"
+"""Said of a write that is still under way, which may be before its first byte; the header says `unknown`."""
+
+
 def happened(dispatched: str, title: str) -> str:
     """
     Return the first sentence of an answer of ours: whether anything happened at the upstream.
@@ -141,6 +145,7 @@ def happened(dispatched: str, title: str) -> str:
         "no": f"Nothing was sent to {title}.",
         "yes": f"The request WAS sent to {title}.",
         "unknown": f"The request WAS sent to {title}; we do not know if it took effect.",
+        EARLY: f"The request may have been sent to {title}; we do not know yet if it took effect.",
     }[dispatched]
 
 
@@ -150,8 +155,9 @@ def refusal(refuse: Refuse, call: str, dialect: Dialect | None, *, dispatched: s
     """
     title = dialect.title if dialect else "the upstream"
     status = STATUS[refuse.reason]
-    outcome = {"no": "denied", "yes": "executed", "unknown": "unknown"}[dispatched]
     sentences = (happened(dispatched, title), refuse.detail, SENTENCES[refuse.reason])
+    dispatched = "unknown" if dispatched == EARLY else dispatched
+    outcome = {"no": "denied", "yes": "executed", "unknown": "unknown"}[dispatched]
     details = {"reason": str(refuse.reason), "call": call, "dispatched": dispatched, **dict(refuse.details)}
     message = " ".join(sentence for sentence in sentences if sentence)
     media_type, body = render_error(dialect, status, str(refuse.reason), message, details)

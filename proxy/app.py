@@ -52,6 +52,7 @@ def open_ledger(
         config_hash=configuration.version,
         software=version("breakwater"),
         new_epoch=new_epoch,
+        answer_bytes_max=configuration.settings.limits.answer_bytes_max,
     )
     keys = Keys()
     for key in ledger.recovered.keys:

@@ -19,7 +19,7 @@ from breakers.store.protocol import HeldRead, HeldWrite, Stale
 from breakers.verdict import Ask, Forward, Reason, Refuse
 from proxy import classify
 from proxy.account import Account
-from proxy.answer import STATUS, Answer, Streamed, Whole, read_failed, read_headers, refusal, written
+from proxy.answer import EARLY, STATUS, Answer, Streamed, Whole, read_failed, read_headers, refusal, written
 from proxy.canonical.bodies import admit_body, parse_body
 from proxy.errors import LedgerUnavailable, OutcomeUnrecorded, Refused
 from proxy.forward import Reading
@@ -65,6 +65,10 @@ async def _judged(call: Call, inbound: Inbound, account: Account, rooms: Rooms) 
                     facts = facts.with_looks(await look(call, reads, rooms))
             case Refuse() as no:
                 return await _decline(inbound, call.caller, no, call, rooms)
+            case Forward() if rooms.stopping and call.operation.writes:
+                # What was being judged when the stop began would join what the stop is waiting for.
+                late = Refuse(Reason.STOPPING, "reserve", "It is shutting down.")
+                return await _decline(inbound, call.caller, late, call, rooms)
             case Forward() as go:
                 trail.verdict = "forward"
                 with trail.stage("reserve"):
@@ -89,10 +93,7 @@ async def _finish(held: HeldWrite, inbound: Inbound, account: Account, rooms: Ro
     patience_s = max(0.0, call.deadline_ms / 1000 - trail.total_us() / 1_000_000)
     await asyncio.wait({task}, timeout=patience_s)
     if not task.done():
-        detail = "It is still under way; its end will be on record. Do not re-issue it in any form."
-        late = Refuse(Reason.OUTCOME_UNKNOWN, "forward", detail)
-        _undelivered(call, rooms)
-        return refusal(late, call.id, account.dialect, dispatched="unknown")
+        return await _answer_early(call, account, rooms)
     try:
         answer = task.result()
         if _hung_up(inbound):
@@ -107,6 +108,18 @@ async def _finish(held: HeldWrite, inbound: Inbound, account: Account, rooms: Ro
     except Exception:  # the write may have left, so nothing here may claim that it did not
         lost = Refuse(Reason.OUTCOME_UNKNOWN, "forward", "Breakwater failed while it was under way.")
         return refusal(lost, call.id, account.dialect, dispatched="unknown")
+
+
+async def _answer_early(call: Call, account: Account, rooms: Rooms) -> Answer:
+    """
+    Tell a caller who does not wait any longer that the write is under way, and have on record that it was told so.
+    """
+    late = Refuse(Reason.OUTCOME_UNKNOWN, "forward", "It is still under way; its end will be on record.")
+    answer = refusal(late, call.id, account.dialect, dispatched=EARLY)
+    # Whatever cannot be recorded any more, the write may have been sent: this must not turn into a refusal.
+    with contextlib.suppress(LedgerUnavailable):
+        await rooms.ledger.answered_early(call, answer)
+    return answer
 
 
 def _hung_up(inbound: Inbound) -> bool:

@@ -23,6 +23,7 @@ from breakers.store.protocol import (
     Reservation,
     Stale,
     WritesChanged,
+    opened_by,
 )
 from breakers.verdict import Forward
 
@@ -140,17 +141,3 @@ class MemoryStore:
         if stopped is not self._stopped:
             self._generation += 1
         self._epoch, self._stopped = event.epoch, stopped
-
-
-def opened_by(call: Call) -> IntentOpened:
-    """
-    Return the event that says that a write's intent is durable.
-    """
-    return IntentOpened(
-        intent=call.id,
-        api=call.api,
-        operation=call.operation.spec.name,
-        agent=call.caller.agent,
-        task=call.caller.task,
-        at=call.at,
-    )

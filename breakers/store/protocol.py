@@ -58,6 +58,20 @@ class IntentOpened:
     at: datetime
 
 
+def opened_by(call: Call) -> IntentOpened:
+    """
+    Return the event that says that a write's intent is durable.
+    """
+    return IntentOpened(
+        intent=call.id,
+        api=call.api,
+        operation=call.operation.spec.name,
+        agent=call.caller.agent,
+        task=call.caller.task,
+        at=call.at,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class IntentEnded:
     """

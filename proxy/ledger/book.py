@@ -13,17 +13,16 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 from breakers.call import Call, Outcome
-from breakers.store.protocol import HeldRead, HeldWrite, IntentOpened
+from breakers.store.protocol import HeldRead, HeldWrite, IntentOpened, opened_by
 from breakers.verdict import Reason
 from config.settings import LedgerSettings
 from proxy.clock import Clock, Randomness
 from proxy.errors import LedgerUnavailable, OutcomeUnrecorded
 from proxy.ledger import records
-from proxy.ledger.blobs import OPENER_BYTES, Capture, Digest, Kept
+from proxy.ledger.blobs import OPENER_BYTES, Capture
 from proxy.ledger.disk import Disk
 from proxy.ledger.drafts import Draft, checked, system
 from proxy.ledger.keyring import KeyRing
@@ -42,6 +41,9 @@ __all__ = ["READ_BYTES_KEPT", "Capture", "Declined", "Delivered", "Entry", "Inte
 
 READ_BYTES_KEPT = 64 * 1024
 """Of a read's answer; what is larger is on record by its length and digest."""
+
+WRITE_BYTES_KEPT = 1024 * 1024
+"""Of a write's answer, where nobody says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,15 @@ class Ledger:
     """
 
     def __init__(
-        self, state: State, *, folder: Path, settings: LedgerSettings, clock: Clock, randomness: Randomness, disk: Disk
+        self,
+        state: State,
+        *,
+        folder: Path,
+        settings: LedgerSettings,
+        clock: Clock,
+        randomness: Randomness,
+        disk: Disk,
+        answer_bytes_max: int = WRITE_BYTES_KEPT,
     ) -> None:
         self._state, self._settings, self._clock, self._randomness = state, settings, clock, randomness
         self._disk = disk
@@ -97,6 +107,7 @@ class Ledger:
             bytes_max=settings.batch_max_bytes,
             pending_max=settings.max_pending,
         )
+        self._answer_bytes_max = answer_bytes_max
         self._tally = Tally(clock.monotonic())
         self._timer: asyncio.TimerHandle | None = None
         self._started = False
@@ -118,6 +129,7 @@ class Ledger:
         config_hash: str,
         software: str,
         new_epoch: str | None = None,
+        answer_bytes_max: int = WRITE_BYTES_KEPT,
     ) -> Ledger:
         """
         Lock a state folder and open its ledger, making what is missing and recovering what a crash left.
@@ -134,7 +146,15 @@ class Ledger:
             software=software,
             new_epoch=new_epoch,
         )
-        return cls(state, folder=folder, settings=settings, clock=clock, randomness=randomness, disk=disk)
+        return cls(
+            state,
+            folder=folder,
+            settings=settings,
+            clock=clock,
+            randomness=randomness,
+            disk=disk,
+            answer_bytes_max=answer_bytes_max,
+        )
 
     @property
     def state(self) -> WriterState:
@@ -235,15 +255,7 @@ class Ledger:
         draft = records.intent(held, wire, self.ring, self._randomness(OPENER_BYTES))
         written = await self._durable(draft, Rank.WRITE)
         call = held.go.call
-        opened = IntentOpened(
-            intent=call.id,
-            api=call.api,
-            operation=call.operation.spec.name,
-            agent=call.caller.agent,
-            task=call.caller.task,
-            at=call.at,
-        )
-        return Intent(held, written.index, written.leaf_hash, wire, opened)
+        return Intent(held, written.index, written.leaf_hash, wire, opened_by(call))
 
     async def conclude(self, intent: Intent, outcome: Outcome, shown: Shown) -> Entry:
         """
@@ -251,9 +263,9 @@ class Ledger:
 
         Raise `OutcomeUnrecorded` where that could not be made durable: nobody may be told how it ended.
         """
-        call = intent.held.go.call
+        call, kept_max = intent.held.go.call, self._answer_bytes_max
         try:
-            return await self._entry(records.write_outcome(call, intent.index, outcome, shown), Rank.END)
+            return await self._entry(records.write_outcome(call, intent.index, outcome, shown, kept_max), Rank.END)
         except LedgerUnavailable as unavailable:
             raise OutcomeUnrecorded(str(unavailable)) from unavailable
 
@@ -284,9 +296,14 @@ class Ledger:
         """
         Record a read that a judgement asked for; it is durable before the intent that follows from it.
         """
-        large = len(body) > READ_BYTES_KEPT
-        payload = Digest(len(body), sha256(body).digest()) if large else Kept(body)
+        payload = records.kept(body, READ_BYTES_KEPT)
         self._note(records.subject_read(call, operation, outcome, payload))
+
+    async def answered_early(self, call: Call, shown: Shown) -> None:
+        """
+        Record what an agent is told of a write that has not ended.
+        """
+        await self._durable(records.answered_early(call, shown), Rank.END)
 
     def delivery_aborted(self, call: Call, delivered: int) -> None:
         """

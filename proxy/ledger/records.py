@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Protocol
 
 from breakers.call import Call, Caller, Outcome, Request
@@ -205,10 +206,10 @@ def _answer_part(name: str, call: Call, payload: Payload, media_type: str | None
     Return the part of an answer, without what is never stored.
     """
     if isinstance(payload, Kept):
-        kept = Kept(LeftOut(call.operation.spec.never_store).text(payload.data))
-        if kept.data is not payload.data:
+        without = Kept(LeftOut(call.operation.spec.never_store).text(payload.data))
+        if without.data is not payload.data:
             more = {**more, "cut": True}
-        payload = kept
+        payload = without
     return Part(name, payload, present({**more, "ct": _essence(media_type)}))
 
 
@@ -216,21 +217,29 @@ def _media_type(headers: tuple[tuple[str, str], ...]) -> str | None:
     return next((value for name, value in headers if name.lower() == "content-type"), None)
 
 
-def write_outcome(call: Call, intent_index: int, outcome: Outcome, shown: Shown) -> Draft:
+def write_outcome(call: Call, intent_index: int, outcome: Outcome, shown: Shown, kept_max: int) -> Draft:
     """
-    Return the record that must be durable before a write's answer is shown.
+    Return the record that must be durable before a write's answer is shown; bodies beyond `kept_max` by their digest.
     """
     fields: dict[str, object] = {**_ended(outcome), "intent": intent_index}
     parts: list[Part] = []
     answered = outcome.status is not None
     if answered:
-        parts.append(_answer_part("resp", call, Kept(outcome.body), _media_type(outcome.headers), _came(outcome)))
+        body = kept(outcome.body, kept_max)
+        parts.append(_answer_part("resp", call, body, _media_type(outcome.headers), _came(outcome)))
     if answered and shown.body == outcome.body:
         fields["seen"] = {"same": True, "st": shown.status}
     else:
         said = {"st": shown.status}
-        parts.append(_answer_part("seen", call, Kept(shown.body), _media_type(shown.headers), said))
+        parts.append(_answer_part("seen", call, kept(shown.body, kept_max), _media_type(shown.headers), said))
     return _call_draft("call.outcome", call, fields, tuple(parts))
+
+
+def kept(body: bytes, kept_max: int) -> Payload:
+    """
+    Return a body as a payload: itself, or where it is larger than `kept_max` its length and digest.
+    """
+    return Kept(body) if len(body) <= kept_max else Digest(len(body), sha256(body).digest())
 
 
 def _came(outcome: Outcome) -> dict[str, object]:
@@ -295,6 +304,15 @@ def refusal(declined: Declined, ring: KeyRing) -> Draft:
         parts = (_request_part(request, spec, extra),)
     task, actor = declined.caller.task, _actor(declined.caller)
     return Draft("call.decision", task, fields, declined.call, actor, parts=parts)
+
+
+def answered_early(call: Call, shown: Shown) -> Draft:
+    """
+    Return the record of what an agent was told of a write before the write had ended.
+    """
+    part = _answer_part("seen", call, Kept(shown.body), _media_type(shown.headers), {"st": shown.status})
+    fields = {"bytes": 0, "complete": False, "early": True, "st": shown.status}
+    return _call_draft("call.delivery", call, fields, (part,))
 
 
 def delivery_aborted(call: Call, delivered: int) -> Draft:

@@ -50,6 +50,8 @@ def result(entry: Mapping[str, Any]) -> str:
             status = entry.get("st")
             answer = f"status {status}" if status is not None else str(entry.get("err", {}).get("class", "no answer"))
             return f"{entry['eff']}, sent {entry['sent']}, {answer}, {entry['up_ms']} ms"
+        case "call.delivery" if entry.get("early"):
+            return f"the caller did not wait: told status {entry['st']}, still under way"
         case "call.delivery":
             return f"cut off after {entry['bytes']} bytes"
         case "edge.refused" | "agent.refused":

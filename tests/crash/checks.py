@@ -18,6 +18,7 @@ from proxy.ledger.read import Payloads, Record, last_records
 from tests.crash.load import Said, Seen
 from tests.crash.record import Log, read_log
 from tests.crash.site import Site
+from tests.crash.waiting import until
 
 Entry = Mapping[str, Any]
 
@@ -131,6 +132,7 @@ def answers_on_record(now: Standing) -> Counter[str]:
         else:
             _answer(now, seen, records)
             counted[f"answers {seen.outcome}"] += 1
+            counted["answers early"] += any(entry.get("early") for entry in records)
     return counted
 
 
@@ -149,6 +151,11 @@ def _refusal(seen: Seen, records: list[Entry]) -> None:
 def _answer(now: Standing, seen: Seen, records: list[Entry]) -> None:
     intents = [entry for entry in records if entry["k"] == "call.intent"]
     assert len(intents) == 1, f"{seen} has {len(intents)} intents on record"
+    early = [entry for entry in records if entry.get("early")]
+    if early:
+        assert [entry["st"] for entry in early] == [seen.status], (seen, early)
+        assert seen.body in {None, now.sealed[early[0]["i"]]["seen"]}, seen
+        return
     outcome = now.outcomes.get(intents[0]["i"])
     assert outcome is not None, f"{seen} was answered before its outcome was on record"
     assert outcome["seen"]["st"] == seen.status, (seen, outcome)
@@ -211,6 +218,6 @@ async def doubts_shown(now: Standing) -> None:
     assert len(status["in_doubt"]) == len(doubt)
     assert await now.site.metric("breakwater_unknown_outcomes_open") == len(doubt)
     assert now.site.child is not None
-    starts = [line["pid"] for line in now.site.events("ready")]
-    assert starts[-1] == now.site.child.pid
-    assert {line["intent"] for line in now.site.events("in-doubt")} >= doubt
+    await until(lambda: bool(now.site.events("ready")))
+    assert [line["pid"] for line in now.site.events("ready")] == [now.site.child.pid]
+    assert Counter(line["intent"] for line in now.site.events("in-doubt")) == Counter(doubt)

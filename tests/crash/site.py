@@ -64,6 +64,7 @@ class Site:
             "timeouts": dict(timeouts or {}),
         }
         self._config.write_text(json.dumps(document))
+        self._log_from = 0
         self.keys: list[str] = []
         self.doors: Mapping[str, str] = {}
         self.child: Child | None = None
@@ -74,6 +75,7 @@ class Site:
         Fork `serve`, without waiting for anything.
         """
         argv = ["--config", str(self._config), "serve"]
+        self._log_from = self.log.stat().st_size if self.log.exists() else 0
         self.child = await self._forker.fork(argv, self._environ, self.log, self.hook)
         return self.child
 
@@ -142,11 +144,11 @@ class Site:
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """
-        Return the log's lines of one event, of every process so far.
+        Return the newest process's log lines of one event.
         """
         found = []
-        for line in self.log.read_text().splitlines():
-            # A kill may cut the last line of a process.
+        for line in self.log.read_bytes()[self._log_from :].splitlines():
+            # A kill may cut the last line.
             with contextlib.suppress(ValueError):
                 found.append(json.loads(line))
         return [line for line in found if line.get("event") == name]

@@ -11,7 +11,8 @@ from loadtest.upstreams.stripe import Fault, HangUp, StripeSandbox
 from tests.crash.checks import kept
 from tests.crash.record import read_log, torn_files
 from tests.crash.site import Site
-from tests.gaps.client import until, write
+from tests.crash.waiting import until
+from tests.gaps.client import write
 
 INTENT, OUTCOME, NAMED = "call.intent", "call.outcome", "recovery.opened"
 
@@ -103,8 +104,8 @@ async def starts_again(site: Site, *, doubt: bool) -> None:
     status = await site.admin("GET", "/v1/status")
     assert len(status["in_doubt"]) == doubt
     assert await site.metric("breakwater_unknown_outcomes_open") == doubt
-    shown = [line["intent"] for line in site.events("in-doubt")]
-    assert shown == 2 * [intent["intent"] for intent in status["in_doubt"]]
+    await until(lambda: bool(site.events("ready")))
+    assert [line["intent"] for line in site.events("in-doubt")] == [intent["intent"] for intent in status["in_doubt"]]
     assert await site.verified() == 0
 
 

@@ -10,7 +10,8 @@ import pytest
 from loadtest.upstreams.stripe import Fault, StripeSandbox
 from tests.crash.record import read_log
 from tests.crash.site import Site
-from tests.gaps.client import until, write
+from tests.crash.waiting import until
+from tests.gaps.client import write
 
 pytestmark = pytest.mark.slow
 

@@ -193,7 +193,7 @@ def intents(world: World, ends: list[Applied | None]) -> MemoryDisk:
     for number, applied in enumerate(ends, 1):
         (where,) = commit_now(ledger, records.intent(write(number), wire(), ledger.ring, b"r" * 32))
         if applied is not None:
-            commit_now(ledger, records.write_outcome(a_call(number), where.index, outcome(applied), Answered()))
+            commit_now(ledger, records.write_outcome(a_call(number), where.index, outcome(applied), Answered(), 1024))
     disk: MemoryDisk = world.disk.after_kill()
     return disk
 

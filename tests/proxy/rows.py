@@ -15,6 +15,7 @@ from tests.proxy.road import Headers
 
 NOTHING = "Nothing was sent to Stripe."
 SENT = "The request WAS sent to Stripe."
+EARLY = "The request may have been sent to Stripe; we do not know yet if it took effect."
 DOUBT = "The request WAS sent to Stripe; we do not know if it took effect."
 
 UNKNOWN_KEY = "bwk_aaaaaaaa_" + "b" * 52

@@ -15,7 +15,7 @@ from loadtest.upstreams.stripe import StripeSandbox
 from loadtest.upstreams.stripe.faults import Fault
 from proxy.inflight import InFlight
 from tests.proxy.road import SECRET, Road, call_of, first_sentence, marks, road, soon
-from tests.proxy.rows import CREATE, DOUBT, FORM
+from tests.proxy.rows import CREATE, EARLY, FORM
 from tests.proxy.scripted import scripted
 from tests.wire.client import Connection
 
@@ -57,7 +57,7 @@ async def test_deadline(stand: Stand) -> None:
     stand.sandbox.faults.add(Fault(held=True))
     late = await stand.road.ask("POST", "/v1/customers", form=CREATE, headers=SHORT)
     assert marks(late) == (424, "unknown", "unknown", "forward:outcome-unknown")
-    assert first_sentence(late.json["error"]["message"]) == DOUBT
+    assert first_sentence(late.json["error"]["message"]) == EARLY
     assert "still under way" in late.json["error"]["message"]
     assert late.header("Retry-After") is None
     assert (await stand.road.kinds(call_of(late)))[0] == "call.intent"
