@@ -35,6 +35,9 @@ def amount_moved(operation: Operation, facts: Facts, exponents: Mapping[str, int
     declared = operation.spec.amount
     if declared is None:
         return _unbounded(f"How much `{operation.spec.name}` moves is not known here.")
+    for name in declared.unbounded_by:
+        if any(True for _ in reading(name).found(operation)):
+            return _unbounded(f"With `{name}` it is not certain what bounds this; leave it out.")
     amount = _stated_amount(declared, operation)
     if isinstance(amount, Refuse):
         return amount

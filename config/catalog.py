@@ -87,12 +87,14 @@ class Amount:
     """
     Which arguments say how much money an operation moves: `argument` in the currency's minor unit, and `currency`.
 
-    `currency` is None where what the request says of it does not decide, so that only a subject read can tell.
+    `currency` is None where what the request says of it does not decide, so that only a subject read can tell. With an
+    argument of `unbounded_by` present nothing that is known here bounds the amount.
     """
 
     argument: str
     currency: str | None = None
     place: Place = Place.BODY
+    unbounded_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

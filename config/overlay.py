@@ -26,11 +26,14 @@ Term = Annotated[str, Field(pattern=r"^[+-](/[^/]+)+$")]
 class WrittenAmount(Model):
     """
     The arguments that say how much: the amount in minor units, and its currency where the request's word decides.
+
+    `unbounded_by` names those whose presence makes the bound uncertain: a call with one never passes a limit.
     """
 
     argument: str
     currency: str | None = None
     place: Place = Field(default=Place.BODY, strict=False)
+    unbounded_by: tuple[str, ...] = Field(default=(), strict=False)
 
 
 class WrittenSubject(Model):

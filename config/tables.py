@@ -146,7 +146,9 @@ class _Joining:
         rows = [self._rows[name] for name in group]
         arguments = self._arguments(rows)
         written = curated.amount
-        amount = Amount(written.argument, written.currency, written.place) if written else None
+        amount = None
+        if written:
+            amount = Amount(written.argument, written.currency, written.place, written.unbounded_by)
         if amount is not None:
             self._check_amount(group, amount, arguments)
         effect = max((row.effect for row in rows), key=_GRAVITY.index)
@@ -191,7 +193,7 @@ class _Joining:
         return MappingProxyType(found)
 
     def _check_amount(self, group: Group, amount: Amount, arguments: Mapping[tuple[Place, str], Argument]) -> None:
-        for name in filter(None, (amount.argument, amount.currency)):
+        for name in filter(None, (amount.argument, amount.currency, *amount.unbounded_by)):
             if (amount.place, name) not in arguments:
                 raise self._fault(group[0], f"it has no {amount.place} argument `{name}`", _like(name, arguments))
         if arguments[amount.place, amount.argument].kind is not Kind.INTEGER:

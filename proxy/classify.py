@@ -145,6 +145,11 @@ class _Typing:
                 Reason.ARGUMENT_UNDECLARED,
                 f"The request has more than {UNDECLARED_MAX} arguments that `{self.spec.name}` does not declare.",
             )
+        bare, bracket, _ = name.partition("[")
+        if bracket and self.style != BRACKET and place is Place.QUERY and (place, bare) in self.spec.arguments:
+            raise Refused(
+                Reason.QUERY_MALFORMED, f"Some servers would read `{spelled(name)}` as `{spelled(bare)}`; send that."
+            )
         for_body = place is Place.QUERY and (Place.BODY, name) in self.spec.arguments
         if for_body and self.spec.effect is not Effect.READ:
             raise Refused(

@@ -21,6 +21,7 @@ from proxy import classify
 from proxy.account import Account
 from proxy.answer import EARLY, STATUS, Answer, Streamed, Whole, read_failed, read_headers, refusal, written
 from proxy.canonical.bodies import admit_body, parse_body
+from proxy.canonical.credentials import holds_key
 from proxy.errors import LedgerUnavailable, OutcomeUnrecorded, Refused
 from proxy.forward import Reading
 from proxy.identify import identify
@@ -242,6 +243,8 @@ async def _recognised(inbound: Inbound, caller: Caller, account: Account, rooms:
         admit_body(match.spec, head)
         bytes_max = match.spec.body_bytes_max or rooms.settings.limits.body_bytes_max
         data = await inbound.body(bytes_max, timeouts.request_body_s)
+        if holds_key(data.decode("latin-1")):
+            raise Refused(Reason.BODY_MALFORMED, "The body holds a Breakwater key, which would be sent to the API.")
         media_type, body = parse_body(match.spec, head, data)
         operation = classify.type_arguments(match, inbound.target.query, body, account.dialect.style)
     except Refused as no:

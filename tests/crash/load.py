@@ -130,7 +130,7 @@ class Load:
         if sent == "write":
             self._said.writes.add(name)
             # Some do not wait for what may take longer.
-            headers |= {"Breakwater-Deadline-Ms": "20"} if name.endswith("3") else {}
+            headers |= {"Breakwater-Deadline-Ms": "5"} if name.endswith("3") else {}
         url = self._site.doors["stripe"] + path
         async with session.request(method, url, data=urlencode(form or {}) or None, headers=headers) as answer:
             ours = {n.lower().removeprefix("breakwater-"): v for n, v in answer.headers.items()}

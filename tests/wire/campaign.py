@@ -120,10 +120,9 @@ def _fate(answers: Sequence[Answer]) -> str:
 
 
 async def _faults(stand: Stand, run: Run, received: list[Received]) -> list[str]:
-    judged, until = judgements(stand.breakwater.state), time.monotonic() + RECORDED_S
-    while any(f"req_{one.serial}" not in judged for one in received) and time.monotonic() < until:
+    ids, until = {f"req_{one.serial}" for one in received}, time.monotonic() + RECORDED_S
+    while (judged := judgements(stand.breakwater.state, ids)).keys() < ids and time.monotonic() < until:
         await asyncio.sleep(_STEP_S)
-        judged = judgements(stand.breakwater.state)
     calls = {answer.header("Breakwater-Call"): index for index, answers in run.answers.items() for answer in answers}
     faults = []
     for one in received:

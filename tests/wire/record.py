@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,9 +33,9 @@ class Judged:
     document: Mapping[str, Any]
 
 
-def judgements(state: Path) -> dict[str, Judged]:
+def judgements(state: Path, wanted: Container[str] | None = None) -> dict[str, Judged]:
     """
-    Return every call that reached the upstream, by the upstream's id of it.
+    Return the calls that reached the upstream, by the upstream's id of them: all, or those that are wanted.
     """
     disk = RealDisk()
     records = [one for one in last_records(disk, ledger_in(disk, state), sys.maxsize) if one.entry.get("call")]
@@ -43,6 +43,7 @@ def judgements(state: Path) -> dict[str, Judged]:
     try:
         requests = {one.entry["call"]: one for one in records if "req" in one.entry}
         outcomes = [one for one in records if one.kind == "call.outcome" and one.entry.get("rid")]
+        outcomes = [one for one in outcomes if wanted is None or one.entry["rid"] in wanted]
         return {str(one.entry["rid"]): _judged(requests[one.entry["call"]], payloads) for one in outcomes}
     finally:
         payloads.close()
