@@ -157,7 +157,6 @@ class Health(StrEnum):
     OK = "ok"
     FAIL = "fail"
     FAIL_LOCAL = "fail_local"
-    SLOW = "slow"
     THROTTLE = "throttle"
     IGNORE = "ignore"
 
@@ -190,7 +189,6 @@ class Fault(StrEnum):
     UNRESOLVED = "unresolved"
     CONNECT = "connect"
     TLS = "tls"
-    POOL = "pool"
     STOPPED = "stopped"
     RESET = "reset"
     TIMEOUT = "timeout"

@@ -10,7 +10,7 @@ A dialect may only make a row stricter, or say how its vendor spells what a stat
 
 | a write's result | effect | health | retry |
 |---|---|---|---|
-| nothing was sent | NOT_APPLIED | FAIL_LOCAL (our own pool or stop: IGNORE) | SAFE (stopped: NEVER) |
+| nothing was sent | NOT_APPLIED | FAIL_LOCAL (our own stop: IGNORE) | SAFE (stopped: NEVER) |
 | sent, no answer | UNKNOWN | FAIL | SAME_KEY_ONLY |
 | 2xx | APPLIED | OK (not whole: FAIL) | NEVER |
 | 301 307 308 | NOT_APPLIED | IGNORE | NEVER |
@@ -57,7 +57,7 @@ _BY_STATUS: Mapping[int, Judged] = MappingProxyType(
 )
 _BY_CLASS: Mapping[int, Judged] = MappingProxyType({2: _APPLIED, 3: _UNCERTAIN, 4: _UNCERTAIN, 5: _DOUBTFUL})
 
-_UNSENT_HEALTH: Mapping[Fault, Health] = MappingProxyType({Fault.POOL: Health.IGNORE, Fault.STOPPED: Health.IGNORE})
+_UNSENT_HEALTH: Mapping[Fault, Health] = MappingProxyType({Fault.STOPPED: Health.IGNORE})
 
 
 def judge_result(

@@ -35,7 +35,6 @@ class Reason(StrEnum):
     HEAD_TOO_LARGE = "head-too-large"
     BODY_TOO_LARGE = "body-too-large"
     BODY_TOO_SLOW = "body-too-slow"
-    LENGTH_REQUIRED = "length-required"
     MEDIA_TYPE_UNSUPPORTED = "media-type-unsupported"
     KEY_MISSING = "key-missing"
     KEY_UNKNOWN = "key-unknown"
@@ -57,7 +56,6 @@ class Reason(StrEnum):
     UPSTREAM_UNREACHABLE = "upstream-unreachable"
     UPSTREAM_TIMEOUT = "upstream-timeout"
     UPSTREAM_MALFORMED = "upstream-malformed"
-    STORE_UNAVAILABLE = "store-unavailable"
     LEDGER_UNAVAILABLE = "ledger-unavailable"
     STOPPING = "stopping"
     INTERNAL = "internal"
@@ -88,9 +86,6 @@ SENTENCES: Mapping[Reason, str] = MappingProxyType(
         Reason.HEAD_TOO_LARGE: "The request's head is larger than is accepted; send fewer or shorter headers.",
         Reason.BODY_TOO_LARGE: "The request's body is larger than this operation accepts here; send less at once.",
         Reason.BODY_TOO_SLOW: "The request's body did not arrive in time; send it again, faster or smaller.",
-        Reason.LENGTH_REQUIRED: (
-            "The request has a body whose length is not stated in a way that is accepted; send a Content-Length."
-        ),
         Reason.MEDIA_TYPE_UNSUPPORTED: (
             "This operation does not take a body of this media type or encoding; use the one that the API "
             "documents, uncompressed."
@@ -144,7 +139,6 @@ SENTENCES: Mapping[Reason, str] = MappingProxyType(
             "The API's answer could not be read; read the object to see its state before anything else, and tell "
             "an operator if it stays so."
         ),
-        Reason.STORE_UNAVAILABLE: "The state that this request must be judged by is not available; try again later.",
         Reason.LEDGER_UNAVAILABLE: (
             "The request cannot be recorded at the moment, and nothing passes unrecorded; try again later."
         ),

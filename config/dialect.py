@@ -12,6 +12,7 @@ can only say more than its status does; without one an answer means what its sta
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
@@ -168,7 +169,7 @@ class Dialect(Model):
         default_factory=dict
     )
 
-    @property
+    @cached_property
     def shown_headers(self) -> frozenset[str]:
         """
         Return the headers of an answer that may be shown beyond those that describe any answer.

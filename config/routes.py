@@ -197,13 +197,6 @@ class Catalog:
         path = dict(zip(leaf.names, values, strict=True))
         return Match(leaf.spec, path | {name: segments[place] for name, place in leaf.also})
 
-    def methods(self, base: str, segments: tuple[str, ...]) -> frozenset[str]:
-        """
-        Return the methods for which this path is an operation.
-        """
-        known = {method for at, method in self._roots if at == base}
-        return frozenset(method for method in known if self.match(base, method, segments))
-
     def refused(self, segments: tuple[str, ...]) -> str | None:
         """
         Return why a path that is no operation never will be one here, where the dialect says so.

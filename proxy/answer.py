@@ -30,7 +30,6 @@ STATUS: Mapping[Reason, int] = MappingProxyType(
         Reason.HEAD_TOO_LARGE: 431,
         Reason.BODY_TOO_LARGE: 413,
         Reason.BODY_TOO_SLOW: 400,
-        Reason.LENGTH_REQUIRED: 400,
         Reason.MEDIA_TYPE_UNSUPPORTED: 415,
         Reason.KEY_MISSING: 401,
         Reason.KEY_UNKNOWN: 401,
@@ -50,7 +49,6 @@ STATUS: Mapping[Reason, int] = MappingProxyType(
         Reason.UPSTREAM_UNREACHABLE: 503,
         Reason.UPSTREAM_TIMEOUT: 504,
         Reason.UPSTREAM_MALFORMED: 502,
-        Reason.STORE_UNAVAILABLE: 503,
         Reason.LEDGER_UNAVAILABLE: 503,
         Reason.STOPPING: 503,
         Reason.INTERNAL: 500,
@@ -61,7 +59,6 @@ RETRY_AFTER_S: Mapping[Reason, int] = MappingProxyType(
     {
         Reason.UNSETTLED_STATE: 1,
         Reason.UPSTREAM_UNREACHABLE: 1,
-        Reason.STORE_UNAVAILABLE: 2,
         Reason.LEDGER_UNAVAILABLE: 2,
         Reason.STOPPING: 5,
     }

@@ -22,6 +22,9 @@ from config.settings import Timeouts
 from proxy.errors import AddressRefused, Broken
 from proxy.wire import Wire
 
+LARGE_BODY_BYTES = 1024 * 1024
+"""More than this may take longer to leave than an upstream may take to begin its answer."""
+
 FRAMING_HEADERS = (b"content-length", b"transfer-encoding")
 
 
@@ -135,7 +138,7 @@ class Exchange:
         _gate.set(self.gate)
         try:
             async with asyncio.timeout_at(self._within(self._budget.connect_s)) as timer:
-                self.gate.on_passed = lambda: timer.reschedule(self._within(self._budget.first_byte_s))
+                self.gate.on_passed = lambda: timer.reschedule(self._within(self._first_byte_s()))
                 self._answer = await self._request(credential)
         except Exception as error:  # every way to fail is one of ours by the next line
             raise Broken(fault_of(error, passed=self.gate.passed)) from None
@@ -169,6 +172,15 @@ class Exchange:
                 self._answer.release()
                 return
             yield piece
+
+    def _first_byte_s(self) -> float:
+        """
+        Return how long the answer's first byte may take from here, where the request's first byte leaves.
+
+        A body of ordinary size is gone at once; a large one has the whole time, because its last byte is not seen here.
+        """
+        large = len(self._wire.body) > LARGE_BODY_BYTES
+        return self._budget.total_s if large else self._budget.first_byte_s
 
     def _within(self, seconds: float) -> float:
         return min(self._total_at, asyncio.get_running_loop().time() + seconds)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from breakers.call import Call, Request
+from breakers.call import Call, Multipart, Request
 from proxy.account import Account
 from proxy.canonical.bodies import encode_body
 from proxy.canonical.target import encode_target
@@ -36,7 +36,8 @@ class Wires:
         return self._wire(call.request, ((name.lower(), key),) if name else ())
 
     def _wire(self, request: Request, extra: tuple[tuple[str, str], ...]) -> Wire:
-        body, content_type = encode_body(request.body, request.media_type, self._randomness(BOUNDARY_BYTES).hex())
+        boundary = self._randomness(BOUNDARY_BYTES).hex() if isinstance(request.body, Multipart) else ""
+        body, content_type = encode_body(request.body, request.media_type, boundary)
         headers = [*request.headers, *request.redirecting, *extra, ("accept-encoding", "identity")]
         if content_type is not None:
             headers.append(("content-type", content_type))

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from breakers.verdict import Reason
 from proxy.canonical.credentials import holds_key
@@ -87,6 +88,11 @@ class Head:
         return self.chunked or bool(self.content_length)
 
 
+@lru_cache(maxsize=64)
+def _forwarded(dialect_forward: frozenset[str]) -> frozenset[str]:
+    return FORWARDED | {name for name in dialect_forward if may_leave(name)}
+
+
 def canonical_head(
     method: str,
     version: tuple[int, int],
@@ -101,14 +107,15 @@ def canonical_head(
         raise Refused(Reason.VERSION_UNSUPPORTED, "Only HTTP/1.1 and HTTP/1.0 are spoken here.")
     if method not in METHODS:
         raise Refused(Reason.METHOD_NOT_ALLOWED, "The method is not one of GET, HEAD, POST, PUT, PATCH, DELETE.")
-    forwarded = FORWARDED | {name for name in dialect_forward if may_leave(name)}
+    forwarded = _forwarded(dialect_forward)
     fields, dropped = _fields(raw_headers, forwarded | redirecting)
     nominated = {token.strip().lower() for token in fields.get("connection", "").split(",")}
     trace = fields.get("traceparent")
     if trace is not None and not _TRACEPARENT(trace):
         trace = None
     leaving = forwarded - redirecting - nominated - (frozenset() if trace else {"traceparent", "tracestate"})
-    dropped |= {spelled(name) for name in fields if name not in leaving | redirecting | READ}
+    read = leaving | redirecting | READ
+    dropped |= {spelled(name) for name in fields if name not in read}
     host, port = _host(fields)
     return Head(
         method=method,

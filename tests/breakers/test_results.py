@@ -63,7 +63,6 @@ UNSENT = [
     (Fault.REFUSED_ADDRESS, NOT_APPLIED, LOCAL, SAFE),
     (Fault.RESET, NOT_APPLIED, LOCAL, SAFE),
     (Fault.TIMEOUT, NOT_APPLIED, LOCAL, SAFE),
-    (Fault.POOL, NOT_APPLIED, IGNORE, SAFE),
     (Fault.STOPPED, NOT_APPLIED, IGNORE, NEVER),
     (None, NOT_APPLIED, LOCAL, SAFE),
 ]
@@ -73,7 +72,7 @@ UNSENT = [
 @pytest.mark.parametrize("effect", Effect)
 @pytest.mark.parametrize("key", [True, False])
 def test_unsent(effect: Effect, key: bool, fault: Any, applied: Applied, health: Health, retry: Retry) -> None:
-    """What never left changed nothing, whatever it was, and our own pool and stop say nothing of the upstream."""
+    """What never left changed nothing, whatever it was, and our own stop says nothing of the upstream."""
     assert judge(effect, fault=fault, sent=Sent.NO, key=key)[:2] == (applied, health)
     assert judge(Effect.WRITE, fault=fault, sent=Sent.NO, key=key)[2] is retry
 

@@ -176,7 +176,6 @@ def test_other_methods(bundled: tuple[Catalog, Oracle]) -> None:
         said = {method: judge(catalog, oracle, spec.base, method, path) for method in METHODS}
         unknown += list(said.values()).count(None)
         assert said["HEAD"] == said["GET"]
-        assert catalog.methods(spec.base, path) == {method for method, name in said.items() if name}
         assert catalog.match("elsewhere", spec.method, path) is None
     assert unknown > len(catalog.operations)
 

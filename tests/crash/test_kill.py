@@ -163,7 +163,6 @@ async def test_lie_found(tmp_path: Path, forker: Forker, lie: str) -> None:
 
 
 @pytest.mark.torture
-@pytest.mark.timeout(0)
 async def test_many_kills(tmp_path: Path, forker: Forker, figure: Figure, torture_until: float) -> None:
     """The same holds for two hundred kills at moments that nobody chose before."""
     total: Counter[str] = Counter()
@@ -174,4 +173,4 @@ async def test_many_kills(tmp_path: Path, forker: Forker, figure: Figure, tortur
         total += await one_folder(folder, forker, seed, TORTURE_KILLS_A_FOLDER, until=torture_until)
     for name, count in sorted(total.items()):
         figure(f"torture crash {name}", count)
-    assert total["left"] >= total["kills"] * LEFT_MIN / KILLS
+    assert total["left"] >= total["kills"] * LEFT_MIN / KILLS > 0

@@ -60,7 +60,7 @@ async def test_through(door: Door, segments: tuple[str, ...], wanted: tuple[Door
     "segments", [(), ("v1", "customers"), ("shared", "v1"), ("Stripe", "v1"), ("stripe.api",), ("stripe.",)]
 )
 async def test_no_door(segments: tuple[str, ...]) -> None:
-    """A prefix that names no door, the shared one's own name included, leads nowhere, and the answer lists the doors."""
+    """A prefix that names no door, or the shared one itself, leads nowhere, and the refusal lists the doors."""
     with pytest.raises(Refused) as refused:
         through(ALL, segments, DOORS)
     assert refused.value.reason is Reason.DOOR_UNKNOWN

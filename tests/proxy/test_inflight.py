@@ -53,7 +53,7 @@ async def stand(tmp_path: Path) -> AsyncIterator[Stand]:
 
 
 async def test_deadline(stand: Stand) -> None:
-    """A caller whose deadline passes gets 424, never 409, and the write goes on to an end that is recorded as unseen."""
+    """A caller whose deadline passes gets 424, never 409, and the write goes on to an end recorded as unseen."""
     stand.sandbox.faults.add(Fault(held=True))
     late = await stand.road.ask("POST", "/v1/customers", form=CREATE, headers=SHORT)
     assert marks(late) == (424, "unknown", "unknown", "forward:outcome-unknown")

@@ -121,8 +121,8 @@ def _fate(answers: Sequence[Answer]) -> str:
 
 async def _faults(stand: Stand, run: Run, received: list[Received]) -> list[str]:
     ids, until = {f"req_{one.serial}" for one in received}, time.monotonic() + RECORDED_S
-    while (judged := judgements(stand.breakwater.state, ids)).keys() < ids and time.monotonic() < until:
-        await asyncio.sleep(_STEP_S)
+    while (judged := judgements(stand.breakwater.state, ids)).keys() < ids and time.monotonic() < until:  # noqa: ASYNC110
+        await asyncio.sleep(_STEP_S)  # the ledger is another process's: nothing here can be told of it
     calls = {answer.header("Breakwater-Call"): index for index, answers in run.answers.items() for answer in answers}
     faults = []
     for one in received:

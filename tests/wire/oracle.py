@@ -214,7 +214,9 @@ def _named(api: str, route: Route, reading: Reading, said: Mapping[str, Any]) ->
     for place, written in names.items():
         roots = {name.partition("[")[0] if api == "stripe" else name for name in written}
         for root in sorted(roots - route.arguments.get(place, {}).keys()):
-            if not any(one == f"{place}.{root}" or one.startswith(f"{place}.{root}[") for one in found):
+            # The record spells out what a terminal would not print.
+            spelled = {f"{place}.{name}" for name in (root, root.encode("unicode_escape").decode())}
+            if not any(one.partition("[")[0] in spelled or one in spelled for one in found):
                 yield f"{place}.{root} is not declared, and the record names {sorted(found)}"
 
 

@@ -235,7 +235,9 @@ def _field(piece: bytes) -> Field:
     if match is None:
         raise Unparsable("a part's disposition")
     filename = None if match[2] is None else _unescape(match[2])
-    return Field(_unescape(match[1]), filename, named.get("content-type"), data)
+    # A type has no case; its parameters may.
+    kind, mark, parameters = named.get("content-type", "").partition(";")
+    return Field(_unescape(match[1]), filename, kind.lower() + mark + parameters or None, data)
 
 
 def _unescape(text: str) -> str:
