@@ -69,7 +69,7 @@ ALLOWED = "allowed"
 """The decision on an answer that is the upstream's own."""
 
 
-async def nobody_minds() -> None:
+def nobody_minds() -> None:
     """
     Do nothing about an answer that was not delivered.
     """
@@ -78,13 +78,13 @@ async def nobody_minds() -> None:
 @dataclass(frozen=True, slots=True)
 class Whole:
     """
-    An answer whose body is at hand; `on_broken` is awaited where it could not be delivered.
+    An answer whose body is at hand; `on_broken` is called where it could not be delivered.
     """
 
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
-    on_broken: Callable[[], Awaitable[None]] = nobody_minds
+    on_broken: Callable[[], None] = nobody_minds
 
 
 @dataclass(slots=True)

@@ -22,6 +22,15 @@ class Door:
     base: str = ""
 
 
+def refuse_other_door(host: str, port: int | None, door: Door, addresses: Mapping[str, str]) -> None:
+    """
+    Raise `Refused` (`door-unknown`) where a request's Host is the address of another door than the one it came through.
+    """
+    for name, url in addresses.items():
+        if name != door.name and url == f"http://{host}:{port}":
+            raise Refused(Reason.DOOR_UNKNOWN, "The Host header names another door than the one this came through.")
+
+
 def through(door: Door, segments: tuple[str, ...], doors: Mapping[str, Door]) -> tuple[Door, tuple[str, ...]]:
     """
     Return the door that a call really came through, and its path without the prefix of the shared port.

@@ -16,10 +16,10 @@ from config.dialect import Dialect
 from proxy.answer import Answer, Whole, refusal
 from proxy.canonical.heads import canonical_head
 from proxy.canonical.target import parse_target
-from proxy.doors import Door, through
+from proxy.doors import Door, refuse_other_door, through
 from proxy.errors import LedgerUnavailable, Refused
 from proxy.inbound import Inbound
-from proxy.listener import malformed
+from proxy.listener import SAID_VERSION, malformed
 from proxy.pipeline import handle
 from proxy.respond import respond
 from proxy.rooms import Rooms
@@ -105,11 +105,16 @@ class Front:
         meant, segments = through(door, target.segments, rooms.doors)
         trail.api, trail.door = meant.api, meant.name
         dialect = rooms.accounts[meant.api].dialect
-        version = (request.version.major, request.version.minor)
+        version = request[SAID_VERSION]
         head = canonical_head(
-            request.method, version, request.raw_headers, dialect.forward_headers, dialect.redirecting_headers
+            request.method,
+            (version.major, version.minor),
+            request.raw_headers,
+            dialect.forward_headers,
+            dialect.redirecting_headers,
         )
         trail.trace = head.trace
+        refuse_other_door(head.host, head.port, door, rooms.addresses)
         if rooms.stopping:
             raise Refused(Reason.STOPPING, "It is shutting down.")
         return Inbound(meant, head, replace(target, segments=segments), request, trail)

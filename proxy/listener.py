@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable
 
-from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+from aiohttp import HttpVersion10, HttpVersion11, StreamReader, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http import RawRequestMessage
+from aiohttp.http_exceptions import BadHttpMethod, HttpProcessingError, LineTooLong
 
 from breakers.verdict import Reason, Refuse
 from config.dialect import Dialect
@@ -29,6 +32,13 @@ LINE_BYTES_MAX = 8190
 
 HEADERS_PARSED_MAX = 256
 """Twice what the canonical head accepts, so that one header too many is refused there, as what it is."""
+
+METHOD_LINE = re.compile(r"b['\"][A-Za-z0-9!#$%&*+.^_`|~-]+ ")
+"""In what the parser says of a request line: a token and a space, so that it is the method that is wrong."""
+
+SPOKEN = frozenset({HttpVersion10, HttpVersion11})
+SAID_VERSION = "breakwater.version"
+"""Under which a request holds the version that its first line named."""
 
 Serve = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -145,10 +155,27 @@ class AgentServer(web.Server):
     """
 
     def __init__(self, serve: Serve, *, crowd: Crowd, on_error: Callable[[BaseException | None, int], Whole]) -> None:
-        super().__init__(serve, handler_cancellation=False)
+        super().__init__(serve, request_factory=self._request, handler_cancellation=False)
         self.crowd = crowd
         self.on_error = on_error
         self._event_loop = asyncio.get_running_loop()
+
+    def _request(
+        self,
+        message: RawRequestMessage,
+        payload: StreamReader,
+        protocol: web.RequestHandler,
+        writer: AbstractStreamWriter,
+        task: asyncio.Task[None],
+    ) -> web.BaseRequest:
+        """
+        Build a request that is answered in a version that is spoken here, whatever version it names.
+        """
+        spoken = message.version if message.version in SPOKEN else HttpVersion11
+        answered_in = message._replace(version=spoken)
+        request = web.BaseRequest(answered_in, payload, protocol, writer, task, self._event_loop)
+        request[SAID_VERSION] = message.version
+        return request
 
     def __call__(self) -> web.RequestHandler:
         """
@@ -161,7 +188,9 @@ def malformed(exc: BaseException | None, status: int, call: str, dialect: Dialec
     """
     Return the answer to a request that aiohttp could not parse, in the shape of its door's API where it has one.
     """
-    if isinstance(exc, LineTooLong):
+    if isinstance(exc, BadHttpMethod) and METHOD_LINE.search(exc.message):
+        no = Refuse(Reason.METHOD_NOT_ALLOWED, "inbound", "The request line begins with another method.")
+    elif isinstance(exc, LineTooLong):
         no = Refuse(Reason.HEAD_TOO_LARGE, "inbound", "A line of the head is too long.")
     elif isinstance(exc, HttpProcessingError) or status == 400:  # aiohttp's own number for both
         no = Refuse(Reason.HEAD_MALFORMED, "inbound", "The request is not well-formed HTTP/1.1.")

@@ -12,6 +12,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from functools import partial
 
 from breakers.call import Call, Caller, Request
 from breakers.decide import decide
@@ -99,7 +101,7 @@ async def _finish(held: HeldWrite, inbound: Inbound, account: Account, rooms: Ro
         answer = task.result()
         if _hung_up(inbound):
             _undelivered(call, rooms)
-        return answer
+        return replace(answer, on_broken=partial(_undelivered, call, rooms))
     except OutcomeUnrecorded:
         lost = Refuse(Reason.OUTCOME_UNKNOWN, "ledger", "Its end could not be recorded. Do not re-issue it.")
         return refusal(lost, call.id, account.dialect, dispatched="unknown")
@@ -137,7 +139,7 @@ def _undelivered(call: Call, rooms: Rooms) -> None:
         rooms.ledger.delivery_aborted(call, 0)
 
 
-async def _carried(held: HeldWrite, account: Account, rooms: Rooms, inbound: Inbound) -> Answer:
+async def _carried(held: HeldWrite, account: Account, rooms: Rooms, inbound: Inbound) -> Whole:
     """
     Carry the write through; where that breaks off, say so and keep it in doubt, whether or not anyone still waits.
     """
@@ -155,7 +157,7 @@ async def _carried(held: HeldWrite, account: Account, rooms: Rooms, inbound: Inb
         raise
 
 
-async def carry_through(held: HeldWrite, account: Account, rooms: Rooms, inbound: Inbound) -> Answer:
+async def carry_through(held: HeldWrite, account: Account, rooms: Rooms, inbound: Inbound) -> Whole:
     """
     Record, send, record, settle: the write's one way, without a branch.
     """

@@ -7,11 +7,14 @@ import asyncio
 from aiohttp import web
 from multidict import CIMultiDict
 
+from breakers.verdict import Reason
 from proxy.answer import ALLOWED, Answer, Streamed, Whole
 from proxy.trail import Trail
 
 DELIVER_WITHIN_S = 30.0
 """A peer that takes longer for one answer has stopped reading."""
+
+CLOSING = frozenset({Reason.HEAD_MALFORMED, Reason.HEAD_TOO_LARGE, Reason.VERSION_UNSUPPORTED})
 
 BODILESS = frozenset({204, 304})
 SERVER = ("server", "breakwater")
@@ -35,9 +38,7 @@ async def respond(request: web.BaseRequest, answer: Answer, trail: Trail) -> web
 async def _respond_whole(request: web.BaseRequest, answer: Whole, trail: Trail) -> web.StreamResponse:
     body = None if answer.status in BODILESS or request.method == "HEAD" else answer.body
     response = web.Response(status=answer.status, headers=CIMultiDict((*answer.headers, SERVER)), body=body)
-    if not request.content.is_eof():
-        # What was not read would be taken for the next request, or swallow it.
-        response.force_close()
+    _close_if_in_doubt(request, response, trail)
     trail.answer_bytes = len(body or b"")
     try:
         async with asyncio.timeout(DELIVER_WITHIN_S):
@@ -45,13 +46,14 @@ async def _respond_whole(request: web.BaseRequest, answer: Whole, trail: Trail) 
             await response.write_eof()
     except (ConnectionError, TimeoutError):
         _break_off(request)
-        await answer.on_broken()
+        answer.on_broken()
         raise ConnectionResetError("the answer did not arrive") from None
     return response
 
 
 async def _respond_stream(request: web.BaseRequest, answer: Streamed, trail: Trail) -> web.StreamResponse:
     response = web.StreamResponse(status=answer.status, headers=CIMultiDict((*answer.headers, SERVER)))
+    _close_if_in_doubt(request, response, trail)
     delivered, complete = 0, False
     try:
         await response.prepare(request)
@@ -70,6 +72,18 @@ async def _respond_stream(request: web.BaseRequest, answer: Streamed, trail: Tra
         raise ConnectionResetError("the answer broke off")
     await response.write_eof()
     return response
+
+
+def _close_if_in_doubt(request: web.BaseRequest, response: web.StreamResponse, trail: Trail) -> None:
+    """
+    Let a connection serve no further request where that request's beginning is in doubt.
+
+    So it is behind a head that was refused as a head, a body that was not read, an upgrade that was not granted, and
+    behind chunks, whose trailers the parser would add to the next request's headers.
+    """
+    doubtful = trail.reason in CLOSING or not request.content.is_eof()
+    if doubtful or "Upgrade" in request.headers or "Transfer-Encoding" in request.headers:
+        response.force_close()
 
 
 def _break_off(request: web.BaseRequest) -> None:

@@ -129,6 +129,7 @@ def request_document(request: Request, left_out: LeftOut, extra: Extra) -> dict[
         "segments": list(request.segments),
         "query": left_out.pairs(request.query),
         "headers": [list(pair) for pair in request.headers],
+        "redirecting": [list(pair) for pair in request.redirecting],
         "media_type": request.media_type,
         "body": _body(request, left_out),
         "dropped": list(request.dropped),
