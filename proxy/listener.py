@@ -12,7 +12,7 @@ import logging
 import re
 from collections.abc import Awaitable, Callable
 
-from aiohttp import HttpVersion10, HttpVersion11, StreamReader, web
+from aiohttp import HttpVersion, HttpVersion10, HttpVersion11, StreamReader, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import BadHttpMethod, HttpProcessingError, LineTooLong
@@ -37,7 +37,7 @@ METHOD_LINE = re.compile(r"b['\"][A-Za-z0-9!#$%&*+.^_`|~-]+ ")
 """In what the parser says of a request line: a token and a space, so that it is the method that is wrong."""
 
 SPOKEN = frozenset({HttpVersion10, HttpVersion11})
-SAID_VERSION = "breakwater.version"
+SAID_VERSION = web.RequestKey("said_version", HttpVersion)
 """Under which a request holds the version that its first line named."""
 
 Serve = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.faults import Unreadable
-from config.faults import CurrencyMismatch
+from config.faults import CurrencyMismatch, Unreadable
 from config.money import DECIMALS_MAX, ISO_EXPONENTS, MICROS_MAX, Money
 
 amounts = st.builds(Money, st.integers(-MICROS_MAX, MICROS_MAX), st.sampled_from(sorted(ISO_EXPONENTS)))

@@ -1,4 +1,4 @@
-"""The admin door: health and metrics for anyone who reaches it, everything else for whoever has the operator's token."""
+"""The admin door: health and metrics for anyone, everything else for whoever has the operator's token."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def documented() -> dict[str, tuple[str, set[str]]]:
     Return the metrics that are promised: their kind and labels.
     """
     text = (ROOT / "docs" / "METRICS.md").read_text()
-    rows = re.findall(r"^\| `(breakwater_\w+)` \| (\w+) \| ([^|]*) \|", text, re.MULTILINE)
+    rows = re.findall(r"^\| `(breakwater_\w+)` \| (\w+) \|([^|]*)\|", text, re.MULTILINE)
     return {name: (kind, set(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
 
 

@@ -92,9 +92,9 @@ async def test_through_the_door(name: str, four: Road, upstream: Scripted) -> No
 
 @pytest.mark.parametrize("name", READS)
 async def test_unparsed(name: str, four: Road) -> None:
-    """What is no HTTP at all is refused at each door in its API's shape, unquoted, and the connection ends."""
+    """What does not parse is refused at each door in its API's shape, unquoted, and the connection ends."""
     connection = await four.connect(DOORS.get(name, name))
-    await connection.send(b"zqxjkv zqxjkv zqxjkv\r\n\r\n")
+    await connection.send(b"GET /zqxjkv HTTP/1.1\r\nHost: a\r\nzqxjkv : b\r\n\r\n")
     no = await connection.answer()
     assert no is not None
     assert (no.status, no.reason) == (400, "head-malformed")
