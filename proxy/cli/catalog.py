@@ -13,6 +13,7 @@ from config.routes import Catalog
 from config.table_file import write_table
 from config.tables import BUNDLED, load_catalog
 from proxy.cli.say import data, table
+from proxy.cli.usage import add_noun
 from proxy.errors import StartRefused
 
 EPILOG = """\
@@ -33,13 +34,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """
     Add the command and its verbs.
     """
-    parser = commands.add_parser(
-        "catalog",
-        help="list, show CATALOG, import FILE",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    verbs = parser.add_subparsers(metavar="VERB", required=True)
+    verbs = add_noun(commands, "catalog", "list, show CATALOG, import FILE", EPILOG)
     listing = verbs.add_parser("list", help="print the bundled catalogues")
     listing.set_defaults(run=list_catalogs)
     showing = verbs.add_parser("show", help="print a catalogue's operations")

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from config.faults import ConfigurationFault
 from config.load import Configuration, load
 from proxy.cli.say import data, error, faults, table
+from proxy.cli.usage import add_command
 
 EPILOG = """\
 examples:
@@ -24,14 +25,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """
     Add the command.
     """
-    parser = commands.add_parser(
-        "check",
-        help="validate the configuration",
-        description="Validate the configuration: every fault, its place, its fix.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.set_defaults(run=run)
+    add_command(commands, "check", "validate the configuration", EPILOG, run)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ import argparse
 from config.load import load
 from proxy.cli.client import find_running
 from proxy.cli.say import data
+from proxy.cli.usage import add_command
 from proxy.errors import StartRefused
 
 EPILOG = """\
@@ -21,13 +22,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """
     Add the command.
     """
-    parser = commands.add_parser(
-        "healthcheck",
-        help="exit 0 when the process is ready (for containers)",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.set_defaults(run=run)
+    add_command(commands, "healthcheck", "exit 0 when the process is ready (for containers)", EPILOG, run)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ from config.load import Configuration, load
 from proxy.app import open_ledger
 from proxy.cli.client import find_running
 from proxy.cli.say import data, table
+from proxy.cli.usage import add_noun
 from proxy.clock import system_randomness
 from proxy.errors import StartRefused
 from proxy.keys import AgentKey, Keys, make_key
@@ -33,10 +34,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """
     Add the command and its verbs.
     """
-    parser = commands.add_parser(
-        "key", help="mint AGENT, list, revoke KID", epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    verbs = parser.add_subparsers(metavar="VERB", required=True)
+    verbs = add_noun(commands, "key", "mint AGENT, list, revoke KID", EPILOG)
     minting = verbs.add_parser("mint", help="make a key for an agent and print it once")
     minting.add_argument("agent", metavar="AGENT")
     minting.set_defaults(run=mint)

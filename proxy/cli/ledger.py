@@ -8,6 +8,7 @@ from pathlib import Path
 
 from config.load import load
 from proxy.cli.say import data, error, shown, table
+from proxy.cli.usage import add_noun
 from proxy.errors import StartRefused
 from proxy.ledger.disk import RealDisk
 from proxy.ledger.read import Payloads, find_call, last_records, ledger_in
@@ -34,13 +35,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """
     Add the command and its verbs.
     """
-    parser = commands.add_parser(
-        "ledger",
-        help="verify, show CALL, tail",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    verbs = parser.add_subparsers(metavar="VERB", required=True)
+    verbs = add_noun(commands, "ledger", "verify, show CALL, tail", EPILOG)
     verifying = verbs.add_parser("verify", help="check every segment, every payload, every link")
     verifying.set_defaults(run=verify)
     showing = verbs.add_parser("show", help="print all that is on record of a call")

@@ -10,6 +10,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from config.load import Document
 from config.written import Address, write_duration
 from proxy.cli.say import data
+from proxy.cli.usage import add_command
 
 EPILOG = """\
 examples:
@@ -24,14 +25,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """
     Add the command.
     """
-    parser = commands.add_parser(
-        "schema",
-        help="print the configuration's JSON Schema",
-        description="Print the configuration's JSON Schema.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.set_defaults(run=run)
+    add_command(commands, "schema", "print the configuration's JSON Schema", EPILOG, run)
 
 
 def run(args: argparse.Namespace) -> int:

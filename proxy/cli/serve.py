@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
+from proxy.cli.usage import add_command
 from proxy.server import run as run_server
 
 EPILOG = """\
@@ -22,13 +23,10 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """
     Add the command.
     """
-    parser = commands.add_parser(
-        "serve", help="run", epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = add_command(commands, "serve", "run", EPILOG, run)
     parser.add_argument(
         "--new-epoch", metavar="REASON", help="start a new log whose first record names the old, damaged one"
     )
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ import argparse
 from config.load import load
 from proxy.cli.client import find_running
 from proxy.cli.say import data, table
+from proxy.cli.usage import add_command
 from proxy.errors import StartRefused
 
 EPILOG = """\
@@ -20,13 +21,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """
     Add the command.
     """
-    parser = commands.add_parser(
-        "status",
-        help="doors, store, ledger, in flight, in doubt",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.set_defaults(run=run)
+    add_command(commands, "status", "doors, store, ledger, in flight, in doubt", EPILOG, run)
 
 
 def run(args: argparse.Namespace) -> int:
