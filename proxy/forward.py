@@ -25,7 +25,7 @@ from proxy.dial import Dialer
 from proxy.errors import Broken
 from proxy.exchange import Budget, Exchange, Gate, open_session
 from proxy.ledger.book import Intent
-from proxy.look import Look
+from proxy.passes import Look
 from proxy.shown import shown_headers
 
 WRITE_IDLE_S = 2.0

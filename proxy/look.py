@@ -1,5 +1,5 @@
 """
-Reads as passes: the agent's own, after its reserve, and those that a judgement asks for before it can tell.
+The reads that a judgement asks for before it can tell.
 
 A subject read is made with the account's own credential, after the allowlist, within two seconds, never cached, and
 recorded with the call that needed it.
@@ -10,48 +10,21 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from breakers.call import Call, Request
 from breakers.facts import Looked
-from breakers.store.protocol import HeldRead
-from config.catalog import OperationSpec, Subject
+from config.catalog import Subject
 from config.dialect import point_at
 from proxy.canonical.jsons import parse_json
 from proxy.errors import Refused
-from proxy.wire import Wire
-
-if TYPE_CHECKING:
-    from proxy.rooms import Rooms
+from proxy.passes import Look
+from proxy.rooms import Rooms
 
 SUBJECT_BYTES_MAX = 256 * 1024
 """A payment object with everything expanded is far below; more is not a subject."""
 
 PARAMETER = re.compile(r"[A-Za-z0-9_-]{1,255}")
 """Object ids of every vendor bundled here; anything else could lead the read elsewhere."""
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """
-    A read that may be sent: `total_s` is None for an agent's own, which has the whole time of a read.
-    """
-
-    call: Call
-    api: str
-    base: str
-    spec: OperationSpec
-    wire: Wire
-    total_s: float | None = None
-
-
-def own_read(held: HeldRead, wire: Wire) -> Look:
-    """
-    Return the pass of an agent's own read.
-    """
-    call = held.go.call
-    return Look(call, call.api, call.request.base, call.operation.spec, wire)
 
 
 async def look(call: Call, reads: tuple[Subject, ...], rooms: Rooms) -> Mapping[Subject, Looked]:

@@ -29,7 +29,8 @@ from proxy.forward import Reading
 from proxy.identify import identify
 from proxy.inbound import Inbound
 from proxy.ledger.book import READ_BYTES_KEPT, Capture, Declined, Delivered
-from proxy.look import look, own_read
+from proxy.look import look
+from proxy.passes import own_read
 from proxy.rooms import Rooms
 from proxy.trail import Trail
 

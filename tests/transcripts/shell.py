@@ -1,0 +1,183 @@
+"""
+Transcripts: what a person types and what the program prints, as text that is read and that is run.
+
+`$ breakwater …` runs a command, and `& breakwater serve` one that goes on until `^C`. Below it stands what is printed:
+standard error on lines that begin with `! `, the rest as it comes, then `[exit N]` unless that is 0. `<key>`, `<kid>`
+and the like stand for what differs each time: the first time any text of that form, from then on, in commands as well,
+the text that it was. `…` on a line of its own stands for any lines. `#` begins a remark.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from loadtest.installation import ROOT, START_S, STOP_S, environment
+from proxy.cli import main
+
+_STEP_S = 0.01
+_ANY = "…"
+
+FORMS: Mapping[str, str] = {
+    "key": r"bwk_[a-z2-7]{8}_[a-z2-7]{52}",
+    "kid": r"[a-z2-7]{8}",
+    "call": r"[0-9A-HJKMNP-TV-Z]{26}",
+    "time": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z",
+    "port": r"\d{4,5}",
+    "hash": r"[0-9a-f]{64}",
+    "version": r"[0-9a-f]{12}",
+    "n": r"\d+",
+    "here": r"\S+",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One command of a transcript and what it prints."""
+
+    line: int
+    command: str
+    waits: bool
+    out: tuple[str, ...]
+    err: tuple[str, ...]
+    code: int
+
+
+@dataclass
+class Shell:
+    """Where a transcript is played: a folder, an environment, what placeholders stand for by now."""
+
+    folder: Path
+    secrets: Mapping[str, str]
+    bound: dict[str, str] = field(default_factory=dict)
+    serving: subprocess.Popen[bytes] | None = None
+
+    def play(self, transcript: str) -> None:
+        """
+        Run every command and compare what it printed.
+        """
+        self.bound["here"] = str(self.folder)
+        try:
+            for step in read(transcript):
+                self._play(step)
+        finally:
+            self._stop(signal.SIGKILL)
+
+    def _play(self, step: Step) -> None:
+        words = shlex.split(self._filled(step.command))
+        if words == ["^C"]:
+            code, out, err = self._stop(signal.SIGINT), "", ""
+        elif step.waits:
+            code, out, err = self._serve(words[1:]), "", ""
+        else:
+            code, out, err = self._run(words[1:])
+        where = f"line {step.line}, `{step.command}`"
+        assert code == step.code, f"{where}: exit {code}\n{out}{err}"
+        self._compare(step.out, out, f"{where}, standard output")
+        self._compare(step.err, err, f"{where}, standard error")
+
+    def _run(self, words: list[str]) -> tuple[int, str, str]:
+        out, err = io.StringIO(), io.StringIO()
+        root = logging.getLogger()
+        handlers, level = list(root.handlers), root.level
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                code = main(words)
+            except SystemExit as ended:
+                code = int(ended.code or 0)
+            finally:
+                root.handlers[:] = handlers
+                root.setLevel(level)
+        return code, out.getvalue(), err.getvalue()
+
+    def _serve(self, words: list[str]) -> int:
+        self.serving = subprocess.Popen(
+            [sys.executable, "-m", "proxy", *words],
+            env={**environment(self.folder, self.secrets), "PYTHONPATH": str(ROOT)},
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        run, until = self.folder / "breakwater-state" / "run.json", time.monotonic() + START_S
+        while not run.exists() and self.serving.poll() is None and time.monotonic() < until:
+            time.sleep(_STEP_S)
+        return self.serving.poll() or 0
+
+    def _stop(self, number: signal.Signals) -> int:
+        if self.serving is None:
+            return 0
+        if self.serving.poll() is None:
+            self.serving.send_signal(number)
+        code, self.serving = self.serving.wait(STOP_S), None
+        return code
+
+    def _filled(self, text: str) -> str:
+        return re.sub(r"<(\w+)>", lambda found: self.bound.get(found[1], found[0]), text)
+
+    def _compare(self, wanted: tuple[str, ...], printed: str, where: str) -> None:
+        pattern = "".join(self._pattern(line) for line in wanted)
+        found = re.fullmatch(pattern, printed)
+        shown = "\n".join(wanted)
+        assert found, f"{where}, was\n{printed}\nnot\n{shown}"
+        self.bound |= found.groupdict()
+
+    def _pattern(self, line: str) -> str:
+        if line == _ANY:
+            return r"(?:.*\n)*?"
+        return "".join(self._piece(piece) for piece in re.split(r"(<\w+>)", line)) + r"\n"
+
+    def _piece(self, piece: str) -> str:
+        name = piece[1:-1]
+        if not (piece.startswith("<") and piece.endswith(">") and name.rstrip("0123456789") in FORMS):
+            return re.escape(piece)
+        if name in self.bound:
+            return re.escape(self.bound[name])
+        form = FORMS[name.rstrip("0123456789")]
+        # A bare name stands for any text of its form; one that is numbered is kept.
+        return f"(?P<{name}>{form})" if name[-1].isdigit() else form
+
+
+def read(transcript: str) -> Iterator[Step]:
+    """
+    Yield the commands of a transcript.
+    """
+    lines = transcript.splitlines()
+    starts = [number for number, line in enumerate(lines) if line.startswith(("$ ", "& ", "^C"))]
+    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+        out, err, code = [], [], 0
+        for line in lines[start + 1 : end]:
+            if found := re.fullmatch(r"\[exit (\d)\]", line):
+                code = int(found[1])
+            elif line.startswith("! "):
+                err.append(line[2:])
+            elif not line.startswith("#"):
+                out.append(line)
+        while out and not out[-1]:
+            out.pop()
+        command = lines[start].removeprefix("$ ").removeprefix("& ")
+        yield Step(start + 1, command, lines[start].startswith("& "), tuple(out), tuple(err), code)
+
+
+@contextlib.contextmanager
+def inside(folder: Path) -> Iterator[None]:
+    """
+    Work in a folder.
+    """
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
