@@ -22,8 +22,7 @@ from breakers.verdict import Ask, Forward, Reason, Refuse
 from proxy import classify
 from proxy.account import Account
 from proxy.answer import EARLY, STATUS, Answer, Streamed, Whole, read_failed, read_headers, refusal, written
-from proxy.canonical.bodies import admit_body, parse_body
-from proxy.canonical.credentials import holds_key
+from proxy.canonical.bodies import admit_body, parse_body, refuse_key
 from proxy.errors import LedgerUnavailable, OutcomeUnrecorded, Refused
 from proxy.forward import Reading
 from proxy.identify import identify
@@ -246,9 +245,8 @@ async def _recognised(inbound: Inbound, caller: Caller, account: Account, rooms:
         admit_body(match.spec, head)
         bytes_max = match.spec.body_bytes_max or rooms.settings.limits.body_bytes_max
         data = await inbound.body(bytes_max, timeouts.request_body_s)
-        if holds_key(data.decode("latin-1")):
-            raise Refused(Reason.BODY_MALFORMED, "The body holds a Breakwater key, which would be sent to the API.")
         media_type, body = parse_body(match.spec, head, data)
+        refuse_key(data, body)
         operation = classify.type_arguments(match, inbound.target.query, body, account.dialect.style)
     except Refused as no:
         return Refuse(no.reason, "classify", no.detail)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import resource
 import signal
 import socket
 from collections.abc import Mapping
@@ -43,6 +44,9 @@ GRACE_S = 1.0
 """For what is still being answered once no write is under way; a read that a stop cuts is on record as cut."""
 
 ADMIN = "admin"
+
+DESCRIPTORS_BESIDE = 128
+"""For the ledger, the listeners, the admin door and what libraries keep open."""
 
 
 @dataclass(slots=True)
@@ -79,8 +83,24 @@ def run(config: Path, environ: Mapping[str, str], new_epoch: str | None) -> int:
     if "Py" in HttpRequestParser.__name__:
         raise StartRefused("aiohttp runs without its C parser", "reinstall aiohttp, and unset AIOHTTP_NO_EXTENSIONS")
     configuration = load(config)
+    allow_descriptors(configuration.settings.limits.connections)
     accounts = app.open_accounts(configuration, environ)
     return uvloop.run(_serve(configuration, accounts, new_epoch))
+
+
+def allow_descriptors(connections: int) -> None:
+    """
+    Raise the soft limit of open files to what this many agents and their upstream connections need.
+
+    Raise `StartRefused` where the hard limit is below it: the ledger must not be the first to run out of them.
+    """
+    needed = 2 * connections + DESCRIPTORS_BESIDE
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        if hard != resource.RLIM_INFINITY and hard < needed:
+            hint = f"lower limits.connections, or raise the limit of open files (ulimit -n) to {needed}"
+            raise StartRefused(f"{connections} connections need {needed} open files, and {hard} are allowed", hint)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 async def _serve(configuration: Configuration, accounts: Mapping[str, Account], new_epoch: str | None) -> int:
@@ -199,6 +219,8 @@ async def startup(
     def poisoned() -> None:
         program.failed = True
         log.event("ledger-failed", state=ledger.state)
+        if ledger.fault is not None:
+            log.failure("", ledger.fault)
         loop.call_soon_threadsafe(stop.set)
 
     ledger.on_poisoned = poisoned

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote_to_bytes
+
 from breakers.call import Body, Form, Json, Multipart, Opaque
 from breakers.verdict import Reason
 from config.catalog import Content, OperationSpec
+from proxy.canonical.credentials import holds_key
 from proxy.canonical.forms import encode_form, parse_form
 from proxy.canonical.heads import Head
 from proxy.canonical.jsons import encode_json, parse_json
@@ -47,6 +50,19 @@ def parse_body(spec: OperationSpec, head: Head, data: bytes) -> tuple[str | None
             raise Refused(Reason.MEDIA_TYPE_UNSUPPORTED, "The Content-Type of the multipart body names no boundary.")
         case _:
             return media.spelled, Opaque(data)
+
+
+def refuse_key(data: bytes, body: Body) -> None:
+    """
+    Refuse a body that holds an agent's key in any spelling: it would be sent to the API.
+    """
+    spellings = [data]
+    if b"%" in data and isinstance(body, Form):
+        spellings.append(unquote_to_bytes(data))
+    elif b"\\u" in data and isinstance(body, Json):
+        spellings.append(encode_json(body.value))
+    if any(holds_key(spelling.decode("latin-1")) for spelling in spellings):
+        raise Refused(Reason.BODY_MALFORMED, "The body holds a Breakwater key, which would be sent to the API.")
 
 
 def encode_body(body: Body, media_type: str | None, boundary: str) -> tuple[bytes, str | None]:

@@ -226,7 +226,7 @@ def _media(fields: Mapping[str, str]) -> MediaType | None:
 
 def _idempotency_key(fields: Mapping[str, str]) -> str | None:
     value = fields.get("idempotency-key")
-    if value is not None and not _IDEMPOTENCY_KEY(value):
+    if value is not None and (not _IDEMPOTENCY_KEY(value) or holds_key(value)):
         raise Refused(Reason.IDEMPOTENCY_KEY_MALFORMED, "An Idempotency-Key is 1 to 255 visible ASCII characters.")
     return value
 

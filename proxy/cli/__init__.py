@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from config.faults import ConfigurationFault
 from proxy.cli import catalog, check, healthcheck, key, ledger, schema, serve, status
@@ -34,11 +35,24 @@ Exit codes: 0 done, 1 refused or failed, 2 usage.
 """
 
 
+class Parser(argparse.ArgumentParser):
+    """
+    A parser, and those of its commands, that says what is wrong as every other part of the program does.
+    """
+
+    def error(self, message: str) -> NoReturn:
+        """
+        Print what is wrong and where help is; exit 2.
+        """
+        error(message, f"`{self.prog} --help` shows how it is used")
+        self.exit(2)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """
     Return the parser of every command.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="breakwater", description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.set_defaults(config=None, json=False)

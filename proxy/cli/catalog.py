@@ -35,15 +35,21 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     Add the command and its verbs.
     """
     verbs = add_noun(commands, "catalog", "list, show CATALOG, import FILE", EPILOG)
-    listing = verbs.add_parser("list", help="print the bundled catalogues")
+    listing = verbs.add_parser("list", help="print the bundled catalogues", epilog="example: breakwater catalog list")
     listing.set_defaults(run=list_catalogs)
-    showing = verbs.add_parser("show", help="print a catalogue's operations")
+    showing = verbs.add_parser(
+        "show", help="print a catalogue's operations", epilog="example: breakwater catalog show stripe 'refunds.*'"
+    )
     showing.add_argument("catalog", metavar="CATALOG", help="a bundled catalogue, or the path of a table")
     showing.add_argument(
         "pattern", metavar="PATTERN", nargs="?", default="*", help="only these operations; * is any text"
     )
     showing.set_defaults(run=show)
-    importing = verbs.add_parser("import", help="turn an OpenAPI 3 document or a list of operations into a table")
+    importing = verbs.add_parser(
+        "import",
+        help="turn an OpenAPI 3 document or a list of operations into a table",
+        epilog="example: breakwater catalog import openapi.json --name pets -o pets.table.json",
+    )
     importing.add_argument("file", metavar="FILE", help="the document in JSON, or - for standard input")
     importing.add_argument("--name", metavar="NAME", help="the table's name (default: from the document's title)")
     importing.add_argument(

@@ -35,12 +35,20 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     Add the command and its verbs.
     """
     verbs = add_noun(commands, "key", "mint AGENT, list, revoke KID", EPILOG)
-    minting = verbs.add_parser("mint", help="make a key for an agent and print it once")
+    minting = verbs.add_parser(
+        "mint",
+        help="make a key for an agent and print it once",
+        epilog="example: breakwater key mint support_refund_agent",
+    )
     minting.add_argument("agent", metavar="AGENT")
     minting.set_defaults(run=mint)
-    listing = verbs.add_parser("list", help="print every key's id, agent and state")
+    listing = verbs.add_parser(
+        "list", help="print every key's id, agent and state", epilog="example: breakwater key list"
+    )
     listing.set_defaults(run=list_keys)
-    revoking = verbs.add_parser("revoke", help="make a key invalid at once")
+    revoking = verbs.add_parser(
+        "revoke", help="make a key invalid at once", epilog="example: breakwater key revoke 3k5jq2xw"
+    )
     revoking.add_argument("kid", metavar="KID")
     revoking.set_defaults(run=revoke)
 

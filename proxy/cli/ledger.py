@@ -36,12 +36,20 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     Add the command and its verbs.
     """
     verbs = add_noun(commands, "ledger", "verify, show CALL, tail", EPILOG)
-    verifying = verbs.add_parser("verify", help="check every segment, every payload, every link")
+    verifying = verbs.add_parser(
+        "verify",
+        help="check every segment, every payload, every link",
+        epilog="example: breakwater ledger verify --json",
+    )
     verifying.set_defaults(run=verify)
-    showing = verbs.add_parser("show", help="print all that is on record of a call")
+    showing = verbs.add_parser(
+        "show",
+        help="print all that is on record of a call",
+        epilog="example: breakwater ledger show 01K9ZTQ6Q7T6GZ7E0M3V4R8XWB",
+    )
     showing.add_argument("call", metavar="CALL", help="the call's id, from the header Breakwater-Call")
     showing.set_defaults(run=show)
-    tailing = verbs.add_parser("tail", help="print the newest records")
+    tailing = verbs.add_parser("tail", help="print the newest records", epilog="example: breakwater ledger tail -n 50")
     tailing.add_argument("-n", type=int, default=TAIL_COUNT, metavar="N", help=f"how many (default {TAIL_COUNT})")
     tailing.set_defaults(run=tail)
     for verb in (verifying, showing, tailing):

@@ -110,7 +110,7 @@ class Ledger:
         self._answer_bytes_max = answer_bytes_max
         self._tally = Tally(clock.monotonic())
         self._timer: asyncio.TimerHandle | None = None
-        self._started = False
+        self._started = self._closed = False
         self.on_poisoned: Callable[[], None] = lambda: None
         self.recovered: Recovery = state.views.recovery(len(state.torn.entries) if state.torn else 0)
 
@@ -164,7 +164,7 @@ class Ledger:
         return self._writer.state
 
     @property
-    def fault(self) -> Exception | None:
+    def fault(self) -> BaseException | None:
         """
         Return what poisoned the ledger.
         """
@@ -217,6 +217,9 @@ class Ledger:
         """
         Make everything that was taken durable, say that the log was closed, and give the folder back.
         """
+        if self._closed:
+            return
+        self._closed = True
         if not self._started:
             self.start(asyncio.get_running_loop())
         if self._timer is not None:

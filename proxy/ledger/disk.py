@@ -16,6 +16,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import NewType, Protocol
 from urllib.parse import quote
 
@@ -23,6 +24,9 @@ Handle = NewType("Handle", int)
 
 IOV_MAX = 1024
 """The most pieces that Linux takes in one writev."""
+
+LOCK_TRIES = 10
+LOCK_RETRY_S = 0.02
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 """What an operating system says where there is no room left."""
@@ -209,11 +213,19 @@ class RealDisk:
 
     def lock(self, path: Path) -> Handle:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(handle)
-            raise
+        for left in reversed(range(LOCK_TRIES)):
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if left == 0:
+                    os.close(handle)
+                    raise
+                # Somebody may only be looking, which takes no longer than this.
+                Event().wait(LOCK_RETRY_S)
+            except OSError:
+                os.close(handle)
+                raise
         return Handle(handle)
 
     def locked(self, path: Path) -> bool:
@@ -265,7 +277,12 @@ def as_os_error(error: sqlite3.Error) -> OSError:
     Return what an SQLite fault means for the disk.
     """
     code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-    meant = {sqlite3.SQLITE_FULL: errno.ENOSPC, sqlite3.SQLITE_BUSY: errno.EBUSY}
+    # CANTOPEN is a journal that could not be made: no descriptor is left, and nothing was written.
+    meant = {
+        sqlite3.SQLITE_FULL: errno.ENOSPC,
+        sqlite3.SQLITE_BUSY: errno.EBUSY,
+        sqlite3.SQLITE_CANTOPEN: errno.EMFILE,
+    }
     return OSError(meant.get(code, errno.EIO), str(error))
 
 

@@ -2,8 +2,8 @@
 A new log beside a former one: what it takes over from what can still be read, and how it comes to exist.
 
 An epoch is written in a folder that is no epoch's yet, and renamed once its first batch is durable: either it began
-with everything in it or it never existed. From a damaged former log it takes agent keys only as far as that log
-verifies; of what stands behind the damage it believes what narrows (a revocation, a stop) and what leaves doubt (an
+with everything in it or it never existed. From a damaged former log it takes no agent keys, because a revocation may
+be in what is lost; of what stands behind the damage it believes what narrows (a stop) and what leaves doubt (an
 intent), and nothing that widens.
 """
 
@@ -40,21 +40,24 @@ def take_over(disk: Disk, former: Path, reason: str) -> tuple[Mapping[str, objec
     found = fold(disk, former)
     for entry in _behind(disk, former, found):
         _believe(found, entry)
-    views = found.views
+    views, lost = found.views, _lost_bytes(disk, former, found)
     previous = {
         "origin": views.origin,
         "size": found.tree.size,
         "root": found.tree.root().hex(),
         "reason": reason[:REASON_LENGTH_MAX],
+        "lost_bytes": lost,
     }
     kill = views.kill or Kill(RUN, 0)
+    # A revocation may stand in what is damaged: then no key of the former log is valid any more.
     keys = [
         system("key.minted", agent=key.agent, kid=key.kid, hash=key.digest)
         for key in views.keys.values()
-        if not key.revoked
+        if not key.revoked and not lost
     ]
     doubts = [recovery_opened(w.opened, w.index, w.origin or views.origin) for w in views.open.values()]
-    return previous, (kill_changed(kill.mode, kill.epoch + 1), *keys, *doubts)
+    # No more kill records can have been lost than bytes, so that no epoch of theirs is used again.
+    return previous, (kill_changed(kill.mode, kill.epoch + 1 + lost), *keys, *doubts)
 
 
 def kill_changed(mode: str, epoch: int) -> Draft:
@@ -80,6 +83,16 @@ def begin(disk: Disk, ledger: Path, number: int, log: Log, drafts: tuple[Draft, 
     # Stop here: the epoch is whole under a name that nobody reads; the next start begins it anew.
     disk.rename(draft, epoch_folder(ledger, number))
     disk.sync_folder(ledger)
+
+
+def _lost_bytes(disk: Disk, epoch: Path, found: Fold) -> int:
+    """
+    Return how many bytes stand at and behind the damage.
+    """
+    if found.damage is None or found.damaged is None:
+        return 0
+    behind = (path for _, path in segments(disk, epoch) if path.name >= found.damaged.name)
+    return sum(len(disk.read(path)) for path in behind) - found.damage.good
 
 
 def _behind(disk: Disk, epoch: Path, found: Fold) -> Iterator[Mapping[str, Any]]:

@@ -10,6 +10,7 @@ The checksum is for torn writes, not for security: that is the tree's part.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -133,10 +134,14 @@ def salvage(data: bytes, offset: int) -> Iterator[Frame]:
             yield found
             offset = found.end
         else:
-            # Every length begins with a zero byte (at most 65,536), so nothing between two zeros can be a head.
-            offset = data.find(b"\x00", offset + 1)
-            if offset < 0:
+            found_head = _HEAD_LIKE.search(data, offset + 1)
+            if found_head is None:
                 return
+            offset = found_head.start()
+
+
+# A length of 1 to 65,536 in four bytes: a run of zeros, as a file system leaves behind, holds none.
+_HEAD_LIKE = re.compile(rb"\x00(?:\x00(?!\x00\x00)|\x01\x00\x00)", re.DOTALL)
 
 
 def find_commit(data: bytes, offset: int) -> Frame | None:

@@ -24,7 +24,8 @@ from proxy.errors import LedgerUnavailable
 from proxy.ledger import frames
 from proxy.ledger.compose import compose
 from proxy.ledger.disk import FULL, Disk, Handle
-from proxy.ledger.layout import blobs_beside, segment_name
+from proxy.ledger.drafts import stamp
+from proxy.ledger.layout import TORN, blobs_beside, segment_name
 from proxy.ledger.tail import Batch, Log, Segment, Written
 
 
@@ -61,6 +62,9 @@ def _judged(error: OSError) -> Exception:
     if error.errno == errno.EBUSY:
         # Somebody reads the data keys and does not end: nothing was written, and it may go on when they do.
         return LedgerUnavailable("the data keys are in use")
+    if error.errno in {errno.EMFILE, errno.ENFILE}:
+        # Nothing was opened, so nothing was written: it may go on when others have closed theirs.
+        return LedgerUnavailable("no further file can be opened")
     return LedgerUnavailable("the disk is full") if error.errno in FULL else error
 
 
@@ -117,8 +121,11 @@ def open_segment(log: Log, now: datetime, disk: Disk) -> Segment:
     """
     path = log.folder / segment_name(log.tree.size)
     blobs = blobs_beside(path)
-    # Left by a start that was cut short here: they hold no entry.
+    # Left by a start that was cut short here: they hold no entry. Payloads without their entries are kept as evidence.
     disk.remove(path)
+    if disk.exists(blobs) and disk.read_part(blobs, 0, 1):
+        disk.make_folder(log.folder / TORN)
+        disk.rename(blobs, log.folder / TORN / f"{stamp(now).replace(':', '')}-{blobs.name}")
     disk.remove(blobs)
     made = [disk.create(blobs)]
     try:

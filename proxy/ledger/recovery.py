@@ -44,6 +44,9 @@ def read_epoch(disk: Disk, epoch: Path) -> Fold:
     Raise `LedgerDamaged` where more than its end is missing.
     """
     found = fold(disk, epoch)
+    if found.newest is None and found.damage is None:
+        # An epoch gets its name with its first segment in it.
+        raise LedgerDamaged(End.TAMPERED, f"the ledger is damaged: {epoch} holds no segment", NEW_EPOCH_HINT)
     if found.damage is not None and found.damaged is not None:
         damage = found.damage
         place = f"entry {damage.index}, {found.damaged.name} at byte {damage.offset}"

@@ -45,27 +45,27 @@ def result(entry: Mapping[str, Any]) -> str:
         case "call.intent":
             return "may be sent from here on"
         case "call.decision":
-            return f"refused: {', '.join(entry['pol']['reasons'])}, status {entry['st']}"
+            return f"refused: {', '.join(entry.get('pol', {}).get('reasons', ['unknown']))}, status {entry['st']}"
         case "call.outcome" | "call.look":
             status = entry.get("st")
             answer = f"status {status}" if status is not None else str(entry.get("err", {}).get("class", "no answer"))
-            return f"{entry['eff']}, sent {entry['sent']}, {answer}, {entry['up_ms']} ms"
+            return f"{entry['eff']}, sent {entry['sent']}, {answer}, {entry.get('up_ms', '?')} ms"
         case "call.delivery" if entry.get("early"):
             return f"the caller did not wait: told status {entry['st']}, still under way"
         case "call.delivery":
-            return f"cut off after {entry['bytes']} bytes"
+            return f"cut off after {entry.get('bytes', '?')} bytes"
         case "edge.refused" | "agent.refused":
-            return ", ".join(f"{reason} {count}" for reason, count in sorted(entry["counts"].items()))
+            return ", ".join(f"{reason} {count}" for reason, count in sorted(entry.get("counts", {}).items()))
         case "kill.changed":
             return f"{entry['scope']}: {entry['mode']}, epoch {entry['epoch']}"
         case "log.recovered":
-            return f"{entry['dropped_bytes']} bytes cut off"
+            return f"{entry.get('dropped_bytes', '?')} bytes cut off"
         case "key.minted" | "key.revoked":
             return str(entry["kid"])
         case "log.opened":
-            return str(entry["origin"])
+            return str(entry.get("origin", ""))
         case "log.closed":
-            return str(entry["reason"])
+            return str(entry.get("reason", ""))
         case _:
             return ""
 

@@ -53,7 +53,7 @@ class Space:
         return room.free >= self._free_bytes_min and room.free * 100 >= room.total * self._free_pct_min
 
     def _refill(self) -> bool:
-        if self._disk.exists(self._reserve):
+        if self._disk.exists(self._reserve) and (not self._reserve_bytes or self._disk.read_part(self._reserve, 0, 1)):
             return True
         try:
             self._disk.allocate(self._reserve, self._reserve_bytes)

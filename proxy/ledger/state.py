@@ -117,6 +117,12 @@ def _open_locked(
 ) -> State:
     ledger = folder / LEDGER
     found = epochs(disk, ledger)
+    if not found and disk.exists(folder / ADMIN_TOKEN):
+        hint = "restore the folder `ledger` from your copy, or name another state folder to begin anew"
+        raise StartRefused(f"the ledger is missing from {folder}, which had one", hint)
+    if found and not disk.exists(folder / DATA_KEYS):
+        hint = "restore it from your copy; without it no sealed payload can be opened"
+        raise StartRefused(f"the data keys are missing: {folder / DATA_KEYS}", hint)
     if new_epoch is not None and not found:
         raise StartRefused(f"there is no ledger in {folder} to follow", "start without --new-epoch")
     ring = _ring(disk, folder, randomness, first=not found)

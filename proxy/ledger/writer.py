@@ -95,7 +95,7 @@ class Writer:
         self._thread: Thread | None = None
         self._on_poisoned: Callable[[], None] = lambda: None
         self.state = State.READY
-        self.fault: Exception | None = None
+        self.fault: BaseException | None = None
         self.stats = Stats()
 
     def __repr__(self) -> str:
@@ -177,7 +177,11 @@ class Writer:
         """
         Become readonly where there is little room, and ready again where there is enough.
         """
-        enough = self._space.enough(self._clock.monotonic())
+        try:
+            enough = self._space.enough(self._clock.monotonic())
+        except OSError:
+            # A disk that cannot be looked at is taken for one without room.
+            enough = False
         if self.state is not State.POISONED:
             self.state = State.READY if enough else State.READONLY
 
@@ -245,11 +249,20 @@ class Writer:
             loop.call_soon_threadsafe(function, *arguments)
 
     def _run(self) -> None:
-        while self._wait():
-            self.look_at_space()
-            if batch := self.take():
-                self.write(batch)
-                self._busy = 0
+        try:
+            while self._wait():
+                self.look_at_space()
+                if batch := self.take():
+                    self.write(batch)
+                    self._busy = 0
+        except BaseException as fault:
+            # Nobody would take what is queued any more: those who wait are told, and the process ends.
+            self.state, self.fault = State.POISONED, fault
+            with self._changed:
+                waiting = list(self._queue)
+                self._queue.clear()
+            self._tell([], waiting)
+            self._call(self._on_poisoned)
 
     def _wait(self) -> bool:
         """

@@ -311,7 +311,8 @@ def test_new_epoch() -> None:
     assert first["prev"]["reason"] == "node 3 was replaced"
     assert (first["prev"]["origin"], first["prev"]["size"]) == ("breakwater.invalid/local/0/1", 2)
     assert ledger.origin == "breakwater.invalid/local/0/2"
-    assert ledger.recovered.events[0] == WritesChanged(stopped=False, epoch=2)
+    assert first["prev"]["lost_bytes"] > 0
+    assert ledger.recovered.events[0] == WritesChanged(stopped=False, epoch=2 + first["prev"]["lost_bytes"])
     report = verify(disk, FOLDER)
     assert report.ok
     assert [(stand.epoch, stand.size) for stand in report.epochs] == [("000001", 2), ("000002", ledger.size)]
@@ -345,7 +346,7 @@ def damage_behind(world: World, size: int) -> MemoryDisk:
 
 
 def test_new_epoch_believes_what_narrows() -> None:
-    """From behind the damage a revocation, a stop and an intent are believed; a new key, and a resume, are not."""
+    """From behind damage a stop and an intent are believed, a resume is not, and no key of that log is valid."""
     world = World()
     ledger = world.open()
     keyed(ledger)
@@ -358,15 +359,18 @@ def test_new_epoch_believes_what_narrows() -> None:
     commit_now(ledger, records.intent(write(7), wire(), ledger.ring, b"r" * 32))
     disk = damage_behind(world, size)
     recovered = World(disk=disk).open(new_epoch="because").recovered
-    assert [(key.kid, key.agent, key.revoked) for key in recovered.keys] == [("k2", "b", False)]
-    assert recovered.events[0] == WritesChanged(stopped=True, epoch=7)
+    assert recovered.keys == ()
+    stop = recovered.events[0]
+    assert isinstance(stop, WritesChanged)
+    assert stop.stopped
+    assert stop.epoch > 7
     assert [opened.intent for opened in recovered.open_intents] == [a_call(7).id]
     # And it stays so over the next starts, doubts of the first log in a third included.
     again = World(disk=disk.after_kill())
     assert again.open().recovered.open_intents == recovered.open_intents
     third = World(disk=again.disk.after_kill()).open(new_epoch="again")
     assert third.recovered.open_intents == recovered.open_intents
-    assert third.recovered.events[0] == WritesChanged(stopped=True, epoch=8)
+    assert third.recovered.events[0] == WritesChanged(stopped=True, epoch=stop.epoch + 1)
 
 
 def test_new_epoch_of_nothing() -> None:
@@ -378,5 +382,17 @@ def test_new_epoch_of_nothing() -> None:
     with pytest.raises(LedgerDamaged):
         start_on(disk)
     ledger = World(disk=disk).open(new_epoch="because")
-    assert ledger.recovered.events[0] == WritesChanged(stopped=False, epoch=1)
+    lost = len(disk.read(FIRST))
+    assert ledger.recovered.events[0] == WritesChanged(stopped=False, epoch=1 + lost)
     assert verify(disk, FOLDER).epochs[0].size == 0
+
+
+def test_keys_survive_an_epoch_without_damage() -> None:
+    """Where the former log is whole, its valid agent keys are taken over, and its revoked ones are not."""
+    world = World()
+    ledger = world.open()
+    keyed(ledger)
+    commit_now(ledger, system("key.revoked", kid="k1"))
+    recovered = World(disk=world.disk.after_kill()).open(new_epoch="moved").recovered
+    assert [(key.kid, key.agent, key.revoked) for key in recovered.keys] == [("k2", "b", False)]
+    assert recovered.events[0] == WritesChanged(stopped=False, epoch=6)

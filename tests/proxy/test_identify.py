@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -15,7 +15,7 @@ from proxy.errors import Refused
 from proxy.identify import UNKNOWN, identify
 from proxy.keys import Keys, make_key
 from tests.ledger.world import Counted
-from tests.proxy.road import Road, road
+from tests.proxy.road import Headers, Road, road
 from tests.proxy.scripted import Scripted, scripted
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -46,7 +46,7 @@ def encoded(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-PLACES = {
+PLACES: dict[str, Callable[[str], Headers]] = {
     "Bearer": lambda key: [("Authorization", f"Bearer {key}")],
     "bearer": lambda key: [("authorization", f"bearer  {key}")],
     "token": lambda key: [("Authorization", f"token {key}")],

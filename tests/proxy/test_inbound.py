@@ -32,8 +32,8 @@ async def on(upstream: Scripted, tmp_path_factory: pytest.TempPathFactory) -> As
     """
     Give a road on which a body may have 4 KiB and a tenth of a second.
     """
-    bounds = {"limits": {"body_bytes_max": "4KiB"}, "timeouts": {"request_body": "100ms"}}
-    async with road(tmp_path_factory.mktemp("inbound"), upstream.url, **bounds) as running:
+    limits, timeouts = {"body_bytes_max": "4KiB"}, {"request_body": "100ms"}
+    async with road(tmp_path_factory.mktemp("inbound"), upstream.url, limits=limits, timeouts=timeouts) as running:
         yield running
 
 

@@ -232,3 +232,14 @@ async def test_says_too_little(said: bytes, tmp_path: Path) -> None:
         upstream.then(answer(200, said))
         assert marks(await on.ask("POST", "/v1/refunds", agent="limited", form={"charge": "ch_1"})) == UNBOUNDED
         assert [asked.line for asked in upstream.asked] == ["GET /v1/charges/ch_1 HTTP/1.1"]
+
+
+@pytest.mark.parametrize("status", [201, 203, 206, 404, 500])
+async def test_only_200(status: int, tmp_path: Path) -> None:
+    """A subject under any other status than 200 bounds nothing, however whole it looks."""
+    good = b'{"currency": "usd", "amount": 5000, "amount_refunded": 0}'
+    async with scripted() as upstream, road(tmp_path, upstream.url, agents=CARDS) as on:
+        upstream.then(answer(status, good))
+        assert marks(await on.ask("POST", "/v1/refunds", agent="limited", form={"charge": "ch_1"})) == UNBOUNDED
+        upstream.then(answer(200, good))
+        assert marks(await on.ask("POST", "/v1/refunds", agent="limited", form={"charge": "ch_1"})) == PASSED

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from loadtest.installation import agent, stripe_api
@@ -23,7 +23,7 @@ DERIVED = re.compile(r"bw1_[a-z2-7]{52}")
 RANDOM = re.compile(r"bw1_[a-z2-7]{32}")
 KEY = "order-4711"
 
-OPERATIONS = {
+OPERATIONS: dict[str, object] = {
     "customers.*": {},
     "payment_intents.create": {},
     "v2.core.event_destinations.*": {},
@@ -172,6 +172,8 @@ triples = st.tuples(text, text, text)
 
 
 @given(triples, triples)
+@example(("ab", "c", "d"), ("a", "bc", "d"))
+@example(("a", "bc", "d"), ("a", "b", "cd"))
 def test_one_key_each(one: tuple[str, str, str], other: tuple[str, str, str]) -> None:
     """Two triples of agent, account and key share a key of the vendor's only if they are the same triple."""
     keys = UpstreamKeys(b"s" * 32, Counted())

@@ -18,7 +18,7 @@ def card(**rules: object) -> dict[str, Any]:
     return {"support": agent({"stripe": {name.replace("__", "."): rule for name, rule in rules.items()}})}
 
 
-FAULTS = {
+FAULTS: dict[str, tuple[Any, str, str]] = {
     "broken YAML": ("apis: [\n", ":2:1: ", ""),
     "not a mapping": ("- apis\n", ":1:1: ", ""),
     "unknown key": ({"staet": "x"}, "`staet` is unknown here", "did you mean `state`?"),

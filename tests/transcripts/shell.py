@@ -2,9 +2,9 @@
 Transcripts: what a person types and what the program prints, as text that is read and that is run.
 
 `$ breakwater …` runs a command, and `& breakwater serve` one that goes on until `^C`. Below it stands what is printed:
-standard error on lines that begin with `! `, the rest as it comes, then `[exit N]` unless that is 0. `<key>`, `<kid>`
-and the like stand for what differs each time: the first time any text of that form, from then on, in commands as well,
-the text that it was. `…` on a line of its own stands for any lines. `#` begins a remark.
+standard error on lines that begin with `! `, the rest as it comes, then `[exit N]` unless that is 0. `<time>`, `<hash>`
+and the like stand for any text of that form; one with a number, `<kid1>`, is kept, and is that text from then on, in
+commands as well. `…` on a line of its own stands for any lines. `#` begins a remark.
 """
 
 from __future__ import annotations
@@ -30,15 +30,13 @@ _STEP_S = 0.01
 _ANY = "…"
 
 FORMS: Mapping[str, str] = {
-    "key": r"bwk_[a-z2-7]{8}_[a-z2-7]{52}",
     "kid": r"[a-z2-7]{8}",
+    "secret": r"[a-z2-7]{52}",
     "call": r"[0-9A-HJKMNP-TV-Z]{26}",
     "time": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z",
     "port": r"\d{4,5}",
     "hash": r"[0-9a-f]{64}",
     "version": r"[0-9a-f]{12}",
-    "n": r"\d+",
-    "here": r"\S+",
 }
 
 
@@ -67,7 +65,6 @@ class Shell:
         """
         Run every command and compare what it printed.
         """
-        self.bound["here"] = str(self.folder)
         try:
             for step in read(transcript):
                 self._play(step)
@@ -127,26 +124,32 @@ class Shell:
         return re.sub(r"<(\w+)>", lambda found: self.bound.get(found[1], found[0]), text)
 
     def _compare(self, wanted: tuple[str, ...], printed: str, where: str) -> None:
-        pattern = "".join(self._pattern(line) for line in wanted)
+        met: set[str] = set()
+        pattern = "".join(self._pattern(line, met) for line in wanted)
         found = re.fullmatch(pattern, printed)
         shown = "\n".join(wanted)
         assert found, f"{where}, was\n{printed}\nnot\n{shown}"
         self.bound |= found.groupdict()
 
-    def _pattern(self, line: str) -> str:
+    def _pattern(self, line: str, met: set[str]) -> str:
         if line == _ANY:
             return r"(?:.*\n)*?"
-        return "".join(self._piece(piece) for piece in re.split(r"(<\w+>)", line)) + r"\n"
+        return "".join(self._piece(piece, met) for piece in re.split(r"(<\w+>)", line)) + r"\n"
 
-    def _piece(self, piece: str) -> str:
+    def _piece(self, piece: str, met: set[str]) -> str:
         name = piece[1:-1]
         if not (piece.startswith("<") and piece.endswith(">") and name.rstrip("0123456789") in FORMS):
             return re.escape(piece)
         if name in self.bound:
             return re.escape(self.bound[name])
+        if name in met:
+            return f"(?P={name})"
         form = FORMS[name.rstrip("0123456789")]
         # A bare name stands for any text of its form; one that is numbered is kept.
-        return f"(?P<{name}>{form})" if name[-1].isdigit() else form
+        if not name[-1].isdigit():
+            return form
+        met.add(name)
+        return f"(?P<{name}>{form})"
 
 
 def read(transcript: str) -> Iterator[Step]:
