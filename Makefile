@@ -54,7 +54,7 @@ cover: .venv/.ready  ## the suite once more, in one process, with the branches t
 # The environment is built anew whenever what it is made of changes, and is ready only when all of it is there.
 .venv/.ready: requirements/build.txt requirements/dev.txt pyproject.toml
 	@found=; for python in python3.12 python3.11 python3; do \
-		if $$python -I -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; \
+		if $$python -I -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' >/dev/null 2>&1; \
 		then found=$$python; break; fi; done; \
 	if [ -z "$$found" ]; then \
 		echo 'error: no Python 3.11 or 3.12 that runs, with its venv module, is on PATH' >&2; \

@@ -59,11 +59,13 @@ RETRY_AFTER_S: Mapping[Reason, int] = MappingProxyType(
     {
         Reason.UNSETTLED_STATE: 1,
         Reason.UPSTREAM_UNREACHABLE: 1,
-        Reason.LEDGER_UNAVAILABLE: 2,
+        Reason.LEDGER_UNAVAILABLE: 5,
         Reason.STOPPING: 5,
     }
 )
-"""Only where the same request may succeed soon: PyGithub re-sends any 403 that carries the header."""
+"""
+At most, in seconds, from 1 on; only where the same request may succeed soon: PyGithub re-sends any 403 that carries it.
+"""
 
 ALLOWED = "allowed"
 """The decision on an answer that is the upstream's own."""
@@ -167,9 +169,9 @@ def refusal(refuse: Refuse, call: str, dialect: Dialect | None, *, dispatched: s
     return Whole(status, tuple(headers), orjson.dumps(body))
 
 
-def _jittered(seconds: int, call: str) -> int:
+def _jittered(at_most: int, call: str) -> int:
     # Callers that were refused together do not come back together: a call's id ends in randomness.
-    return seconds + sum(call[-4:].encode()) % 4 if seconds > 1 else seconds
+    return 1 + sum(call[-4:].encode()) % at_most
 
 
 def written(call: str, outcome: Outcome, dialect: Dialect) -> Whole:

@@ -21,7 +21,7 @@ from proxy.errors import LedgerUnavailable, Refused
 from proxy.inbound import Inbound
 from proxy.listener import SAID_VERSION, malformed
 from proxy.pipeline import handle
-from proxy.respond import respond
+from proxy.respond import note_answer, respond
 from proxy.rooms import Rooms
 from proxy.trail import Trail
 
@@ -49,10 +49,13 @@ class Front:
         Answer and count a request that never became one.
         """
         rooms = self._rooms
-        answer = malformed(exc, status, rooms.ids.new(), self._dialect(door.api))
-        reason = dict(answer.headers)["breakwater-decision"].partition(":")[2]
-        rooms.ledger.edge_refused(Reason(reason))
-        rooms.metrics.refusals.labels(reason).inc()
+        trail = Trail(rooms.ids.new(), rooms.clock, rooms.clock.monotonic(), door=door.name, api=door.api)
+        answer = malformed(exc, status, trail.call, self._dialect(door.api))
+        trail.verdict = "edge"
+        note_answer(trail, answer)
+        rooms.ledger.edge_refused(Reason(trail.reason))
+        rooms.metrics.ended(trail)
+        rooms.log.write(trail.line())
         return answer
 
     def _dialect(self, api: str) -> Dialect | None:

@@ -25,14 +25,21 @@ async def respond(request: web.BaseRequest, answer: Answer, trail: Trail) -> web
     """
     Send the answer, note on the trail what was sent, and return what aiohttp closes the exchange with.
     """
+    note_answer(trail, answer)
+    if isinstance(answer, Whole):
+        return await _respond_whole(request, answer, trail)
+    return await _respond_stream(request, answer, trail)
+
+
+def note_answer(trail: Trail, answer: Answer) -> None:
+    """
+    Note on the trail what an answer says of the call.
+    """
     ours = dict(answer.headers)
     trail.status = answer.status
     trail.outcome, trail.dispatched = ours.get("breakwater-outcome", ""), ours.get("breakwater-dispatched", "")
     decided = ours.get("breakwater-decision", "").partition(":")[2]
     trail.reason = "" if decided == ALLOWED else decided
-    if isinstance(answer, Whole):
-        return await _respond_whole(request, answer, trail)
-    return await _respond_stream(request, answer, trail)
 
 
 async def _respond_whole(request: web.BaseRequest, answer: Whole, trail: Trail) -> web.StreamResponse:

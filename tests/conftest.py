@@ -40,10 +40,12 @@ def figure(record_property: Callable[[str, object], None]) -> Figure:
 @pytest.fixture
 def torture_until(request: pytest.FixtureRequest) -> float:
     """
-    Return the monotonic second at which this torture test ends: it gets an equal share of `MINUTES`.
+    Return the monotonic second at which this torture test ends: its share of `MINUTES`, by its mark's `weight`.
     """
-    tests = [item for item in request.session.items if item.get_closest_marker("torture")]
-    return time.monotonic() + 60 * float(os.environ.get("MINUTES", "10")) / max(1, len(tests))
+    marks = [mark for item in request.session.items if (mark := item.get_closest_marker("torture"))]
+    own = request.node.get_closest_marker("torture")
+    share = own.kwargs.get("weight", 1) / max(1, sum(mark.kwargs.get("weight", 1) for mark in marks))
+    return time.monotonic() + 60 * float(os.environ.get("MINUTES", "10")) * share
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -53,6 +53,13 @@ class Running:
         return answer
 
 
+def has_started(state: Path) -> bool:
+    """
+    Tell whether a process ever started on this state folder: a command that only looks makes none.
+    """
+    return (state / "admin.token").exists()
+
+
 def find_running(state: Path) -> Running | None:
     """
     Return the process that serves this state folder, or None where the folder's lock is free.

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from config.load import Configuration, load
 from proxy.app import open_ledger
-from proxy.cli.client import find_running
+from proxy.cli.client import find_running, has_started
 from proxy.cli.say import data, table
 from proxy.cli.usage import add_noun
 from proxy.clock import system_randomness
@@ -79,7 +79,10 @@ def list_keys(args: argparse.Namespace) -> int:
     """
     configuration = load(args.config)
     running = find_running(configuration.settings.state)
-    rows = running.insist("GET", "/v1/keys") if running else _on_folder(configuration, _list_of)
+    if running is not None:
+        rows = running.insist("GET", "/v1/keys")
+    else:
+        rows = _on_folder(configuration, _list_of) if has_started(configuration.settings.state) else []
     if args.json:
         data(rows)
     else:
@@ -95,8 +98,10 @@ def revoke(args: argparse.Namespace) -> int:
     running = find_running(configuration.settings.state)
     if running is not None:
         gone = running.insist("DELETE", f"/v1/keys/{args.kid}")
-    else:
+    elif has_started(configuration.settings.state):
         gone = _on_folder(configuration, lambda ledger, keys: _revoke_in(ledger, keys, args.kid))
+    else:
+        raise _unknown_key(args.kid)
     if args.json:
         data(gone)
     else:
@@ -116,6 +121,10 @@ def _on_folder(configuration: Configuration, work: Callable[[Ledger, Keys], Awai
     return asyncio.run(once())
 
 
+def _unknown_key(kid: str) -> StartRefused:
+    return StartRefused(f"no key has the id '{kid}'", "`breakwater key list` prints the ids")
+
+
 async def _mint_into(ledger: Ledger, agent: str) -> dict[str, str]:
     key, text = make_key(agent, system_randomness)
     await ledger.key_minted(key.agent, key.kid, key.digest)
@@ -129,7 +138,7 @@ async def _list_of(_: Ledger, keys: Keys) -> list[dict[str, object]]:
 async def _revoke_in(ledger: Ledger, keys: Keys, kid: str) -> dict[str, object]:
     found: AgentKey | None = next((key for key in keys.all() if key.kid == kid), None)
     if found is None:
-        raise StartRefused(f"no key has the id '{kid}'", "`breakwater key list` prints the ids")
+        raise _unknown_key(kid)
     if not found.revoked:
         await ledger.key_revoked(kid)
     return {"kid": kid, "agent": found.agent, "revoked": True}

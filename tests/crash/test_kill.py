@@ -162,7 +162,7 @@ async def test_lie_found(tmp_path: Path, forker: Forker, lie: str) -> None:
         await one_folder(tmp_path / "folder", forker, 1, KILLS_A_FOLDER, hook={"lie": lie})
 
 
-@pytest.mark.torture
+@pytest.mark.torture(weight=3)
 async def test_many_kills(tmp_path: Path, forker: Forker, figure: Figure, torture_until: float) -> None:
     """The same holds for two hundred kills at moments that nobody chose before."""
     total: Counter[str] = Counter()
@@ -174,3 +174,5 @@ async def test_many_kills(tmp_path: Path, forker: Forker, figure: Figure, tortur
     for name, count in sorted(total.items()):
         figure(f"torture crash {name}", count)
     assert total["left"] >= total["kills"] * LEFT_MIN / KILLS > 0
+    # A shorter run is for those who look for something; the whole one is the promise.
+    assert total["kills"] >= TORTURE_KILLS or float(os.environ.get("MINUTES", "10")) < 10
