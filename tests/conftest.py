@@ -44,7 +44,7 @@ def torture_until(request: pytest.FixtureRequest) -> float:
     """
     marks = [mark for item in request.session.items if (mark := item.get_closest_marker("torture"))]
     own = request.node.get_closest_marker("torture")
-    share = own.kwargs.get("weight", 1) / max(1, sum(mark.kwargs.get("weight", 1) for mark in marks))
+    share = float(own.kwargs.get("weight", 1)) / max(1, sum(mark.kwargs.get("weight", 1) for mark in marks))
     return time.monotonic() + 60 * float(os.environ.get("MINUTES", "10")) * share
 
 

@@ -150,7 +150,7 @@ CERTIFICATES = {"self-signed": ("127.0.0.1", 1), "wrong name": ("other.example",
 async def test_certificate(
     name: str, days: int, trusted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A certificate that the system does not vouch for ends the handshake with nothing sent, whatever SSL_CERT_FILE says."""
+    """A certificate that the system does not vouch for ends the handshake, whatever SSL_CERT_FILE says."""
     context, path = certificate(tmp_path, name=name, days=days)
     if trusted:
         monkeypatch.setenv("SSL_CERT_FILE", str(path))
