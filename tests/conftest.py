@@ -44,8 +44,12 @@ def torture_until(request: pytest.FixtureRequest) -> float:
     """
     marks = [mark for item in request.session.items if (mark := item.get_closest_marker("torture"))]
     own = request.node.get_closest_marker("torture")
-    share = float(own.kwargs.get("weight", 1)) / max(1, sum(mark.kwargs.get("weight", 1) for mark in marks))
-    return time.monotonic() + 60 * float(os.environ.get("MINUTES", "10")) * share
+    weights = sum(_weight(mark) for mark in marks)
+    return time.monotonic() + 60 * float(os.environ.get("MINUTES", "10")) * _weight(own) / max(1, weights)
+
+
+def _weight(mark: pytest.Mark) -> float:
+    return float(mark.kwargs.get("weight", 1))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
