@@ -63,7 +63,7 @@ cover: .venv/.ready  ## the suite once more, in one process, with the branches t
 	rm -rf .venv && $$found -I -m venv .venv
 	@$(PIP) install $(LOCKED) -r requirements/build.txt
 	@$(PIP) install $(LOCKED) -r requirements/dev.txt
-	@$(PIP) install --no-build-isolation --no-deps --no-index --editable .
+	@$(PIP) --quiet install --no-build-isolation --no-deps --no-index --editable .
 	@$(PIP) check
 	@touch $@
 
