@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 import traceback
 from contextlib import suppress
 from queue import Full, Queue
 from threading import Thread
-from typing import Protocol, TextIO
+from typing import Protocol, TextIO, cast
 
 import orjson
 
@@ -42,13 +43,24 @@ WAITING_MAX = 10_000
 CLOSE_WITHIN_S = 2.0
 
 
+def unlocked_output() -> TextIO:
+    """
+    Return standard output without the lock of its buffer, on which the end of a program that nobody reads would hang.
+    """
+    try:
+        raw = io.FileIO(sys.stdout.fileno(), "wb", closefd=False)
+    except io.UnsupportedOperation:  # it is no file, and nobody can leave it unread
+        return sys.stdout
+    return io.TextIOWrapper(cast("io.BufferedWriter", raw), encoding="utf-8", write_through=True)
+
+
 class JsonLog:
     """
     Lines as JSON on a stream, written by a thread. A stream that nobody reads loses lines, never calls.
     """
 
     def __init__(self, clock: Clock, stream: TextIO | None = None) -> None:
-        self._clock, self._stream = clock, stream or sys.stdout
+        self._clock, self._stream = clock, stream or unlocked_output()
         self._waiting: Queue[dict[str, object] | None] = Queue(WAITING_MAX)
         self._thread = Thread(target=self._run, name="log", daemon=True)
         self._thread.start()
@@ -90,7 +102,8 @@ class JsonLog:
         try:
             self._stream.write("".join(orjson.dumps(line, default=str).decode() + "\n" for line in lines))
             self._stream.flush()
-        except (OSError, ValueError):
+        except Exception:
+            # Whatever is wrong with a line or a stream, the thread goes on to the next.
             self.lost += len(lines)
 
     def event(self, event: str, **fields: object) -> None:

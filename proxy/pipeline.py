@@ -101,6 +101,7 @@ async def _finish(held: HeldWrite, inbound: Inbound, account: Account, rooms: Ro
         answer = task.result()
         if _hung_up(inbound):
             _undelivered(call, rooms)
+            return answer
         return replace(answer, on_broken=partial(_undelivered, call, rooms))
     except OutcomeUnrecorded:
         lost = Refuse(Reason.OUTCOME_UNKNOWN, "ledger", "Its end could not be recorded. Do not re-issue it.")
@@ -117,7 +118,9 @@ async def _answer_early(call: Call, account: Account, rooms: Rooms) -> Answer:
     """
     Tell a caller who does not wait any longer that the write is under way, and have on record that it was told so.
     """
-    late = Refuse(Reason.OUTCOME_UNKNOWN, "forward", "It is still under way; its end will be on record.")
+    late = Refuse(
+        Reason.OUTCOME_UNKNOWN, "forward", "It is still under way; if it was sent, its end will be on record."
+    )
     answer = refusal(late, call.id, account.dialect, dispatched=EARLY)
     # Whatever cannot be recorded any more, the write may have been sent: this must not turn into a refusal.
     with contextlib.suppress(LedgerUnavailable):

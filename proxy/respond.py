@@ -55,6 +55,10 @@ async def _respond_whole(request: web.BaseRequest, answer: Whole, trail: Trail) 
         _break_off(request)
         answer.on_broken()
         raise ConnectionResetError("the answer did not arrive") from None
+    except asyncio.CancelledError:
+        _break_off(request)
+        answer.on_broken()
+        raise
     return response
 
 
@@ -63,12 +67,16 @@ async def _respond_stream(request: web.BaseRequest, answer: Streamed, trail: Tra
     _close_if_in_doubt(request, response, trail)
     delivered, complete = 0, False
     try:
-        await response.prepare(request)
+        async with asyncio.timeout(answer.stall_s):
+            await response.prepare(request)
         async for piece in answer.chunks:
             async with asyncio.timeout(answer.stall_s):
                 await response.write(piece)
             delivered += len(piece)
-        complete = answer.whole()
+        if answer.whole():
+            async with asyncio.timeout(answer.stall_s):
+                await response.write_eof()
+            complete = True
     except TimeoutError:
         complete = False
     finally:
@@ -77,7 +85,6 @@ async def _respond_stream(request: web.BaseRequest, answer: Streamed, trail: Tra
     if not complete:
         _break_off(request)
         raise ConnectionResetError("the answer broke off")
-    await response.write_eof()
     return response
 
 

@@ -8,6 +8,7 @@ fails leaves nothing behind that it did not find.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import resource
@@ -97,10 +98,11 @@ def allow_descriptors(connections: int) -> None:
     needed = 2 * connections + DESCRIPTORS_BESIDE
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < needed:
-        if hard != resource.RLIM_INFINITY and hard < needed:
+        allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        if allowed < connections + DESCRIPTORS_BESIDE:
             hint = f"lower limits.connections, or raise the limit of open files (ulimit -n) to {needed}"
             raise StartRefused(f"{connections} connections need {needed} open files, and {hard} are allowed", hint)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
 
 
 async def _serve(configuration: Configuration, accounts: Mapping[str, Account], new_epoch: str | None) -> int:
@@ -148,9 +150,13 @@ def _bind_one(name: str, listen: Listen) -> socket.socket:
         sock.bind((listen.host, listen.port))
     except OSError as error:
         sock.close()
-        hint = "another process has it; name another port, or 0 for a free one"
-        raise StartRefused(f"door '{name}' cannot have {listen.host}:{listen.port}: {error.strerror}", hint) from None
+        raise _busy(name, listen.host, listen.port, error) from None
     return sock
+
+
+def _busy(name: str, host: str, port: int, error: OSError) -> StartRefused:
+    hint = "another process has it; name another port, or 0 for a free one"
+    return StartRefused(f"door '{name}' cannot have {host}:{port}: {error.strerror}", hint)
 
 
 @dataclass(slots=True)
@@ -189,7 +195,8 @@ class Program:
         late += await rooms.inflight.drain(rooms.settings.timeouts.drain_s)
         await rooms.forward.close()
         await rooms.ledger.close("stopped")
-        (self.state / "run.json").unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            (self.state / "run.json").unlink(missing_ok=True)
         rooms.log.event("stopped", abandoned=late)
 
 
@@ -273,6 +280,11 @@ async def _listen(listener: Listener, rooms: Rooms, front: Front, crowd: Crowd) 
 
         server = AgentServer(front.serving(door), crowd=crowd, on_error=on_error)
         runner = web.ServerRunner(server, shutdown_timeout=GRACE_S)
+    try:
+        # Asked of the socket itself: two may have bound one port, and only one can listen.
+        listener.sock.listen(BACKLOG)
+    except OSError as error:
+        raise _busy(listener.name, *listener.address, error) from None
     await runner.setup()
     await web.SockSite(runner, listener.sock, backlog=BACKLOG).start()
     return runner

@@ -29,7 +29,10 @@ from proxy.ledger.space import LOOK_EVERY_S, Space
 from proxy.ledger.tail import Batch, Log, Written
 
 AGE_MAX_S = 0.25
-"""A queue whose oldest record waits longer than this is a disk that cannot keep up."""
+"""A queue whose oldest record waits longer than this is a disk that cannot keep up, if it is crowded too."""
+
+CROWDED = 8
+"""Of the queue's bound, this part: one slow sync before a few records is a hiccup, and no read is refused for it."""
 
 
 class State(StrEnum):
@@ -130,7 +133,8 @@ class Writer:
         # A write is worth more than a read: it is shed at twice the bound.
         share = 2 if rank is Rank.WRITE else 1
         with self._changed:
-            oldest = self._clock.monotonic() - self._queue[0].since if self._queue else 0.0
+            crowded = len(self._queue) * CROWDED >= self._pending_max
+            oldest = self._clock.monotonic() - self._queue[0].since if crowded else 0.0
         if self.pending >= self._pending_max * share or oldest > AGE_MAX_S * share:
             self.stats.shed += 1
             raise LedgerUnavailable("the disk does not keep up")

@@ -76,12 +76,20 @@ def test_commands_on_damage(made: Installed) -> None:
         assert NEW_EPOCH in no.hint
 
 
+def overwrite(path: Path, content: bytes) -> None:
+    """
+    Put another file in the place of one that not even its owner may write to.
+    """
+    path.unlink()
+    path.write_bytes(content)
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
         (lambda state: (state / "keyring").unlink(), "the key ring is missing"),
-        (lambda state: (state / "keyring").write_bytes(b""), "key ring"),
-        (lambda state: (state / "keyring").write_bytes(b"\x00" * 40), "key ring"),
+        (lambda state: overwrite(state / "keyring", b""), "key ring"),
+        (lambda state: overwrite(state / "keyring", b"\x00" * 40), "key ring"),
         (lambda state: (state / "keys.db").write_bytes(b"not a database, but as long as one" * 200), "not a database"),
     ],
     ids=["no ring", "empty ring", "another ring", "no database"],
