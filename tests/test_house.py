@@ -134,7 +134,7 @@ def test_ci_calls_targets() -> None:
     text = script.read_text("utf-8")
     assert "set -euo pipefail" in text
     lines = [line.strip() for line in text.splitlines()]
-    called = [line.removeprefix("make --no-print-directory ") for line in lines if line.startswith("make ")]
+    called = [line.removeprefix("make ") for line in lines if line.startswith("make ")]
     assert called == ["check", "test", "load PROFILE=ci"]
     assert subprocess.run(["bash", "-n", str(script)], check=False, timeout=10).returncode == 0
 

@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -189,3 +190,24 @@ async def test_headers(stand: Stand) -> None:
     assert got.header("Stripe-Version") == "v"
     assert got.header("Server") == "breakwater"
     assert [got.header(name) for name in ("ETag", "Set-Cookie", "Location", "Strict-Transport-Security")] == [None] * 4
+
+
+async def test_record_before_the_end(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No agent has the end of a read before its record was handed over, and waited for where reads are durable."""
+    durable, read_done = asyncio.Event(), stand.road.rooms.ledger.read_done
+
+    async def held_back(*what: Any) -> None:
+        await durable.wait()
+        await read_done(*what)
+
+    monkeypatch.setattr(stand.road.rooms.ledger, "read_done", held_back)
+    stand.upstream.then(HEAD + b"z" * 400)
+    connection = await stand.reading()
+    await received(connection, b"z" * 300)
+    waiting = asyncio.create_task(connection.answer())
+    assert (await asyncio.wait({waiting}, timeout=0.1))[0] == set()
+    durable.set()
+    whole = await waiting
+    assert whole is not None
+    assert whole.body == b"z" * 400
+    await connection.end()
