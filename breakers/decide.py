@@ -7,6 +7,9 @@ Precedence, first answer wins:
 2. `allowlist`: a deny beats every allow; what nothing allows is refused; every entry that matches must hold.
 3. look: only now may a limit ask for a read, so that a call that is stopped or off the list costs no upstream call.
 4. `limits`: numbers, then money, both ends included.
+5. `images`: a write that must not be made unseen is not made where its object could not be read before it.
+
+Whoever asks for a read gets the images of what the write touches in the same round: one wait, not two.
 
 Nothing here reads a clock, draws a number or waits: the same three values give the same verdict for ever. No gate can
 let a call pass by itself; only the end of the tuple can.
@@ -19,6 +22,7 @@ from collections.abc import Callable
 from breakers.allowlist import allowlist
 from breakers.call import Call
 from breakers.facts import Facts
+from breakers.images import images, unseen
 from breakers.killswitch import killswitch
 from breakers.limits import limits
 from breakers.policy import Passed, Policy
@@ -28,7 +32,7 @@ __all__ = ["GATES", "Policy", "decide"]
 
 Gate = Callable[[Call, Policy, Facts, Passed], Passed | Refuse | Ask]
 
-GATES: tuple[Gate, ...] = (killswitch, allowlist, limits)
+GATES: tuple[Gate, ...] = (killswitch, allowlist, limits, images)
 
 
 def decide(call: Call, policy: Policy, facts: Facts) -> Verdict:
@@ -40,8 +44,10 @@ def decide(call: Call, policy: Policy, facts: Facts) -> Verdict:
         match gate(call, policy, facts, passed):
             case Passed() as so_far:
                 passed = so_far
-            case Refuse() | Ask() as ended:
-                return ended
+            case Refuse() as no:
+                return no
+            case Ask(reads):
+                return Ask(tuple(dict.fromkeys((*reads, *unseen(call, facts)))))
     return _forward(call, policy, facts, passed)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from types import MappingProxyType
 
-from config.catalog import Subject
+from config.catalog import Subject, Touch
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,23 @@ class Looked:
 
 
 @dataclass(frozen=True, slots=True)
+class Image:
+    """
+    An object before a write touches it: `data` is its JSON text, without what is never stored; None is no such object.
+
+    `missing` says why it could not be seen; then nothing is known. `left_out` counts members that are never stored.
+    """
+
+    data: bytes | None = None
+    at: datetime | None = None
+    missing: str | None = None
+    left_out: int = 0
+
+
+NO_IMAGES: Mapping[Touch, Image] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """
     All that a decision may know beside the call and the policy.
@@ -30,9 +48,10 @@ class Facts:
     generation: int
     writes_stopped: bool = False
     looks: Mapping[Subject, Looked] = field(default_factory=dict)
+    images: Mapping[Touch, Image] = field(default_factory=dict)
 
-    def with_looks(self, answers: Mapping[Subject, Looked]) -> Facts:
+    def with_looks(self, looks: Mapping[Subject, Looked], images: Mapping[Touch, Image] = NO_IMAGES) -> Facts:
         """
         Return these facts with the answers to the reads that a decision asked for.
         """
-        return replace(self, looks={**self.looks, **answers})
+        return replace(self, looks={**self.looks, **looks}, images={**self.images, **images})

@@ -43,7 +43,7 @@ class Entry:
     One allow entry as it binds one operation: the pattern that it was written under, and what it demands.
 
     `names` are the arguments that judging it reads, whether or not the card spells them; `reads_body` tells whether one
-    of them is declared in the body.
+    of them is declared in the body. `needs_before` says that nothing is written unless its objects were read first.
     """
 
     pattern: str
@@ -51,6 +51,7 @@ class Entry:
     limits: tuple[Limit, ...] = ()
     names: frozenset[str] = frozenset()
     reads_body: bool = False
+    needs_before: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from breakers.call import Call
 from breakers.facts import Facts
-from config.catalog import Subject
+from config.catalog import Subject, Touch
 
 
 class Reason(StrEnum):
@@ -49,6 +49,7 @@ class Reason(StrEnum):
     LIMIT_EXCEEDED = "limit-exceeded"
     AMOUNT_UNBOUNDED = "amount-unbounded"
     KILLED = "killed"
+    BEFORE_MISSING = "before-missing"
     UNSETTLED_STATE = "unsettled-state"
     # how it ended
     OUTCOME_UNKNOWN = "outcome-unknown"
@@ -56,6 +57,7 @@ class Reason(StrEnum):
     UPSTREAM_UNREACHABLE = "upstream-unreachable"
     UPSTREAM_TIMEOUT = "upstream-timeout"
     UPSTREAM_MALFORMED = "upstream-malformed"
+    ANSWER_TOO_LARGE = "answer-too-large"
     LEDGER_UNAVAILABLE = "ledger-unavailable"
     STOPPING = "stopping"
     INTERNAL = "internal"
@@ -126,6 +128,9 @@ SENTENCES: Mapping[Reason, str] = MappingProxyType(
         Reason.KILLED: (
             "An operator has stopped writes; wait until a person lifts the stop, and do not try another way."
         ),
+        Reason.BEFORE_MISSING: (
+            "What this would change has to be on record before it changes, and it could not be read; try again later."
+        ),
         Reason.UNSETTLED_STATE: "The rules or the state changed while this request was judged; send it again.",
         Reason.OUTCOME_UNKNOWN: (
             "Whether the request took effect is not known; do not send it again in any form, and look the object "
@@ -138,6 +143,10 @@ SENTENCES: Mapping[Reason, str] = MappingProxyType(
         Reason.UPSTREAM_MALFORMED: (
             "The API's answer could not be read; read the object to see its state before anything else, and tell "
             "an operator if it stays so."
+        ),
+        Reason.ANSWER_TOO_LARGE: (
+            "The API's answer is too large to have its links put right; ask for less at once: a smaller page, fewer "
+            "fields."
         ),
         Reason.LEDGER_UNAVAILABLE: (
             "The request cannot be recorded at the moment, and nothing passes unrecorded; try again later."
@@ -168,7 +177,7 @@ class Ask:
     The call cannot be judged before these reads are answered.
     """
 
-    reads: tuple[Subject, ...]
+    reads: tuple[Subject | Touch, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,10 @@ class Place(StrEnum):
     BODY = "body"
 
 
+# The name under which a JSON body that is no object is an argument: the whole body.
+WHOLE_BODY = ""
+
+
 class Kind(StrEnum):
     """
     The top-level JSON type that an operation declares for an argument.
@@ -117,6 +121,87 @@ class Subject:
     bound: tuple[tuple[int, str], ...]
 
 
+class Before(StrEnum):
+    """
+    Whether an object is read before a write that touches it: not at all, if that succeeds in time, or else no write.
+    """
+
+    NONE = "none"
+    WANTED = "wanted"
+    REQUIRED = "required"
+
+
+class After(StrEnum):
+    """
+    Where an object is seen after a write: in its answer (at the touch's pointer), in a read, or nowhere: it is gone.
+    """
+
+    ANSWER = "answer"
+    READ = "read"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectSpec:
+    """
+    A type of business object: the operation `read` shows it, and its parameters `key` identify it, in their order.
+
+    `optional` are those of the key that the read can do without. `names` are JSON pointers in its image to other ids of
+    the same object; `expected` are dotted members, at any depth, that change by themselves.
+    """
+
+    type: str
+    read: str
+    key: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+    query: tuple[tuple[str, str], ...] = ()
+    names: tuple[str, ...] = ()
+    expected: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """
+    Where a value is taken from: an argument of the write, its answer, the object before it, or a constant.
+
+    `origin` is a `Place` (`name` is the argument, `strip` a prefix that its value must have and loses), `answer` or
+    `before` (`name` is a JSON pointer), or `constant` (`name` is the value).
+    """
+
+    origin: str
+    name: str
+    strip: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """
+    An object that a write touches: where each parameter of its read comes from, and when its images are taken.
+
+    `claims` maps arguments of the write to the JSON pointer under which the object shows them; None is nowhere, and
+    what is not listed shows under its own name. With one of `shaped_by` among its arguments the write's answer shows
+    the object in another shape than its read: then it is read.
+    """
+
+    object: ObjectSpec
+    sources: tuple[tuple[str, Source], ...]
+    before: Before
+    after: After
+    pointer: str = ""
+    claims: tuple[tuple[str, str | None], ...] = ()
+    shaped_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """
+    How a write is answered for: by `operation` with these arguments, or, without one, by its own guarded inverse.
+    """
+
+    operation: str | None = None
+    arguments: tuple[tuple[str, Source], ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class OperationSpec:
     """
@@ -124,7 +209,11 @@ class OperationSpec:
 
     `contents` are the body shapes it takes by the media types that announce them (`*/*` is any); `arguments` maps
     (place, name). `never_store` are dotted member names that match at any depth, in its requests and its answers, lists
-    being looked through. Operations that are each other's `aliases` share one route and so everything but their names.
+    being looked through. With `open_body` the caller makes up the names of the body's members. Operations that are each
+    other's `aliases` share one route and so everything but their names.
+    `touches` are the objects that a write touches, the one that it is about first, `shows` those that a read shows;
+    `effect_key` names its business effect, with arguments in braces; `curated` tells whether a person has said anything
+    of it.
     """
 
     api: str
@@ -142,7 +231,13 @@ class OperationSpec:
     honours_key: bool = False
     never_store: tuple[str, ...] = ()
     body_bytes_max: int | None = None
+    open_body: bool = False
     note: str = ""
+    touches: tuple[Touch, ...] = ()
+    shows: tuple[ObjectSpec, ...] = ()
+    effect_key: str = ""
+    undo: Undo | None = None
+    curated: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:

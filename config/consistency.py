@@ -7,11 +7,12 @@ argument exists (and what is nearest to it), whether a limit reads a number, whe
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from config.catalog import Argument, Kind, OperationSpec
+from config.addresses import SOCKET_PATH_BYTES_MAX, clashes, is_too_long, leads_back
+from config.catalog import Argument, Before, Effect, Kind, OperationSpec
 from config.faults import Fault, did_you_mean, listed
 from config.policy import AgentCard, Rule, Scalar, arguments_named, bare_name
 from config.ranges import MoneyRange, NumberRange
@@ -19,12 +20,13 @@ from config.settings import EVERY_BASE, ApiAccount, Settings
 from config.shape import Places
 from config.source import Trail
 from config.tables import Catalog
-from config.written import Address, Origin
+from config.written import Address, UnixSocket
 
 NUMBERS = frozenset({Kind.INTEGER, Kind.NUMBER})
 
-# Listening there takes the port at every address of the machine.
-EVERYONE = frozenset({"0.0.0.0", "::"})  # noqa: S104 compared, not bound
+SHARED = "shared"
+
+_OWN_PORT = "give each its own port; port 0 takes a free one"
 
 _WRITTEN_AS = {
     Kind.STRING: ("text", 'put it in quotes: "{}"'),
@@ -45,6 +47,7 @@ class Written:
     catalogs: Mapping[str, Catalog]
     agents: Mapping[str, AgentCard | None]
     places: Places
+    folder: Path = Path()
 
 
 def bases_of(catalog: Catalog) -> tuple[str, ...]:
@@ -78,6 +81,7 @@ def inconsistencies(written: Written) -> Iterator[Fault]:
     Yield every fault, section by section.
     """
     yield from _doors(written)
+    yield from _hosts(written)
     for name, account in written.apis.items():
         if account is not None and name in written.catalogs:
             yield from _account(name, account, written)
@@ -91,9 +95,10 @@ def _doors(written: Written) -> Iterator[Fault]:
     known = door_names(written.catalogs)
     stands: dict[str, str] = {}
     # The admin door first: it has an address even where none is written, and a fault needs a line to stand in.
-    taken = [("`admin`", settings.admin)]
+    taken: list[tuple[str, Address | UnixSocket]] = [("`admin`", settings.admin)]
+    yield from _too_long(("admin",), settings.admin, written)
     if settings.shared is not None:
-        yield from _clash(("shared",), settings.shared, taken, places)
+        yield from _clash((SHARED,), settings.shared, taken, written)
         taken.append(("`shared`", settings.shared))
     for name, address in settings.doors.items():
         trail: Trail = ("doors", name)
@@ -106,23 +111,48 @@ def _doors(written: Written) -> Iterator[Fault]:
             yield places.key(trail).fault(f"door `{name}` is for no API", did_you_mean(api, written.apis))
         elif api in written.catalogs:
             yield places.key(trail).fault(f"door `{name}` is for no base of `{api}`", did_you_mean(name, known))
-        yield from _clash(trail, address, taken, places)
+        yield from _clash(trail, address, taken, written)
         taken.append((f"door `{name}`", address))
 
 
-def _clash(trail: Trail, address: Address, taken: list[tuple[str, Address]], places: Places) -> Iterator[Fault]:
+def _clash(
+    trail: Trail,
+    address: Address | UnixSocket,
+    taken: list[tuple[str, Address | UnixSocket]],
+    written: Written,
+) -> Iterator[Fault]:
+    yield from _too_long(trail, address, written)
     for holder, other in taken:
-        if clashes(address, other):
-            hint = "give each its own port; port 0 takes a free one"
-            yield places.value(trail).fault(f"{address} is the address of {holder} already", hint)
+        if clashes(address, other, written.folder):
+            hint = "give each its own path" if isinstance(address, UnixSocket) else _OWN_PORT
+            yield written.places.value(trail).fault(f"{address} is the address of {holder} already", hint)
             return
 
 
-def clashes(one: Address, other: Address) -> bool:
+def _too_long(trail: Trail, address: Address | UnixSocket, written: Written) -> Iterator[Fault]:
+    if is_too_long(address, written.folder):
+        message = f"a socket's whole path has at most {SOCKET_PATH_BYTES_MAX} bytes"
+        yield written.places.value(trail).fault(message, "write a shorter one: `unix:/run/breakwater/stripe.sock`")
+
+
+def host_of(door: str) -> str:
     """
-    Tell whether two listeners would get in each other's way: one port, and one address or everyone's.
+    Return the host by which a door is named on the shared one, wherever names under `localhost` lead.
     """
-    return one.port == other.port != 0 and (one.host == other.host or bool({one.host, other.host} & EVERYONE))
+    return f"{door}.localhost"
+
+
+def _hosts(written: Written) -> Iterator[Fault]:
+    known, places = door_names(written.catalogs), written.places
+    own = {host_of(door): door for door in known.values()}
+    if written.settings.hosts and written.settings.shared is None:
+        yield places.key(("hosts",)).fault("`hosts` name doors on the shared one, and there is none", "add `shared:`")
+    for host, door in written.settings.hosts.items():
+        trail: Trail = ("hosts", host)
+        if door not in known:
+            yield places.value(trail).fault(f"`{door[:80]}` is no door", did_you_mean(door, known))
+        elif own.get(host, known[door]) != known[door]:
+            yield places.key(trail).fault(f"`{host}` is the host of door `{own[host]}`", "write another host")
 
 
 def _account(name: str, account: ApiAccount, written: Written) -> Iterator[Fault]:
@@ -132,9 +162,10 @@ def _account(name: str, account: ApiAccount, written: Written) -> Iterator[Fault
         trail: Trail = ("apis", name, "upstream", base)
         if base not in bases and base != EVERY_BASE:
             yield places.key(trail).fault(f"`{base}` is no base of `{name}`", did_you_mean(base, bases))
-        if any(_is_door(origin, door) for door in _listeners(written.settings)):
+        if any(leads_back(origin, door, written.folder) for door in _listeners(written.settings)):
             message = f"{origin} is a door of this Breakwater"
             yield places.value(trail).fault(message, "write where the API itself answers")
+    yield from _aliases(name, account, written)
     for base in (base for base in bases if base not in account.origins(dict.fromkeys(bases) | catalog.dialect.origins)):
         right = f"upstream: {{{base}: https://…}}" if len(bases) > 1 else "upstream: https://…"
         message = f"`{name}` needs an `upstream`: its catalogue has no origin for base `{base}`"
@@ -144,19 +175,22 @@ def _account(name: str, account: ApiAccount, written: Written) -> Iterator[Fault
         yield places.key(("apis", name, "credential", "user")).fault(message, "remove `user`")
 
 
-def _listeners(settings: Settings) -> Iterator[Address]:
+def _aliases(name: str, account: ApiAccount, written: Written) -> Iterator[Fault]:
+    bases, places = bases_of(written.catalogs[name]), written.places
+    for base, origins in account.aliases.items():
+        trail: Trail = ("apis", name, "aliases", base)
+        listed: Trail = trail[:-1] if base == EVERY_BASE else trail
+        if base not in bases and base != EVERY_BASE:
+            yield places.key(trail).fault(f"`{base}` is no base of `{name}`", did_you_mean(base, bases))
+        for index, origin in enumerate(origins):
+            if any(leads_back(origin, door, written.folder) for door in _listeners(written.settings)):
+                message = f"{origin} is a door of this Breakwater"
+                yield places.value((*listed, index)).fault(message, "write an origin that the API's answers name")
+
+
+def _listeners(settings: Settings) -> Iterator[Address | UnixSocket]:
     yield from settings.doors.values()
     yield from (address for address in (settings.shared, settings.admin) if address is not None)
-
-
-def _is_door(origin: Origin, door: Address) -> bool:
-    """
-    Tell whether a call to this origin would come back here; another machine's address with a door's port would not.
-    """
-    if not origin.literal or origin.port != door.port:
-        return False
-    here = ipaddress.ip_address(origin.host)
-    return origin.host == door.host or ((here.is_loopback or here.is_unspecified) and door.host in EVERYONE)
 
 
 def _card(name: str, card: AgentCard, written: Written) -> Iterator[Fault]:
@@ -216,6 +250,14 @@ def _rule(trail: Trail, pattern: str, rule: Rule, specs: tuple[OperationSpec, ..
             yield places.key(at).fault(*unknown)
         elif (unlimited := _unlimited(written, span, specs)) is not None:
             yield places.value(at).fault(*unlimited)
+    blind = next((spec for spec in specs if spec.effect is not Effect.READ and not _readable_before(spec)), None)
+    if rule.before is not None and blind is not None:
+        message = f"nothing says how to read what `{blind.name}` changes"
+        yield places.key((*trail, "before")).fault(message, "remove `before`, or curate what it touches in an overlay")
+
+
+def _readable_before(spec: OperationSpec) -> bool:
+    return any(touch.before is not Before.NONE for touch in spec.touches)
 
 
 def _arguments(written: str, specs: Iterable[OperationSpec]) -> tuple[Argument, ...]:

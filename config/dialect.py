@@ -144,7 +144,9 @@ class Dialect(Model):
     repeats is an array). `forward_headers` leave as they came; `redirecting_headers` choose whose object is touched,
     and pass only where a card lists the value. `declined` are statuses by which a healthy upstream says no.
     `never_store` are dotted member names that match at any depth, in requests and answers, lists being looked through:
-    `card.number` is the member `number` of any member `card`.
+    `card.number` is the member `number` of any member `card`. `shaping` are arguments that shape an answer and change
+    nothing: with one of them an object in an answer is not spelled as its read spells it. `verbatim_types` are media
+    types, lower-case, under which a file's own bytes are answered: they stream untouched, even where they are JSON.
     """
 
     title: Annotated[str, Field(max_length=60)] = ""
@@ -156,6 +158,7 @@ class Dialect(Model):
     forward_headers: frozenset[Header] = Field(default=frozenset(), strict=False)
     redirecting_headers: frozenset[Header] = Field(default=frozenset(), strict=False)
     answer_headers: frozenset[Header] = Field(default=frozenset(), strict=False)
+    verbatim_types: frozenset[str] = Field(default=frozenset(), strict=False)
     request_id_header: Header | None = None
     refusal_headers: dict[str, str] = Field(default_factory=dict)
     errors: ErrorShape | None = None
@@ -165,6 +168,7 @@ class Dialect(Model):
     declined: frozenset[Status] = Field(default=frozenset(), strict=False)
     key_in_use: tuple[AnswerSign, ...] = Field(default=(), strict=False)
     never_store: tuple[MemberPath, ...] = Field(default=(), strict=False)
+    shaping: tuple[str, ...] = Field(default=(), strict=False)
     exponents: dict[Annotated[str, Field(pattern=r"^[A-Z]{3}$")], Annotated[int, Field(ge=0, le=4)]] = Field(
         default_factory=dict
     )

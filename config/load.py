@@ -1,9 +1,9 @@
 """
 A file, or a folder of them, as one frozen configuration; or every fault in it at once.
 
-A folder's files are read as one: `apis`, `agents` and `doors` are joined name by name, every other key stands in one
-file. Relative paths are relative to the folder that the file stands in. Nothing is taken from the environment, and
-nothing but these files and the catalogues that they name is read.
+A folder's files are read as one: `apis`, `agents`, `doors` and `hosts` are joined name by name, every other key stands
+in one file. Relative paths are relative to the folder that the file stands in. Nothing is taken from the environment,
+and nothing but these files and the catalogues that they name is read.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, Field
 
@@ -25,12 +25,16 @@ from config.settings import ApiAccount, CredentialSource, Settings
 from config.shape import Model, Places, shaped
 from config.source import Source, merged, read_source
 from config.tables import Catalog, load_catalog
-from config.written import Address, Frozen, read_name
+from config.written import Address, Frozen, Origin, UnixSocket, read_name
 
 # Sections whose members may stand in several files of a folder.
-BY_NAME: Mapping[str, object] = MappingProxyType({"apis": ApiAccount, "agents": AgentCard, "doors": Address})
+BY_NAME: Mapping[str, object] = MappingProxyType(
+    {"apis": ApiAccount, "agents": AgentCard, "doors": Address, "hosts": str}
+)
 
 FREE_LOOPBACK = Address("127.0.0.1", 0)
+
+Where = TypeVar("Where", bound=Address | Origin | UnixSocket)
 
 OpenCatalog = Callable[[str, Path], Catalog]
 
@@ -51,7 +55,8 @@ class Configuration:
     """
     Everything that people wrote, checked, with the catalogue of each API; `version` changes when any of it does.
 
-    Doors in `settings` stand under their one name, `API` for an API's first base and `API.BASE` for the others.
+    Doors in `settings` stand under their one name, `API` for an API's first base and `API.BASE` for the others; the
+    paths of sockets are absolute.
     """
 
     settings: Settings
@@ -66,11 +71,11 @@ class Configuration:
         """
         return bases_of(self.catalogs[api])
 
-    def doors(self) -> dict[tuple[str, str], Address]:
+    def doors(self) -> dict[tuple[str, str], Address | UnixSocket]:
         """
         Return where each base of each API listens; what nobody wrote is a free port on loopback.
         """
-        doors = {}
+        doors: dict[tuple[str, str], Address | UnixSocket] = {}
         for api in self.apis:
             bases = self.bases(api)
             for base in bases:
@@ -140,7 +145,7 @@ def _shape(source: Source, folder: Path, open_catalog: OpenCatalog) -> tuple[Wri
                 catalogs[name] = open_catalog(account.catalog, folder)
         except CatalogFault as error:
             faults.append(places.value(("apis", name, "catalog")).fault(error.message, error.hint))
-    return Written(settings or Settings(), apis, catalogs, agents, places), faults
+    return Written(settings or Settings(), apis, catalogs, agents, places, folder), faults
 
 
 def _section(
@@ -171,10 +176,8 @@ def _configuration(written: Written, folder: Path) -> Configuration:
         "catalogs": {name: catalog.digest for name, catalog in written.catalogs.items()},
     }
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    names = door_names(written.catalogs)
-    doors = MappingProxyType({names[name]: address for name, address in written.settings.doors.items()})
     return Configuration(
-        written.settings.model_copy(update={"state": folder / written.settings.state, "doors": doors}),
+        _settings(written, folder),
         MappingProxyType({name: _anchored(account, folder) for name, account in apis.items()}),
         MappingProxyType(dict(written.catalogs)),
         MappingProxyType(agents),
@@ -182,14 +185,35 @@ def _configuration(written: Written, folder: Path) -> Configuration:
     )
 
 
+def _settings(written: Written, folder: Path) -> Settings:
+    """
+    Return the settings with doors under their one name, and with paths made relative to the configuration's folder.
+    """
+    names, settings = door_names(written.catalogs), written.settings
+    shared = settings.shared
+    return settings.model_copy(
+        update={
+            "state": folder / settings.state,
+            "doors": MappingProxyType({names[name]: _placed(at, folder) for name, at in settings.doors.items()}),
+            "hosts": MappingProxyType({host: names[door] for host, door in settings.hosts.items()}),
+            "shared": None if shared is None else _placed(shared, folder),
+            "admin": _placed(settings.admin, folder),
+        }
+    )
+
+
+def _placed(at: Where, folder: Path) -> Where | UnixSocket:
+    return at.within(folder) if isinstance(at, UnixSocket) else at
+
+
 def _anchored(account: ApiAccount, folder: Path) -> ApiAccount:
     """
-    Return the account with the path of its credential made relative to the configuration's folder.
+    Return the account with the paths of its credential and its upstreams made relative to the configuration's folder.
     """
     place: CredentialSource = account.credential
-    if place.file is None:
-        return account
-    return account.model_copy(update={"credential": place.model_copy(update={"file": folder / place.file})})
+    upstream = MappingProxyType({base: _placed(at, folder) for base, at in account.upstream.items()})
+    file = None if place.file is None else folder / place.file
+    return account.model_copy(update={"credential": place.model_copy(update={"file": file}), "upstream": upstream})
 
 
 def plain(value: object) -> object:

@@ -1,9 +1,10 @@
 """
-Reads a vendor's description of its API (OpenAPI 3, JSON) into a table of operations.
+Reads a vendor's description of its API (OpenAPI 3) into a table of operations.
 
 Facts are taken, opinions are not: GET and HEAD are reads, DELETE is irreversible, every other method is a write,
 whatever tags, scopes or summaries say. An argument keeps its name, its place and the top-level JSON type of its schema;
-where alternatives disagree the type is `any`. Header and cookie parameters are no arguments.
+where alternatives disagree the type is `any`. Header and cookie parameters are no arguments. A JSON body that need not
+be an object is an argument itself, without a name; one whose members nobody names is open.
 
 The path of a server's URL becomes part of every template, so that a table names paths as they stand in a request; the
 origin of the document's first server is base `api`, an operation's or a path's own server is a base named after its
@@ -21,10 +22,10 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from config.catalog import Content, Effect, Kind, Place
+from config.catalog import WHOLE_BODY, Content, Effect, Kind, Place
 from config.faults import CatalogFault
 from config.routes import read_template
-from config.schemas import Schemas, held
+from config.schemas import Schemas, held, join_kinds
 from config.table_file import Row, Table, said
 
 Json = dict[str, Any]
@@ -67,21 +68,24 @@ def slug(title: str) -> str:
     return _SLUG.sub("-", title.lower()).strip("-")[:_SLUG_MAX].strip("-") or "api"
 
 
-def read_openapi(document: Json, name: str | None = None) -> Table:
+def read_openapi(document: Json, name: str | None = None, written_as: str | None = None) -> Table:
     """
     Return the operations of an OpenAPI 3 document, or raise `CatalogFault` for the first thing that cannot be one.
+
+    `written_as` is the form in which the vendor wrote it, where that was another (swagger.py).
     """
-    version = document.get("openapi")
-    if not isinstance(version, str) or not version.startswith("3."):
-        raise CatalogFault(f"OpenAPI version {version!r} is not read here", "convert the document to OpenAPI 3")
+    version = str(document.get("openapi"))
+    if written_as is None and not version.startswith("3."):
+        raise CatalogFault(f"OpenAPI version {version} is not read here", "convert the document to OpenAPI 3")
     paths, info = held(document, "paths", dict, "the document"), held(document, "info", dict, "the document")
     if not paths:
-        raise CatalogFault("the document has no paths", "an OpenAPI document lists its operations under `paths`")
+        raise CatalogFault("the document has no paths", "a description lists its operations under `paths`")
     reader = _Reader(Schemas(document), *_server(document, "the document"))
     rows = [row for path, item in paths.items() if not path.startswith("x-") for row in reader.rows(path, item)]
     refuse_twins(rows)
     title, licence = held(info, "title", str, "info"), held(held(info, "license", dict, "info"), "name", str, "license")
-    source = f"OpenAPI {version}: {title} {info.get('version', '')}".strip() + (f", {licence}" if licence else "")
+    form = written_as or f"OpenAPI {version}"
+    source = f"{form}: {title} {info.get('version', '')}".strip() + (f", {licence}" if licence else "")
     servers = dict(sorted(reader.servers.items()))
     return Table(name=name or slug(title), title=title, source=source, servers=servers, operations=tuple(rows))
 
@@ -163,7 +167,7 @@ class _Reader:
         template = read_template(prefix + path if path != "/" else prefix or "/", multi)
         named = [name for segment in template for name in segment.names]
         arguments[Place.PATH] = {name: arguments[Place.PATH].get(name, Kind.STRING) for name in named}
-        content = self._body(operation, arguments[Place.BODY], where)
+        content, is_open = self._body(operation, arguments[Place.BODY], where)
         try:
             return Row(
                 name=operation.get("operationId") or where,
@@ -174,6 +178,7 @@ class _Reader:
                 content=content,
                 arguments={place: held for place, held in arguments.items() if held},
                 multi_segment=tuple(multi),
+                open_body=is_open,
             )
         except ValidationError as invalid:
             raise CatalogFault(f"{where} cannot be an operation: {said(invalid)}") from None
@@ -201,21 +206,35 @@ class _Reader:
             merged[place, name] = parameter
         return (parameter for (place, _), parameter in merged.items() if place in {"path", "query"})
 
-    def _body(self, operation: Json, arguments: dict[str, Kind], where: str) -> dict[str, Content]:
+    def _body(self, operation: Json, arguments: dict[str, Kind], where: str) -> tuple[dict[str, Content], bool]:
+        """
+        Return the shape of each media type, fill in the arguments, and tell whether the caller names the members.
+        """
         if not operation.get("requestBody"):
-            return {}
+            return {}, False
         declared = held(self.schemas.resolve(operation["requestBody"], where), "content", dict, where)
         if not declared:
             raise CatalogFault(f"{where} has a body without `content`")
         contents = {}
+        whole: set[Kind] = set()
+        is_open = False
         for media_type, described in declared.items():
             essence = media_type.partition(";")[0].strip().lower()
             shape = contents[essence] = content_of(essence)
             if shape is not Content.OPAQUE and isinstance(described, dict):
-                self._merge(arguments, self.schemas.members(described.get("schema"), where))
-        return contents
+                schema = described.get("schema")
+                self._merge(arguments, self.schemas.members(schema, where))
+                is_open |= self.schemas.is_open(schema, where)
+                if shape is Content.JSON:
+                    whole |= self.schemas.others(schema, where)
+        is_open = is_open and not arguments
+        if whole:
+            arguments[WHOLE_BODY] = join_kinds(whole)
+        return contents, is_open
 
     @staticmethod
     def _merge(arguments: dict[str, Kind], members: Mapping[str, Kind]) -> None:
         for name, kind in members.items():
-            arguments[name] = kind if arguments.get(name, kind) is kind else Kind.ANY
+            # A member without a name could not be told from a body that is no object.
+            if name != WHOLE_BODY:
+                arguments[name] = kind if arguments.get(name, kind) is kind else Kind.ANY

@@ -68,6 +68,8 @@ class Rule(Strict):
     """The values that an argument may have, by its name: one value or a list. An argument that is absent has none."""
     limit: Frozen[Range] = Field(default_factory=dict, validate_default=True)
     """The range in which an argument must lie, both ends included: `1..100`, for money `0.50..100 USD`."""
+    before: Literal["required"] | None = None
+    """`required`: a write whose object could not be read before it is refused, instead of recorded without its diff."""
 
 
 class Owners(Strict):

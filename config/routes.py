@@ -23,11 +23,13 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from types import MappingProxyType
 
-from config.catalog import Match, OperationSpec, Place
+from config.catalog import Match, ObjectSpec, OperationSpec, Place
 from config.dialect import Dialect, PathAlias
 from config.faults import CatalogFault
 
 _PLACEHOLDER = re.compile(r"\{([^{}/]+)\}")
+
+NO_OBJECTS: Mapping[str, ObjectSpec] = MappingProxyType({})
 
 # The method whose operations answer a HEAD.
 _GET = "GET"
@@ -150,9 +152,17 @@ class Catalog:
     operations: Mapping[str, OperationSpec]
     digest: str
     _roots: Mapping[tuple[str, str], _Node] = field(repr=False, compare=False)
+    objects: Mapping[str, ObjectSpec] = field(default_factory=dict, compare=False)
 
     @classmethod
-    def build(cls, name: str, dialect: Dialect, specs: Iterable[OperationSpec], digest: str) -> Catalog:
+    def build(
+        cls,
+        name: str,
+        dialect: Dialect,
+        specs: Iterable[OperationSpec],
+        digest: str,
+        objects: Mapping[str, ObjectSpec] = NO_OBJECTS,
+    ) -> Catalog:
         """
         Lay the operations out for look-ups; of those that share a route, the first by name answers.
         """
@@ -167,7 +177,7 @@ class Catalog:
         for base, method in list(roots):
             if method == _GET:
                 roots.setdefault((base, "HEAD"), roots[base, _GET])
-        return cls(name, dialect, MappingProxyType(operations), digest, MappingProxyType(roots))
+        return cls(name, dialect, MappingProxyType(operations), digest, MappingProxyType(roots), objects)
 
     def match(self, base: str, method: str, segments: tuple[str, ...]) -> Match | None:
         """

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 from config.catalog import Kind
 from config.faults import CatalogFault
@@ -60,6 +62,7 @@ class Schemas:
     document: dict[str, Any]
     _kinds: dict[int, Kind] = field(default_factory=dict, init=False, repr=False)
     _members: dict[int, dict[str, Kind]] = field(default_factory=dict, init=False, repr=False)
+    _shapes: dict[int, frozenset[Kind]] = field(default_factory=dict, init=False, repr=False)
 
     def resolve(self, node: object, where: str) -> dict[str, Any]:
         """
@@ -79,9 +82,9 @@ class Schemas:
             hint = "bundle the document into one file first"
             raise CatalogFault(f"{where} refers to {reference!r}, which is not inside the document", hint)
         node: object = self.document
-        for raw in reference[2:].split("/"):
+        for raw in unquote(reference[2:]).split("/"):
             key = raw.replace("~1", "/").replace("~0", "~")
-            node = node.get(key) if isinstance(node, dict) else None
+            node = _step(node, key)
         if node is None:
             raise CatalogFault(f"{where} refers to {reference}, which does not exist")
         return node
@@ -140,6 +143,61 @@ class Schemas:
                 for name, kind in self.members(part, where, depth + 1).items():
                     found.setdefault(name, []).append(kind)
         return {name: join_kinds(kinds) for name, kinds in found.items()}
+
+    def is_open(self, schema: object, where: str) -> bool:
+        """
+        Tell whether a body of this schema may be an object whose members the schema does not name.
+        """
+        shapes = self.shapes(schema, where)
+        if self.members(schema, where) or (shapes and Kind.OBJECT not in shapes):
+            return False
+        return not isinstance(schema, dict) or self.resolve(schema, where).get("additionalProperties") is not False
+
+    def others(self, schema: object, where: str) -> frozenset[Kind]:
+        """
+        Return the JSON types that a body of this schema may have beside that of an object.
+        """
+        shapes = self.shapes(schema, where)
+        if shapes or self.members(schema, where):
+            return shapes - {Kind.OBJECT}
+        return frozenset({Kind.ANY})
+
+    def shapes(self, schema: object, where: str, depth: int = 0) -> frozenset[Kind]:
+        """
+        Return every JSON type that a schema names, in any alternative; nothing where it names none.
+        """
+        if not isinstance(schema, dict) or depth > DEPTH_MAX:
+            return frozenset()
+        schema = self.resolve(schema, where)
+        if id(schema) not in self._shapes:
+            self._shapes[id(schema)] = frozenset()  # for a schema that leads back to itself
+            self._shapes[id(schema)] = self._shaped(schema, where, depth)
+        return self._shapes[id(schema)]
+
+    def _shaped(self, schema: dict[str, Any], where: str, depth: int) -> frozenset[Kind]:
+        declared = schema.get("type")
+        types = declared if isinstance(declared, list) else [declared]
+        if known := [_TYPES[name] for name in types if isinstance(name, str) and name in _TYPES]:
+            return frozenset(known)
+        if isinstance(schema.get("enum"), list):
+            return frozenset(kind_of_value(value) for value in schema["enum"] if value is not None)
+        if "properties" in schema or "additionalProperties" in schema:
+            return frozenset({Kind.OBJECT})
+        if "items" in schema:
+            return frozenset({Kind.ARRAY})
+        told = [
+            frozenset().union(*(self.shapes(part, where, depth + 1) for part in _parts(schema, key)))
+            for key in _ALTERNATIVES
+        ]
+        told += [self.shapes(part, where, depth + 1) for part in _parts(schema, "allOf")]
+        # All of these hold at once; those that say nothing change nothing.
+        return reduce(lambda one, two: one & two or one | two, filter(None, told), frozenset())
+
+
+def _step(node: object, key: str) -> object:
+    if isinstance(node, list):
+        return next((item for place, item in enumerate(node) if str(place) == key), None)
+    return node.get(key) if isinstance(node, dict) else None
 
 
 def _parts(schema: dict[str, Any], key: str) -> list[object]:

@@ -9,13 +9,28 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic import WithJsonSchema as Schema
 
 from config.faults import Unreadable
-from config.written import NOT_YET, Address, At, Frozen, Seconds, Size, Strict, Text, Upstream, Whole
+from config.written import (
+    NAME,
+    NOT_YET,
+    Address,
+    At,
+    Frozen,
+    HostName,
+    Seconds,
+    Size,
+    Strict,
+    Text,
+    Upstream,
+    WebOrigin,
+    Whole,
+)  # fmt: skip
 
 KIB, MIB = 2**10, 2**20
 
@@ -27,6 +42,9 @@ EVERY_BASE = "*"
 
 # What one log is called where nobody named it: a reserved name, so that it can never be taken for somebody's.
 UNNAMED_LOG = "breakwater.invalid/local/0"
+
+# Where a credential may be; exactly one of them is written.
+CREDENTIAL_PLACES = ("env", "file", "vault")
 
 _ENV = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _LOG = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
@@ -73,6 +91,8 @@ class Limits(Strict):
     """The largest request body, unless an operation's catalogue allows more."""
     answer_bytes_max: Annotated[Size, Field(ge=64 * KIB, le=8 * MIB)] = MIB
     """The largest answer to a write that is kept; a larger one is passed on and recorded by commitment and length."""
+    rewrite_max_bytes: Annotated[Size, Field(ge=64 * KIB, le=32 * MIB)] = 8 * MIB
+    """The largest JSON answer to a read: it is read whole, so that its URLs lead to doors; a larger one is refused."""
     connections: Annotated[Whole, Field(ge=1, le=65_536)] = 2048
     """Open connections of agents, over all doors; the next one is refused."""
 
@@ -162,7 +182,7 @@ class Settings(Strict):
     """
 
     later: ClassVar[frozenset[str]] = frozenset({
-        "capture", "tokens", "vault", "kill", "approvals", "suggestions", "tracing", "tls", "replicas", "conditions",
+        "capture", "tokens", "kill", "approvals", "suggestions", "tracing", "tls", "replicas", "conditions",
     })  # fmt: skip
 
     state: Path = Path("breakwater-state")
@@ -170,7 +190,11 @@ class Settings(Strict):
     doors: Frozen[At] = Field(default_factory=dict, validate_default=True)
     """Where each API listens: `NAME` for its first base, `NAME.BASE` for another; without one, a free loopback port."""
     shared: At | None = None
-    """One more port on which every API answers under the path prefix `/NAME` or `/NAME.BASE`; null is none."""
+    """One more door on which every API answers, by `Host` or under the path prefix `/NAME` or `/NAME.BASE`."""
+    hosts: Annotated[Mapping[HostName, Text], AfterValidator(MappingProxyType)] = Field(
+        default_factory=dict, validate_default=True
+    )
+    """Further hosts on the shared door: `{HOST: NAME}` or `{HOST: NAME.BASE}`; `NAME.localhost` needs no line."""
     admin: At = Address("127.0.0.1", 8470)
     """The operators' door: liveness, readiness, metrics, and commands under a token."""
     store: Annotated[Literal["memory"], BeforeValidator(_store)] = "memory"
@@ -185,15 +209,23 @@ class Settings(Strict):
 
 class CredentialSource(Strict):
     """
-    Where an API account's real credential is read from, once, at start: `env` or `file`, never this file.
+    Where an API account's real credential is: `env` and `file` are read once, at start; `vault` turns while it runs.
     """
 
-    later: ClassVar[frozenset[str]] = frozenset({"vault", "oauth", "app"})
+    later: ClassVar[frozenset[str]] = frozenset({"oauth", "app"})
+    # What `_is_one_place` asks, for whoever checks against the schema alone.
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [{"required": [place], "properties": {place: {"type": "string"}}} for place in CREDENTIAL_PLACES]
+        }
+    )
 
     env: str | None = None
     """The name of an environment variable."""
     file: Path | None = None
     """A file that holds nothing else. Relative to this file."""
+    vault: str | None = None
+    """The name under which `breakwater vault put` sealed it in the state folder."""
     user: Text | None = None
     """The other half, where the API takes a name and a token in Basic: Jira's e-mail address."""
 
@@ -204,12 +236,14 @@ class CredentialSource(Strict):
         Refuse a credential that stands in the file, without repeating it.
         """
         if not isinstance(written, Mapping | CredentialSource):
-            raise Unreadable(
-                "a credential is never written here", "name where it is read: `{env: NAME}` or `{file: PATH}`"
-            )
+            hint = "name where it is: `{env: NAME}`, `{file: PATH}` or `{vault: NAME}`"
+            raise Unreadable("a credential is never written here", hint)
         name = written.get("env") if isinstance(written, Mapping) else None
         if name is not None and not (isinstance(name, str) and _ENV.fullmatch(name)):
             raise Unreadable("`env` is the name of an environment variable", "write `{env: STRIPE_SECRET_KEY}`")
+        sealed = written.get("vault") if isinstance(written, Mapping) else None
+        if sealed is not None and not (isinstance(sealed, str) and NAME.fullmatch(sealed)):
+            raise Unreadable("`vault` is the name of a sealed credential", "write `{vault: stripe}`")
         return written
 
     @model_validator(mode="after")
@@ -217,9 +251,13 @@ class CredentialSource(Strict):
         """
         Refuse two places, and none.
         """
-        if (self.env is None) == (self.file is None):
-            raise Unreadable("a credential has exactly one place", "write either `{env: NAME}` or `{file: PATH}`")
+        if sum(getattr(self, place) is not None for place in CREDENTIAL_PLACES) != 1:
+            hint = "write either `{env: NAME}` or `{file: PATH}` or `{vault: NAME}`"
+            raise Unreadable("a credential has exactly one place", hint)
         return self
+
+
+_ORIGINS = {"type": "array", "items": {"type": "string", "examples": ["https://github.example.com"]}}
 
 
 def _by_base(written: object) -> object:
@@ -243,6 +281,12 @@ class ApiAccount(Strict):
         Schema({"anyOf": [{"type": "string"}, {"type": "object", "additionalProperties": {"type": "string"}}]}),
     ] = Field(default_factory=dict, validate_default=True)
     """Where it answers, if not where its catalogue says: one origin for every base, or `{BASE: ORIGIN}`."""
+    aliases: Annotated[
+        Frozen[tuple[WebOrigin, ...]],
+        BeforeValidator(_by_base),
+        Schema({"anyOf": [_ORIGINS, {"type": "object", "additionalProperties": _ORIGINS}]}),
+    ] = Field(default_factory=dict, validate_default=True)
+    """Further origins that its answers name: a list for every base, or `{BASE: [ORIGIN]}`; they are never dialled."""
     credential: CredentialSource
     """Where its real credential is read from."""
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from config.catalog import Content, Effect, Kind, Place
 from config.dialect import Origin
@@ -28,6 +28,9 @@ Base = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,40}$")]
 class Row(BaseModel):
     """
     One operation: `content` by media type, `arguments` by place and name, `multi_segment` the parameters that span.
+
+    A body argument without a name is the whole of a JSON body that is no object; `open_body` says that the caller names
+    the members of the body, so that none is undeclared.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -40,6 +43,13 @@ class Row(BaseModel):
     content: dict[str, Content] = Field(default_factory=dict)
     arguments: dict[Place, dict[str, Kind]] = Field(default_factory=dict)
     multi_segment: tuple[str, ...] = ()
+    open_body: bool = False
+
+    @model_validator(mode="after")
+    def _open_or_named(self) -> Self:
+        if self.open_body and any(self.arguments.get(Place.BODY, ())):
+            raise ValueError("a body is open, or its members are declared")
+        return self
 
 
 class Table(BaseModel):
@@ -93,6 +103,8 @@ def _line(row: Row) -> str:
         ordered["arguments"] = arguments
     if row.multi_segment:
         ordered["multi_segment"] = sorted(row.multi_segment)
+    if row.open_body:
+        ordered["open_body"] = True
     return _text(ordered)
 
 

@@ -17,10 +17,22 @@ from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 
-from config.catalog import Amount, Argument, Effect, Kind, OperationSpec, Place, Reversibility, Subject
+from config.catalog import (
+    WHOLE_BODY,
+    Amount,
+    Argument,
+    Content,
+    Effect,
+    Kind,
+    OperationSpec,
+    Place,
+    Reversibility,
+    Subject,
+)
 from config.dialect import Dialect
 from config.faults import CatalogFault, did_you_mean
 from config.overlay import Curated, Overlay, WrittenSubject, read_overlay
+from config.recipes import check_effect_key, compile_objects, compile_touches, compile_undo
 from config.routes import Catalog, read_template, shape_of
 from config.table_file import Row, Table, read_table
 
@@ -78,7 +90,7 @@ def compile_catalog(table_bytes: bytes, overlay_bytes: bytes, overlay_name: str 
     joining = _Joining(table, overlay, overlay_name, rows)
     specs = [spec for group in joining.groups() for spec in joining.specs(group)]
     digest = hashlib.sha256(table_bytes + b"\x00" + overlay_bytes).hexdigest()
-    return Catalog.build(table.name, joining.dialect(), specs, digest)
+    return Catalog.build(table.name, joining.dialect(), specs, digest, joining.objects)
 
 
 class _Joining:
@@ -89,6 +101,10 @@ class _Joining:
     def __init__(self, table: Table, overlay: Overlay, overlay_name: str, rows: Mapping[str, Row]) -> None:
         self._table, self._overlay, self._overlay_name, self._rows = table, overlay, overlay_name, rows
         self._interned: dict[Argument, Argument] = {}
+        try:
+            self.objects = compile_objects(overlay.objects, rows)
+        except CatalogFault as fault:
+            raise CatalogFault(f"{overlay_name}: {fault}", fault.hint) from None
 
     def dialect(self) -> Dialect:
         """
@@ -144,7 +160,10 @@ class _Joining:
     def _shared(self, group: Group) -> OperationSpec:
         curated = self._curated(group)
         rows = [self._rows[name] for name in group]
-        arguments = self._arguments(rows)
+        arguments = self._arguments(rows, curated)
+        contents = {media: shape for row in rows for media, shape in row.content.items()} | curated.content
+        if curated.whole_body and (Content.JSON not in contents.values() or curated.whole_body is Kind.OBJECT):
+            raise self._fault(group[0], "`whole_body` is the type of a JSON body that is no object")
         written = curated.amount
         amount = None
         if written:
@@ -152,6 +171,12 @@ class _Joining:
         if amount is not None:
             self._check_amount(group, amount, arguments)
         effect = max((row.effect for row in rows), key=_GRAVITY.index)
+        try:
+            touches = compile_touches(curated, rows[0].method, arguments, self.objects, self._overlay.dialect.shaping)
+            undo = compile_undo(curated, arguments, self._rows, touches)
+            effect_key = check_effect_key(curated.effect_key, arguments)
+        except CatalogFault as fault:
+            raise self._fault(group[0], str(fault), fault.hint) from None
         return OperationSpec(
             api=self._table.name,
             name=group[0],
@@ -159,14 +184,20 @@ class _Joining:
             path=rows[0].path,
             base=rows[0].base,
             effect=curated.effect or effect,
-            contents=MappingProxyType({media: shape for row in rows for media, shape in row.content.items()}),
+            contents=MappingProxyType(contents),
             arguments=arguments,
             amount=amount,
             subjects=tuple(self._subject(group, subject, arguments) for subject in curated.subjects),
             reversibility=curated.reversibility or Reversibility.UNKNOWN,
             never_store=tuple(dict.fromkeys((*self._overlay.dialect.never_store, *curated.never_store))),
             body_bytes_max=curated.body_bytes_max,
+            open_body=all(row.open_body for row in rows),
             note=curated.note,
+            touches=touches,
+            shows=tuple(shown for shown in self.objects.values() if shown.read in group),
+            effect_key=effect_key,
+            undo=undo,
+            curated=any(name in self._overlay.operations for name in group),
         )
 
     def _curated(self, group: Group) -> Curated:
@@ -181,7 +212,7 @@ class _Joining:
         ruled = any(rule.covers(row.method, row.base, row.path) for rule in self._overlay.dialect.honours_key)
         return ruled if told is None else told
 
-    def _arguments(self, rows: Iterable[Row]) -> Mapping[tuple[Place, str], Argument]:
+    def _arguments(self, rows: Iterable[Row], curated: Curated) -> Mapping[tuple[Place, str], Argument]:
         found: dict[tuple[Place, str], Argument] = {}
         for row in rows:
             for place, held in row.arguments.items():
@@ -190,6 +221,8 @@ class _Joining:
                     other = found.get((place, name))
                     argument = Argument(name, place, Kind.ANY if other and other.kind is not kind else kind, spans)
                     found[place, name] = self._interned.setdefault(argument, argument)
+        if curated.whole_body is not None:
+            found[Place.BODY, WHOLE_BODY] = Argument(WHOLE_BODY, Place.BODY, curated.whole_body)
         return MappingProxyType(found)
 
     def _check_amount(self, group: Group, amount: Amount, arguments: Mapping[tuple[Place, str], Argument]) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, ClassVar, TypeVar
 from urllib.parse import urlsplit
@@ -32,6 +34,8 @@ _BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 # Names stand in paths, metric labels and log lines, where nothing else needs no quoting.
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _HOST = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+# What a `Host` header may name: underscores stand in names of doors.
+HOST_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9_](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_][a-z0-9_-]{0,62})*")
 _PORT = re.compile(r"0|[1-9][0-9]{0,4}")
 
 NOT_YET = "not in this version"
@@ -145,17 +149,50 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def read_address(written: object) -> Address:
+@dataclass(frozen=True, slots=True)
+class UnixSocket:
     """
-    Read `127.0.0.1:8001` or `[::1]:8001`. Raises `Unreadable`.
+    Where a door listens, or an API answers, on this machine alone: a socket's path.
     """
-    if isinstance(written, Address):
+
+    path: str
+
+    def __str__(self) -> str:
+        """
+        Return the socket as it is written.
+        """
+        return f"unix:{self.path}"
+
+    def within(self, folder: Path) -> UnixSocket:
+        """
+        Return the socket with its path made absolute; a relative one is relative to `folder`.
+        """
+        return UnixSocket(os.path.normpath((folder / self.path).absolute()))
+
+
+def read_socket(written: str) -> UnixSocket:
+    """
+    Read `unix:/run/breakwater/stripe.sock`. Raises `Unreadable`.
+    """
+    path = written.removeprefix("unix:")
+    if path.startswith("@"):
+        raise Unreadable("a socket without a file has no owner and no mode", "write the path of a file")
+    if not path.strip() or not path.isprintable() or path.endswith("/"):
+        raise Unreadable("`unix:` is followed by a socket's path", "write `unix:/run/breakwater/stripe.sock`")
+    return UnixSocket(path)
+
+
+def read_address(written: object) -> Address | UnixSocket:
+    """
+    Read `127.0.0.1:8001`, `[::1]:8001` or `unix:/run/breakwater/stripe.sock`. Raises `Unreadable`.
+    """
+    if isinstance(written, Address | UnixSocket):
         return written
     if not isinstance(written, str):
         meant = written if isinstance(written, int) and not isinstance(written, bool) else 8001
         raise Unreadable("this must be an address and a port", f"write `127.0.0.1:{meant}`")
     if written.startswith("unix:"):
-        raise Unreadable(f"unix sockets are {NOT_YET}", "write an address and a port: `127.0.0.1:8001`")
+        return read_socket(written)
     host, colon, port = written.rpartition(":")
     if not colon or not _PORT.fullmatch(port) or int(port) > 65_535:
         raise Unreadable(f"`{written[:80]}` is no address and port", "write `127.0.0.1:8001`; port 0 takes a free one")
@@ -200,34 +237,40 @@ class Origin:
 _DEFAULT_PORT = {"https": 443, "http": 80}
 
 
-def read_origin(written: object) -> Origin:
+def read_origin(written: object) -> Origin | UnixSocket:
     """
-    Read `https://api.example.com` or `http://127.0.0.1:8000`: nothing after the port. Raises `Unreadable`.
+    Read `https://api.example.com`, `http://127.0.0.1:8000` or `unix:/run/api.sock`. Raises `Unreadable`.
 
     A name is dialled with TLS only: the credential would cross the network in the clear.
     """
-    if isinstance(written, Origin):
+    if isinstance(written, Origin | UnixSocket):
         return written
+    if isinstance(written, str) and written.startswith("unix:"):
+        return read_socket(written)
+    return _origin(*_origin_parts(written))
+
+
+def _origin_parts(written: object) -> tuple[str, str, int | None]:
     if not isinstance(written, str):
-        raise Unreadable("an upstream is text", "write `https://api.example.com`")
-    if written.startswith("unix:"):
-        raise Unreadable(f"a unix socket as an upstream is {NOT_YET}", "write `http://127.0.0.1:PORT`")
+        raise Unreadable("an origin is text", "write `https://api.example.com`")
     scheme, separator, rest = written.partition("://")
     if not separator or scheme not in _DEFAULT_PORT or not rest.isascii() or not rest.isprintable():
-        raise Unreadable("an upstream is an origin of http or https", "write `https://api.example.com`")
+        raise Unreadable("this must be an origin of http or https", "write `https://api.example.com`")
     try:
         parts = urlsplit(written)
         host, port = parts.hostname or "", parts.port
     except ValueError:
         raise Unreadable("this origin cannot be read", "write `https://api.example.com`") from None
     if "@" in rest:
-        raise Unreadable("an upstream carries no user or password", "write the credential under `credential`")
+        raise Unreadable("an origin carries no user or password", "write the credential under `credential`")
     if re.search(r"[/?#\\]", rest):
-        raise Unreadable("an upstream is an origin, without a path or a query", f"write `{scheme}://{parts.netloc}`")
-    return _origin(scheme, host, port, written)
+        raise Unreadable("an origin stands without a path or a query", f"write `{scheme}://{parts.netloc}`")
+    if port == 0 or written.endswith(":"):
+        raise Unreadable("an origin's port is from 1 to 65535", "leave the port out for the scheme's own")
+    return scheme, host, port
 
 
-def _origin(scheme: str, host: str, port: int | None, written: str) -> Origin:
+def _origin(scheme: str, host: str, port: int | None) -> Origin:
     literal = address_literal(f"[{host}]" if ":" in host else host)
     if literal is None and not _HOST.fullmatch(host):
         raise Unreadable(f"`{host[:80]}` is no host", "write `https://api.example.com`")
@@ -239,9 +282,31 @@ def _origin(scheme: str, host: str, port: int | None, written: str) -> Origin:
     if literal is None and scheme == "http":
         hint = f"write `https://{host}`, or the address itself"
         raise Unreadable("over plain http the credential would cross the network in the clear", hint)
-    if port == 0 or written.endswith(":"):
-        raise Unreadable("an upstream's port is from 1 to 65535", "leave the port out for the scheme's own")
     return Origin(scheme, literal or host, port or _DEFAULT_PORT[scheme], literal is not None)
+
+
+def read_web_origin(written: object) -> Origin:
+    """
+    Read an origin that answers may name and nobody dials: `https://github.example.com`. Raises `Unreadable`.
+    """
+    if isinstance(written, Origin):
+        return written
+    scheme, host, port = _origin_parts(written)
+    literal = address_literal(f"[{host}]" if ":" in host else host)
+    if literal is None and not _HOST.fullmatch(host):
+        raise Unreadable(f"`{host[:80]}` is no host", "write `https://api.example.com`")
+    return Origin(scheme, literal or host, port or _DEFAULT_PORT[scheme], literal is not None)
+
+
+def read_host(written: object) -> str:
+    """
+    Read a host as a `Host` header names it, without a port: `github.internal`. Raises `Unreadable`.
+    """
+    if not isinstance(written, str) or not HOST_NAME.fullmatch(written):
+        raise Unreadable(
+            f"`{str(written)[:80]}` is no host", "write a name in small letters, without a port: `github.internal`"
+        )
+    return written
 
 
 _STRING = {"type": "string"}
@@ -261,14 +326,21 @@ Size = Annotated[
     Schema({"anyOf": [{"type": "integer"}, {**_STRING, "pattern": f"^{_SIZE.pattern}$"}], "examples": ["1MiB"]}),
 ]
 At = Annotated[
-    Address,
+    Address | UnixSocket,
     PlainValidator(read_address),
     PlainSerializer(str, return_type=str),
-    Schema({**_STRING, "examples": ["127.0.0.1:8001", "[::1]:0"]}),
+    Schema({**_STRING, "examples": ["127.0.0.1:8001", "[::1]:0", "unix:/run/breakwater/stripe.sock"]}),
+]
+HostName = Annotated[str, BeforeValidator(read_host)]
+WebOrigin = Annotated[
+    Origin,
+    PlainValidator(read_web_origin),
+    PlainSerializer(str, return_type=str),
+    Schema({**_STRING, "examples": ["https://github.example.com"]}),
 ]
 Upstream = Annotated[
-    Origin,
+    Origin | UnixSocket,
     PlainValidator(read_origin),
     PlainSerializer(str, return_type=str),
-    Schema({**_STRING, "examples": ["https://api.example.com", "http://127.0.0.1:8000"]}),
+    Schema({**_STRING, "examples": ["https://api.example.com", "http://127.0.0.1:8000", "unix:/run/api.sock"]}),
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from yarl import URL
 
@@ -11,21 +11,34 @@ from config.catalog import OperationSpec
 from config.dialect import Dialect
 from config.load import Configuration
 from config.tables import Catalog
-from proxy.secret import Secret, read_credential, spell_credential
+from config.written import Origin
+from proxy.held import Held, Holder
+from proxy.secret import read_credential
 from proxy.shown import Scrubber
+
+SOCKET = "unix:"
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
     """
-    One configured API: `origins` by base; the credential itself stays inside its `Secret`.
+    One configured API: by base its `origins`, its `aliases` (what else its answers name) and the `sockets` that it is
+    dialled at, where it is; the credential itself stays inside its `Secret`.
     """
 
     name: str
     catalog: Catalog
     origins: Mapping[str, URL]
-    secret: Secret
-    scrubber: Scrubber
+    credential: Holder
+    aliases: Mapping[str, tuple[Origin, ...]] = field(default_factory=dict)
+    sockets: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def scrubber(self) -> Scrubber:
+        """
+        Return what hides every version of the credential that is in use.
+        """
+        return self.credential.scrubber
 
     @property
     def dialect(self) -> Dialect:
@@ -41,12 +54,17 @@ class Account:
         """
         return self.catalog.dialect.title
 
-    def credential(self) -> tuple[str, str]:
+    def current(self) -> Held:
         """
-        Return the header that carries the real credential, spelled at the last moment.
+        Return the version of the credential that a call takes now, once, and holds until it has ended.
         """
-        slot = self.dialect.credential
-        return slot.header, spell_credential(slot.scheme, self.secret)
+        return self.credential.current()
+
+    def url(self, base: str, target: str) -> str:
+        """
+        Return the upstream's URL of a request target.
+        """
+        return f"{self.origins[base]}{target}"
 
     def upstream_key_header(self, spec: OperationSpec) -> str | None:
         """
@@ -57,8 +75,22 @@ class Account:
 
 def open_account(configuration: Configuration, name: str, environ: Mapping[str, str]) -> Account:
     """
-    Read the credential of an API and return its account; raise `StartRefused` where there is none.
+    Return an API's account with its credential from the environment or a file; one from the vault comes later.
+
+    Raise `StartRefused` where there is none.
     """
-    secret = read_credential(name, configuration.apis[name].credential, environ)
-    origins = {base: URL(configuration.upstream(name, base)) for base in configuration.bases(name)}
-    return Account(name, configuration.catalogs[name], origins, secret, Scrubber(secret))
+    source, catalog = configuration.apis[name].credential, configuration.catalogs[name]
+    upstreams = {base: configuration.upstream(name, base) for base in configuration.bases(name)}
+    sockets = {base: at.removeprefix(SOCKET) for base, at in upstreams.items() if at.startswith(SOCKET)}
+    origins = {base: _behind(base, catalog) if base in sockets else URL(at) for base, at in upstreams.items()}
+    holder = Holder(catalog.dialect.credential)
+    if source.vault is None:
+        holder.turn([(name, read_credential(name, source, environ))])
+    return Account(name, catalog, origins, holder, configuration.apis[name].aliases, sockets)
+
+
+def _behind(base: str, catalog: Catalog) -> URL:
+    """
+    Return the origin that is asked for through a socket: the vendor's own host, where its catalogue names one.
+    """
+    return URL(catalog.dialect.origins.get(base) or "http://localhost").with_scheme("http").with_port(None)

@@ -43,12 +43,14 @@ STATUS: Mapping[Reason, int] = MappingProxyType(
         Reason.LIMIT_EXCEEDED: 403,
         Reason.AMOUNT_UNBOUNDED: 403,
         Reason.KILLED: 403,
+        Reason.BEFORE_MISSING: 503,
         Reason.UNSETTLED_STATE: 503,
         Reason.OUTCOME_UNKNOWN: 424,
         Reason.ANSWER_NOT_KEPT: 424,
         Reason.UPSTREAM_UNREACHABLE: 503,
         Reason.UPSTREAM_TIMEOUT: 504,
         Reason.UPSTREAM_MALFORMED: 502,
+        Reason.ANSWER_TOO_LARGE: 502,
         Reason.LEDGER_UNAVAILABLE: 503,
         Reason.STOPPING: 503,
         Reason.INTERNAL: 500,
@@ -57,6 +59,7 @@ STATUS: Mapping[Reason, int] = MappingProxyType(
 
 RETRY_AFTER_S: Mapping[Reason, int] = MappingProxyType(
     {
+        Reason.BEFORE_MISSING: 1,
         Reason.UNSETTLED_STATE: 1,
         Reason.UPSTREAM_UNREACHABLE: 1,
         Reason.LEDGER_UNAVAILABLE: 5,
@@ -81,12 +84,15 @@ def nobody_minds() -> None:
 class Whole:
     """
     An answer whose body is at hand; `on_broken` is called where it could not be delivered.
+
+    `url` is the upstream's URL that it answers, and empty for an answer of ours: headers and body are the upstream's.
     """
 
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
     on_broken: Callable[[], None] = nobody_minds
+    url: str = ""
 
 
 @dataclass(slots=True)
@@ -95,7 +101,7 @@ class Streamed:
     An answer whose body is still coming; `whole` tells, at its end, whether it all came.
 
     A peer that does not take a piece within `stall_s` seconds has stopped reading. `conclude(delivered, complete)`, in
-    bytes, is awaited at its end, whatever the end.
+    bytes, is awaited at its end, whatever the end. `url` is as in `Whole`.
     """
 
     status: int
@@ -104,6 +110,7 @@ class Streamed:
     whole: Callable[[], bool]
     stall_s: float
     conclude: Callable[[int, bool], Awaitable[None]]
+    url: str = ""
 
 
 Answer = Whole | Streamed
@@ -174,7 +181,7 @@ def _jittered(at_most: int, call: str) -> int:
     return 1 + sum(call[-4:].encode()) % at_most
 
 
-def written(call: str, outcome: Outcome, dialect: Dialect) -> Whole:
+def written(call: str, outcome: Outcome, dialect: Dialect, url: str = "") -> Whole:
     """
     Return what the agent is told about a write that was dispatched, or could not be.
 
@@ -194,7 +201,7 @@ def written(call: str, outcome: Outcome, dialect: Dialect) -> Whole:
         return not_carried_out(call, outcome, dialect, "upstream-refused", detail)
     if outcome.status == 401:  # the field's own number
         return credential_refused(call, outcome, dialect)
-    return Whole(outcome.status, (*outcome.headers, *_executed(call).headers()), outcome.body)
+    return Whole(outcome.status, (*outcome.headers, *_executed(call).headers()), outcome.body, url=url)
 
 
 def unsent(call: str, fault: Fault | None, dialect: Dialect) -> Whole:
@@ -215,6 +222,9 @@ def read_failed(call: str, outcome: Outcome, dialect: Dialect) -> Whole:
         return credential_refused(call, outcome, dialect)
     if outcome.sent is Sent.NO:
         return unsent(call, outcome.fault, dialect)
+    if outcome.fault is Fault.TOO_LARGE:
+        detail = f"{dialect.title}'s answer to this read is larger than is read whole here."
+        return refusal(Refuse(Reason.ANSWER_TOO_LARGE, "forward", detail), call, dialect, dispatched="yes")
     late = outcome.fault is Fault.TIMEOUT
     reason = Reason.UPSTREAM_TIMEOUT if late else Reason.UPSTREAM_MALFORMED
     detail = f"{dialect.title} did not give a whole answer to this read ({outcome.fault})."

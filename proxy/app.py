@@ -6,15 +6,17 @@ What a room needs from outside (clock, randomness, disk, dialler, environment) i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
 from breakers.allowlist import compile_policy
 from breakers.store.memory import MemoryStore
 from config.consistency import door_of
 from config.load import Configuration
+from config.written import UnixSocket
 from proxy.account import Account, open_account
 from proxy.clock import Clock, Randomness, SystemClock, system_randomness
+from proxy.credentials import Credentials, OnChange, missing
 from proxy.dial import Address, Dialer
 from proxy.doors import SHARED, Door
 from proxy.forward import Forwarder
@@ -22,12 +24,17 @@ from proxy.inflight import InFlight
 from proxy.keys import Keys
 from proxy.ledger.book import Ledger
 from proxy.ledger.disk import Disk, RealDisk
+from proxy.ledger.layout import VAULT
+from proxy.ledger.writer import State
 from proxy.logline import JsonLog, Log
 from proxy.metrics import Metrics
 from proxy.outbound import Wires
+from proxy.pending import Pending
 from proxy.rooms import Rooms
+from proxy.secret import Secret, with_user
 from proxy.ulid import Ulids
 from proxy.upstreamkey import UpstreamKeys
+from proxy.vault import Vault, stored_in
 
 
 def open_ledger(
@@ -64,20 +71,59 @@ def declared_doors(configuration: Configuration) -> dict[str, Door]:
     """
     Return every door by name: one for each base of each API, and the shared one where it is configured.
     """
-    doors = {}
-    for api, base in configuration.doors():
-        door = Door(door_of(api, base, configuration.bases(api)), api, base)
-        doors[door.name] = door
-    if configuration.settings.shared is not None:
-        doors[SHARED] = Door(SHARED)
+    doors, listens = {}, configuration.doors()
+    for api, base in listens:
+        name = door_of(api, base, configuration.bases(api))
+        doors[name] = Door(name, api, base, isinstance(listens[api, base], UnixSocket))
+    shared = configuration.settings.shared
+    if shared is not None:
+        doors[SHARED] = Door(SHARED, unix=isinstance(shared, UnixSocket))
     return doors
 
 
 def open_accounts(configuration: Configuration, environ: Mapping[str, str]) -> dict[str, Account]:
     """
     Read every API's credential; raise `StartRefused` for the first that cannot be used.
+
+    One in the vault is only looked for: it opens once the state folder is ours.
     """
+    sealed = {version.name for version in stored_in(RealDisk(), configuration.settings.state / VAULT)}
+    for name, apis in used_by(configuration).items():
+        if name not in sealed:
+            raise missing(name, apis[0])
     return {name: open_account(configuration, name, environ) for name in configuration.apis}
+
+
+def used_by(configuration: Configuration) -> dict[str, tuple[str, ...]]:
+    """
+    Return the names of the vault that the configuration needs, each with its APIs.
+    """
+    names = {api: account.credential.vault for api, account in configuration.apis.items()}
+    return {name: tuple(api for api in names if names[api] == name) for name in names.values() if name is not None}
+
+
+def open_credentials(
+    configuration: Configuration,
+    ledger: Ledger,
+    *,
+    clock: Clock | None = None,
+    randomness: Randomness = system_randomness,
+    disk: Disk | None = None,
+    on_change: OnChange | None = None,
+) -> Credentials:
+    """
+    Return what the vault holds; whoever takes from it settles it first.
+    """
+    vault = Vault(configuration.settings.state / VAULT, disk or RealDisk(), ledger.ring, randomness)
+    return Credentials(
+        vault,
+        clock or SystemClock(),
+        ledger.credential_changed,
+        ledger.recovered.credentials,
+        used_by(configuration),
+        unsure=lambda: ledger.state is State.POISONED,
+        on_change=on_change,
+    )
 
 
 def build(
@@ -90,6 +136,7 @@ def build(
     *,
     clock: Clock | None = None,
     randomness: Randomness = system_randomness,
+    disk: Disk | None = None,
     log: Log | None = None,
 ) -> Rooms:
     """
@@ -105,6 +152,13 @@ def build(
         metrics.echoes.labels(api).inc()
         log.event("credential-echoed", api=api)
 
+    needed = used_by(configuration)
+
+    def on_change(name: str, versions: Sequence[tuple[str, Secret]]) -> None:
+        for api in needed[name]:
+            user = configuration.apis[api].credential.user
+            accounts[api].credential.turn([(ref, with_user(secret, user)) for ref, secret in versions])
+
     return Rooms(
         settings=settings,
         accounts=accounts,
@@ -114,9 +168,13 @@ def build(
         keys=keys,
         store=store,
         ledger=ledger,
+        credentials=open_credentials(
+            configuration, ledger, clock=clock, randomness=randomness, disk=disk, on_change=on_change
+        ),
         forward=Forwarder(accounts, Dialer(lambda: taken), settings.timeouts, clock, store, on_echo),
         wires=Wires(UpstreamKeys(ledger.ring.key("upstream-key"), randomness), randomness),
         inflight=InFlight(),
+        pending=Pending(),
         clock=clock,
         ids=Ulids(clock, randomness),
         log=log,

@@ -7,7 +7,8 @@ the form in which it came and is named as mistyped, and whoever reads it in a ru
 
 Refused are arguments that two parsers could read differently, and undeclared ones where being wrong costs most: on an
 operation that moves money or cannot be undone, and a query argument that the operation declares for its body, because
-many servers merge the two. Undeclared members elsewhere are named and leave as they came.
+many servers merge the two. Undeclared members elsewhere are named and leave as they came. Where an operation's body is
+open, so that its members are what the caller is told to make up, they are arguments like any other.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Mapping
 
 from breakers.call import Body, Form, Json, Multipart, Operation, Part
 from breakers.verdict import Reason
-from config.catalog import Effect, Kind, Match, OperationSpec, Place
+from config.catalog import WHOLE_BODY, Effect, Kind, Match, OperationSpec, Place
 from config.routes import Catalog
 from proxy.canonical.kinds import FROM_BRACKETS, FROM_JSON, FROM_PLAIN, MISTYPED, Conversion
 from proxy.canonical.names import gather, nest
@@ -30,9 +31,6 @@ BRACKET = "bracket"
 # Undeclared arguments in one call. Each is named, because a rule may forbid it; the most custom fields that a Jira
 # screen shows are some hundreds.
 UNDECLARED_MAX = 512
-
-# The name under which a JSON body that is no object is an argument: the whole body.
-WHOLE_BODY = ""
 
 
 def classify(catalog: Catalog, base: str, method: str, target: Target) -> Match:
@@ -99,13 +97,25 @@ class _Typing:
                 self.take(Place.BODY, self.tree(Place.BODY, pairs), self.texts)
             case Multipart(parts):
                 self.take(Place.BODY, self._of_parts(parts), self.texts)
-            case Json(value):
-                members = value if isinstance(value, dict) else {WHOLE_BODY: value}
-                for name in members:
+            case Json(value) if isinstance(value, dict):
+                for name in value:
                     refuse_steering(name, Reason.BODY_MALFORMED)
-                self.take(Place.BODY, members, FROM_JSON)
+                self.take(Place.BODY, value, FROM_JSON)
+            case Json(value):
+                self._take_whole(value)
             case _:
                 pass
+
+    def _take_whole(self, value: object) -> None:
+        declared = self.spec.arguments.get((Place.BODY, WHOLE_BODY))
+        if declared is None:
+            self._leave_undeclared(Place.BODY, WHOLE_BODY)
+            return
+        typed = FROM_JSON[declared.kind](value)
+        if typed is MISTYPED:
+            self.mistyped.append(f"{Place.BODY}.{WHOLE_BODY}")
+            typed = value
+        self.arguments[Place.BODY, WHOLE_BODY] = typed
 
     def _of_parts(self, parts: tuple[Part, ...]) -> Mapping[str, object]:
         fields = tuple([(part.name, part.data.decode("utf-8")) for part in parts if part.filename is None])
@@ -123,9 +133,10 @@ class _Typing:
         declared, arguments = self.spec.arguments, self.arguments
         for name, value in values.items():
             key = (place, name)
-            argument = declared.get(key)
+            # A member without a name is not the whole body, whose name is empty too.
+            argument = declared.get(key) if name != WHOLE_BODY else None
             if argument is None:
-                if place is Place.PATH:
+                if place is Place.PATH or (place is Place.BODY and self._is_open(name)):
                     arguments[key] = value
                 else:
                     self._leave_undeclared(place, name)
@@ -135,6 +146,11 @@ class _Typing:
                 self.mistyped.append(f"{place}.{name}")
                 typed = value
             arguments[key] = typed
+
+    def _is_open(self, name: str) -> bool:
+        # Many servers merge the body with the query and the path: what is declared there stays undeclared here.
+        elsewhere = any((place, name) in self.spec.arguments for place in Place)
+        return self.spec.open_body and name != WHOLE_BODY and not elsewhere
 
     def _leave_undeclared(self, place: Place, name: str) -> None:
         # A name that is declared elsewhere stays exact, so that a rule on it finds it.

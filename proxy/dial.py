@@ -1,8 +1,8 @@
 """
 Who may be dialled: the check sits on the socket, after every name has become an address.
 
-A name is never dialled at an address that is not public, whatever it resolved to a moment ago; an address that stands
-in the configuration is dialled exactly as written, unless it is a door of ours.
+A name is never dialled at an address that is not public, whatever it resolved to a moment ago; an address or a unix
+socket that stands in the configuration is dialled exactly as written, unless it is a door of ours.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
 
 from proxy.errors import AddressRefused
 
@@ -46,7 +48,8 @@ class Dialer:
     """
     Builds connectors that can only reach what the configuration allows.
 
-    `doors` returns the addresses that this process listens on, which are never an upstream.
+    `doors` returns the addresses that this process listens on, which are never an upstream; a unix socket's is its path
+    and port 0.
     """
 
     def __init__(self, doors: Callable[[], Sequence[Address]]) -> None:
@@ -78,6 +81,12 @@ class Dialer:
             timeout_ceil_threshold=float("inf"),
         )
 
+    def socket_connector(self, path: str, *, idle_s: float) -> aiohttp.UnixConnector:
+        """
+        Return a connector for an origin behind a unix socket; dialling one of our doors raises `AddressRefused`.
+        """
+        return _SocketConnector(path, idle_s, self._doors)
+
     def _check(self, host: str, port: int, *, allowed: Address | None) -> None:
         if any(_same_door((host, port), door) for door in self._doors()):
             raise AddressRefused(f"{host}:{port} is a door of this Breakwater")
@@ -86,6 +95,26 @@ class Dialer:
                 raise AddressRefused(f"{host}:{port} is not the address that the configuration names")
         elif not is_public(host):
             raise AddressRefused(f"{host} is not a public address")
+
+
+class _SocketConnector(aiohttp.UnixConnector):
+    """
+    A connector that asks, each time, whether the file is one of our doors' by now.
+    """
+
+    def __init__(self, path: str, idle_s: float, doors: Callable[[], Sequence[Address]]) -> None:
+        super().__init__(path, keepalive_timeout=idle_s, limit=0)
+        self._doors = doors
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 aiohttp's own name for it
+    ) -> Connection:
+        if any(port == 0 and _same_file(self.path, door) for door, port in self._doors()):
+            raise AddressRefused(f"unix:{self.path} is a door of this Breakwater")
+        return await super().connect(req, traces, timeout)
 
 
 class _Resolver(AbstractResolver):
@@ -129,6 +158,13 @@ def _literal(host: str) -> str | None:
         return str(ipaddress.ip_address(host.strip("[]")))
     except ValueError:
         return None
+
+
+def _same_file(one: str, other: str) -> bool:
+    try:
+        return Path(one).samefile(other)
+    except OSError:  # nothing can be dialled at one that is not there
+        return False
 
 
 def _same_door(dialled: Address, door: Address) -> bool:

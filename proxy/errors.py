@@ -69,3 +69,13 @@ class AddressRefused(OSError):
     """
     An upstream's name led to an address that must not be dialled.
     """
+
+
+class Drift(Exception):
+    """
+    An object is not as a patch needs it at `path`; nothing was made of it.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"it is not as expected at {path or 'its root'}")
+        self.path = path

@@ -78,7 +78,7 @@ async def send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandl
         raise Broken(Fault.RESET) from None
 
 
-def open_session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
+def open_session(connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
     """
     Return a session that keeps nothing, follows nothing, decodes nothing and sends nothing twice.
     """
@@ -130,16 +130,16 @@ class Exchange:
         self.status: int | None = None
         self.raw_headers: tuple[tuple[bytes, bytes], ...] = ()
 
-    async def open(self, credential: tuple[str, str]) -> None:
+    async def open(self) -> None:
         """
-        Connect, pass the gate, send, and wait for the answer's head.
+        Connect, pass the gate, send under the wire's own credential, and wait for the answer's head.
         """
         self._total_at = asyncio.get_running_loop().time() + self._budget.total_s
         _gate.set(self.gate)
         try:
             async with asyncio.timeout_at(self._within(self._budget.connect_s)) as timer:
                 self.gate.on_passed = lambda: timer.reschedule(self._within(self._first_byte_s()))
-                self._answer = await self._request(credential)
+                self._answer = await self._request()
         except Exception as error:  # every way to fail is one of ours by the next line
             raise Broken(fault_of(error, passed=self.gate.passed)) from None
         self.status, self.raw_headers = self._answer.status, self._answer.raw_headers
@@ -147,9 +147,9 @@ class Exchange:
             self.close()
             raise Broken(Fault.MALFORMED)
 
-    async def _request(self, credential: tuple[str, str]) -> aiohttp.ClientResponse:
+    async def _request(self) -> aiohttp.ClientResponse:
         url = URL(f"{self._origin}{self._wire.target}", encoded=True)
-        headers = [*self._wire.headers, credential]
+        headers = [*self._wire.headers, self._wire.credential.header()]
         return await self._session.request(
             self._wire.method, url, headers=headers, data=self._wire.body or None, allow_redirects=False
         )

@@ -85,9 +85,12 @@ class Forwarder:
         for account in self._accounts.values():
             for base, origin in account.origins.items():
                 for writes in (False, True):
-                    connector = self._dialer.connector(
-                        str(origin.host), int(origin.port or 443), idle_s=WRITE_IDLE_S if writes else READ_IDLE_S
-                    )
+                    idle_s = WRITE_IDLE_S if writes else READ_IDLE_S
+                    connector: aiohttp.BaseConnector
+                    if base in account.sockets:
+                        connector = self._dialer.socket_connector(account.sockets[base], idle_s=idle_s)
+                    else:
+                        connector = self._dialer.connector(str(origin.host), int(origin.port or 443), idle_s=idle_s)
                     self._sessions[account.name, base, writes] = open_session(connector)
 
     async def close(self) -> None:
@@ -110,7 +113,7 @@ class Forwarder:
         session = self._sessions[call.api, call.request.base, True]
         exchange = Exchange(session, account.origins[call.request.base], intent.wire, budget, gate)
         began = self._clock.monotonic()
-        fault, raw, size = await _read_whole(exchange, account)
+        fault, raw, size = await _read_whole(exchange)
         body = account.scrubber.clean(raw)
         self._look_for_echo(account, exchange, in_body=body is not raw)
         micros = round((self._clock.monotonic() - began) * 1_000_000)
@@ -129,7 +132,7 @@ class Forwarder:
         began = self._clock.monotonic()
         fault: Fault | None = None
         try:
-            await exchange.open(account.credential())
+            await exchange.open()
             if _is_encoded(exchange):
                 exchange.close()
                 fault = Fault.MALFORMED
@@ -225,14 +228,14 @@ def _is_encoded(exchange: Exchange) -> bool:
     )
 
 
-async def _read_whole(exchange: Exchange, account: Account) -> tuple[Fault | None, bytes, int]:
+async def _read_whole(exchange: Exchange) -> tuple[Fault | None, bytes, int]:
     """
     Carry one exchange to its end: how it broke if it did, the body, and how many bytes of it came.
     """
     pieces: list[bytes] = []
     size = 0
     try:
-        await exchange.open(account.credential())
+        await exchange.open()
         if _is_encoded(exchange):
             return Fault.MALFORMED, b"", 0
         async for piece in exchange.chunks():

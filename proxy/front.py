@@ -14,14 +14,16 @@ from aiohttp import web
 from breakers.verdict import Reason, Refuse
 from config.dialect import Dialect
 from proxy.answer import Answer, Whole, refusal
-from proxy.canonical.heads import canonical_head
-from proxy.canonical.target import parse_target
-from proxy.doors import Door, refuse_other_door, through
+from proxy.canonical.heads import canonical_head, said_host
+from proxy.canonical.target import encode_target, parse_target, refuse_long
+from proxy.doors import Door, door_hosts, refuse_other_door, through
 from proxy.errors import LedgerUnavailable, Refused
 from proxy.inbound import Inbound
+from proxy.links import Ways
 from proxy.listener import SAID_VERSION, malformed
 from proxy.pipeline import handle
-from proxy.respond import note_answer, respond
+from proxy.respond import LINKS, note_answer, respond
+from proxy.rewrite import swap_pairs
 from proxy.rooms import Rooms
 from proxy.trail import Trail
 
@@ -33,6 +35,8 @@ class Front:
 
     def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms
+        self._hosts = door_hosts(rooms.doors, rooms.settings.hosts)
+        self._ways = Ways(rooms.accounts, rooms.doors, self._hosts, rooms.addresses)
 
     def serving(self, door: Door) -> Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]:
         """
@@ -105,7 +109,8 @@ class Front:
         if door.api:
             trail.api = door.api
         target = parse_target(request.raw_path)
-        meant, segments = through(door, target.segments, rooms.doors)
+        came, segments = through(door, said_host(request.raw_headers), target.segments, rooms.doors, self._hosts)
+        meant = came.door
         trail.api, trail.door = meant.api, meant.name
         dialect = rooms.accounts[meant.api].dialect
         version = request[SAID_VERSION]
@@ -120,4 +125,8 @@ class Front:
         refuse_other_door(head.host, head.port, door, rooms.addresses)
         if rooms.stopping:
             raise Refused(Reason.STOPPING, "It is shutting down.")
-        return Inbound(meant, head, replace(target, segments=segments), request, trail)
+        links = request[LINKS] = self._ways.of(came, head.host, head.port)
+        query = swap_pairs(target.query, links.into)
+        if query is not target.query:
+            refuse_long(encode_target(segments, query))
+        return Inbound(meant, head, replace(target, segments=segments, query=query), request, trail, links)

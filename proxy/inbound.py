@@ -18,6 +18,7 @@ from proxy.canonical.heads import Head
 from proxy.canonical.target import Target
 from proxy.doors import Door
 from proxy.errors import Refused
+from proxy.links import NO_LINKS, Links
 from proxy.trail import Trail
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -26,7 +27,7 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 @dataclass(slots=True)
 class Inbound:
     """
-    One request whose head is canonical and whose body still waits on the socket.
+    One request whose head is canonical and whose body still waits on the socket; `links` are its caller's.
     """
 
     door: Door
@@ -34,6 +35,7 @@ class Inbound:
     target: Target
     request: web.BaseRequest
     trail: Trail
+    links: Links = NO_LINKS
 
     async def body(self, bytes_max: int, within_s: float) -> bytes:
         """

@@ -1,8 +1,8 @@
 """
-The reads that a judgement asks for before it can tell.
+The reads that a judgement asks for before it can tell: what a write is about, and what it would change.
 
-A subject read is made with the account's own credential, after the allowlist, within two seconds, never cached, and
-recorded with the call that needed it.
+They are made with the account's own credential, after the allowlist, within two seconds, never cached, and recorded
+with the call that needed them. All of one round are made at once, and two that are the same request are made once.
 """
 
 from __future__ import annotations
@@ -10,57 +10,95 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
+from datetime import datetime
 
-from breakers.call import Call, Request
-from breakers.facts import Looked
-from config.catalog import Subject
+import orjson
+
+from breakers.call import Call
+from breakers.facts import Image, Looked
+from breakers.touching import key_of, touched
+from config.catalog import OperationSpec, Subject, Touch
 from config.dialect import point_at
 from proxy.canonical.jsons import parse_json
 from proxy.errors import Refused
-from proxy.passes import Look
+from proxy.ledger.book import READ_BYTES_KEPT
+from proxy.ledger.document import LeftOut
 from proxy.rooms import Rooms
-
-SUBJECT_BYTES_MAX = 256 * 1024
-"""A payment object with everything expanded is far below; more is not a subject."""
+from proxy.sight import Plan, Sight, see
 
 PARAMETER = re.compile(r"[A-Za-z0-9_-]{1,255}")
-"""Object ids of every vendor bundled here; anything else could lead the read elsewhere."""
+"""Object ids of every vendor bundled here; anything else could lead a read that decides about money elsewhere."""
 
 
-async def look(call: Call, reads: tuple[Subject, ...], rooms: Rooms) -> Mapping[Subject, Looked]:
+async def look(
+    call: Call, reads: tuple[Subject | Touch, ...], rooms: Rooms
+) -> tuple[Mapping[Subject, Looked], Mapping[Touch, Image]]:
     """
     Make the reads that a judgement asked for, and return what each said or that it failed.
     """
-    answers = await asyncio.gather(*(_look_at(call, subject, rooms) for subject in reads))
-    return dict(zip(reads, answers, strict=True))
-
-
-async def _look_at(call: Call, subject: Subject, rooms: Rooms) -> Looked:
+    plans = {read: _planned(call, read) for read in reads}
+    if any(plan is None for read, plan in plans.items() if isinstance(read, Subject)):
+        # It will be refused for that: nothing needs to be seen.
+        plans = dict.fromkeys(plans)
+    # A write whose after-image is still being read would be shown with this one's effect in it.
+    await rooms.pending.settled(touched(call), rooms.settings.timeouts.look_s)
+    wanted = tuple(dict.fromkeys(plan for plan in plans.values() if plan is not None))
+    # What only makes an image is kept with the image: its record holds the digest.
+    deciding = {plan for read, plan in plans.items() if isinstance(read, Subject)}
+    made = await asyncio.gather(
+        *(see(plan, call, rooms, kept_max=READ_BYTES_KEPT if plan in deciding else 0) for plan in wanted)
+    )
+    seen = dict(zip(wanted, made, strict=True))
     account = rooms.accounts[call.api]
-    value = call.operation.arguments.get((subject.place, subject.by))
+    looks: dict[Subject, Looked] = {}
+    images: dict[Touch, Image] = {}
+    for read, plan in plans.items():
+        if isinstance(read, Subject):
+            looks[read] = _looked(read, seen.get(plan) if plan else None, account.title)
+        elif plan is not None:
+            images[read] = image_of(seen[plan], call.operation.spec, account.catalog.named(plan.operation)[0])
+    return looks, images
+
+
+def _planned(call: Call, read: Subject | Touch) -> Plan | None:
+    if isinstance(read, Touch):
+        key = key_of(read, call.operation)
+        return Plan.of(read.object.read, key, read.object.query) if key is not None else None
+    value = call.operation.arguments.get((read.place, read.by))
     if not isinstance(value, str) or not PARAMETER.fullmatch(value):
-        return Looked(failed="the argument that names the subject is not an object's id")
-    (spec, *_) = account.catalog.named(subject.operation)
-    segments = tuple(value if s == f"{{{subject.parameter}}}" else s for s in spec.path.strip("/").split("/"))
-    manners = account.dialect.forward_headers
-    headers = tuple(header for header in call.request.headers if header[0] in manners)
-    request = Request(spec.base, spec.method, segments, subject.query, headers, redirecting=call.request.redirecting)
-    wire = rooms.wires.read(request)
-    pass_ = Look(call, call.api, spec.base, spec, wire, rooms.settings.timeouts.look_s)
-    reading = await rooms.forward.read(pass_)
-    body = b""
-    async for piece in reading.chunks:
-        if len(body) <= SUBJECT_BYTES_MAX:
-            body += piece
-    rooms.ledger.look_done(call, pass_.spec.name, reading.outcome, body)
-    if reading.outcome.status != 200 or reading.outcome.fault is not None or len(body) > SUBJECT_BYTES_MAX:
-        return Looked(failed=f"{account.title} did not show the subject ({reading.outcome.status or 'no answer'})")
-    return _read_subject(subject, body)
+        return None
+    return Plan.of(read.operation, {read.parameter: value}, read.query)
 
 
-def _read_subject(subject: Subject, body: bytes) -> Looked:
+def image_of(sight: Sight, write: OperationSpec, read: OperationSpec) -> Image:
+    """
+    Return what a read showed as an image: the object's text without what is never stored.
+    """
+    if sight.failed is not None or sight.absent:
+        return Image(at=sight.at, missing=sight.failed)
+    return stored_image(sight.body, sight.at, write, read)
+
+
+def stored_image(shown: bytes, at: datetime, *specs: OperationSpec) -> Image:
+    """
+    Return what was shown of an object as an image, without what any of these operations never stores.
+    """
+    left_out = LeftOut(name for spec in specs for name in spec.never_store)
+    data = left_out.text(shown)
     try:
-        answer = parse_json(body)
+        orjson.loads(data)
+    except ValueError:
+        return Image(at=at, missing="what was shown is not JSON")
+    return Image(data, at, left_out=len(left_out.found))
+
+
+def _looked(subject: Subject, sight: Sight | None, title: str) -> Looked:
+    if sight is None:
+        return Looked(failed="the argument that names the subject is not an object's id")
+    if sight.failed is not None or sight.absent:
+        return Looked(failed=f"{title} did not show the subject ({sight.status or 'no answer'})")
+    try:
+        answer = parse_json(sight.body)
     except Refused:
         return Looked(failed="the subject's answer is not JSON")
     currency = point_at(answer, subject.currency)

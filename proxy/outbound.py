@@ -15,17 +15,17 @@ BOUNDARY_BYTES = 16
 
 class Wires:
     """
-    Generates upstream requests from canonical ones.
+    Generates upstream requests from canonical ones, each with the version of the credential that is current now.
     """
 
     def __init__(self, keys: UpstreamKeys, randomness: Randomness) -> None:
         self._keys, self._randomness = keys, randomness
 
-    def read(self, request: Request) -> Wire:
+    def read(self, request: Request, account: Account) -> Wire:
         """
         Return a read as it leaves.
         """
-        return self._wire(request, ())
+        return self._wire(request, account, ())
 
     def write(self, call: Call, account: Account) -> Wire:
         """
@@ -33,9 +33,9 @@ class Wires:
         """
         name = account.upstream_key_header(call.operation.spec)
         key = self._keys.key(call.caller.agent, call.api, call.idempotency_key) if name else ""
-        return self._wire(call.request, ((name.lower(), key),) if name else ())
+        return self._wire(call.request, account, ((name.lower(), key),) if name else ())
 
-    def _wire(self, request: Request, extra: tuple[tuple[str, str], ...]) -> Wire:
+    def _wire(self, request: Request, account: Account, extra: tuple[tuple[str, str], ...]) -> Wire:
         boundary = self._randomness(BOUNDARY_BYTES).hex() if isinstance(request.body, Multipart) else ""
         body, content_type = encode_body(request.body, request.media_type, boundary)
         headers = [*request.headers, *request.redirecting, *extra, ("accept-encoding", "identity")]
@@ -44,4 +44,4 @@ class Wires:
         if body or request.method in {"POST", "PUT", "PATCH"}:
             headers.append(("content-length", str(len(body))))
         target = encode_target(request.segments, request.query)
-        return Wire(request.method, target, tuple(sorted(headers)), body)
+        return Wire(request.method, target, tuple(sorted(headers)), body, account.current())

@@ -18,11 +18,13 @@ from functools import partial
 from breakers.call import Call, Caller, Request
 from breakers.decide import decide
 from breakers.store.protocol import HeldRead, HeldWrite, Stale
+from breakers.touching import named
 from breakers.verdict import Ask, Forward, Reason, Refuse
 from proxy import classify
 from proxy.account import Account
 from proxy.answer import EARLY, STATUS, Answer, Streamed, Whole, read_failed, read_headers, refusal, written
 from proxy.canonical.bodies import admit_body, parse_body, refuse_key
+from proxy.changes import follow
 from proxy.errors import LedgerUnavailable, OutcomeUnrecorded, Refused
 from proxy.forward import Reading
 from proxy.identify import identify
@@ -30,8 +32,10 @@ from proxy.inbound import Inbound
 from proxy.ledger.book import READ_BYTES_KEPT, Capture, Declined, Delivered
 from proxy.look import look
 from proxy.passes import own_read
+from proxy.rewrite import swap_body
 from proxy.rooms import Rooms
 from proxy.trail import Trail
+from proxy.wholeread import is_read_whole, read_whole
 
 REDECISIONS_MAX = 4
 """A look, a generation that moved, another look, another move: more than that is a state that does not settle."""
@@ -65,7 +69,7 @@ async def _judged(call: Call, inbound: Inbound, account: Account, rooms: Rooms) 
         match verdict:
             case Ask(reads):
                 with trail.stage("look"):
-                    facts = facts.with_looks(await look(call, reads, rooms))
+                    facts = facts.with_looks(*await look(call, reads, rooms))
             case Refuse() as no:
                 return await _decline(inbound, call.caller, no, call, rooms)
             case Forward() if rooms.stopping and call.operation.writes:
@@ -82,7 +86,7 @@ async def _judged(call: Call, inbound: Inbound, account: Account, rooms: Rooms) 
                     case HeldRead():
                         return await stream_through(held, inbound, account, rooms)
                     case Stale():
-                        facts = (await rooms.store.facts(call)).with_looks(facts.looks)
+                        facts = (await rooms.store.facts(call)).with_looks(facts.looks, facts.images)
     moved = Refuse(Reason.UNSETTLED_STATE, "reserve", "The state that judges it kept moving.")
     return await _decline(inbound, call.caller, moved, call, rooms)
 
@@ -172,12 +176,14 @@ async def carry_through(held: HeldWrite, account: Account, rooms: Rooms, inbound
     # Stop here: on record, and it may have been sent. The next start finds it open and keeps it in doubt.
     with stage("forward"):
         outcome = await rooms.forward.write(intent)
-    answer = written(call.id, outcome, account.dialect)
+    answer = written(call.id, outcome, account.dialect, account.url(call.request.base, wire.target))
     with stage("outcome"):
-        await rooms.ledger.conclude(intent, outcome, answer)
+        entry = await rooms.ledger.conclude(intent, outcome, answer)
     # Stop here: known and on record, not settled. The next start replays the outcome and settles from it.
     with stage("settle"):
         await rooms.store.settle(held, outcome)
+    # Stop here, or before the change is on record: the next start says that nobody looked at what was changed.
+    follow(intent, outcome, entry, rooms)
     inbound.trail.upstream_us = outcome.upstream_us
     return answer
 
@@ -190,14 +196,20 @@ async def stream_through(held: HeldRead, inbound: Inbound, account: Account, roo
     rooms.ledger.admit_read()
     # Whatever fails from here on must not be answered as if nothing had been sent.
     trail.dispatched = "unknown"
-    pass_ = own_read(held, rooms.wires.read(call.request))
+    pass_ = own_read(held, rooms.wires.read(call.request, account))
     with trail.stage("forward"):
         reading = await rooms.forward.read(pass_)
     trail.upstream_us = reading.outcome.upstream_us
     failed = reading.outcome.status is None or reading.outcome.fault is not None
     if failed or reading.outcome.status == 401:  # the field's own number
         return await _read_ended(held, reading, account, rooms)
-    return _streamed(held, reading, inbound.trail, rooms)
+    url = account.url(call.request.base, pass_.wire.target)
+    if is_read_whole(call.request.method, reading, inbound.links):
+        with trail.stage("forward"):
+            answer = await read_whole(held, reading, url, account, rooms)
+        trail.upstream_us = reading.outcome.upstream_us
+        return replace(answer, on_broken=partial(_undelivered, call, rooms))
+    return replace(_streamed(held, reading, inbound.trail, rooms), url=url)
 
 
 async def _read_ended(held: HeldRead, reading: Reading, account: Account, rooms: Rooms) -> Whole:
@@ -250,6 +262,7 @@ async def _recognised(inbound: Inbound, caller: Caller, account: Account, rooms:
         data = await inbound.body(bytes_max, timeouts.request_body_s)
         media_type, body = parse_body(match.spec, head, data)
         refuse_key(data, body)
+        body = swap_body(body, inbound.links.into)
         operation = classify.type_arguments(match, inbound.target.query, body, account.dialect.style)
     except Refused as no:
         return Refuse(no.reason, "classify", no.detail)
@@ -275,6 +288,8 @@ async def _recognised(inbound: Inbound, caller: Caller, account: Account, rooms:
         idempotency_key=head.idempotency_key,
         deadline_ms=deadline_ms,
         trace=head.trace,
+        door=inbound.door.name,
+        way=str(inbound.links.came.style),
     )
 
 
@@ -295,6 +310,7 @@ async def _decline(inbound: Inbound, caller: Caller, no: Refuse, call: Call | No
         refuse=no,
         status=STATUS[no.reason],
         policy_version=rooms.policy.version,
+        named=named(call.operation) if call else (),
     )
     await rooms.ledger.decline(declined)
     return refusal(no, inbound.trail.call, account.dialect)

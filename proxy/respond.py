@@ -1,4 +1,8 @@
-"""Stage 10: an answer becomes HTTP. A stream that breaks ends broken on this side too, never as if it were whole."""
+"""
+Stage 10: an answer becomes HTTP, with its links made this door's.
+
+A stream that breaks ends broken on this side too, never as if it were whole.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,14 @@ from multidict import CIMultiDict
 
 from breakers.verdict import Reason
 from proxy.answer import ALLOWED, Answer, Streamed, Whole
+from proxy.links import NO_LINKS, Links
 from proxy.trail import Trail
 
 DELIVER_WITHIN_S = 30.0
 """A peer that takes longer for one answer has stopped reading."""
+
+LINKS = web.RequestKey("links", Links)
+"""Under which a request holds how URLs change for its caller, once that is known."""
 
 CLOSING = frozenset({Reason.HEAD_MALFORMED, Reason.HEAD_TOO_LARGE, Reason.VERSION_UNSUPPORTED})
 
@@ -26,6 +34,7 @@ async def respond(request: web.BaseRequest, answer: Answer, trail: Trail) -> web
     Send the answer, note on the trail what was sent, and return what aiohttp closes the exchange with.
     """
     note_answer(trail, answer)
+    answer = request.get(LINKS, NO_LINKS).shown(answer)
     if isinstance(answer, Whole):
         return await _respond_whole(request, answer, trail)
     return await _respond_stream(request, answer, trail)

@@ -10,6 +10,7 @@ from breakers.store.protocol import Store
 from config.settings import Settings
 from proxy.account import Account
 from proxy.clock import Clock
+from proxy.credentials import Credentials
 from proxy.doors import Door
 from proxy.forward import Forwarder
 from proxy.inflight import InFlight
@@ -18,6 +19,7 @@ from proxy.ledger.book import Ledger
 from proxy.logline import Log
 from proxy.metrics import Metrics
 from proxy.outbound import Wires
+from proxy.pending import Pending
 from proxy.ulid import Ulids
 
 
@@ -37,9 +39,11 @@ class Rooms:
     keys: Keys
     store: Store
     ledger: Ledger
+    credentials: Credentials
     forward: Forwarder
     wires: Wires
     inflight: InFlight
+    pending: Pending
     clock: Clock
     ids: Ulids
     log: Log

@@ -48,34 +48,55 @@ class Secret:
 
 def read_credential(api: str, source: CredentialSource, environ: Mapping[str, str]) -> Secret:
     """
-    Read an API account's credential from where the configuration says.
+    Read an API account's credential from the environment or a file, as the configuration says.
 
     Raise `StartRefused` naming the API and the place, never the content, where there is none that could be a header.
     """
+    whose = f"the credential of API '{api}'"
     if source.env is not None:
         place, text = f"environment variable {source.env}", environ.get(source.env, "")
     else:
-        place, text = f"file {source.file}", _read_file(api, Path(str(source.file)))
+        place, text = f"file {source.file}", read_secret_file(Path(str(source.file)), whose)
+    return with_user(admit_secret(text, whose, place), source.user)
+
+
+def admit_secret(text: str, whose: str, place: str, hint: str = "set it, or name another place in apis") -> Secret:
+    """
+    Return a text that somebody gave as a secret, without the space around it.
+
+    Raise `StartRefused` naming whose it is and where it came from, never the content, where it could be no header.
+    """
     text = text.strip()
     if not text:
-        raise StartRefused(f"the credential of API '{api}' is empty: {place}", "set it, or name another place in apis")
+        raise StartRefused(f"{whose} is empty: {place}", hint)
     if not (text.isascii() and text.isprintable()) or " " in text or len(text) > CREDENTIAL_BYTES_MAX:
         hint = f"it must be one line of printable ASCII without spaces, at most {CREDENTIAL_BYTES_MAX} bytes"
-        raise StartRefused(f"the credential of API '{api}' cannot be sent in a header: {place}", hint)
-    return Secret(text if source.user is None else f"{source.user}:{text}")
+        raise StartRefused(f"{whose} cannot be sent in a header: {place}", hint)
+    return Secret(text)
 
 
-def _read_file(api: str, path: Path) -> str:
+def with_user(secret: Secret, user: str | None) -> Secret:
+    """
+    Return a credential with its other half, where an API takes a name and a token.
+    """
+    return secret if user is None else Secret(f"{user}:{secret.reveal()}")
+
+
+def read_secret_file(path: Path, whose: str) -> str:
+    """
+    Return the text of a file that holds a secret and nothing else.
+
+    Raise `StartRefused` naming whose it is and the path where it cannot be read or is no text.
+    """
     try:
         raw = path.read_bytes()
     except OSError as error:
         hint = "check the path and its permissions; it is read as the user that runs Breakwater"
-        what = f"the credential of API '{api}' is unreadable: file {path}: {error.strerror}"
-        raise StartRefused(what, hint) from None
+        raise StartRefused(f"{whose} is unreadable: file {path}: {error.strerror}", hint) from None
     try:
         return raw[: CREDENTIAL_BYTES_MAX + 2].decode("ascii")
     except UnicodeDecodeError:
-        raise StartRefused(f"the credential of API '{api}' is not text: file {path}") from None
+        raise StartRefused(f"{whose} is not text: file {path}") from None
 
 
 def spell_credential(scheme: str, secret: Secret) -> str:

@@ -13,7 +13,6 @@ import logging
 import os
 import resource
 import signal
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,6 @@ from aiohttp import web
 from aiohttp.http import HttpRequestParser
 
 from config.load import Configuration, load
-from config.written import Address as Listen
 from proxy import app
 from proxy.account import Account
 from proxy.answer import Whole
@@ -38,43 +36,13 @@ from proxy.ledger.state import read_admin_token
 from proxy.listener import HEAD_WITHIN_S, AgentServer, Crowd
 from proxy.logline import JsonLog, LibraryLines, Log
 from proxy.rooms import Rooms
-
-BACKLOG = 1024
+from proxy.sockets import Listener, bind, serve_on
 
 GRACE_S = 1.0
 """For what is still being answered once no write is under way; a read that a stop cuts is on record as cut."""
 
-ADMIN = "admin"
-
 DESCRIPTORS_BESIDE = 128
 """For the ledger, the listeners, the admin door and what libraries keep open."""
-
-
-@dataclass(slots=True)
-class Listener:
-    """
-    One bound address: `door` is None for the admin door.
-    """
-
-    name: str
-    door: Door | None
-    sock: socket.socket
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """
-        Return where it is bound.
-        """
-        host, port = self.sock.getsockname()[:2]
-        return str(host), int(port)
-
-    @property
-    def url(self) -> str:
-        """
-        Return its base URL, as an SDK takes it.
-        """
-        host, port = self.address
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def run(config: Path, environ: Mapping[str, str], new_epoch: str | None) -> int:
@@ -116,47 +84,8 @@ async def _serve(configuration: Configuration, accounts: Mapping[str, Account], 
         return await program.until_stopped()
     finally:
         for listener in listeners:
-            listener.sock.close()
+            listener.close()
         log.close()
-
-
-def bind(configuration: Configuration, doors: Mapping[str, Door]) -> list[Listener]:
-    """
-    Take every address of the configuration, or none; raise `StartRefused` naming the one that is busy.
-    """
-    settings = configuration.settings
-    addresses = configuration.doors()
-    wanted: list[tuple[str, Door | None, Listen]] = [(ADMIN, None, settings.admin)]
-    for name, agents_door in doors.items():
-        listen = addresses[agents_door.api, agents_door.base] if agents_door.api else settings.shared
-        if listen is not None:
-            wanted.append((name, agents_door, listen))
-    listeners: list[Listener] = []
-    try:
-        for name, door, listen in wanted:
-            listeners.append(Listener(name, door, _bind_one(name, listen)))
-    except BaseException:
-        for listener in listeners:
-            listener.sock.close()
-        raise
-    return listeners
-
-
-def _bind_one(name: str, listen: Listen) -> socket.socket:
-    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        sock.bind((listen.host, listen.port))
-    except OSError as error:
-        sock.close()
-        raise _busy(name, listen.host, listen.port, error) from None
-    return sock
-
-
-def _busy(name: str, host: str, port: int, error: OSError) -> StartRefused:
-    hint = "another process has it; name another port, or 0 for a free one"
-    return StartRefused(f"door '{name}' cannot have {host}:{port}: {error.strerror}", hint)
 
 
 @dataclass(slots=True)
@@ -193,6 +122,7 @@ class Program:
         await asyncio.gather(*(runner.cleanup() for runner in self.runners))
         # A write that was still being judged when the stop began, and whose caller did not wait for its end.
         late += await rooms.inflight.drain(rooms.settings.timeouts.drain_s)
+        await rooms.pending.drain(rooms.settings.timeouts.look_s + GRACE_S)
         await rooms.forward.close()
         await rooms.ledger.close("stopped")
         with contextlib.suppress(OSError):
@@ -242,11 +172,14 @@ async def startup(
 
 async def open_doors(program: Program, listeners: list[Listener]) -> None:
     """
-    Record what an earlier process left open, listen, and say where; raise `StartRefused` where that cannot be done.
+    Record what an earlier process left open, open the vault, listen, and say where.
+
+    Raise `StartRefused` where that cannot be done.
     """
     rooms = program.rooms
     try:
         await rooms.ledger.recovery_opened()
+        await rooms.credentials.start()
     except LedgerUnavailable as error:
         hint = "see the state folder's disk; nothing was lost, and nothing is served before it can be recorded"
         raise StartRefused(f"what an earlier process left open could not be recorded: {error}", hint) from error
@@ -280,13 +213,7 @@ async def _listen(listener: Listener, rooms: Rooms, front: Front, crowd: Crowd) 
 
         server = AgentServer(front.serving(door), crowd=crowd, on_error=on_error)
         runner = web.ServerRunner(server, shutdown_timeout=GRACE_S)
-    try:
-        # Asked of the socket itself: two may have bound one port, and only one can listen.
-        listener.sock.listen(BACKLOG)
-    except OSError as error:
-        raise _busy(listener.name, *listener.address, error) from None
-    await runner.setup()
-    await web.SockSite(runner, listener.sock, backlog=BACKLOG).start()
+    await serve_on(runner, listener)
     return runner
 
 

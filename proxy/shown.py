@@ -7,6 +7,7 @@ A credential that an upstream echoes is overwritten with as many asterisks, so t
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterable
 from urllib.parse import quote
 
@@ -14,11 +15,12 @@ from proxy.secret import Secret
 
 COMMON_HEADERS = frozenset(
     {
-        "accept-ranges", "age", "allow", "cache-control", "content-disposition", "content-language", "content-range",
-        "content-type", "date", "deprecation", "etag", "expires", "last-modified", "retry-after", "sunset", "vary",
+        "accept-ranges", "age", "allow", "cache-control", "content-disposition", "content-language",
+        "content-location", "content-range", "content-type", "date", "deprecation", "etag", "expires", "last-modified",
+        "link", "location", "retry-after", "sunset", "vary",
     }
 )  # fmt: skip
-"""Those that describe the answer itself; a dialect adds its vendor's own."""
+"""Those that describe the answer itself, and those that lead on from it; a dialect adds its vendor's own."""
 
 ECHO_LENGTH_MIN = 8
 """A shorter credential would be found everywhere by chance; no vendor issues one."""
@@ -43,15 +45,20 @@ def _printable(value: str) -> bool:
 
 class Scrubber:
     """
-    Overwrites a credential, in the spellings in which an upstream may echo it, in whole answers and in streams.
+    Overwrites credentials, in the spellings in which an upstream may echo them, in whole answers and in streams.
     """
 
-    def __init__(self, secret: Secret) -> None:
-        text = secret.reveal()
-        spellings = {text, quote(text, safe=""), *text.split(":", 1)[1:]}
-        raw = {spelling.encode() for spelling in spellings} | {base64.b64encode(text.encode())}
-        self._needles = sorted((n for n in raw if len(n) >= ECHO_LENGTH_MIN), key=len, reverse=True)
-        self._held_max = max((len(needle) for needle in self._needles), default=1) - 1
+    def __init__(self, *secrets: Secret) -> None:
+        self.hide(*secrets)
+
+    def hide(self, *secrets: Secret) -> None:
+        """
+        Overwrite these credentials from now on, and no others, in streams that have begun too.
+        """
+        found = {needle for secret in secrets for needle in _spellings(secret.reveal())}
+        # The longest first: a part of one that is overwritten would hide the rest of it from us.
+        self._needles = sorted((n for n in found if len(n) >= ECHO_LENGTH_MIN), key=len, reverse=True)
+        self.held_max = max((len(needle) for needle in self._needles), default=1) - 1
 
     def clean(self, data: bytes) -> bytes:
         """
@@ -72,7 +79,15 @@ class Scrubber:
         """
         Return a scrubber for one stream, which finds an echo that is split over pieces.
         """
-        return StreamScrubber(self, self._held_max)
+        return StreamScrubber(self)
+
+
+def _spellings(text: str) -> set[bytes]:
+    raw = text.encode()
+    # Base64 by itself, as Basic carries it, and as far as it is the same whatever follows it.
+    encoded = {base64.b64encode(raw), base64.b64encode(raw + b":"), base64.b64encode(raw[: len(raw) // 3 * 3])}
+    plain = {text, quote(text, safe=""), json.dumps(text)[1:-1], *text.split(":", 1)[1:]}
+    return {spelled.encode() for spelled in plain} | encoded | {raw.hex().encode(), raw.hex().upper().encode()}
 
 
 class StreamScrubber:
@@ -80,8 +95,8 @@ class StreamScrubber:
     Cleans one stream piece by piece, holding back what could be the beginning of an echo.
     """
 
-    def __init__(self, scrubber: Scrubber, held_max: int) -> None:
-        self._scrubber, self._held_max, self._held = scrubber, held_max, b""
+    def __init__(self, scrubber: Scrubber) -> None:
+        self._scrubber, self._held = scrubber, b""
         self.echoed = False
 
     def feed(self, piece: bytes) -> bytes:
@@ -91,7 +106,7 @@ class StreamScrubber:
         joined = self._held + piece
         cleaned = self._scrubber.clean(joined)
         self.echoed = self.echoed or cleaned != joined
-        keep = len(cleaned) - self._held_max
+        keep = len(cleaned) - self._scrubber.held_max
         if keep <= 0:
             self._held = cleaned
             return b""

@@ -1,24 +1,27 @@
 """
 What leaves for an upstream, as generated from a canonical request: never a byte copied from what came in.
 
-A `Wire` carries everything but the credential, which only the sender adds, at the last moment.
+The credential is held beside it, the version that was current when it was generated, and spelled only as it leaves.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from proxy.held import Held
+
 
 @dataclass(frozen=True, slots=True)
 class Wire:
     """
-    One upstream request without its credential: `target` is origin-form ASCII, `body` the exact bytes.
+    One upstream request: `target` is origin-form ASCII, `body` the exact bytes, `credential` stands in none of them.
     """
 
     method: str
     target: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
+    credential: Held
 
     def image(self) -> bytes:
         """

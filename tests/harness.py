@@ -17,11 +17,15 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from loadtest.installation import ROOT, START_S, STOP_S, Breakwater, agent, environment, stripe_api
+from loadtest.upstreams.sandbox import Sandbox
 from loadtest.upstreams.stripe import StripeSandbox
+
+AnySandbox = TypeVar("AnySandbox", bound=Sandbox)
 
 
 @contextlib.contextmanager
@@ -36,7 +40,7 @@ def sdk_environment(home: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def in_thread(sandbox: StripeSandbox) -> Iterator[StripeSandbox]:
+def in_thread(sandbox: AnySandbox) -> Iterator[AnySandbox]:
     """
     Run a sandbox on an event loop of its own, so that a blocking SDK can talk to it.
     """

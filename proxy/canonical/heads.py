@@ -140,6 +140,15 @@ def canonical_head(
     )
 
 
+def said_host(raw_headers: tuple[tuple[bytes, bytes], ...]) -> str:
+    """
+    Return the host that a request names, before the rest of its head is read; nothing where it is not named once, well.
+    """
+    named = [value.decode("latin-1").strip(" ") for name, value in raw_headers if name.lower() == b"host"]
+    found = _HOST(named[0]) if len(named) == 1 else None
+    return found.group(1).lower() if found else ""
+
+
 def _fields(
     raw_headers: tuple[tuple[bytes, bytes], ...],
     singletons: frozenset[str],

@@ -76,6 +76,14 @@ def encode_target(segments: tuple[str, ...], query: Pairs = ()) -> str:
     return f"{path}?{encode_pairs(query)}" if query else path
 
 
+def refuse_long(target: str) -> None:
+    """
+    Refuse a target that is longer than the next parser may take.
+    """
+    if len(target) > TARGET_BYTES_MAX:
+        raise Refused(Reason.HEAD_TOO_LARGE, f"The request target is longer than {TARGET_BYTES_MAX} bytes.")
+
+
 def _halves(pair: str) -> tuple[str, str]:
     name, _, value = pair.partition("=")
     return name, value
@@ -87,8 +95,7 @@ def _may_steer(query: str) -> bool:
 
 
 def _parse_carefully(raw: str, path: str, query: str) -> Target:
-    if len(raw) > TARGET_BYTES_MAX:
-        raise Refused(Reason.HEAD_TOO_LARGE, f"The request target is longer than {TARGET_BYTES_MAX} bytes.")
+    refuse_long(raw)
     if not path.startswith("/"):
         raise Refused(Reason.TARGET_MALFORMED, "The request target must be a path that begins with `/`.")
     if not _PRINTABLE(raw) or "#" in raw:
@@ -99,20 +106,23 @@ def _parse_carefully(raw: str, path: str, query: str) -> Target:
     target = Target(segments, parse_pairs(query, Reason.QUERY_MALFORMED, equals_required=False))
     _refuse_keys(target)
     # Encoding makes at most three bytes of one.
-    if 3 * len(raw) > TARGET_BYTES_MAX and len(encode_target(target.segments, target.query)) > TARGET_BYTES_MAX:
-        raise Refused(Reason.HEAD_TOO_LARGE, f"The request target is longer than {TARGET_BYTES_MAX} bytes.")
+    if 3 * len(raw) > TARGET_BYTES_MAX:
+        refuse_long(encode_target(target.segments, target.query))
     return target
 
 
 def _segment(raw: str) -> str:
     text = decode_percent(raw, Reason.TARGET_MALFORMED)
-    fault = _segment_fault(text)
+    fault = segment_fault(text)
     if fault:
         raise Refused(Reason.TARGET_MALFORMED, fault)
     return text
 
 
-def _segment_fault(text: str) -> str:
+def segment_fault(text: str) -> str:
+    """
+    Return why a decoded segment could be read in two ways, or nothing where it cannot.
+    """
     # Pieces, because an upstream may decode an encoded slash before it resolves dot segments.
     pieces = text.split("/")
     if "" in pieces:

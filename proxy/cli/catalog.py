@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from config.catalog import OperationSpec
@@ -12,7 +13,8 @@ from config.importing import import_document
 from config.routes import Catalog
 from config.table_file import write_table
 from config.tables import BUNDLED, load_catalog
-from proxy.cli.say import data, table
+from proxy.cli.curated import CURATED, GENERATED, described, known, said
+from proxy.cli.say import columns, data, shown, table
 from proxy.cli.usage import add_noun
 from proxy.errors import StartRefused
 
@@ -20,7 +22,7 @@ EPILOG = """\
 examples:
   breakwater catalog list
   breakwater catalog show stripe 'refunds.*'
-  breakwater catalog import openapi.json --name pets -o pets.table.json
+  breakwater catalog import openapi.yaml --name pets -o pets.table.json
 
 A table goes beside the configuration, with an overlay NAME.overlay.yaml where
 a person knows more than the description says; `catalog: pets.table.json` in
@@ -28,6 +30,9 @@ the configuration then names it. docs/CATALOGUES.md describes both files.
 """
 
 STDIN = "-"
+
+# The longest label below an operation is `reversibility`.
+LABEL_WIDTH = 13
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -47,10 +52,10 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     showing.set_defaults(run=show)
     importing = verbs.add_parser(
         "import",
-        help="turn an OpenAPI 3 document or a list of operations into a table",
-        epilog="example: breakwater catalog import openapi.json --name pets -o pets.table.json",
+        help="turn an OpenAPI 3 or Swagger 2.0 document, or a list of operations, into a table",
+        epilog="example: breakwater catalog import openapi.yaml --name pets -o pets.table.json",
     )
-    importing.add_argument("file", metavar="FILE", help="the document in JSON, or - for standard input")
+    importing.add_argument("file", metavar="FILE", help="the document, JSON or YAML, or - for standard input")
     importing.add_argument("--name", metavar="NAME", help="the table's name (default: from the document's title)")
     importing.add_argument(
         "-o", dest="out", type=Path, metavar="OUT", help="where to write it (default: standard output)"
@@ -60,20 +65,32 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def list_catalogs(args: argparse.Namespace) -> int:
     """
-    Print the bundled catalogues and how many operations each has.
+    Print the bundled catalogues: how many operations each has, and how many of them a person has said something of.
     """
-    catalogs = [_loaded(name) for name in BUNDLED]
+    rows = [_counted(_loaded(name)) for name in BUNDLED]
     if args.json:
-        rows = [{"name": c.name, "title": c.dialect.title, "operations": len(c.operations)} for c in catalogs]
-        data([row | {"digest": c.digest} for row, c in zip(rows, catalogs, strict=True)])
+        data(rows)
     else:
-        table(["name", "title", "operations"], [[c.name, c.dialect.title, len(c.operations)] for c in catalogs])
+        headers = [name for name in rows[0] if name != "digest"]
+        table(headers, [[row[name] for name in headers] for row in rows])
     return 0
+
+
+def _counted(catalog: Catalog) -> dict[str, object]:
+    curated = sum(spec.curated for spec in catalog.operations.values())
+    return {
+        "name": catalog.name,
+        "title": catalog.dialect.title,
+        "operations": len(catalog.operations),
+        CURATED: curated,
+        GENERATED: len(catalog.operations) - curated,
+        "digest": catalog.digest,
+    }
 
 
 def show(args: argparse.Namespace) -> int:
     """
-    Print a catalogue's operations, all or those that a pattern matches.
+    Print a catalogue's operations, all or those that a pattern matches, and what is curated about each.
     """
     catalog = _loaded(args.catalog)
     found = catalog.matching(args.pattern)
@@ -83,10 +100,23 @@ def show(args: argparse.Namespace) -> int:
             f"no operation of {catalog.name} matches `{args.pattern}`", f"nearest: {near}" if near else ""
         )
     if args.json:
-        data([_described(spec) for spec in found])
+        data([described(spec) for spec in found])
     else:
-        table(["operation", "effect", "method", "path"], [[s.name, s.effect, s.method, s.path] for s in found])
+        _print(catalog, found)
     return 0
+
+
+def _print(catalog: Catalog, found: Sequence[OperationSpec]) -> None:
+    headers = ["operation", "known", "effect", "method", "path"]
+    header, *lines = columns(headers, [[s.name, known(s), s.effect, s.method, s.path] for s in found])
+    everywhere = catalog.dialect.never_store
+    print(header)
+    for line, spec in zip(lines, found, strict=True):
+        print(line)
+        for label, text in said(spec, everywhere):
+            print(f"    {label:<{LABEL_WIDTH}}  {shown(text)}")
+    if everywhere:
+        print(f"never stored, whatever the operation: {', '.join(everywhere)}")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -96,8 +126,8 @@ def run(args: argparse.Namespace) -> int:
     try:
         text = write_table(import_document(_read(args.file), args.name))
     except CatalogFault as fault:
-        shown = "standard input" if args.file == STDIN else args.file
-        raise StartRefused(f"{shown}: {fault.message}", fault.hint) from None
+        source = "standard input" if args.file == STDIN else args.file
+        raise StartRefused(f"{source}: {fault.message}", fault.hint) from None
     if args.out is None:
         sys.stdout.write(text)
         return 0
@@ -122,23 +152,3 @@ def _loaded(name: str) -> Catalog:
         return load_catalog(name, Path.cwd())
     except CatalogFault as fault:
         raise StartRefused(fault.message, fault.hint) from None
-
-
-def _described(spec: OperationSpec) -> dict[str, object]:
-    return {
-        "name": spec.name,
-        "aliases": list(spec.aliases),
-        "method": spec.method,
-        "path": spec.path,
-        "base": spec.base,
-        "effect": spec.effect,
-        "reversibility": spec.reversibility,
-        "honours_key": spec.honours_key,
-        "amount": spec.amount.argument if spec.amount else None,
-        "currency": spec.amount.currency if spec.amount else None,
-        "subjects": [{"by": subject.by, "operation": subject.operation} for subject in spec.subjects],
-        "content": dict(spec.contents),
-        "arguments": {f"{place}.{name}": held.kind for (place, name), held in spec.arguments.items()},
-        "never_store": list(spec.never_store),
-        "note": spec.note,
-    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,8 +31,7 @@ class Running:
         """
         Make one admin call; return its status and decoded body. Raise `StartRefused` where nobody answers.
         """
-        where = urlsplit(self.doors["admin"])
-        connection = http.client.HTTPConnection(str(where.hostname), where.port, timeout=TIMEOUT_S)
+        connection = _connection(self.doors["admin"])
         try:
             data = None if body is None else json.dumps(body)
             connection.request(method, path, data, {"Authorization": f"Bearer {self.token}"})
@@ -51,6 +51,28 @@ class Running:
         if status >= 400:  # the protocol's own bound
             raise StartRefused(str(answer.get("error", status)), str(answer.get("hint", "")))
         return answer
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """
+    A connection to a door that is a unix socket.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=TIMEOUT_S)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(TIMEOUT_S)
+        self.sock.connect(self._path)
+
+
+def _connection(door: str) -> http.client.HTTPConnection:
+    if door.startswith("unix:"):
+        return _UnixConnection(door.removeprefix("unix:"))
+    where = urlsplit(door)
+    return http.client.HTTPConnection(str(where.hostname), where.port, timeout=TIMEOUT_S)
 
 
 def has_started(state: Path) -> bool:

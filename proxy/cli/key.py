@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
 
-from config.load import Configuration, load
-from proxy.app import open_ledger
+from config.load import load
 from proxy.cli.client import find_running, has_started
+from proxy.cli.folder import on_folder
 from proxy.cli.say import data, table
 from proxy.cli.usage import add_noun
 from proxy.clock import system_randomness
@@ -26,8 +23,6 @@ examples:
 The key is printed once and stored only as a hash. Give it to the agent where
 its SDK wants an API key.
 """
-
-T = TypeVar("T")
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -65,7 +60,7 @@ def mint(args: argparse.Namespace) -> int:
     if running is not None:
         made = running.insist("POST", "/v1/keys", {"agent": args.agent})
     else:
-        made = _on_folder(configuration, lambda ledger, _: _mint_into(ledger, args.agent))
+        made = on_folder(configuration, lambda ledger, _: _mint_into(ledger, args.agent))
     if args.json:
         data(made)
     else:
@@ -82,7 +77,7 @@ def list_keys(args: argparse.Namespace) -> int:
     if running is not None:
         rows = running.insist("GET", "/v1/keys")
     else:
-        rows = _on_folder(configuration, _list_of) if has_started(configuration.settings.state) else []
+        rows = on_folder(configuration, _list_of) if has_started(configuration.settings.state) else []
     if args.json:
         data(rows)
     else:
@@ -99,7 +94,7 @@ def revoke(args: argparse.Namespace) -> int:
     if running is not None:
         gone = running.insist("DELETE", f"/v1/keys/{args.kid}")
     elif has_started(configuration.settings.state):
-        gone = _on_folder(configuration, lambda ledger, keys: _revoke_in(ledger, keys, args.kid))
+        gone = on_folder(configuration, lambda ledger, keys: _revoke_in(ledger, keys, args.kid))
     else:
         raise _unknown_key(args.kid)
     if args.json:
@@ -107,18 +102,6 @@ def revoke(args: argparse.Namespace) -> int:
     else:
         print(f"revoked {gone['kid']} of {gone['agent']}")
     return 0
-
-
-def _on_folder(configuration: Configuration, work: Callable[[Ledger, Keys], Awaitable[T]]) -> T:
-    async def once() -> T:
-        ledger, keys = open_ledger(configuration)
-        ledger.start(asyncio.get_running_loop())
-        try:
-            return await work(ledger, keys)
-        finally:
-            await ledger.close("command")
-
-    return asyncio.run(once())
 
 
 def _unknown_key(kid: str) -> StartRefused:

@@ -40,11 +40,17 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """
     Print rows under headers, each column as wide as its widest cell.
     """
+    print("\n".join(columns(headers, rows)))
+
+
+def columns(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    """
+    Return the lines of a table, its headers first, each column as wide as its widest cell.
+    """
     cells = [[shown(str(cell)) for cell in row] for row in rows]
     lines = [[header.upper() for header in headers], *cells]
     widths = [max(len(line[column]) for line in lines) for column in range(len(headers))]
-    for line in lines:
-        print(GAP.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    return [GAP.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
 
 
 def shown(text: str) -> str:

@@ -13,7 +13,9 @@ import orjson
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from proxy.control.reply import refuse, reply
 from proxy.control.status import readiness, status
+from proxy.control.vault import add_vault
 from proxy.errors import LedgerUnavailable
 from proxy.keys import make_key
 from proxy.rooms import Rooms
@@ -22,20 +24,6 @@ OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
 BODY_BYTES_MAX = 64 * 1024
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-def reply(body: object, status_code: int = 200) -> web.Response:
-    """
-    Return a JSON answer.
-    """
-    return web.Response(body=orjson.dumps(body), status=status_code, content_type="application/json")
-
-
-def refuse(status_code: int, error: str, hint: str) -> web.Response:
-    """
-    Return a refusal: what was wrong, and what to do.
-    """
-    return reply({"error": error, "hint": hint}, status_code)
 
 
 def admin_app(rooms: Rooms, token: str, randomness: Callable[[int], bytes]) -> web.Application:
@@ -59,6 +47,7 @@ def admin_app(rooms: Rooms, token: str, randomness: Callable[[int], bytes]) -> w
     app = web.Application(middlewares=[guard], client_max_size=BODY_BYTES_MAX)
     _add_health(app, rooms)
     _add_keys(app, rooms, randomness)
+    add_vault(app, rooms.credentials)
     return app
 
 

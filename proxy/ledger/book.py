@@ -21,7 +21,7 @@ from breakers.verdict import Reason
 from config.settings import LedgerSettings
 from proxy.clock import Clock, Randomness
 from proxy.errors import LedgerUnavailable, OutcomeUnrecorded
-from proxy.ledger import records
+from proxy.ledger import changed, records
 from proxy.ledger.blobs import OPENER_BYTES, Capture
 from proxy.ledger.disk import Disk
 from proxy.ledger.drafts import Draft, checked, system
@@ -238,10 +238,12 @@ class Ledger:
 
     async def recovery_opened(self) -> None:
         """
-        Record each write that an earlier process left without an outcome, once.
+        Record each write that an earlier process left without an outcome, or without its change, once.
         """
         for write in self._state.views.unnamed():
             await self._durable(records.recovery_opened(write.opened, write.index), Rank.END)
+        for owed in tuple(self._state.views.owed.values()):
+            await self._durable(changed.interrupted(owed.intent, owed.outcome), Rank.END)
 
     def admit_read(self) -> None:
         """
@@ -295,12 +297,20 @@ class Ledger:
         if self._settings.reads == "durable":
             await future
 
-    def look_done(self, call: Call, operation: str, outcome: Outcome, body: bytes) -> None:
+    def look_done(
+        self, call: Call, operation: str, outcome: Outcome, body: bytes, kept_max: int = READ_BYTES_KEPT
+    ) -> None:
         """
-        Record a read that a judgement asked for; it is durable before the intent that follows from it.
+        Record a read of ours; where a judgement asked for it, it is durable before the intent that follows from it.
         """
-        payload = records.kept(body, READ_BYTES_KEPT)
+        payload = records.kept(body, kept_max)
         self._note(records.subject_read(call, operation, outcome, payload))
+
+    def change_recorded(self, intent: Intent, outcome: Entry, change: changed.Changed) -> None:
+        """
+        Record what a write that took effect has changed.
+        """
+        self._note(changed.change(intent.held.go.call, intent.index, outcome.index, change, self.ring))
 
     async def answered_early(self, call: Call, shown: Shown) -> None:
         """
@@ -332,6 +342,12 @@ class Ledger:
         Record that an agent key is not valid any more.
         """
         await self._durable(system("key.revoked", kid=kid), Rank.END)
+
+    async def credential_changed(self, name: str, number: int, act: str) -> None:
+        """
+        Record what an operator did to one version of a sealed credential.
+        """
+        await self._durable(system("credential.changed", name=name, ver=number, how=act), Rank.END)
 
     async def _entry(self, draft: Draft, rank: Rank) -> Entry:
         written = await self._durable(draft, rank)

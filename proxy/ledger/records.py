@@ -13,11 +13,14 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Protocol
 
+from breakers import touching
 from breakers.call import Call, Caller, Outcome, Request
 from breakers.store.protocol import HeldWrite, IntentOpened
 from breakers.verdict import Forward, Refuse
 from config.catalog import Effect, OperationSpec
+from proxy.ledger.about import actor, call_draft, objects_named
 from proxy.ledger.blobs import Digest, Kept, Payload, commitment
+from proxy.ledger.changed import before_part
 from proxy.ledger.document import Extra, LeftOut, request_document, spell
 from proxy.ledger.drafts import Draft, Part, present, stamp
 from proxy.ledger.keyring import KeyRing
@@ -26,7 +29,6 @@ from proxy.wire import Wire
 NAMES_MAX = 16
 """Names of odd arguments in an entry; the rest stands in the payload."""
 
-_TRACE = re.compile(r"(?:[0-9a-f]{2}-)?([0-9a-f]{32})(?:-|$)")
 _PLAIN = re.compile(r"[A-Za-z0-9_.:/+-]{1,128}")
 
 
@@ -77,6 +79,8 @@ class Delivered:
 class Declined:
     """
     A known agent's call that did not pass; `operation` and `request` are None where it was refused before that.
+
+    `named` are the objects that it named, as (type, id).
     """
 
     call: str
@@ -89,6 +93,7 @@ class Declined:
     refuse: Refuse
     status: int
     policy_version: str
+    named: tuple[tuple[str, str], ...] = ()
 
 
 def _plain(text: str | None) -> str | None:
@@ -98,22 +103,6 @@ def _plain(text: str | None) -> str | None:
 
 def _essence(media_type: str | None) -> str | None:
     return _plain(media_type.partition(";")[0].strip().lower()) if media_type else None
-
-
-def _actor(caller: Caller) -> dict[str, object]:
-    return {"agent": caller.agent, "tok": caller.key_id}
-
-
-def _trace_id(call: Call) -> str | None:
-    found = _TRACE.match(call.trace or "")
-    return found.group(1) if found else None
-
-
-def _call_draft(kind: str, call: Call, fields: Mapping[str, object], parts: tuple[Part, ...]) -> Draft:
-    actor, trace = _actor(call.caller), _trace_id(call)
-    # A read's outcome says outright that it has no intent.
-    said = {name: value for name, value in fields.items() if value is not None or name == "intent"}
-    return Draft(kind, call.caller.task, said, call.id, actor, trace, parts)
 
 
 def _operation(api: str, spec: OperationSpec, request: Request, ring: KeyRing) -> dict[str, object]:
@@ -137,7 +126,11 @@ def _known(call: Call, ring: KeyRing) -> dict[str, object]:
             "dropped": len(call.request.dropped) or None,
         }
     )
-    return {**_operation(call.api, call.operation.spec, call.request, ring), "odd": odd or None}
+    named = objects_named(call.api, touching.named(call.operation), ring)
+    # URLs in what the agent was shown lead to doors, and URLs on record are the upstream's: this tells them apart.
+    door = {"name": call.door, "by": call.way} if call.door else None
+    said = _operation(call.api, call.operation.spec, call.request, ring)
+    return {**said, "door": door, "odd": odd or None, "res": named or None}
 
 
 def _judged(go: Forward) -> dict[str, object]:
@@ -177,15 +170,19 @@ def intent(held: HeldWrite, wire: Wire, ring: KeyRing, opener: bytes) -> Draft:
         **_known(call, ring),
         **_judged(go),
         "at": stamp(call.at),
-        "cred": call.api,
+        "cred": wire.credential.ref,
         "idem": ring.redact(f"idem:{call.caller.agent}:{call.api}", call.idempotency_key)
         if call.idempotency_key is not None
         else None,
         "rev": str(spec.reversibility),
+        "touches": len(spec.touches) or None,
         "wire": {"c": commitment(opener, "wire", image).hex(), "n": image.length},
     }
     part = _request_part(call.request, spec, _odd_names(call, wire.headers), opener)
-    return _call_draft("call.intent", call, fields, (part,))
+    before = before_part(go)
+    if go.facts.images and before is None:
+        fields["before"] = "missing"
+    return call_draft("call.intent", call, fields, (part, before) if before else (part,))
 
 
 def _ended(outcome: Outcome) -> dict[str, object]:
@@ -232,7 +229,7 @@ def write_outcome(call: Call, intent_index: int, outcome: Outcome, shown: Shown,
     else:
         said = {"st": shown.status}
         parts.append(_answer_part("seen", call, kept(shown.body, kept_max), _media_type(shown.headers), said))
-    return _call_draft("call.outcome", call, fields, tuple(parts))
+    return call_draft("call.outcome", call, fields, tuple(parts))
 
 
 def kept(body: bytes, kept_max: int) -> Payload:
@@ -268,7 +265,7 @@ def read_outcome(go: Forward, outcome: Outcome, seen: Delivered, ring: KeyRing) 
         "intent": None,
         "dlv": {"bytes": seen.bytes, "complete": seen.complete},
     }
-    return _call_draft("call.outcome", call, fields, parts)
+    return call_draft("call.outcome", call, fields, parts)
 
 
 def subject_read(call: Call, operation: str, outcome: Outcome, body: Payload) -> Draft:
@@ -277,7 +274,7 @@ def subject_read(call: Call, operation: str, outcome: Outcome, body: Payload) ->
     """
     fields = {"prov": call.api, "op": operation, **_ended(outcome)}
     part = _answer_part("resp", call, body, _media_type(outcome.headers), {})
-    return _call_draft("call.look", call, fields, (part,))
+    return call_draft("call.look", call, fields, (part,))
 
 
 def refusal(declined: Declined, ring: KeyRing) -> Draft:
@@ -300,10 +297,12 @@ def refusal(declined: Declined, ring: KeyRing) -> Draft:
     parts: tuple[Part, ...] = ()
     if spec is not None and request is not None:
         fields |= _operation(declined.api, spec, request, ring)
+        if declined.named:
+            fields["res"] = objects_named(declined.api, declined.named, ring)
         extra = Extra(refusal=(("detail", refuse.detail), *refuse.details))
         parts = (_request_part(request, spec, extra),)
-    task, actor = declined.caller.task, _actor(declined.caller)
-    return Draft("call.decision", task, fields, declined.call, actor, parts=parts)
+    caller = declined.caller
+    return Draft("call.decision", caller.task, fields, declined.call, actor(caller), parts=parts)
 
 
 def answered_early(call: Call, shown: Shown) -> Draft:
@@ -312,14 +311,14 @@ def answered_early(call: Call, shown: Shown) -> Draft:
     """
     part = _answer_part("seen", call, Kept(shown.body), _media_type(shown.headers), {"st": shown.status})
     fields = {"bytes": 0, "complete": False, "early": True, "st": shown.status}
-    return _call_draft("call.delivery", call, fields, (part,))
+    return call_draft("call.delivery", call, fields, (part,))
 
 
 def delivery_aborted(call: Call, delivered: int) -> Draft:
     """
     Return the record that says that an answer did not arrive whole.
     """
-    return _call_draft("call.delivery", call, {"bytes": delivered, "complete": False}, ())
+    return call_draft("call.delivery", call, {"bytes": delivered, "complete": False}, ())
 
 
 def counted(kind: str, counts: Mapping[str, int], task: str, agent: str | None = None) -> Draft:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from proxy.ledger.blobs import Digest, Kept, Opening, Payload
+from proxy.ledger.difflines import change_lines, parsed_json, summary
 from proxy.ledger.read import Payloads, Record
 
 TEXT_SHOWN_MAX = 2000
@@ -23,7 +24,14 @@ WHY = {
     Opening.BAD: "it is not what was recorded",
 }
 
-NAMES = {"req": "request", "resp": "upstream's answer", "seen": "shown to the agent"}
+NAMES = {
+    "req": "request",
+    "resp": "upstream's answer",
+    "seen": "shown to the agent",
+    "before": "what it touches, before",
+}
+
+CHANGE = "change.recorded"
 
 HEADERS = ("index", "time", "kind", "call", "agent", "operation", "result")
 
@@ -54,6 +62,8 @@ def result(entry: Mapping[str, Any]) -> str:
             return f"the caller did not wait: told status {entry['st']}, still under way"
         case "call.delivery":
             return f"cut off after {entry.get('bytes', '?')} bytes"
+        case "change.recorded":
+            return summary(entry)
         case "edge.refused" | "agent.refused":
             return ", ".join(f"{reason} {count}" for reason, count in sorted(entry.get("counts", {}).items()))
         case "kill.changed":
@@ -62,6 +72,8 @@ def result(entry: Mapping[str, Any]) -> str:
             return f"{entry.get('dropped_bytes', '?')} bytes cut off"
         case "key.minted" | "key.revoked":
             return str(entry["kid"])
+        case "credential.changed":
+            return f"{entry['name']}@{entry['ver']} {entry['how']}"
         case "log.opened":
             return str(entry.get("origin", ""))
         case "log.closed":
@@ -77,12 +89,17 @@ def as_json(record: Record, payloads: Payloads | None = None) -> dict[str, objec
     place = {"epoch": record.epoch.name, "segment": record.segment.name, "offset": record.offset}
     if payloads is None:
         return {**place, "entry": record.entry}
-    opened = {part: _payload(payload) for part, payload in payloads.open(record).items()}
+    opened = {
+        part: _payload(payload, parsed=record.kind == CHANGE or part == "before")
+        for part, payload in payloads.open(record).items()
+    }
     return {**place, "entry": record.entry, "payloads": opened}
 
 
-def _payload(payload: Payload | Opening) -> dict[str, object]:
+def _payload(payload: Payload | Opening, *, parsed: bool) -> dict[str, object]:
     match payload:
+        case Kept(data) if parsed:
+            return parsed_json(data)
         case Kept(data):
             try:
                 return {"text": data.decode()}
@@ -108,8 +125,13 @@ def lines(records: Sequence[Record], payloads: Payloads) -> Iterator[str]:
         yield ""
         yield f"#{record.index}  {record.entry['ts']}  {record.kind}  {result(record.entry)}"
         yield from _details(record.entry)
-        for part, payload in payloads.open(record).items():
-            yield f"  {NAMES.get(part, part)}: {_text(payload)}"
+        opened = payloads.open(record)
+        if record.kind == CHANGE:
+            yield from (f"  {line}" for line in change_lines(record.entry, opened))
+        for part, payload in opened.items():
+            # Of a change, what opens was just printed.
+            if record.kind != CHANGE or not isinstance(payload, Kept):
+                yield f"  {NAMES.get(part, part)}: {_text(payload)}"
 
 
 def _details(entry: Mapping[str, Any]) -> Iterator[str]:
@@ -120,6 +142,8 @@ def _details(entry: Mapping[str, Any]) -> Iterator[str]:
         yield f"  moves {moves['micros']} micro-units of {moves['currency']}"
     if entry.get("seen", {}).get("same"):
         yield "  shown to the agent as it came"
+    if entry.get("before") == "missing":
+        yield "  what it touches could not be read before it"
     if entry.get("rid"):
         yield f"  the upstream calls it {entry['rid']}"
     if entry.get("over"):

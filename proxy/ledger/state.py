@@ -22,7 +22,7 @@ from proxy.ledger.disk import Disk, Handle, make_durable_folder, write_whole
 from proxy.ledger.drafts import Draft, system
 from proxy.ledger.epoch import begin, kill_changed, take_over
 from proxy.ledger.keyring import KeyRing, make_ring, read_ring
-from proxy.ledger.layout import ADMIN_TOKEN, DATA_KEYS, KEY_RING, LEDGER, LOCK, epochs
+from proxy.ledger.layout import ADMIN_TOKEN, DATA_KEYS, KEY_RING, LEDGER, LOCK, VAULT, epochs
 from proxy.ledger.recovery import Torn, is_clean, read_epoch, resume
 from proxy.ledger.tail import Log
 from proxy.ledger.views import RUN, Views
@@ -125,7 +125,8 @@ def _open_locked(
         raise StartRefused(f"the data keys are missing: {folder / DATA_KEYS}", hint)
     if new_epoch is not None and not found:
         raise StartRefused(f"there is no ledger in {folder} to follow", "start without --new-epoch")
-    ring = _ring(disk, folder, randomness, first=not found)
+    # A new key ring beside what an older one sealed would open none of it.
+    ring = _ring(disk, folder, randomness, first=not found and not disk.names(folder / VAULT))
     # Stop here: a key ring, no log; the next start goes on.
     keys = DataKeys(disk.database(folder / DATA_KEYS), disk, ring)
     keys.prepare()

@@ -36,6 +36,16 @@ class OpenWrite:
 
 
 @dataclass(frozen=True, slots=True)
+class OwedChange:
+    """
+    A write that took effect and of whose change there is no record yet: its intent's entry, the outcome's index.
+    """
+
+    intent: Mapping[str, Any]
+    outcome: int
+
+
+@dataclass(frozen=True, slots=True)
 class Kill:
     """
     The newest kill record of scope all.
@@ -51,12 +61,14 @@ class Recovery:
     What the rest of the program is rebuilt from at a start.
 
     `events` replay into a store, in order: an intent without outcome is opened and then ended as unknown.
+    `credentials` has the newest act on each version of a sealed credential, by name and number.
     """
 
     events: tuple[Event, ...]
     keys: tuple[AgentKey, ...]
     open_intents: tuple[IntentOpened, ...]
     torn_bytes: int = 0
+    credentials: Mapping[tuple[str, int], str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -70,8 +82,11 @@ class Views:
     last_ts: datetime = LONG_AGO
     kill: Kill | None = None
     keys: dict[str, AgentKey] = field(default_factory=dict)
+    credentials: dict[tuple[str, int], str] = field(default_factory=dict)
     open: dict[int | str, OpenWrite] = field(default_factory=dict)
     chains: dict[str, tuple[int, bytes]] = field(default_factory=dict)
+    owed: dict[int, OwedChange] = field(default_factory=dict)
+    _touching: dict[int, Mapping[str, Any]] = field(default_factory=dict)
 
     def see(self, index: int, leaf: bytes, entry: Mapping[str, Any]) -> None:
         """
@@ -85,25 +100,34 @@ class Views:
                 self.origin = entry["origin"]
             case "call.intent":
                 self.open[index] = OpenWrite(_opened(entry), index)
+                if entry.get("touches"):
+                    self._touching[index] = entry
             case "call.outcome":
-                self._ended(entry)
+                self._ended(index, entry)
+            case "change.recorded":
+                self.owed.pop(entry["intent"], None)
             case "recovery.opened":
                 self._named(entry)
             case "key.minted":
                 self.keys.setdefault(entry["kid"], AgentKey(entry["kid"], entry["agent"], entry["hash"]))
             case "key.revoked" if entry["kid"] in self.keys:
                 self.keys[entry["kid"]] = replace(self.keys[entry["kid"]], revoked=True)
+            case "credential.changed":
+                self.credentials[entry["name"], entry["ver"]] = entry["how"]
             case "kill.changed" if entry["scope"] == "all" and (not self.kill or entry["epoch"] > self.kill.epoch):
                 self.kill = Kill(entry["mode"], entry["epoch"])
 
-    def _ended(self, entry: Mapping[str, Any]) -> None:
+    def _ended(self, at: int, entry: Mapping[str, Any]) -> None:
         index = entry.get("intent")
         if index is None or index not in self.open:
             return
         if entry["eff"] == Applied.UNKNOWN:
             self.open[index] = replace(self.open[index], unknown=True)
-        else:
-            del self.open[index]
+            return
+        del self.open[index]
+        touching = self._touching.pop(index, None)
+        if touching is not None and entry["eff"] == Applied.APPLIED:
+            self.owed[index] = OwedChange(touching, at)
 
     def _named(self, entry: Mapping[str, Any]) -> None:
         index, origin = entry["intent"], entry.get("of")
@@ -123,7 +147,7 @@ class Views:
         events: list[Event] = [WritesChanged(stopped=kill.mode != RUN, epoch=kill.epoch)]
         for intent in opened:
             events += [intent, IntentEnded(intent.intent, unknown=True)]
-        return Recovery(tuple(events), tuple(self.keys.values()), opened, torn_bytes)
+        return Recovery(tuple(events), tuple(self.keys.values()), opened, torn_bytes, dict(self.credentials))
 
     def unnamed(self) -> tuple[OpenWrite, ...]:
         """

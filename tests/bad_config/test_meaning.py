@@ -61,7 +61,6 @@ PROCESS: dict[str, tuple[str, list[Expected]]] = {
     "redis": ("store: redis://127.0.0.1\n", [(1, 8, "not in this version", "`memory`")]),
     "unknown store": ("store: disk\n", [(1, 8, "`disk` is not one of its values", "memory")]),
     "admin by name": ("admin: localhost:8470\n", [(1, 8, "`localhost` is no IP address", "`127.0.0.1:8470`")]),
-    "unix door": (APIS + "doors: {shop: 'unix:/x'}\n", [(3, 15, "not in this version", "127.0.0.1")]),
     "door of no API": (APIS + "doors: {shp: '[::1]:1'}\n", [(3, 9, "door `shp` is for no API", "`shop`")]),
     "door of no base": (
         APIS + "doors: {shop.fils: '127.0.0.1:1'}\n",
@@ -115,6 +114,14 @@ ACCOUNTS: dict[str, tuple[str, list[Expected]]] = {
     "no place": (
         "apis:\n  shop: {catalog: shop, credential: {}}\n",
         [(2, 37, "exactly one place", "`{file: PATH}`")],
+    ),
+    "three places": (
+        "apis:\n  shop: {catalog: shop, credential: {env: A, file: b, vault: c}}\n",
+        [(2, 37, "exactly one place", "`{vault: NAME}`")],
+    ),
+    "no vault's name": (
+        "apis:\n  shop: {catalog: shop, credential: {vault: Not A Name}}\n",
+        [(2, 37, "`vault` is the name of a sealed credential", "`{vault: stripe}`")],
     ),
     "user without Basic": (
         "apis:\n  shop: {catalog: shop, credential: {env: A, user: me}}\n",
@@ -322,6 +329,8 @@ def test_meaning(name: str, tmp_path: Path) -> None:
         "{upstream-secret-canary: x}",
         "{env: A, file: [upstream-secret-canary]}",
         "{env: [upstream-secret-canary], user: 5}",
+        "{vault: [upstream-secret-canary]}",
+        "{vault: Upstream/upstream-secret-canary}",
     ],
 )
 def test_no_credential_shown(tmp_path: Path, written: str) -> None:

@@ -169,6 +169,23 @@ def test_undeclared(allowed: Rules, undeclared: str, refused: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("allowed", "refused"),
+    [
+        ({"*": {"only": {"body.title": "Broken"}}}, True),
+        ({"*": {"only": {"owner": "acme"}}}, False),
+        ({"*": {}}, False),
+    ],
+)
+def test_whole_body(allowed: Rules, refused: bool) -> None:
+    """Where a rule reads a member of the body, a body that has no members is refused."""
+    asked = call("issues/create", HERE | {"body.": ["Broken"]})
+    if refused:
+        deny(policy(allowed), asked, Reason.ARGUMENT_UNDECLARED, "allowlist")
+    else:
+        allow(policy(allowed), asked)
+
+
+@pytest.mark.parametrize(
     ("allowed", "asked", "arguments"),
     [
         ({"*": {"limit": {"amount": "0..1 USD"}}}, "charges.create", {"body.amount": 1, "body.currency": "usd"}),

@@ -10,10 +10,10 @@ import pytest
 from breakers.allowlist import compile_policy
 from breakers.call import Call, Caller, Operation, Request
 from breakers.decide import decide
-from breakers.facts import Looked
+from breakers.facts import Image, Looked
 from breakers.policy import Denied, Policy
 from breakers.verdict import Ask, Forward, Reason, Refuse
-from config.catalog import Place
+from config.catalog import Place, Subject, Touch
 from config.policy import AgentCard
 from config.tables import load_catalog
 from tests.breakers.world import AT, QUIET, Rules
@@ -85,7 +85,10 @@ def test_refund(arguments: dict[str, object], bound: int | None, reason: Reason 
     wanted = asked("stripe", "refunds.create", **arguments)
     verdict = decide(wanted, REFUNDS, QUIET)
     if isinstance(verdict, Ask):
-        told = QUIET.with_looks({subject: Looked("usd", bound) for subject in verdict.reads})
+        told = QUIET.with_looks(
+            {subject: Looked("usd", bound) for subject in verdict.reads if isinstance(subject, Subject)},
+            {touch: Image() for touch in verdict.reads if isinstance(touch, Touch)},
+        )
         verdict = decide(wanted, REFUNDS, told)
     assert (verdict.reason if isinstance(verdict, Refuse) else None) is reason
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from loadtest.installation import Breakwater, agent, stripe_api
 from loadtest.upstreams.stripe import StripeSandbox
-from loadtest.upstreams.stripe.wiretap import forms
+from loadtest.upstreams.wiretap import forms
 from tests.clients.sdk import Sdk, client_style, global_style
 from tests.harness import Localstripe, in_thread, localstripe, running
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import stripe
 
+from loadtest.upstreams.malformed import CONTENTS, MANNERS
 from loadtest.upstreams.stripe import Drip, Fault, Malformed
-from loadtest.upstreams.stripe.malformed import CONTENTS, MANNERS
 from tests.clients.sdk import Sdk, error_of
 from tests.clients.stage import Stage
 

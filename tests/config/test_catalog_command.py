@@ -41,12 +41,12 @@ def test_import_from_stdin(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 
 def test_import_refused(tmp_path: Path) -> None:
     """A document that cannot be read leaves no table behind, and the error names the file."""
-    (tmp_path / "pets.yaml").write_text("openapi: 3.0.0")
+    (tmp_path / "pets.yaml").write_text("openapi: 3.0.0\npaths: !call {}\n")
     out = tmp_path / "out.json"
     with pytest.raises(StartRefused) as refused:
         run("import", str(tmp_path / "pets.yaml"), "-o", str(out))
     assert refused.value.error.startswith(str(tmp_path / "pets.yaml"))
-    assert "YAML" in refused.value.hint
+    assert "line 2, column 8" in refused.value.error
     assert not out.exists()
 
 
@@ -74,8 +74,96 @@ def test_show(capsys: pytest.CaptureFixture[str]) -> None:
     assert {"name", "method", "path", "base", "effect", "arguments"} <= shown[0].keys()
 
 
+OVERLAY = """\
+dialect: {never_store: [secret]}
+objects:
+  pet: {read: pets.get, key: [id], expected: [updated]}
+operations:
+  pets.sell:
+    effect: irreversible
+    amount: {argument: price}
+    subjects: [{by: id, place: path, operation: pets.get, parameter: id, currency: /currency, bound: [+/price]}]
+    effect_key: "sale:{id}"
+    touches:
+      pet: {with: {id: path.id - p_}, before: required, after: /pet, claims: {price: null}}
+    undo: {operation: pets.buy, with: {id: answer/pet/id, kind: =whole}}
+    reversibility: compensable
+    whole_body: array
+    never_store: [card]
+    body_bytes_max: 100
+    note: it can be bought back
+  pets.buy: {touches: {pet: {}}, undo: inverse}
+"""
+PRICED = {"requestBody": {"content": {"application/json": {"schema": {"properties": {"price": {"type": "integer"}}}}}}}
+KIND = {"parameters": [{"in": "query", "name": "kind", "schema": {"type": "string"}}]}
+CURATED = {
+    **DOCUMENT,
+    "paths": {
+        "/pets": {"get": {"operationId": "pets.list"}},
+        "/pets/{id}": {"get": {"operationId": "pets.get"}},
+        "/pets/{id}/sell": {"post": {"operationId": "pets.sell", **PRICED}},
+        "/pets/{id}/buy": {"post": {"operationId": "pets.buy", **KIND}},
+    },
+}
+SHOWN = """\
+OPERATION  KNOWN      EFFECT        METHOD  PATH
+pets.buy   curated    write         POST    /pets/{id}/buy
+    touches        pet by pets.get (id = path.id), before wanted, after read
+    undo           the inverse of what was changed, through this operation
+pets.get   generated  read          GET     /pets/{id}
+    shows          pet by id
+pets.list  generated  read          GET     /pets
+pets.sell  curated    irreversible  POST    /pets/{id}/sell
+    amount         body.price in the currency of its subject
+    subject        pets.get of path.id: currency /currency, at most +/price
+    effect key     sale:{id}
+    touches        pet by pets.get (id = path.id - p_), before required, after answer/pet
+    undo           pets.buy: id = answer/pet/id, kind = =whole
+    reversibility  compensable: it can be bought back
+    never stored   card
+    whole body     array
+    largest body   100 bytes
+never stored, whatever the operation: secret
+"""
+
+
+@pytest.fixture
+def curated(tmp_path: Path) -> str:
+    (tmp_path / "pets.json").write_text(json.dumps(CURATED))
+    (tmp_path / "pets.overlay.yaml").write_text(OVERLAY)
+    assert run("import", str(tmp_path / "pets.json"), "-o", str(tmp_path / "pets.table.json")) == 0
+    return str(tmp_path / "pets.table.json")
+
+
+def test_show_curated(curated: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What a person said of an operation stands below it, and what is only generated is marked so."""
+    assert run("show", curated) == 0
+    assert capsys.readouterr().out == SHOWN
+
+
+def test_show_curated_json(curated: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """As JSON an operation has all that is curated of it, in members that every operation has."""
+    assert run("show", curated, as_json=True) == 0
+    shown = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert {name: row["curated"] for name, row in shown.items()} == {
+        "pets.buy": True, "pets.get": False, "pets.list": False, "pets.sell": True
+    }  # fmt: skip
+    sold, listed = shown["pets.sell"], shown["pets.list"]
+    assert sold.keys() == listed.keys()
+    assert (sold["effect_key"], listed["effect_key"], sold["whole_body"]) == ("sale:{id}", None, "array")
+    assert sold["undo"] == {"operation": "pets.buy", "with": {"id": "answer/pet/id", "kind": "=whole"}}
+    assert (shown["pets.buy"]["undo"], listed["undo"]) == ({"operation": None, "with": {}}, None)
+    pet = {"type": "pet", "read": "pets.get", "key": ["id"], "query": {}, "names": [], "expected": ["updated"]}
+    assert shown["pets.get"]["shows"] == [pet]
+    when = {"with": {"id": "path.id - p_"}, "before": "required", "after": "answer", "pointer": "/pet"}
+    assert sold["touches"] == [{**pet, **when, "claims": {"price": None}}]
+
+
 def test_list(capsys: pytest.CaptureFixture[str]) -> None:
-    """The bundled catalogues are listed with how many operations they have."""
+    """The bundled catalogues are listed with how many operations they have, and how many of them are curated."""
     assert run("list", as_json=True) == 0
     listed = json.loads(capsys.readouterr().out)
     assert [(row["name"], row["operations"]) for row in listed] == [("github", 1223), ("jira", 616), ("stripe", 649)]
+    assert all(row["curated"] + row["generated"] == row["operations"] > row["curated"] > 0 for row in listed)
+    assert run("list") == 0
+    assert "CURATED  GENERATED" in capsys.readouterr().out

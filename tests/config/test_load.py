@@ -12,7 +12,7 @@ from config.money import Money
 from config.policy import arguments_named, bare_name
 from config.ranges import MoneyRange
 from config.settings import ApiAccount, Settings
-from config.written import Address
+from config.written import Address, UnixSocket
 from tests.config.shop import GOOD, SHOP, faults, loaded, open_catalog
 
 CARD = "agents:\n  {}:\n    purpose: Serve\n    environment: test\n"
@@ -46,6 +46,37 @@ def test_doors(tmp_path: Path) -> None:
     written = loaded(tmp_path, GOOD + 'doors: {shop.api: "127.0.0.1:81", shop.files: "[::1]:0"}\n')
     assert written.doors() == {("shop", "api"): Address("127.0.0.1", 81), ("shop", "files"): Address("::1", 0)}
     assert set(written.settings.doors) == {"shop", "shop.files"}
+
+
+def test_sockets(tmp_path: Path) -> None:
+    """A socket's path is relative to the file, whichever door or upstream it is for; the digest knows no folder."""
+    text = GOOD.replace("catalog: shop", "catalog: shop\n    upstream: unix:up.sock")
+    text += "doors: {shop: unix:run/../shop.sock, shop.files: unix:/run/files.sock}\nadmin: unix:admin.sock\n"
+    written = loaded(tmp_path, text + "shared: unix:all.sock\n")
+    assert written.doors()["shop", "api"] == UnixSocket(f"{tmp_path}/shop.sock")
+    assert written.doors()["shop", "files"] == UnixSocket("/run/files.sock")
+    assert written.settings.admin == UnixSocket(f"{tmp_path}/admin.sock")
+    assert written.settings.shared == UnixSocket(f"{tmp_path}/all.sock")
+    assert written.upstream("shop", "files") == f"unix:{tmp_path}/up.sock"
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    assert loaded(elsewhere, text + "shared: unix:all.sock\n").version == written.version
+
+
+def test_hosts(tmp_path: Path) -> None:
+    """A host leads to a door under the door's one name."""
+    written = loaded(tmp_path, GOOD + "shared: 127.0.0.1:0\nhosts: {a.internal: shop.api, b.internal: shop.files}\n")
+    assert written.settings.hosts == {"a.internal": "shop", "b.internal": "shop.files"}
+
+
+def test_aliases(tmp_path: Path) -> None:
+    """Aliases are a list for every base, or one for each."""
+    for spelled, wanted in (
+        ("[https://a.example]", {"*": 1}),
+        ("{files: [https://b.example, http://c.example]}", {"files": 2}),
+    ):
+        account = loaded(tmp_path, GOOD.replace("catalog: shop", f"catalog: shop\n    aliases: {spelled}")).apis["shop"]
+        assert {base: len(origins) for base, origins in account.aliases.items()} == wanted
 
 
 @pytest.mark.parametrize(

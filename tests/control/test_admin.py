@@ -12,8 +12,8 @@ import pytest
 import pytest_asyncio
 
 from breakers.store.protocol import WritesChanged
+from loadtest.upstreams.faults import Fault, HangUp
 from loadtest.upstreams.stripe import StripeSandbox
-from loadtest.upstreams.stripe.faults import Fault, HangUp
 from proxy.ledger.writer import State
 from tests.proxy.road import SECRET, Road, call_of, marks, road, soon
 from tests.proxy.rows import CREATE

@@ -8,6 +8,7 @@ import errno
 import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from inspect import iscoroutinefunction
 from typing import Any
 
 from breakers.store.memory import MemoryStore
@@ -15,8 +16,9 @@ from config import settings
 from proxy.forward import Forwarder
 from proxy.ledger.book import Ledger
 from proxy.ledger.disk import Handle, RealDisk
+from proxy.pending import Pending
 
-ROOMS: Mapping[str, type] = {"ledger": Ledger, "forward": Forwarder, "store": MemoryStore}
+ROOMS: Mapping[str, type] = {"ledger": Ledger, "forward": Forwarder, "store": MemoryStore, "pending": Pending}
 
 Verb = Callable[..., Awaitable[Any]]
 
@@ -54,7 +56,14 @@ def stop_at(room: type, verb: str, *, after: bool) -> None:
         die()
         return result
 
-    setattr(room, verb, stopped)
+    def stopped_at_once(self: object, *arguments: object) -> Any:
+        if not after:
+            die()
+        result = original(self, *arguments)
+        die()
+        return result
+
+    setattr(room, verb, stopped if iscoroutinefunction(original) else stopped_at_once)
 
 
 def break_disk(verb: str, step: str, nth: int, act: Callable[[Handle, Sequence[bytes]], None]) -> None:

@@ -14,7 +14,7 @@ from tests.crash.site import Site
 from tests.crash.waiting import until
 from tests.gaps.client import write
 
-INTENT, OUTCOME, NAMED = "call.intent", "call.outcome", "recovery.opened"
+INTENT, OUTCOME, NAMED, CHANGED = "call.intent", "call.outcome", "recovery.opened", "change.recorded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +61,10 @@ GAPS = {
     "outcome, blobs written": Gap(disk("conclude", "sync", 1, "die"), 1, 1, (INTENT, NAMED), doubt=True),
     "outcome, entry torn": Gap(disk("conclude", "append", 2, "tear"), 1, 1, (INTENT, NAMED), doubt=True, torn=True),
     # Known and on record.
-    "outcome, not synced": Gap(disk("conclude", "sync", 2, "die"), 1, 1, (INTENT, OUTCOME), doubt=False),
-    "outcome durable": Gap(room("ledger", "conclude", "after"), 1, 1, (INTENT, OUTCOME), doubt=False),
-    "not settled": Gap(room("store", "settle", "before"), 1, 1, (INTENT, OUTCOME), doubt=False),
-    "settled, not answered": Gap(room("store", "settle", "after"), 1, 1, (INTENT, OUTCOME), doubt=False),
+    "outcome, not synced": Gap(disk("conclude", "sync", 2, "die"), 1, 1, (INTENT, OUTCOME, CHANGED), doubt=False),
+    "outcome durable": Gap(room("ledger", "conclude", "after"), 1, 1, (INTENT, OUTCOME, CHANGED), doubt=False),
+    "not settled": Gap(room("store", "settle", "before"), 1, 1, (INTENT, OUTCOME, CHANGED), doubt=False),
+    "settled, not answered": Gap(room("store", "settle", "after"), 1, 1, (INTENT, OUTCOME, CHANGED), doubt=False),
     # On record as unknown: in doubt by its outcome, so that recovery need not say it.
     "unknown, on record": Gap(room("ledger", "conclude", "after"), 1, 1, (INTENT, OUTCOME), doubt=True, fault=LOST),
     "unknown, settled": Gap(room("store", "settle", "after"), 1, 1, (INTENT, OUTCOME), doubt=True, fault=LOST),
@@ -93,6 +93,32 @@ async def test_stop_here(site: Site, sandbox: StripeSandbox, name: str) -> None:
     calls = [entry for entry in after.entries if "call" in entry]
     assert tuple(entry["k"] for entry in calls) == gap.records
     assert len({entry["call"] for entry in calls}) == (1 if gap.records else 0)
+
+
+# Settled, and answered or about to be; what it changed is not on record, or may not be.
+UNTOLD = {
+    "not begun": room("pending", "start", "before"),
+    "not recorded": room("ledger", "change_recorded", "before"),
+    "not durable": room("ledger", "change_recorded", "after"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", UNTOLD)
+async def test_change_not_told(site: Site, sandbox: StripeSandbox, name: str) -> None:
+    """After a stop before a write's change is durable the next start says, once, that nobody looked at it."""
+    site.hook = UNTOLD[name]
+    child = await site.start()
+    answered = await write(site)
+    assert answered is None or answered.status == 200
+    assert await child.ended() == -9
+    await starts_again(site, doubt=False)
+    assert sandbox.account.effects["customer.created"] == 1
+    calls = [entry for entry in read_log(site.state).entries if "call" in entry]
+    assert [entry["k"] for entry in calls] == [INTENT, OUTCOME, CHANGED]
+    intent, outcome, change = calls
+    assert (change["intent"], change["outcome"]) == (intent["i"], outcome["i"])
+    assert change.get("note") == "interrupted" or name == "not durable"
 
 
 async def starts_again(site: Site, *, doubt: bool) -> None:
@@ -138,4 +164,4 @@ async def test_write_after_start(site: Site, sandbox: StripeSandbox) -> None:
     assert (answer.status, answer.ours["outcome"]) == (200, "executed")
     assert await site.stop() == 0
     calls = [entry["k"] for entry in read_log(site.state).entries if "call" in entry]
-    assert calls == [INTENT, NAMED, INTENT, OUTCOME]
+    assert calls == [INTENT, NAMED, INTENT, OUTCOME, CHANGED]

@@ -60,6 +60,7 @@ async def test_stop_waits(site: Site, sandbox: StripeSandbox) -> None:
     assert [(entry["k"], entry.get("eff")) for entry in recorded(site)] == [
         ("call.intent", None),
         ("call.outcome", "applied"),
+        ("change.recorded", None),
     ]
     assert read_log(site.state).entries[-1]["k"] == "log.closed"
     assert not (site.state / "run.json").exists()

@@ -14,7 +14,9 @@ from breakers.facts import Facts
 from breakers.store.protocol import HeldRead, HeldWrite
 from breakers.verdict import Forward, Reason, Refuse
 from config.catalog import NO_ARGUMENTS, Content, Effect, OperationSpec, Reversibility
+from config.dialect import Credential as Slot
 from config.settings import LedgerSettings
+from proxy.held import Held, Holder
 from proxy.ledger import records
 from proxy.ledger.book import Declined, Delivered, Ledger
 from proxy.ledger.disk import Disk
@@ -22,6 +24,7 @@ from proxy.ledger.drafts import Draft
 from proxy.ledger.log import commit
 from proxy.ledger.read import last_records
 from proxy.ledger.tail import Batch, Written
+from proxy.secret import Secret
 from proxy.wire import Wire
 from tests.ledger.memory_disk import MemoryDisk
 
@@ -136,8 +139,15 @@ def _forward(of: Call) -> Forward:
     return Forward(of, Facts(START, 1), "policy-1", ("stripe.refunds.create",), 12_000_000, "usd")
 
 
+def held(text: str = "upstream-secret-canary", ref: str = "stripe") -> Held:
+    """A credential, in its one version."""
+    holder = Holder(Slot())
+    holder.turn([(ref, Secret(text))])
+    return holder.current()
+
+
 def wire(body: bytes = b"charge=ch_1&amount=1") -> Wire:
-    return Wire("POST", "/v1/refunds", (("host", "api.stripe.com"), ("idempotency-key", "bw1_x")), body)
+    return Wire("POST", "/v1/refunds", (("host", "api.stripe.com"), ("idempotency-key", "bw1_x")), body, held())
 
 
 def outcome(applied: Applied = Applied.APPLIED, body: bytes = b'{"id": "re_1"}', **more: Any) -> Outcome:

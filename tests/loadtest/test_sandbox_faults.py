@@ -16,8 +16,8 @@ import h11
 import pytest
 
 from loadtest.installation import ROOT, environment
+from loadtest.upstreams.malformed import CONTENTS, MANNERS
 from loadtest.upstreams.stripe import Drip, Fault, Malformed, Status, StripeSandbox
-from loadtest.upstreams.stripe.malformed import CONTENTS, MANNERS
 from tests.loadtest.plain import SECRET, WAIT_S, post
 
 

@@ -21,7 +21,7 @@ from config.load import Configuration, load
 from loadtest.installation import agent, stripe_api
 from loadtest.upstreams.stripe import StripeSandbox
 from loadtest.upstreams.stripe.account import Charge
-from proxy import app, server
+from proxy import app, server, sockets
 from proxy.clock import system_randomness
 from proxy.keys import make_key
 from proxy.ledger.disk import Disk, RealDisk
@@ -175,7 +175,7 @@ class Road:
         """
         Return the records of a call, once nothing waits to become durable.
         """
-        await soon(lambda: self.rooms.ledger.pending == 0)
+        await soon(lambda: len(self.rooms.pending) == 0 == self.rooms.ledger.pending)
         disk = RealDisk()
         return find_call(disk, ledger_in(disk, self.state), call)
 
@@ -199,7 +199,7 @@ class Road:
         """
         Return the newest records of all.
         """
-        await soon(lambda: self.rooms.ledger.pending == 0)
+        await soon(lambda: len(self.rooms.pending) == 0 == self.rooms.ledger.pending)
         disk = RealDisk()
         return last_records(disk, ledger_in(disk, self.state), count)
 
@@ -285,7 +285,7 @@ async def road(
     accounts = app.open_accounts(configuration, {"STRIPE_SECRET": secret})
     ledger, keys = app.open_ledger(configuration, clock=clock, disk=disk)
     doors = app.declared_doors(configuration)
-    listeners = server.bind(configuration, doors)
+    listeners = sockets.bind(configuration, doors)
     taken = [listener.address for listener in listeners]
     rooms = app.build(configuration, accounts, ledger, keys, doors, taken, clock=clock, log=log)
     rooms.addresses = {listener.name: listener.url for listener in listeners}

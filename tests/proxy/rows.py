@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from loadtest.upstreams.stripe.faults import Fault, HangUp, Malformed, Status
+from loadtest.upstreams.faults import Fault, HangUp, Malformed, Status
 from tests.proxy.road import Headers
 
 NOTHING = "Nothing was sent to Stripe."
@@ -49,6 +49,7 @@ class Row:
 
 EDGE = ()
 WRITTEN = ("call.intent", "call.outcome")
+CHANGED = (*WRITTEN, "change.recorded")
 TASK = (("Breakwater-Task", "t1"),)
 LISTED_ACCOUNT = (("Stripe-Account", "acct_listed"),)
 
@@ -192,7 +193,7 @@ FORWARDED = (
         "write",
         "POST /v1/customers",
         "200 forward:allowed",
-        kinds=WRITTEN,
+        kinds=CHANGED,
         form={"name": "a"},
         effects={"customer.created": 1},
     ),
@@ -200,7 +201,7 @@ FORWARDED = (
         "lower bound",
         "POST /v1/payment_intents",
         "200 forward:allowed",
-        kinds=WRITTEN,
+        kinds=CHANGED,
         form={"amount": 50, "currency": "usd"},
         effects={"payment_intent.created": 1},
     ),
@@ -208,7 +209,7 @@ FORWARDED = (
         "upper bound",
         "POST /v1/payment_intents",
         "200 forward:allowed",
-        kinds=WRITTEN,
+        kinds=CHANGED,
         form={"amount": 10_000, "currency": "USD"},
         effects={"payment_intent.created": 1},
     ),
@@ -216,7 +217,7 @@ FORWARDED = (
         "refund",
         "POST /v1/refunds",
         "200 forward:allowed",
-        kinds=("call.look", *WRITTEN),
+        kinds=("call.look", *WRITTEN, "call.look", "change.recorded"),
         form={"charge": "{charge}", "amount": 1200},
         effects={"refund.created": 1},
     ),
@@ -308,7 +309,7 @@ BROKEN = (
         "cut answer",
         "POST /v1/customers",
         "424 forward:answer-not-kept",
-        kinds=WRITTEN,
+        kinds=CHANGED,
         form=CREATE,
         faults=(Fault(Malformed("truncated-body")),),
         outcome="executed",
@@ -320,7 +321,7 @@ BROKEN = (
         "encoded answer",
         "POST /v1/customers",
         "424 forward:answer-not-kept",
-        kinds=WRITTEN,
+        kinds=CHANGED,
         form=CREATE,
         faults=(Fault(Malformed("gzip")),),
         outcome="executed",

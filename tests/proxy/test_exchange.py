@@ -15,6 +15,7 @@ from proxy.dial import Dialer
 from proxy.errors import Broken
 from proxy.exchange import Budget, Exchange, Gate, open_session
 from proxy.wire import Wire
+from tests.ledger.world import held
 
 Peer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 BUDGET = Budget(connect_s=2, first_byte_s=2, idle_s=2, total_s=5)
@@ -68,10 +69,10 @@ async def fetch(
     """
     Carry one exchange to its end and return the body.
     """
-    wire = Wire(method, "/v1/x?a=%2F", (("accept-encoding", "identity"),), body)
+    wire = Wire(method, "/v1/x?a=%2F", (("accept-encoding", "identity"),), body, held())
     exchange = Exchange(session, URL(peer.url), wire, BUDGET, gate or Gate())
     try:
-        await exchange.open(("Authorization", "Bearer upstream-secret-canary"))
+        await exchange.open()
         return b"".join([piece async for piece in exchange.chunks()])
     finally:
         exchange.close()

@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 import pytest
 import pytest_asyncio
 
+from loadtest.upstreams.faults import Fault
 from loadtest.upstreams.stripe import StripeSandbox
-from loadtest.upstreams.stripe.faults import Fault
 from proxy.inflight import InFlight
 from tests.proxy.road import SECRET, Road, call_of, first_sentence, marks, road, soon
 from tests.proxy.rows import CREATE, EARLY, FORM
@@ -65,7 +65,8 @@ async def test_deadline(stand: Stand) -> None:
     await soon(stand.sandbox.faults.holding.is_set)
     stand.sandbox.faults.release()
     await soon(lambda: not len(stand.road.rooms.inflight))
-    intent, delivery, outcome = await stand.road.on_record(call_of(late))
+    intent, delivery, outcome, change = await stand.road.on_record(call_of(late))
+    assert change.kind == "change.recorded"
     assert [record.kind for record in (intent, delivery, outcome)] == ["call.intent", "call.delivery", "call.outcome"]
     assert (outcome.entry["eff"], outcome.entry["st"]) == ("applied", 200)
     assert stand.road.rooms.store.open_intents() == ()
@@ -114,7 +115,8 @@ async def test_drain(stand: Stand) -> None:
     assert done.status == 200
     await stopping
     await connection.end()
-    assert [record.kind for record in await stand.road.newest(3)] == ["call.intent", "call.outcome", "log.closed"]
+    written = [record.kind for record in await stand.road.newest(4)]
+    assert written == ["call.intent", "call.outcome", "change.recorded", "log.closed"]
 
 
 async def test_drain_is_bounded(stand: Stand) -> None:

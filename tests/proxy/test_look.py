@@ -10,10 +10,10 @@ import pytest_asyncio
 
 from config.settings import Timeouts
 from loadtest.installation import agent
+from loadtest.upstreams.faults import Fault, HangUp, Malformed, Status
 from loadtest.upstreams.stripe import StripeSandbox
 from loadtest.upstreams.stripe.account import PaymentIntent
-from loadtest.upstreams.stripe.faults import Fault, HangUp, Malformed, Status
-from tests.proxy.road import SECRET, Road, call_of, charged, first_sentence, marks, road
+from tests.proxy.road import SECRET, Road, call_of, charged, first_sentence, marks, road, soon
 from tests.proxy.scripted import answer, scripted
 from tests.wire.client import Answer
 
@@ -61,6 +61,7 @@ async def refund(
     Ask for a refund, and forget what the upstream saw before.
     """
     on.clock.move(60)
+    await soon(lambda: len(on.rooms.pending) == 0)
     sandbox.wiretap.clear()
     sandbox.account.effects.clear()
     return await on.ask("POST", "/v1/refunds", agent=agent, form=form, headers=headers)
@@ -68,19 +69,19 @@ async def refund(
 
 def seen(sandbox: StripeSandbox) -> list[str]:
     """
-    Return what the upstream was asked, as `METHOD target`.
+    Return what the upstream was asked until the write, as `METHOD target`; what follows it shows what it changed.
     """
-    return [f"{one.method} {one.target}" for one in sandbox.wiretap.requests]
+    asked = [f"{one.method} {one.target}" for one in sandbox.wiretap.requests]
+    written = next((at for at, line in enumerate(asked) if line.startswith("POST")), len(asked))
+    return asked[: written + 1]
 
 
 async def test_made_for_a_limit(shared: Road, sandbox: StripeSandbox) -> None:
-    """A limit on an amount asks for the subject first, each time anew, and a card without one never does."""
+    """A limit on an amount asks for the subject first, each time anew, and once where it is what the write changes."""
     charge = charged(sandbox)
-    for _ in range(2):
-        assert marks(await refund(shared, sandbox, {"charge": charge, "amount": 100})) == PASSED
+    for agent in ("limited", "limited", "free"):
+        assert marks(await refund(shared, sandbox, {"charge": charge, "amount": 100}, agent)) == PASSED
         assert seen(sandbox) == [f"GET /v1/charges/{charge}", "POST /v1/refunds"]
-    assert marks(await refund(shared, sandbox, {"charge": charge, "amount": 100}, "free")) == PASSED
-    assert seen(sandbox) == ["POST /v1/refunds"]
 
 
 async def test_not_made(shared: Road, sandbox: StripeSandbox) -> None:
@@ -98,7 +99,7 @@ async def test_what_it_carries(shared: Road, sandbox: StripeSandbox) -> None:
     """It carries the account's own credential, the API version and a listed account, and neither key of the agent's."""
     headers = (("Stripe-Version", "2026-10-28"), ("Stripe-Account", "acct_listed"), ("Idempotency-Key", "order-1"))
     assert marks(await refund(shared, sandbox, {"charge": charged(sandbox)}, headers=headers)) == PASSED
-    look, write = sandbox.wiretap.requests
+    look, write, *_ = sandbox.wiretap.requests
     assert look.header("Authorization") == f"Bearer {SECRET}"
     assert look.header("Stripe-Version") == "2026-10-28"
     assert look.header("Stripe-Account") == "acct_listed"
@@ -114,7 +115,7 @@ async def test_on_record(shared: Road, sandbox: StripeSandbox) -> None:
     charge = charged(sandbox)
     passed = await refund(shared, sandbox, {"charge": charge, "amount": 700})
     records = await shared.opened(call_of(passed))
-    assert [record["entry"]["k"] for record in records] == ["call.look", "call.intent", "call.outcome"]
+    assert [record["entry"]["k"] for record in records][:3] == ["call.look", "call.intent", "call.outcome"]
     assert records[0]["entry"]["op"] == "charges.retrieve"
     assert f'"id": "{charge}"' in records[0]["payloads"]["resp"]["text"]
     assert records[1]["entry"]["moves"] == {"micros": "7000000", "currency": "USD"}

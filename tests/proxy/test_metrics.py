@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from loadtest.upstreams.faults import Fault, HangUp
 from loadtest.upstreams.stripe import StripeSandbox
-from loadtest.upstreams.stripe.faults import Fault, HangUp
 from proxy.metrics import Metrics
 from proxy.trail import Trail
 from tests.ledger.world import StillClock
@@ -34,7 +34,7 @@ async def test_counts(tmp_path: Path) -> None:
             ("stripe", "read", "forward", "executed"): 1,
             ("stripe", "write", "forward", "executed"): 1,
             ("stripe", "write", "forward", "unknown"): 1,
-            ("stripe", "write", "refuse", "denied"): 1,
+            ("stripe", "irreversible", "refuse", "denied"): 1,
             ("stripe", "none", "edge", "denied"): 1,
             ("stripe", "none", "refuse", "denied"): 1,
         }

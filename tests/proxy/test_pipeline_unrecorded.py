@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from breakers.store.protocol import Stale, WritesChanged
+from loadtest.upstreams.faults import Fault
 from loadtest.upstreams.stripe import StripeSandbox
-from loadtest.upstreams.stripe.faults import Fault
 from proxy.ledger.disk import RealDisk, Room
 from tests.proxy.road import LEDGER, SECRET, first_sentence, marks, road, soon
 from tests.proxy.rows import CREATE, DOUBT, NOTHING

@@ -22,6 +22,7 @@ from proxy.dial import Dialer
 from proxy.errors import Broken
 from proxy.exchange import Budget, Exchange, Gate, open_session
 from proxy.wire import Wire
+from tests.ledger.world import held
 
 Peer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -72,11 +73,11 @@ async def broken_by(port: int, budget: Budget, scheme: str = "http") -> tuple[Fa
     """
     loop, gate = asyncio.get_running_loop(), Gate()
     async with open_session(Dialer(list).connector("127.0.0.1", port, idle_s=1)) as session:
-        wire = Wire("GET", "/v1/x", (), b"")
+        wire = Wire("GET", "/v1/x", (), b"", held())
         exchange = Exchange(session, URL(f"{scheme}://127.0.0.1:{port}"), wire, budget, gate)
         began = loop.time()
         with pytest.raises(Broken) as caught:
-            await exchange.open(("Authorization", "Bearer upstream-secret-canary"))
+            await exchange.open()
             async for _ in exchange.chunks():
                 pass
         exchange.close()

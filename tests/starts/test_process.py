@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from loadtest.installation import ROOT, STOP_S, Breakwater, environment, stripe_api
+from loadtest.upstreams.faults import Fault
 from loadtest.upstreams.stripe import StripeSandbox
-from loadtest.upstreams.stripe.faults import Fault
 from tests.harness import in_thread
 from tests.starts.installed import CARD, LEDGER, SECRET, contents
 

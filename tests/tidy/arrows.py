@@ -31,6 +31,7 @@ EDGE = (
     "proxy/listener.py",
     "proxy/respond.py",
     "proxy/server.py",
+    "proxy/sockets.py",
     "proxy/cli/",
     "proxy/control/",
 )

@@ -1,10 +1,11 @@
 """
 Transcripts: what a person types and what the program prints, as text that is read and that is run.
 
-`$ breakwater …` runs a command, and `& breakwater serve` one that goes on until `^C`. Below it stands what is printed:
-standard error on lines that begin with `! `, the rest as it comes, then `[exit N]` unless that is 0. `<time>`, `<hash>`
-and the like stand for any text of that form; one with a number, `<kid1>`, is kept, and is that text from then on, in
-commands as well. `…` on a line of its own stands for any lines. `#` begins a remark.
+`$ breakwater …` runs a command (`<<< TEXT` behind it is what it reads), and `& breakwater serve` one that goes on until
+`^C`. Below it stands what is printed: standard error on lines that begin with `! `, the rest as it comes, then
+`[exit N]` unless that is 0. `<time>`, `<hash>` and the like stand for any text of that form; one with a number,
+`<kid1>`, is kept, and is that text from then on, in commands as well. `…` on a line of its own stands for any lines.
+`#` begins a remark.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ FORMS: Mapping[str, str] = {
     "call": r"[0-9A-HJKMNP-TV-Z]{26}",
     "time": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z",
     "port": r"\d{4,5}",
+    "index": r"\d+",
     "hash": r"[0-9a-f]{64}",
     "version": r"[0-9a-f]{12}",
 }
@@ -78,14 +80,16 @@ class Shell:
         elif step.waits:
             code, out, err = self._serve(words[1:]), "", ""
         else:
-            code, out, err = self._run(words[1:])
+            words, given = (words[:-2], f"{words[-1]}\n") if "<<<" in words else (words, "")
+            code, out, err = self._run(words[1:], given)
         where = f"line {step.line}, `{step.command}`"
         assert code == step.code, f"{where}: exit {code}\n{out}{err}"
         self._compare(step.out, out, f"{where}, standard output")
         self._compare(step.err, err, f"{where}, standard error")
 
-    def _run(self, words: list[str]) -> tuple[int, str, str]:
+    def _run(self, words: list[str], given: str) -> tuple[int, str, str]:
         out, err = io.StringIO(), io.StringIO()
+        stdin, sys.stdin = sys.stdin, io.StringIO(given)
         root = logging.getLogger()
         handlers, level = list(root.handlers), root.level
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -94,6 +98,7 @@ class Shell:
             except SystemExit as ended:
                 code = int(ended.code or 0)
             finally:
+                sys.stdin = stdin
                 root.handlers[:] = handlers
                 root.setLevel(level)
         return code, out.getvalue(), err.getvalue()

@@ -38,7 +38,7 @@ def examples(words: tuple[str, ...]) -> list[str]:
 def test_commands() -> None:
     """The commands are those that are promised so far."""
     assert {words[0] for words in HELP if words} == {
-        "serve", "check", "schema", "status", "healthcheck", "key", "ledger", "catalog",
+        "serve", "check", "schema", "status", "healthcheck", "key", "vault", "ledger", "catalog",
     }  # fmt: skip
 
 
@@ -50,7 +50,7 @@ def test_examples(words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> No
     assert found
     assert HELP[words].index("--json") < HELP[words].rindex("example")
     for example in found:
-        typed = shlex.split(example.partition(" > ")[0])[1:]
+        typed = shlex.split(re.split(r" [<>] ", example)[0])[1:]
         assert build_parser().parse_args(typed).run is not None
         assert [word for word in typed if word in words] == list(words)
 

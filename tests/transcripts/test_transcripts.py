@@ -39,7 +39,7 @@ def test_errors_have_hints() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        "$ breakwater catalog list\nNAME    TITLE   OPERATIONS\n",
+        "$ breakwater catalog list\nNAME    TITLE   OPERATIONS  CURATED  GENERATED\n",
         "$ breakwater catalog show strip\n! error: there is no catalogue `strip`\n! hint: did you mean `stripe`?\n",
         "$ breakwater catalog show strip\n! error: there is no catalogue `strap`\n…\n[exit 1]\n",
         "$ breakwater catalog show strip\n[exit 1]\n",

@@ -7,7 +7,7 @@ Breakwater in between and without.
 
 from __future__ import annotations
 
-from loadtest.upstreams.stripe.faults import Drip, Fault, HangUp, Malformed, Status
+from loadtest.upstreams.faults import Drip, Fault, HangUp, Malformed, Status
 from loadtest.upstreams.stripe.server import StripeSandbox
 
 __all__ = ["Drip", "Fault", "HangUp", "Malformed", "Status", "StripeSandbox"]

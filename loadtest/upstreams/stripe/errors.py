@@ -7,8 +7,10 @@ request that did not validate is not.
 
 from __future__ import annotations
 
+from loadtest.upstreams.answer import Answer, Refusal
 
-class ApiError(Exception):
+
+class ApiError(Refusal):
     """
     A request that Stripe refuses or that failed; `fields` are further members of the error object.
     """
@@ -35,11 +37,11 @@ class ApiError(Exception):
             self.error["param"] = param
         self.error.update(fields or {})
 
-    def body(self) -> dict[str, object]:
+    def answer(self) -> Answer:
         """
-        Return the answer's body.
+        Return the refusal as Stripe's error object.
         """
-        return {"error": self.error}
+        return Answer.of(self.status, {"error": self.error})
 
 
 def missing(noun: str, id_: str, param: str = "id") -> ApiError:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from loadtest.upstreams.stripe.answer import Answer
+from loadtest.upstreams.answer import Answer
 from loadtest.upstreams.stripe.errors import ApiError
 
 # Stripe's own bound.

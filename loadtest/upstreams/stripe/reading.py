@@ -9,7 +9,7 @@ from loadtest.upstreams.stripe.errors import ApiError
 from loadtest.upstreams.stripe.files import parse_multipart
 from loadtest.upstreams.stripe.params import Tree, parse_form
 from loadtest.upstreams.stripe.routes import Handler, route
-from loadtest.upstreams.stripe.wiretap import Seen
+from loadtest.upstreams.wiretap import Seen
 
 
 def parsed(seen: Seen) -> tuple[Handler, tuple[str, ...], Tree]:

@@ -11,17 +11,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from loadtest.upstreams.stripe.answer import Answer
-from loadtest.upstreams.stripe.faults import Act, Drip, Fault, HangUp, Malformed, Status
-from loadtest.upstreams.stripe.wiretap import Seen
+from loadtest.upstreams.answer import Answer
+from loadtest.upstreams.faults import Act, Drip, Fault, HangUp, Malformed, Status
+from loadtest.upstreams.wiretap import Seen
 
 if TYPE_CHECKING:
-    from loadtest.upstreams.stripe.server import StripeSandbox
+    from loadtest.upstreams.sandbox import Sandbox
 
 PREFIX = "/_sandbox/"
 
 
-def handle(sandbox: StripeSandbox, seen: Seen) -> Answer:
+def handle(sandbox: Sandbox, seen: Seen) -> Answer:
     """
     Do one command and answer it.
     """
@@ -31,7 +31,7 @@ def handle(sandbox: StripeSandbox, seen: Seen) -> Answer:
         return Answer.of(400, {"error": repr(error)})
 
 
-def _do(sandbox: StripeSandbox, seen: Seen) -> Answer:
+def _do(sandbox: Sandbox, seen: Seen) -> Answer:
     match seen.method, seen.path.removeprefix(PREFIX):
         case "POST", "faults":
             sandbox.faults.add(_fault(json.loads(seen.body)))
@@ -40,8 +40,7 @@ def _do(sandbox: StripeSandbox, seen: Seen) -> Answer:
             sandbox.faults.clear()
             return Answer.of(200, {"faults": repr(sandbox.faults)})
         case "GET", "effects":
-            by_key = {key: dict(effects) for key, effects in sandbox.effects_by_key.items()}
-            return Answer.of(200, {"effects": dict(sandbox.account.effects), "by_key": by_key})
+            return Answer.of(200, sandbox.counted())
         case "GET", "requests":
             return Answer.of(200, {"requests": [_shown(each) for each in sandbox.wiretap.requests]})
         case "GET", "credentials":

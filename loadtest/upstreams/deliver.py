@@ -8,9 +8,9 @@ import struct
 
 from aiohttp import web
 
-from loadtest.upstreams.stripe import malformed
-from loadtest.upstreams.stripe.answer import Answer
-from loadtest.upstreams.stripe.faults import Act, Drip, HangUp, Malformed
+from loadtest.upstreams import malformed
+from loadtest.upstreams.answer import Answer
+from loadtest.upstreams.faults import Act, Drip, HangUp, Malformed
 
 # How long a connection that must stay open is held open after a malformed answer.
 _LINGER_S = 2.0
@@ -21,9 +21,11 @@ def plain(answer: Answer) -> web.Response:
     """
     Send an answer as a good server does.
     """
-    return web.Response(
-        status=answer.status, body=answer.body, headers=answer.headers, content_type="application/json", charset=None
-    )
+    return web.Response(status=answer.status, body=answer.body, headers=_headers(answer))
+
+
+def _headers(answer: Answer) -> dict[str, str]:
+    return ({"Content-Type": "application/json"} if answer.body else {}) | answer.headers
 
 
 def hang_up(request: web.BaseRequest, act: HangUp) -> web.Response:
@@ -50,9 +52,7 @@ async def deliver(request: web.BaseRequest, answer: Answer, act: Act) -> web.Str
         case Malformed(manner):
             return await _malformed(request, answer, manner)
         case Drip(chunk, pause_s):
-            slow = web.StreamResponse(
-                status=answer.status, headers=answer.headers | {"Content-Type": "application/json"}
-            )
+            slow = web.StreamResponse(status=answer.status, headers=_headers(answer))
             slow.content_length = len(answer.body)
             await slow.prepare(request)
             for start in range(0, len(answer.body), chunk):

@@ -12,7 +12,7 @@ import gzip
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from loadtest.upstreams.stripe.answer import Answer
+from loadtest.upstreams.answer import Answer
 
 # Larger than any head that a client accepts by default.
 _OVERSIZED = 1 << 20

@@ -96,16 +96,26 @@ def forms(secret: str) -> list[bytes]:
     return found
 
 
-def credential(header: str | None) -> str | None:
+def credential(header: str | None, *schemes: str) -> str | None:
     """
-    Return the key in an Authorization header: a bearer token, or the user of Basic.
+    Return the key in an Authorization header: the token of Bearer or of a further scheme, or the user of Basic.
     """
     scheme, _, value = (header or "").partition(" ")
-    if scheme.lower() == "bearer":
+    if scheme.lower() in {"bearer", *schemes}:
         return value.strip()
-    if scheme.lower() == "basic":
-        try:
-            return base64.b64decode(value, validate=True).decode().partition(":")[0]
-        except ValueError:
-            return value
-    return None
+    pair = basic(header)
+    return value if pair is None and scheme.lower() == "basic" else pair[0] if pair else None
+
+
+def basic(header: str | None) -> tuple[str, str] | None:
+    """
+    Return user and password of an Authorization header whose scheme is Basic.
+    """
+    scheme, _, value = (header or "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        user, _, password = base64.b64decode(value, validate=True).decode().partition(":")
+    except ValueError:
+        return None
+    return user, password

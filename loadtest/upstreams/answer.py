@@ -1,4 +1,4 @@
-"""An answer before it is put on the wire, where faults may still take it."""
+"""An answer before it is put on the wire, where faults may still take it, and a refusal that ends as one."""
 
 from __future__ import annotations
 
@@ -19,6 +19,18 @@ class Answer:
     @classmethod
     def of(cls, status: int, value: object, **headers: str) -> Answer:
         """
-        Return an answer whose body is `value` as JSON, indented as Stripe's are.
+        Return an answer whose body is `value` as JSON, indented.
         """
         return cls(status, json.dumps(value, indent=2).encode() + b"\n", dict(headers))
+
+
+class Refusal(Exception):
+    """
+    A request that the vendor refuses; a sandbox's own subclass says what its answer looks like.
+    """
+
+    def answer(self) -> Answer:
+        """
+        Return the refusal as the vendor words it.
+        """
+        raise NotImplementedError

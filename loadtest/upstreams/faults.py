@@ -15,13 +15,11 @@ import threading
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from loadtest.upstreams.stripe.answer import Answer
-
 
 @dataclass(frozen=True, slots=True)
 class Status:
     """
-    Answer with this error instead.
+    Answer with this error instead, in the shape that the vendor gives its own; not every vendor has a kind and a code.
 
     Under an idempotency key it is remembered where `stored` says so; unset, it is if the work was done first, as Stripe
     remembers a 500 from execution.
@@ -34,15 +32,12 @@ class Status:
     retry_after_s: int | None = None
     stored: bool | None = None
 
-    def answer(self) -> Answer:
+    @property
+    def headers(self) -> dict[str, str]:
         """
-        Return the error as an answer.
+        Return the headers that go with the error.
         """
-        error: dict[str, object] = {"message": self.message, "type": self.kind}
-        if self.code is not None:
-            error["code"] = self.code
-        headers = {} if self.retry_after_s is None else {"Retry-After": str(self.retry_after_s)}
-        return Answer.of(self.status, {"error": error}, **headers)
+        return {} if self.retry_after_s is None else {"Retry-After": str(self.retry_after_s)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,40 @@
+"""What a write touches is read before it, so that its change can be shown; a rule may refuse to write unseen."""
+
+from __future__ import annotations
+
+from breakers.call import Call
+from breakers.facts import Facts
+from breakers.policy import Passed, Policy
+from breakers.touching import key_of
+from breakers.verdict import Ask, Reason, Refuse
+from config.catalog import Before, Touch
+
+GATE = "images"
+
+
+def unseen(call: Call, facts: Facts) -> tuple[Touch, ...]:
+    """
+    Return the objects that the call would touch, that can be read before, and that were not asked for yet.
+    """
+    return tuple(touch for touch in _shown_before(call) if touch not in facts.images)
+
+
+def images(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passed | Refuse | Ask:  # noqa: ARG001 a gate's form
+    """
+    Ask for the images that are not there yet; refuse where one that is required could not be had.
+    """
+    if asked := unseen(call, facts):
+        return Ask(asked)
+    strict = any(entry.needs_before for entry in passed.entries)
+    for touch in _shown_before(call):
+        missing = facts.images[touch].missing
+        if missing is not None and (strict or touch.before is Before.REQUIRED):
+            detail = f"The {touch.object.type} that it would change could not be read: {missing}."
+            return Refuse(Reason.BEFORE_MISSING, GATE, detail, (("object", touch.object.type),))
+    return passed
+
+
+def _shown_before(call: Call) -> list[Touch]:
+    touches = call.operation.spec.touches
+    wanted = [touch for touch in touches if touch.before is not Before.NONE]
+    return [touch for touch in wanted if key_of(touch, call.operation) is not None]

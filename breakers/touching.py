@@ -1,0 +1,85 @@
+"""Which objects a call touches, by name: each parameter of an object's read, taken from where its recipe says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from breakers.call import Call, Operation
+from config.catalog import ObjectSpec, Place, Source, Touch
+from config.dialect import point_at
+from config.recipes import ANSWER, CONSTANT
+
+Key = Mapping[str, str]
+"""The parameters of an object's read by name; an optional one that is not known is not there."""
+
+
+def key_of(touch: Touch, operation: Operation, answer: object = None) -> Key | None:
+    """
+    Return what identifies a touched object, or None where the call does not say it (its answer may: `answer`, parsed).
+    """
+    key: dict[str, str] = {}
+    for parameter, source in touch.sources:
+        text = _text(source, operation, answer)
+        if text is not None:
+            key[parameter] = text
+        elif parameter not in touch.object.optional:
+            return None
+    return key
+
+
+def key_of_read(spec: ObjectSpec, operation: Operation) -> Key | None:
+    """
+    Return what identifies the object that a read shows, where the read is the one that its type names.
+    """
+    found = {parameter: _argument(parameter, operation) for parameter in spec.key}
+    if any(found[parameter] is None for parameter in spec.key if parameter not in spec.optional):
+        return None
+    return {parameter: text for parameter, text in found.items() if text is not None}
+
+
+def object_id(spec: ObjectSpec, key: Key) -> str:
+    """
+    Return an object's id within its type: the parts of its key, in their order, joined by `/`.
+    """
+    return "/".join(key[parameter] for parameter in spec.key if parameter in key)
+
+
+def named(operation: Operation) -> tuple[tuple[str, str], ...]:
+    """
+    Return the objects that a call names, as (type, id): those that it would touch, or shows.
+    """
+    touched = [(touch.object, key_of(touch, operation)) for touch in operation.spec.touches]
+    shown = [(spec, key_of_read(spec, operation)) for spec in operation.spec.shows]
+    found = [(spec.type, object_id(spec, key)) for spec, key in (*touched, *shown) if key is not None]
+    return tuple(dict.fromkeys(found))
+
+
+def touched(call: Call) -> tuple[tuple[str, str, str], ...]:
+    """
+    Return the objects that a call names, each as (API account, type, id).
+    """
+    return tuple((call.api, kind, one) for kind, one in named(call.operation))
+
+
+def _argument(parameter: str, operation: Operation) -> str | None:
+    for place in (Place.PATH, Place.QUERY):
+        if (place, parameter) in operation.arguments:
+            return _spelled(operation.arguments[place, parameter])
+    return None
+
+
+def _text(source: Source, operation: Operation, answer: object) -> str | None:
+    if source.origin == CONSTANT:
+        return source.name
+    if source.origin == ANSWER:
+        return _spelled(point_at(answer, source.name))
+    text = _spelled(operation.arguments.get((Place(source.origin), source.name)))
+    if text is None or not text.startswith(source.strip):
+        return None
+    return text.removeprefix(source.strip) or None
+
+
+def _spelled(value: object) -> str | None:
+    if isinstance(value, str):
+        return value or None
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None

@@ -1,0 +1,159 @@
+"""
+What a write changed, found out off the road: the objects after it, compared with what they were before.
+
+It begins once the write is settled and its agent may have its answer; nothing here can change either. An after-image is
+the answer, where that is the whole object, or a read. Until it is taken, no other write's before-image is taken of the
+same objects by this process, so that what one write did is not told of another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import orjson
+
+from breakers.call import Applied, Call, Outcome
+from breakers.facts import Image
+from breakers.touching import Key, key_of, object_id, touched
+from breakers.verdict import Forward
+from config.catalog import After, Touch
+from config.dialect import point_at
+from proxy.compare import Act, Change, Note, change
+from proxy.images import parse_image, spell_image
+from proxy.ledger.blobs import Kept
+from proxy.ledger.book import Entry, Intent
+from proxy.ledger.changed import Changed, before_part, join_images
+from proxy.look import image_of, stored_image
+from proxy.paths import foreseen
+from proxy.rooms import Rooms
+from proxy.sight import Plan, see
+
+
+def follow(intent: Intent, outcome: Outcome, entry: Entry, rooms: Rooms) -> None:
+    """
+    Begin to find out what a write has changed, where it took effect and a recipe says what it touches.
+    """
+    call = intent.held.go.call
+    if outcome.applied is Applied.APPLIED and call.operation.spec.touches:
+        rooms.pending.start(touched(call), _record(intent, outcome, entry, rooms))
+
+
+async def _record(intent: Intent, outcome: Outcome, entry: Entry, rooms: Rooms) -> None:
+    try:
+        rooms.ledger.change_recorded(intent, entry, await _changed(intent.held.go, outcome, rooms))
+    except Exception as error:  # the write itself is on record: a change that is not is named at the next start
+        rooms.log.failure(intent.held.go.call.id, error)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """
+    One object that a write touched: how it is identified, and its images, as far as they were to be had.
+    """
+
+    touch: Touch
+    key: Key
+    before: Image | None
+    after: Image
+
+    @property
+    def kind(self) -> str:
+        """
+        Return the object's type.
+        """
+        return self.touch.object.type
+
+    def ids(self) -> tuple[str, ...]:
+        """
+        Return every id that the object is known by: its key's, and those that its images show.
+        """
+        found = [object_id(self.touch.object, self.key)]
+        for image in (self.before, self.after):
+            shown = _parsed(image.data) if image is not None and image.data is not None else None
+            found += [str(name) for at in self.touch.object.names if (name := point_at(shown, at)) is not None]
+        return tuple(dict.fromkeys(found))
+
+
+async def _changed(go: Forward, outcome: Outcome, rooms: Rooms) -> Changed:
+    call, answer = go.call, _parsed(outcome.body)
+    keys = {touch: key_of(touch, call.operation, answer) for touch in call.operation.spec.touches}
+    found = {touch: key for touch, key in keys.items() if key is not None}
+    afters = await asyncio.gather(*(_after(touch, key, call, outcome, rooms) for touch, key in found.items()))
+    seen = [
+        _Seen(touch, key, go.facts.images.get(touch), after)
+        for (touch, key), after in zip(found.items(), afters, strict=True)
+    ]
+    known = {one.kind: one.after.data for one in seen if one.after.missing is None}
+    after = join_images(known) if known else None
+    compared = await _compared(go, after, rooms)
+    acts = compared.acts if isinstance(compared, Change) else {}
+    objects = tuple((one.kind, name, str(acts.get(one.kind, Act.NONE))) for one in seen for name in one.ids())
+    left_out = sum(image.left_out for one in seen for image in (one.before, one.after) if image is not None)
+    if isinstance(compared, Note):
+        return Changed(objects, after, left_out=left_out, note=str(compared))
+    note = _less(seen)
+    return Changed(
+        objects,
+        after,
+        spell_image(compared.patch),
+        spell_image(compared.inverse),
+        asdict(compared.paths),
+        left_out,
+        str(note) if note is not None else None,
+    )
+
+
+async def _compared(go: Forward, after: bytes | None, rooms: Rooms) -> Change | Note:
+    """
+    Compare in a thread: a large object must not hold up the road.
+    """
+    part = before_part(go)
+    if part is None:
+        return Note.BEFORE_MISSING
+    if after is None:
+        return Note.AFTER_MISSING
+    if not isinstance(part.payload, Kept):
+        return Note.TOO_BIG
+    known = foreseen(go.call.operation)
+    return await asyncio.to_thread(change, part.payload.data, after, known, rooms.clock.monotonic)
+
+
+def _less(seen: Sequence[_Seen]) -> Note | None:
+    """
+    Return why less was compared than was touched, if so it was.
+    """
+    if any(one.before is not None and one.before.missing is not None for one in seen):
+        return Note.BEFORE_MISSING
+    return Note.AFTER_MISSING if any(one.after.missing is not None for one in seen) else None
+
+
+async def _after(touch: Touch, key: Key, call: Call, outcome: Outcome, rooms: Rooms) -> Image:
+    now = rooms.clock.now()
+    match touch.after:
+        case After.GONE:
+            return Image(at=now)
+        case After.READ:
+            plan = Plan.of(touch.object.read, key, touch.object.query)
+            sight = await see(plan, call, rooms, kept_max=0)
+            (read, *_) = rooms.accounts[call.api].catalog.named(plan.operation)
+            return image_of(sight, call.operation.spec, read)
+        case After.ANSWER:
+            data = outcome.body if not touch.pointer else _member(outcome.body, touch.pointer)
+            return stored_image(data, now, call.operation.spec)
+
+
+def _member(body: bytes, pointer: str) -> bytes:
+    try:
+        found = point_at(parse_image(body), pointer)
+    except ValueError:
+        return b""
+    return b"" if found is None else spell_image(found)
+
+
+def _parsed(body: bytes | None) -> object:
+    try:
+        return orjson.loads(body) if body else None
+    except ValueError:
+        return None

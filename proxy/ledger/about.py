@@ -1,0 +1,40 @@
+"""What a record says about its call: who made it, in which trace, and which objects it names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from breakers.call import Call, Caller
+from proxy.ledger.drafts import Draft, Part
+from proxy.ledger.keyring import KeyRing
+
+_TRACE = re.compile(r"(?:[0-9a-f]{2}-)?([0-9a-f]{32})(?:-|$)")
+
+
+def actor(caller: Caller) -> dict[str, object]:
+    """
+    Return the agent of a call and the id of the key that it showed.
+    """
+    return {"agent": caller.agent, "tok": caller.key_id}
+
+
+def _trace_id(call: Call) -> str | None:
+    found = _TRACE.match(call.trace or "")
+    return found.group(1) if found else None
+
+
+def call_draft(kind: str, call: Call, fields: Mapping[str, object], parts: tuple[Part, ...]) -> Draft:
+    """
+    Return a record of a call with these fields; those without a value are left out.
+    """
+    # A read's outcome says outright that it has no intent.
+    said = {name: value for name, value in fields.items() if value is not None or name == "intent"}
+    return Draft(kind, call.caller.task, said, call.id, actor(call.caller), _trace_id(call), parts)
+
+
+def objects_named(api: str, named: Iterable[tuple[str, str]], ring: KeyRing) -> list[dict[str, object]]:
+    """
+    Return how an entry names objects, given as (type, id): the type, and a keyed hash of the id.
+    """
+    return [{"type": kind, "id_h": ring.redact(f"object:{api}:{kind}", one)} for kind, one in named]

@@ -1,0 +1,140 @@
+"""
+What the record says of a change: the objects before and after, the patch between them, its guarded inverse.
+
+The images of a write are one JSON document, a member for each type of object that it touches; null is "no such object",
+and what is not known is not there. An object stands in it as the upstream spelled it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+import orjson
+
+from breakers.call import Call
+from breakers.verdict import Forward
+from config.catalog import OperationSpec
+from config.recipes import ANSWER
+from proxy.ledger.about import call_draft, objects_named
+from proxy.ledger.blobs import Digest, Kept, Payload
+from proxy.ledger.drafts import Draft, Part, present, stamp
+from proxy.ledger.keyring import KeyRing
+
+INTERRUPTED = "interrupted"
+
+UNTOLD = "none"
+"""What is said to have become of an object of which that is not known."""
+
+IMAGES_BYTES_MAX = 256 * 1024
+"""Of one side: what is larger is on record by its digest, and is not compared."""
+
+
+def join_images(images: Mapping[str, bytes | None]) -> bytes:
+    """
+    Return the document of the images that are known, by type.
+    """
+    members = (orjson.dumps(kind) + b":" + (b"null" if data is None else data) for kind, data in sorted(images.items()))
+    return b"{" + b",".join(members) + b"}"
+
+
+def before_part(go: Forward) -> Part | None:
+    """
+    Return the payload that says what a write's objects were before it; None where nothing of that is known.
+    """
+    images = go.facts.images
+    known = {touch.object.type: image.data for touch, image in images.items() if image.missing is None}
+    known |= dict.fromkeys(made_by(go.call.operation.spec))
+    if not known:
+        return None
+    at = min((image.at for image in images.values() if image.at is not None), default=go.call.at)
+    missing = sum(image.missing is not None for image in images.values())
+    left_out = sum(image.left_out for image in images.values())
+    more = {"at": stamp(at), "missing": missing or None, "left_out": left_out or None}
+    return Part("before", bounded(join_images(known)), present(more))
+
+
+def made_by(spec: OperationSpec) -> tuple[str, ...]:
+    """
+    Return the type of object that a write makes: the one that it is about, where only its answer can name it.
+    """
+    made = any(source.origin == ANSWER for touch in spec.touches[:1] for _, source in touch.sources)
+    return (spec.touches[0].object.type,) if made else ()
+
+
+def bounded(document: bytes) -> Payload:
+    """
+    Return a document as a payload, by its digest where it is too large.
+    """
+    if len(document) <= IMAGES_BYTES_MAX:
+        return Kept(document)
+    return Digest(len(document), sha256(document).digest())
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """
+    What became of the objects that a write touched, as far as it is known.
+
+    `objects` are (type, id, act), once for each id that an object has; `after` is the document of the images after it,
+    and the rest is None where the two sides could not be compared: `note` says why.
+    """
+
+    objects: tuple[tuple[str, str, str], ...]
+    after: bytes | None = None
+    patch: bytes | None = None
+    inverse: bytes | None = None
+    paths: Mapping[str, list[str]] = field(default_factory=dict)
+    left_out: int = 0
+    note: str | None = None
+
+
+def change(call: Call, intent: int, outcome: int, changed: Changed, ring: KeyRing) -> Draft:
+    """
+    Return the record of what a write changed: ids as hashes and counts in the entry, everything else in payloads.
+    """
+    acts = [act for _, _, act in changed.objects]
+    named = [(kind, one) for kind, one, _ in changed.objects]
+    res = [{**one, "act": act} for one, act in zip(objects_named(call.api, named, ring), acts, strict=True)]
+    counts = {name: len(paths) for name, paths in changed.paths.items()}
+    fields = {
+        "intent": intent,
+        "outcome": outcome,
+        "prov": call.api,
+        "op": call.operation.spec.name,
+        "res": res or None,
+        "acts": sorted(set(acts)) or None,
+        "n": counts or None,
+        "sens": changed.left_out or None,
+        "note": changed.note,
+    }
+    documents = {
+        "after": changed.after,
+        "patch": changed.patch,
+        "inv": changed.inverse,
+        "paths": orjson.dumps(changed.paths) if changed.paths else None,
+    }
+    parts = tuple(Part(name, bounded(data)) for name, data in documents.items() if data is not None)
+    return call_draft("change.recorded", call, fields, parts)
+
+
+def interrupted(intent: Mapping[str, Any], outcome: int) -> Draft:
+    """
+    Return the record that says that nobody looked at what a write had changed, because the process stopped first.
+
+    `intent` is the write's own entry. What the objects have become since cannot be told from what the write did.
+    """
+    fields = {
+        "intent": intent["i"],
+        "outcome": outcome,
+        "prov": intent["prov"],
+        "op": intent["op"],
+        "note": INTERRUPTED,
+    }
+    res = [{**one, "act": UNTOLD} for one in intent.get("res", ())]
+    actor, trace = intent.get("act"), intent.get("tr")
+    return Draft(
+        "change.recorded", intent["task"], present({**fields, "res": res or None}), intent["call"], actor, trace
+    )

@@ -1,0 +1,167 @@
+"""
+Which changes were asked for: every path that a patch changes is requested, expected or unexpected.
+
+Paths are JSON pointers into a write's image, one document whose members are the types of the objects that it touches:
+`/issue/title`. What a write asked for is told by its arguments, down to the leaves of nested objects; a list is one
+leaf. A changed path is requested where it is, lies in, or holds a claimed one; expected where the catalogue says that
+such a member changes by itself; everything else is unexpected, and is what a person should see first. That an object
+comes into being is requested of the main one and of those that the operation makes; that it goes, only of those that
+the operation removes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from breakers.call import Operation
+from config.catalog import After, Before, Place
+from config.dialect import point_at
+from proxy.ledger.document import LeftOut
+
+Op = Mapping[str, object]
+"""One operation of a patch, as RFC 6902 spells it."""
+
+CHANGING = frozenset({"add", "remove", "replace"})
+"""The operations that change something; the others only look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """
+    What is known of a write's changes before it is made.
+
+    `claimed` are the pointers that it asked for; `expected` are, by type, dotted members that change by themselves, at
+    any depth; `makes` and `removes` are the types whose objects may come and go by it.
+    """
+
+    claimed: tuple[str, ...] = ()
+    expected: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    makes: frozenset[str] = frozenset()
+    removes: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """
+    The changed paths, sorted by who wanted them, and those that were asked for and cannot be seen.
+    """
+
+    requested: tuple[str, ...] = ()
+    expected: tuple[str, ...] = ()
+    unexpected: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
+
+
+def foreseen(operation: Operation) -> Foreseen:
+    """
+    Return what the catalogue and the arguments say that a write will change; its first touch is the main one.
+    """
+    touches = operation.spec.touches
+    if not touches:
+        return Foreseen()
+    main = touches[0].object.type
+    return Foreseen(
+        claimed=claimed_paths(operation.arguments, main, dict(touches[0].claims)),
+        expected={touch.object.type: touch.object.expected for touch in touches},
+        makes=frozenset({main, *(touch.object.type for touch in touches if touch.before is Before.NONE)}),
+        removes=frozenset(touch.object.type for touch in touches if touch.after is After.GONE),
+    )
+
+
+def claimed_paths(
+    arguments: Mapping[tuple[Place, str], object], main: str, claims: Mapping[str, str | None]
+) -> tuple[str, ...]:
+    """
+    Return the pointers that a write's arguments ask for in its main object, sorted.
+
+    `claims` maps an argument to where the object shows it, or to None, nowhere. Without that, an argument of the body
+    shows under its own name, one of the query nowhere. What stands in the path names the object and claims nothing.
+    """
+    found: set[str] = set()
+    for (place, name), value in arguments.items():
+        by_itself = pointer((name,)) if place is Place.BODY else None
+        shown = claims.get(name, by_itself) if place is not Place.PATH else None
+        if shown is not None:
+            found.update(_leaves(pointer((main,)) + shown, value))
+    return tuple(sorted(found))
+
+
+def sort_paths(ops: Iterable[Op], known: Foreseen, after: object) -> Paths:
+    """
+    Sort the paths that a patch changes; `after` is the image that it leads to.
+    """
+    changing = [op for op in ops if op["op"] in CHANGING]
+    claimed = frozenset(known.claimed)
+    above = {part for path in claimed for part in _upwards(path)}
+    by_itself = {kind: LeftOut(names) for kind, names in known.expected.items()}
+    requested, expected, unexpected = [], [], []
+    for op in changing:
+        path = str(op["path"])
+        names = pointer_names(path)
+        if _comes_or_goes(op, known) if len(names) == 1 else path in above or not claimed.isdisjoint(_upwards(path)):
+            requested.append(path)
+        elif len(names) > 1 and names[0] in by_itself and by_itself[names[0]].covers(names[1:]):
+            expected.append(path)
+        else:
+            unexpected.append(path)
+    # What was to be removed is seen by its absence.
+    removed = {pointer((kind,)) for kind in known.removes}
+    removed.update(str(op["path"]) for op in changing if op["op"] == "remove")
+    unseen = (path for path in known.claimed if not _visible(path, after) and removed.isdisjoint(_upwards(path)))
+    return Paths(tuple(requested), tuple(expected), tuple(unexpected), tuple(unseen))
+
+
+def changed_paths(ops: Iterable[Op]) -> tuple[str, ...]:
+    """
+    Return the paths that a patch changes, in its order.
+    """
+    return tuple(str(op["path"]) for op in ops if op["op"] in CHANGING)
+
+
+def pointer(names: Iterable[str]) -> str:
+    """
+    Return the JSON pointer (RFC 6901) along these members.
+    """
+    return "".join("/" + name.replace("~", "~0").replace("/", "~1") for name in names)
+
+
+def pointer_names(path: str) -> tuple[str, ...]:
+    """
+    Return the members along a JSON pointer, or raise `ValueError` where it is none.
+    """
+    if path and not path.startswith("/"):
+        raise ValueError(f"{path!r} is no JSON pointer")
+    return tuple(name.replace("~1", "/").replace("~0", "~") for name in path.split("/")[1:])
+
+
+def _comes_or_goes(op: Op, known: Foreseen) -> bool:
+    """
+    Tell whether a whole object came by request, or went by request.
+    """
+    (kind,) = pointer_names(str(op["path"]))
+    comes = op["op"] != "remove" and op["value"] is not None
+    return kind in (known.makes if comes else known.removes)
+
+
+def _leaves(above: str, value: object) -> Iterator[str]:
+    if isinstance(value, Mapping) and value:
+        for name, inner in value.items():
+            yield from _leaves(above + pointer((str(name),)), inner)
+    else:
+        yield above
+
+
+def _upwards(path: str) -> Iterator[str]:
+    while path:
+        yield path
+        path = path.rpartition("/")[0]
+
+
+def _visible(path: str, document: object) -> bool:
+    # A member that is null is there all the same, so its parent is asked.
+    parent, _, last = path.rpartition("/")
+    held = point_at(document, parent)
+    if isinstance(held, dict):
+        return pointer_names("/" + last)[0] in held
+    return point_at(document, path) is not None

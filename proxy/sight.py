@@ -1,0 +1,123 @@
+"""
+One object, read by its recipe with the account's own credential: for a judgement, and for the images of a change.
+
+What identifies the object may be an agent's word. It fills one parameter of one known read and nothing else: a value
+that could lead the read elsewhere is not sent.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from breakers.call import Call, Fault, Request
+from breakers.touching import Key
+from config.catalog import OperationSpec, Place
+from proxy.canonical.target import segment_fault
+from proxy.passes import Look
+from proxy.rooms import Rooms
+
+SIGHT_BYTES_MAX = 256 * 1024
+"""A payment object with everything expanded is far below; more is not one object."""
+
+VALUE_LENGTH_MAX = 1024
+"""The longest path of a file that anybody commits is far below."""
+
+_PLACEHOLDER = re.compile(r"\{([^{}/]+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """
+    A read that would show an object: operation, the parameters that identify it, the rest of its query.
+    """
+
+    operation: str
+    key: tuple[tuple[str, str], ...]
+    query: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, operation: str, key: Key, query: tuple[tuple[str, str], ...]) -> Plan:
+        """
+        Return the plan of a read, equal to every other that would be the same request.
+        """
+        return cls(operation, tuple(sorted(key.items())), query)
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """
+    What a read showed: status 200 with the object's text, 404 and 410 that there is none, anything else nothing.
+
+    `failed` says why nothing is known.
+    """
+
+    at: datetime
+    status: int | None = None
+    body: bytes = b""
+    failed: str | None = None
+
+    @property
+    def absent(self) -> bool:
+        """
+        Tell whether the upstream said that there is no such object.
+        """
+        return self.failed is None and self.status != 200  # the field's own number
+
+
+async def see(plan: Plan, call: Call, rooms: Rooms, *, kept_max: int) -> Sight:
+    """
+    Make a read, have it on record (`kept_max` bytes of what it showed), and say what it showed; it never raises.
+    """
+    account = rooms.accounts[call.api]
+    (spec, *_) = account.catalog.named(plan.operation)
+    request = _request(plan, spec, call, account.dialect.forward_headers)
+    if request is None:
+        return Sight(rooms.clock.now(), failed="what names it is not an object's id")
+    wire = rooms.wires.read(request, account)
+    pass_ = Look(call, call.api, spec.base, spec, wire, rooms.settings.timeouts.look_s)
+    reading = await rooms.forward.read(pass_)
+    body = b""
+    async for piece in reading.chunks:
+        if len(body) <= SIGHT_BYTES_MAX:
+            body += piece
+    outcome = reading.outcome
+    rooms.ledger.look_done(call, spec.name, outcome, body, kept_max)
+    at = rooms.clock.now()
+    if outcome.fault is Fault.TIMEOUT:
+        return Sight(at, failed=f"{account.title} did not show it in time")
+    if outcome.status not in {200, 404, 410} or outcome.fault is not None:
+        return Sight(at, outcome.status, failed=f"{account.title} did not show it ({outcome.status or 'no answer'})")
+    if len(body) > SIGHT_BYTES_MAX:
+        return Sight(at, outcome.status, failed=f"it is larger than {SIGHT_BYTES_MAX} bytes")
+    return Sight(at, outcome.status, body)
+
+
+def _request(plan: Plan, spec: OperationSpec, call: Call, manners: frozenset[str]) -> Request | None:
+    key = dict(plan.key)
+    segments: list[str] = []
+    for text in spec.path.strip("/").split("/"):
+        pieces = _filled(text, key, spec)
+        if any(not piece or len(piece) > VALUE_LENGTH_MAX or segment_fault(piece) for piece in pieces):
+            return None
+        segments += pieces
+    rest = [(name, key[name]) for name in key if (Place.QUERY, name) in spec.arguments]
+    headers = tuple(header for header in call.request.headers if header[0] in manners)
+    query = (*plan.query, *rest)
+    return Request(spec.base, spec.method, tuple(segments), query, headers, redirecting=call.request.redirecting)
+
+
+def _filled(text: str, key: Key, spec: OperationSpec) -> list[str]:
+    """
+    Return the segments that one segment of a template becomes; an empty one where a value does not fit.
+    """
+    names = _PLACEHOLDER.findall(text)
+    if not names:
+        return [text]
+    if [text] == [f"{{{name}}}" for name in names] and spec.arguments[Place.PATH, names[0]].multi_segment:
+        return key[names[0]].split("/")
+    # An upstream that decodes an encoded slash before it routes would be led elsewhere.
+    if any("/" in key.get(name, "/") for name in names):
+        return [""]
+    return [_PLACEHOLDER.sub(lambda found: key[found[1]], text)]

@@ -1,0 +1,81 @@
+"""
+A read whose answer is JSON: it is read whole, recorded, and only then answered, so that its links can be put right.
+
+Until then nothing was shown, so whatever breaks on the way becomes an answer of ours instead of a stream that breaks
+off. A part of a JSON text (206) is not passed on: its links cannot be put right, because it does not parse, and passing
+it on as it is would let a client that asks for `bytes=0-` get every link of the vendor's. The APIs that this is for
+answer JSON whole, whatever `Range` says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from breakers.call import Fault, Outcome
+from breakers.store.protocol import HeldRead
+from breakers.verdict import Reason, Refuse
+from proxy.account import Account
+from proxy.answer import Whole, read_failed, read_headers, refusal
+from proxy.forward import Reading
+from proxy.ledger.book import READ_BYTES_KEPT, Delivered
+from proxy.ledger.records import kept
+from proxy.links import Links
+from proxy.respond import BODILESS
+from proxy.rooms import Rooms
+
+PARTIAL = 206
+
+
+def is_read_whole(method: str, reading: Reading, links: Links) -> bool:
+    """
+    Tell whether an answer has a body in which URLs are put right.
+    """
+    return method != "HEAD" and reading.outcome.status not in BODILESS and links.covers(reading.outcome.headers)
+
+
+async def read_whole(held: HeldRead, reading: Reading, url: str, account: Account, rooms: Rooms) -> Whole:
+    """
+    Read an answer to its end, have on record what the agent will be shown, and return that.
+    """
+    call, dialect = held.go.call.id, account.dialect
+    try:
+        body, outcome = await _all_of(reading, rooms.settings.limits.rewrite_max_bytes)
+    except asyncio.CancelledError:
+        await reading.close()
+        # A read that a stop cuts is on record as cut.
+        await _ended(held, reading.outcome, Delivered(reading.outcome.status or 0, b"", 0, complete=False), rooms)
+        raise
+    if outcome.fault is None and outcome.status != PARTIAL:
+        answer = Whole(outcome.status or 0, read_headers(call, outcome.headers), body, url=url)
+        seen = Delivered(answer.status, kept(body, READ_BYTES_KEPT), len(body), complete=True)
+    else:
+        answer = _partial(call, account) if outcome.fault is None else read_failed(call, outcome, dialect)
+        seen = Delivered(answer.status, answer.body, len(answer.body), complete=True)
+    await _ended(held, outcome, seen, rooms)
+    return answer
+
+
+async def _all_of(reading: Reading, bytes_max: int) -> tuple[bytes, Outcome]:
+    pieces: list[bytes] = []
+    size = 0
+    if reading.outcome.status != PARTIAL:
+        async for piece in reading.chunks:
+            size += len(piece)
+            if size > bytes_max:
+                break
+            pieces.append(piece)
+    await reading.close()
+    if size > bytes_max:
+        return b"", replace(reading.outcome, fault=Fault.TOO_LARGE)
+    return b"".join(pieces), reading.outcome
+
+
+def _partial(call: str, account: Account) -> Whole:
+    detail = f"{account.title} answered a part of a JSON text, in which links cannot be put right; leave `Range` out."
+    return refusal(Refuse(Reason.UPSTREAM_MALFORMED, "forward", detail), call, account.dialect, dispatched="yes")
+
+
+async def _ended(held: HeldRead, outcome: Outcome, seen: Delivered, rooms: Rooms) -> None:
+    await rooms.ledger.read_done(held, outcome, seen)
+    await rooms.store.settle(held, outcome)
