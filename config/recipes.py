@@ -76,7 +76,7 @@ def compile_touches(
     return tuple(_touch(name, one, method, arguments, objects, shapers) for name, one in curated.touches.items())
 
 
-def _touch(  # noqa: PLR0913 an entry of the overlay, and all that it is held against
+def _touch(
     name: str,
     written: WrittenTouch,
     method: str,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import reduce
 from typing import Any, TypeVar
 from urllib.parse import unquote
@@ -49,7 +50,7 @@ def kind_of_value(value: object) -> Kind:
     """
     Return the JSON type of a value.
     """
-    kinds = ((bool, Kind.BOOLEAN), (int, Kind.INTEGER), (float, Kind.NUMBER), (str, Kind.STRING), (list, Kind.ARRAY))
+    kinds = ((bool, Kind.BOOLEAN), (int, Kind.INTEGER), (Decimal, Kind.NUMBER), (str, Kind.STRING), (list, Kind.ARRAY))
     return next((kind for python, kind in kinds if isinstance(value, python)), Kind.OBJECT)
 
 

@@ -103,7 +103,10 @@ def _request(plan: Plan, spec: OperationSpec, call: Call, manners: frozenset[str
             return None
         segments += pieces
     rest = [(name, key[name]) for name in key if (Place.QUERY, name) in spec.arguments]
-    headers = tuple(header for header in call.request.headers if header[0] in manners)
+    # Vendors refuse requests that do not say who asks.
+    sent = dict(call.request.headers)
+    agent = ("user-agent", sent.get("user-agent", "breakwater"))
+    headers = (agent, *(header for header in call.request.headers if header[0] in manners))
     query = (*plan.query, *rest)
     return Request(spec.base, spec.method, tuple(segments), query, headers, redirecting=call.request.redirecting)
 

@@ -24,17 +24,17 @@ from proxy.secret import CREDENTIAL_BYTES_MAX, Secret, admit_secret, read_secret
 EPILOG = """\
 examples:
   breakwater vault put stripe < key.txt
-  breakwater vault put jira                      asks for it, without an echo
+  breakwater vault put jira
   breakwater vault rotate stripe --file key.txt
-  breakwater vault rotate stripe --to 2          back to what version 2 holds
+  breakwater vault rotate stripe --to 2
   breakwater vault list
   breakwater vault remove stripe --version 2
 
 The configuration names what is sealed: credential: {vault: stripe}. A secret
-is read from standard input, a prompt or a file, never from the command line,
-and no command prints it. A running process takes a new version at once: calls
-under way end with the one that they began with. The two versions before the
-current one stay sealed, as the way back.
+is read from standard input, a prompt without an echo or a file, never from the
+command line, and no command prints it. A running process takes a new version
+at once; calls under way end with the one that they began with. The two versions
+before the current one stay sealed, as the way back that `--to` takes.
 """
 
 T = TypeVar("T")

@@ -36,6 +36,7 @@ class Record:
     index: int
     offset: int
     entry: Mapping[str, Any]
+    body: bytes = b""
 
     @property
     def kind(self) -> str:
@@ -64,21 +65,31 @@ def ledger_in(disk: Disk, state: Path) -> Path:
     return ledger
 
 
-def read_segment(data: bytes, path: Path, first: int) -> Iterator[Record]:
+def read_segment(data: bytes, path: Path, first: int, offset: int = len(frames.MAGIC)) -> Iterator[Record]:
     """
-    Yield the entries of a segment's whole batches.
+    Yield the entries of a segment's whole batches, from the one with index `first`, whose frame is at `offset`.
     """
     pending: list[tuple[int, bytes]] = []
-    offset, index = len(frames.MAGIC), first
+    index = first
     while isinstance(found := frames.frame_at(data, offset), frames.Frame):
         offset = found.end
         if found.kind is Kind.ENTRY:
             pending.append((found.offset, found.payload))
         elif found.kind is Kind.COMMIT:
             for place, body in pending:
-                yield Record(path, index, place, _entry(body))
+                yield Record(path, index, place, _entry(body), body)
                 index += 1
             pending.clear()
+
+
+def record_at(disk: Disk, path: Path, index: int, offset: int) -> Record:
+    """
+    Return the one entry whose frame is at `offset` of a segment.
+    """
+    raw = disk.read_part(path, offset, frames.HEAD_BYTES + frames.BODY_BYTES_MAX)
+    found = frames.frame_at(raw, 0)
+    body = found.payload if isinstance(found, frames.Frame) else b""
+    return Record(path, index, offset, _entry(body), body)
 
 
 def _entry(body: bytes) -> Mapping[str, Any]:

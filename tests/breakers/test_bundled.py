@@ -1,4 +1,4 @@
-"""Cards against the bundled catalogues: aliases, the published example, and operations that nobody curated."""
+"""Cards against the bundled catalogues: aliases, money, and operations that move none, curated or not."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from breakers.call import Call, Caller, Operation, Request
 from breakers.decide import decide
 from breakers.facts import Image, Looked
 from breakers.policy import Denied, Policy
-from breakers.verdict import Ask, Forward, Reason, Refuse
+from breakers.verdict import Ask, Forward, Reason, Refuse, Verdict
 from config.catalog import Place, Subject, Touch
 from config.policy import AgentCard
 from config.tables import load_catalog
@@ -32,7 +32,7 @@ def card(allowed: Mapping[str, Rules], denied: Mapping[str, list[str]] | None = 
     return compile_policy({"clerk": AgentCard.model_validate(written)}, CATALOGS, "v1")
 
 
-def asked(api: str, name: str, **arguments: object) -> Call:
+def asked(api: str, name: str, /, **arguments: object) -> Call:
     """
     Return a call whose arguments stand where the catalogue declares them.
     """
@@ -42,6 +42,20 @@ def asked(api: str, name: str, **arguments: object) -> Call:
     return Call(
         "01CALL", AT, api, Caller("clerk", "k", "t"), Operation(spec, typed), Request("api", spec.method, ("x",))
     )
+
+
+def judged(call: Call, policy: Policy, told: Looked | None = None) -> Verdict:
+    """
+    Judge a call whose subject says this and whose objects can be seen; a subject that it asks for must have a word.
+    """
+    verdict = decide(call, policy, QUIET)
+    if not isinstance(verdict, Ask):
+        return verdict
+    looks = {read: told for read in verdict.reads if isinstance(read, Subject)}
+    images = {read: Image(b"{}", AT) for read in verdict.reads if isinstance(read, Touch)}
+    said = {subject: word for subject, word in looks.items() if word is not None}
+    assert looks.keys() == said.keys()
+    return decide(call, policy, QUIET.with_looks(said, images))
 
 
 def test_every_operation_compiles() -> None:
@@ -82,21 +96,53 @@ REFUNDS = card({"stripe": {"customers.retrieve": {}, "refunds.create": {"limit":
 )
 def test_refund(arguments: dict[str, object], bound: int | None, reason: Reason | None) -> None:
     """A refund asks for its charge or its payment intent, and is held to what that leaves."""
-    wanted = asked("stripe", "refunds.create", **arguments)
-    verdict = decide(wanted, REFUNDS, QUIET)
-    if isinstance(verdict, Ask):
-        told = QUIET.with_looks(
-            {subject: Looked("usd", bound) for subject in verdict.reads if isinstance(subject, Subject)},
-            {touch: Image() for touch in verdict.reads if isinstance(touch, Touch)},
-        )
-        verdict = decide(wanted, REFUNDS, told)
+    verdict = judged(asked("stripe", "refunds.create", **arguments), REFUNDS, Looked("usd", bound))
     assert (verdict.reason if isinstance(verdict, Refuse) else None) is reason
 
 
-UNCURATED = {
+# What an operation is asked to move, and what its subject says: the currency, and the most that it can still move.
+MOVES = [
+    ("payouts.create", {"amount": 10_000, "currency": "usd"}, None, None),
+    ("payouts.create", {"amount": 10_001, "currency": "usd"}, None, Reason.LIMIT_EXCEEDED),
+    ("payouts.create", {"amount": 100, "currency": "eur"}, None, Reason.LIMIT_EXCEEDED),
+    ("payouts.create", {"currency": "usd"}, None, Reason.AMOUNT_UNBOUNDED),
+    ("topups.create", {"amount": 10_000, "currency": "usd"}, None, None),
+    ("topups.create", {"amount": -1, "currency": "usd"}, None, Reason.LIMIT_EXCEEDED),
+    ("transfers.create", {"amount": 10_000, "currency": "usd"}, None, None),
+    ("transfers.create", {"currency": "usd", "source_transaction": "ch_1"}, ("usd", 10_000), None),
+    ("transfers.create", {"currency": "usd", "source_transaction": "ch_1"}, ("usd", 10_001), Reason.LIMIT_EXCEEDED),
+    ("transfers.create", {"currency": "usd", "source_transaction": "ch_1"}, ("eur", 100), Reason.AMOUNT_UNBOUNDED),
+    ("transfers.create", {"currency": "usd"}, None, Reason.AMOUNT_UNBOUNDED),
+    ("transfers.reversals.create", {"id": "tr_1", "amount": 10_000}, ("usd", 20_000), None),
+    ("transfers.reversals.create", {"id": "tr_1"}, ("usd", 10_000), None),
+    ("transfers.reversals.create", {"id": "tr_1"}, ("usd", 10_001), Reason.LIMIT_EXCEEDED),
+    ("application_fees.refunds.create", {"id": "fee_1"}, ("usd", 10_000), None),
+    ("credit_notes.create", {"invoice": "in_1", "amount": 10_000}, ("usd", None), None),
+    ("credit_notes.create", {"invoice": "in_1", "amount": 10_001}, ("usd", None), Reason.LIMIT_EXCEEDED),
+    ("credit_notes.create", {"invoice": "in_1", "amount": 10_000}, ("eur", None), Reason.LIMIT_EXCEEDED),
+    ("credit_notes.create", {"invoice": "in_1", "lines": [{"type": "x"}]}, ("usd", None), Reason.AMOUNT_UNBOUNDED),
+    ("credit_notes.create", {"invoice": "in_1", "amount": 1, "shipping_cost": {}}, None, Reason.AMOUNT_UNBOUNDED),
+    ("credit_notes.create", {"invoice": "in_1", "refund_amount": 1}, ("usd", None), Reason.AMOUNT_UNBOUNDED),
+    # Nothing bounds these, so no limit in money passes them.
+    ("invoice_items.create", {"customer": "cus_1", "amount": 100, "currency": "usd"}, None, Reason.AMOUNT_UNBOUNDED),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments", "told", "reason"), MOVES)
+def test_moves(
+    name: str, arguments: dict[str, object], told: tuple[str, int | None] | None, reason: Reason | None
+) -> None:
+    """A limit in money holds what a call states to what its subject tells, and refuses what neither bounds."""
+    policy = card({"stripe": {name: {"limit": {"amount": "0.50..100 USD"}}}})
+    verdict = judged(asked("stripe", name, **arguments), policy, Looked(*told) if told else None)
+    assert (verdict.reason if isinstance(verdict, Refuse) else None) is reason
+
+
+WITHOUT_MONEY = {
     "stripe": {
         "products.update": {"only": {"id": ["prod_1"], "active": True}},
         "products.list": {"limit": {"limit": "1..10"}},
+        "climate.orders.cancel": {"only": {"order": ["climorder_1"]}},
     },
     "github": {
         "issues/create": {"only": {"owner": "acme", "repo": ["support", "docs"]}},
@@ -127,12 +173,39 @@ UNCURATED = {
         ("github", "issues/list-for-repo", {"per_page": "1"}, Reason.ARGUMENT_MISTYPED),
         ("jira", "getIssue", {"issueIdOrKey": "SUP-2"}, None),
         ("jira", "getIssue", {"issueIdOrKey": "SEC-2"}, Reason.NOT_ALLOWED),
+        ("stripe", "climate.orders.cancel", {"order": "climorder_1"}, None),
+        ("stripe", "climate.orders.cancel", {"order": "climorder_2"}, Reason.NOT_ALLOWED),
         ("jira", "getAllLabels", {"maxResults": 50}, None),
         ("jira", "getAllLabels", {"maxResults": 51}, Reason.LIMIT_EXCEEDED),
         ("jira", "deleteIssue", {"issueIdOrKey": "SUP-1"}, Reason.NOT_ALLOWED),
     ],
 )
-def test_uncurated(api: str, name: str, arguments: dict[str, object], reason: Reason | None) -> None:
-    """Allowed values and limits bind operations that no overlay has touched, reads and writes alike."""
-    verdict = decide(asked(api, name, **arguments), card(UNCURATED), QUIET)
+def test_without_money(api: str, name: str, arguments: dict[str, object], reason: Reason | None) -> None:
+    """Allowed values and limits bind whatever moves no money, reads and writes, curated or not."""
+    verdict = judged(asked(api, name, **arguments), card(WITHOUT_MONEY))
+    assert (verdict.reason if isinstance(verdict, Refuse) else None) is reason
+
+
+BRANCH = {"owner": "acme", "repo": "docs", "ref": "heads/main"}
+
+
+@pytest.mark.parametrize(
+    ("api", "name", "arguments", "missing", "reason"),
+    [
+        ("github", "git/delete-ref", BRANCH, None, None),
+        ("github", "git/delete-ref", BRANCH, "timed out", Reason.BEFORE_MISSING),
+        ("github", "git/update-ref", {**BRANCH, "sha": "1f"}, "timed out", None),
+        ("jira", "deleteIssue", {"issueIdOrKey": "SUP-1"}, "timed out", None),
+    ],
+)
+def test_seen_before(
+    api: str, name: str, arguments: dict[str, object], missing: str | None, reason: Reason | None
+) -> None:
+    """A branch is not deleted before it is on record what it named; anything else is, with its diff missing."""
+    call, policy = asked(api, name, **arguments), card({api: {name: {}}})
+    asking = decide(call, policy, QUIET)
+    assert isinstance(asking, Ask)
+    images = {read: Image(None, AT, missing) for read in asking.reads if isinstance(read, Touch)}
+    assert len(images) == 1
+    verdict = decide(call, policy, QUIET.with_looks({}, images))
     assert (verdict.reason if isinstance(verdict, Refuse) else None) is reason

@@ -26,6 +26,7 @@ SCHEMAS: list[tuple[str, Any, dict[str, str], bool]] = [
     ("a text or null", {"type": ["string", "null"]}, {"": "string"}, False),
     ("members or a list", {"oneOf": [NAMED, LIST]}, {"a": "string", "": "array"}, False),
     ("members, a list or a text", {"anyOf": [NAMED, LIST, TEXT]}, {"a": "string", "": "any"}, False),
+    ("one of some numbers", {"enum": [1, 2.5]}, {"": "number"}, False),
     ("one of some words", {"enum": ["x", "y"]}, {"": "string"}, False),
     ("a map", MAP, {}, True),
     ("a map or a list", {"oneOf": [MAP, LIST]}, {"": "array"}, True),

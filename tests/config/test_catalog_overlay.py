@@ -245,67 +245,6 @@ def test_documented_examples() -> None:
     assert only(catalog, "pets.search").effect is Effect.READ
 
 
-READ_POSTS = {
-    "github": {"markdown/render", "markdown/render-raw"},
-    "jira": {
-        "analyseExpression",
-        "countIssues",
-        "evaluateJSISJiraExpression",
-        "evaluateJiraExpression",
-        "getAutoCompletePost",
-        "getBulkPermissions",
-        "getCommentsByIds",
-        "getPermittedProjects",
-        "getPrecomputationsByID",
-        "getWorklogsForIds",
-        "matchIssues",
-        "migrateQueries",
-        "parseJqlQueries",
-        "searchAndReconsileIssuesUsingJqlPost",
-        "searchForIssuesUsingJqlPost",
-    },
-    "stripe": set(),
-}
-
-
-@pytest.mark.parametrize("name", BUNDLED)
-def test_bundled_effects(name: str) -> None:
-    """Effects follow the method, but for POSTs that are known to read and Stripe writes that cannot be undone."""
-    by_method = {"GET": Effect.READ, "DELETE": Effect.IRREVERSIBLE}
-    differing = {
-        spec.name: spec.effect
-        for spec in load_catalog(name, Path()).operations.values()
-        if spec.effect is not by_method.get(spec.method, Effect.WRITE)
-    }
-    grave = {"payment_intents.cancel", "refunds.create"} if name == "stripe" else set()
-    assert differing == dict.fromkeys(READ_POSTS[name], Effect.READ) | dict.fromkeys(grave, Effect.IRREVERSIBLE)
-
-
-MONEY = [
-    ("charges.capture", "amount", None, {"charge": "charges.retrieve"}),
-    ("charges.create", "amount", "currency", {}),
-    ("customers.balance_transactions.create", "amount", "currency", {}),
-    ("payment_intents.apply_customer_balance", "amount", None, {"intent": "payment_intents.retrieve"}),
-    ("payment_intents.capture", "amount_to_capture", None, {"intent": "payment_intents.retrieve"}),
-    ("payment_intents.confirm", "amount_to_confirm", None, {"intent": "payment_intents.retrieve"}),
-    ("payment_intents.create", "amount", "currency", {}),
-    ("payment_intents.increment_authorization", "amount", None, {"intent": "payment_intents.retrieve"}),
-    ("payment_intents.update", "amount", "currency", {"intent": "payment_intents.retrieve"}),
-    ("refunds.create", "amount", None, {"charge": "charges.retrieve", "payment_intent": "payment_intents.retrieve"}),
-]
-
-
-def test_stripe_money() -> None:
-    """Every Stripe operation that is curated to move money says by which argument and which subject."""
-    stripe = load_catalog("stripe", Path())
-    found = [
-        (spec.name, spec.amount.argument, spec.amount.currency, {s.by: s.operation for s in spec.subjects})
-        for spec in stripe.operations.values()
-        if spec.amount
-    ]
-    assert found == MONEY
-
-
 def test_stripe_keys() -> None:
     """Stripe honours a key on every POST of v1, on POST and DELETE of v2, and for nothing else."""
     for spec in load_catalog("stripe", Path()).operations.values():

@@ -146,8 +146,11 @@ def held(text: str = "upstream-secret-canary", ref: str = "stripe") -> Held:
     return holder.current()
 
 
+HELD = held()
+
+
 def wire(body: bytes = b"charge=ch_1&amount=1") -> Wire:
-    return Wire("POST", "/v1/refunds", (("host", "api.stripe.com"), ("idempotency-key", "bw1_x")), body, held())
+    return Wire("POST", "/v1/refunds", (("host", "api.stripe.com"), ("idempotency-key", "bw1_x")), body, HELD)
 
 
 def outcome(applied: Applied = Applied.APPLIED, body: bytes = b'{"id": "re_1"}', **more: Any) -> Outcome:

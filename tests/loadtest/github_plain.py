@@ -35,8 +35,14 @@ def sandbox(**options: Any) -> GithubSandbox:
     """
     Return a sandbox that need not listen, on a clock that stands.
     """
-    told = {"base_url": API, "uploads_url": UPLOADS, "link_url": LINKS, "clock": lambda: 1_800_000_000.0}
-    return GithubSandbox(**{"secret": SECRET} | told | options)
+    told: dict[str, Any] = {
+        "secret": SECRET,
+        "base_url": API,
+        "uploads_url": UPLOADS,
+        "link_url": LINKS,
+        "clock": lambda: 1_800_000_000.0,
+    }
+    return GithubSandbox(**told | options)
 
 
 def ask(upstream: GithubSandbox, method: str, path: str, body: object = None, **headers: str) -> Said:
@@ -44,8 +50,9 @@ def ask(upstream: GithubSandbox, method: str, path: str, body: object = None, **
     Let a sandbox do one request; a body of bytes goes as it is, every other as JSON.
     """
     raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
-    all_headers = {"User-Agent": "tests", "Authorization": f"Bearer {SECRET}"} | headers
-    pairs = tuple((name.replace("_", "-").encode(), value.encode()) for name, value in all_headers.items())
+    told = {name.replace("_", "-"): value for name, value in headers.items()}
+    all_headers = {"User-Agent": "tests", "Authorization": f"Bearer {SECRET}"} | told
+    pairs = tuple((name.encode(), value.encode()) for name, value in all_headers.items())
     seen = Seen(method, path, pairs, raw)
     try:
         upstream.authenticate(seen)

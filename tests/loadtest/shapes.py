@@ -1,7 +1,7 @@
 """
 Answers held against the vendor's own document: the types of members, and the members that must be there.
 
-A table in `shapes/` has, for each operation that a sandbox answers, the shape of the body for each status. A shape is
+A table in `shape_tables/` has, for each operation that a sandbox answers, the shape of the body for each status. A shape is
 
 * `"string"`, `"integer"`, `"number"`, `"boolean"`, `"null"`, `"array"`, `"object"`, several joined by `|`, or `"any"`;
 * `"#name"`: the shape of that name in the table's `shapes`;
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_FOLDER = Path(__file__).parent / "shapes"
+_FOLDER = Path(__file__).parent / "shape_tables"
 
 # A failed alternative of a union is reported by what is wrong with the one that came nearest: no more than this of it.
 _FAULTS_SHOWN = 5

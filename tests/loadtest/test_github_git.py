@@ -74,6 +74,15 @@ def test_deleted_by_query(upstream: GithubSandbox) -> None:
     assert ask(upstream, "DELETE", f"{REPO}/contents/README.md?message=m&sha={sha}").status == 200
 
 
+def test_empty(upstream: GithubSandbox) -> None:
+    """A repository without its default branch shows no files and takes none, and works otherwise."""
+    done(upstream, "DELETE", f"{REPO}/git/refs/heads/main")
+    assert ask(upstream, "GET", f"{REPO}/contents/").status == 404
+    assert ask(upstream, "PUT", f"{REPO}/contents/a", file("a")).status == 404
+    assert ask(upstream, "POST", f"{REPO}/releases", {"tag_name": "v1"}).status == 422
+    assert done(upstream, "GET", f"{REPO}/branches") == []
+
+
 def test_directory(upstream: GithubSandbox) -> None:
     """A directory lists what it holds, each file and folder once."""
     for path in ("src/a.py", "src/b/c.py", "src/b/d.py"):

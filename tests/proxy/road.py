@@ -141,7 +141,10 @@ class Road:
         """
         Connect to a door.
         """
-        return await Connection.to(address(self.rooms.addresses[door]))
+        where = self.rooms.addresses[door]
+        if where.startswith("unix:"):
+            return Connection(*await asyncio.open_unix_connection(where.removeprefix("unix:")))
+        return await Connection.to(address(where))
 
     async def admin(self, method: str, path: str, body: object = None, *, token: str | None = None) -> Answer:
         """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -263,73 +262,6 @@ def test_many_mistyped() -> None:
     kinds = {f"q{n}": Kind.INTEGER for n in range(200)}
     operation = typed(None, tuple((name, "x") for name in kinds), operation=spec(Effect.READ, query=kinds))
     assert operation.mistyped == tuple(f"query.{name}" for name in kinds)
-
-
-@pytest.mark.parametrize("value", [[1], "x", 1, None])
-def test_whole_body(value: object) -> None:
-    """A JSON body that is no object is one argument without a name."""
-    assert typed(Json(value)).undeclared == ("body.",)
-    declared = {(Place.BODY, ""): Argument("", Place.BODY, Kind.ANY)}
-    whole = OperationSpec("api", "things.replace", "PUT", "/things", "api", Effect.WRITE, CONTENTS, declared)
-    assert typed(Json(value), operation=whole).arguments == {(Place.BODY, ""): value}
-
-
-WHOLE = [
-    (Kind.ARRAY, [1], [1], ()),
-    (Kind.ARRAY, "x", "x", ("body.",)),
-    (Kind.STRING, "x", "x", ()),
-    (Kind.ANY, 1.5, 1.5, ()),
-]
-
-
-@pytest.mark.parametrize(("kind", "sent", "value", "mistyped"), WHOLE)
-def test_declared_whole_body(kind: Kind, sent: object, value: object, mistyped: tuple[str, ...]) -> None:
-    """A declared whole body passes where nothing undeclared does, and one of another type is named."""
-    declared = {(Place.BODY, ""): Argument("", Place.BODY, kind)}
-    whole = OperationSpec("api", "x", "DELETE", "/x", "api", Effect.IRREVERSIBLE, CONTENTS, declared)
-    operation = typed(Json(sent), operation=whole)
-    assert (operation.arguments, operation.mistyped) == ({(Place.BODY, ""): value}, mistyped)
-
-
-def test_nameless_member() -> None:
-    """An object's member without a name is never taken for the whole body."""
-    declared = {(Place.BODY, ""): Argument("", Place.BODY, Kind.ANY)}
-    for is_open in (False, True):
-        whole = replace(spec(Effect.IRREVERSIBLE), arguments=declared, open_body=is_open)
-        with refused(Reason.ARGUMENT_UNDECLARED):
-            typed(Json({"": [1]}), operation=whole)
-
-
-OPEN = replace(
-    spec(Effect.IRREVERSIBLE, query={"force": Kind.BOOLEAN}),
-    arguments={
-        (Place.PATH, "id"): Argument("id", Place.PATH, Kind.INTEGER),
-        (Place.QUERY, "force"): Argument("force", Place.QUERY, Kind.BOOLEAN),
-    },
-    open_body=True,
-)
-
-
-def test_open_body() -> None:
-    """The members of an open body are arguments, however many the caller makes up."""
-    members: dict[str, object] = {f"x{n}": [n] for n in range(UNDECLARED_MAX + 1)}
-    operation = typed(Json(members), operation=OPEN)
-    assert operation.arguments == {(Place.BODY, name): value for name, value in members.items()}
-    assert operation.undeclared == ()
-
-
-@pytest.mark.parametrize("name", ["id", "force", "_method"])
-def test_open_body_steers(name: str) -> None:
-    """A member of an open body that is declared elsewhere, or asks for another method, is refused all the same."""
-    reason = Reason.BODY_MALFORMED if name == "_method" else Reason.ARGUMENT_UNDECLARED
-    with refused(reason):
-        typed(Json({"fine": 1, name: "x"}), operation=OPEN)
-
-
-def test_open_body_query() -> None:
-    """An open body opens nothing in the query."""
-    with refused(Reason.ARGUMENT_UNDECLARED):
-        typed(Json({"fine": 1}), (("more", "1"),), operation=OPEN)
 
 
 @pytest.mark.parametrize("name", ["_method", "_METHOD", "X-HTTP-Method-Override", "_charset_"])

@@ -44,7 +44,7 @@ async def test_counts(tmp_path: Path) -> None:
         for reason in ("not-allowed", "key-missing", "operation-unknown", "outcome-unknown"):
             assert sample(on, "refusals_total", reason=reason) == 1
         assert sample(on, "stage_seconds_count", stage="intent") == 2
-        assert sample(on, "added_seconds_count", effect="write") == 3
+        assert sample(on, "added_seconds_count", effect="write") == 2
 
 
 async def test_states(tmp_path: Path) -> None:

@@ -130,9 +130,18 @@ def test_nothing_shared() -> None:
 
 
 def test_what_is_no_version() -> None:
-    """Names that no version has are not listed: drafts, other spellings of a number, folders' rubbish."""
+    """Names that no version has are not listed: drafts, other spellings of a number, anything else."""
     disk = sealed(V1)
-    for name in ("stripe@02", "stripe@0", "stripe", "Stripe@1", "@1", "stripe@1.new", "stripe@1@2", "stripe@9999999999"):
+    for name in (
+        "stripe@02",
+        "stripe@0",
+        "stripe",
+        "Stripe@1",
+        "@1",
+        "stripe@1.new",
+        "stripe@1@2",
+        "stripe@9999999999",
+    ):
         disk.create(VAULT / name)
     assert vault(disk).stored() == (V1,)
 
@@ -153,7 +162,7 @@ def test_ring_rotates() -> None:
 
 @pytest.mark.parametrize("died", ["process", "machine"])
 def test_ring_rotation_stopped(died: str) -> None:
-    """A rotation of the ring that stops anywhere leaves every file open under both versions, and the next finishes it."""
+    """A rotation of the ring that stops anywhere leaves each file open under both versions; the next finishes."""
     for step in range(100):
         disk = sealed(V1, V2)
         disk.steps.clear()

@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -95,9 +96,8 @@ async def test_rotated_under_load(tmp_path: Path) -> None:
 
         lanes = [asyncio.create_task(lane(number)) for number in range(LANES)]
         for number in range(2, ROTATIONS + 2):
-            before = len(calls)
             await rotate(on, number)
-            await soon(lambda before=before: len(calls) > before)
+            await soon(partial(more_than, calls, len(calls)))
         done.set()
         await asyncio.gather(*lanes)
         assert {answer.status for answer in (*calls.values(), *reads)} == {200}
@@ -107,6 +107,10 @@ async def test_rotated_under_load(tmp_path: Path) -> None:
         used = Counter(sent.values())
         assert len(used) > ROTATIONS // 2
         assert set(used) <= {f"stripe@{number}" for number in range(1, ROTATIONS + 2)}
+
+
+def more_than(calls: Mapping[str, Answer], count: int) -> bool:
+    return len(calls) > count
 
 
 async def cred(on: Road, answer: Answer) -> str:

@@ -61,7 +61,12 @@ async def test_former_are_few() -> None:
     assert [version.number for version in kept.credentials.versions("stripe")] == [6, 5, 4]
     assert kept.world.disk.names(VAULT) == ["stripe@4", "stripe@5", "stripe@6"]
     assert [ref for ref, _ in kept.handed["stripe"]] == ["stripe@6", "stripe@5", "stripe@4"]
-    assert acts(kept.world.disk)[-4:] == ["stripe@5 rotated", "stripe@2 removed", "stripe@6 rotated", "stripe@3 removed"]
+    assert acts(kept.world.disk)[-4:] == [
+        "stripe@5 rotated",
+        "stripe@2 removed",
+        "stripe@6 rotated",
+        "stripe@3 removed",
+    ]
 
 
 async def test_number_never_again() -> None:
@@ -173,7 +178,7 @@ async def test_another_vaults_file() -> None:
     assert acts(again.world.disk) == ["stripe@1 put", "stripe@2 rotated"]
 
 
-# --------------------------------------------------------------------------------------------------- a record that fails
+# -------------------------------------------------------------------------------------------------- a record that fails
 
 
 def failing(kept: Kept, *, unsure: bool) -> None:

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from loadtest.upstreams.answer import Answer
 from loadtest.upstreams.github.call import Call, Urls, View, checked, shown
 from loadtest.upstreams.github.errors import GithubError, not_found, unprocessable
-from loadtest.upstreams.github.git import Commit
+from loadtest.upstreams.github.git import Commit, tree
 from loadtest.upstreams.github.repositories import committed, repo_url, unsigned
 from loadtest.upstreams.github.state import Repo, mail
 
@@ -57,10 +57,10 @@ def get(call: Call, repo: Repo, path: str) -> Answer:
         raise GithubError(404, f"No commit found for the ref {ref}")
     if path in at.files:
         return _file(call, repo, ref, path, at.files[path])
-    below = {name: sha for name, sha in at.files.items() if not path or name.startswith(f"{path}/")}
-    if not below:
+    entries = _directory(call.urls, repo, ref, path, at)
+    if not entries:
         raise not_found()
-    return shown(_directory(call.urls, repo, ref, path, below))
+    return shown(entries)
 
 
 def _file(call: Call, repo: Repo, ref: str, path: str, sha: str) -> Answer:
@@ -77,13 +77,15 @@ def _wrapped(data: bytes) -> str:
     return "".join(f"{text[start : start + 60]}\n" for start in range(0, len(text), 60))
 
 
-def _directory(urls: Urls, repo: Repo, ref: str, path: str, below: dict[str, str]) -> list[View]:
+def _directory(urls: Urls, repo: Repo, ref: str, path: str, at: Commit) -> list[View]:
     prefix = f"{path}/" if path else ""
     found: dict[str, View] = {}
-    for name, sha in sorted(below.items()):
+    for name, sha in sorted(at.files.items()):
+        if not name.startswith(prefix):
+            continue
         first, _, rest = name.removeprefix(prefix).partition("/")
-        inner = repo.git.commits[repo.git.refs[f"refs/heads/{repo.default_branch}"]].tree if rest else sha
-        found.setdefault(first, _entry(urls, repo, ref, prefix + first, "dir" if rest else "file", inner))
+        kind, inner = ("dir", tree(at.files, f"{prefix}{first}/")) if rest else ("file", sha)
+        found.setdefault(first, _entry(urls, repo, ref, prefix + first, kind, inner))
     return list(found.values())
 
 

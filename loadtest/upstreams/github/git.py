@@ -29,7 +29,7 @@ class Commit:
         """
         Return the tree's id.
         """
-        return _digest("tree", *(f"{path}\0{blob}" for path, blob in sorted(self.files.items())))
+        return tree(self.files)
 
 
 @dataclass(slots=True)
@@ -107,6 +107,13 @@ class Git:
             else:
                 files.pop(path, None)
         return files
+
+
+def tree(files: Mapping[str, str], below: str = "") -> str:
+    """
+    Return the id of the tree below a prefix.
+    """
+    return _digest("tree", *(f"{path}\0{blob}" for path, blob in sorted(files.items()) if path.startswith(below)))
 
 
 def _digest(*parts: str) -> str:

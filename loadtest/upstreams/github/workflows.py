@@ -11,7 +11,6 @@ from loadtest.upstreams.github.people import iso
 from loadtest.upstreams.github.repositories import repo_url
 from loadtest.upstreams.github.state import Repo, Workflow
 
-
 # From this version of the API on, a dispatch always answers with its run.
 _DETAILED_SINCE = "2026-03-10"
 

@@ -145,6 +145,8 @@ class Account:
         self.issues: dict[str, Issue] = {}
         self.properties: dict[str, dict[str, Any]] = {}
         self.notes: dict[type[Note], dict[str, Note]] = {}
+        self._ids: dict[str, str] = {}
+        self._hung: dict[str, dict[tuple[type[Note], str], Note]] = {}
         self.effects = Effects()
         self.index = Index(clock)
         self._last: dict[str, int] = {}
@@ -174,9 +176,7 @@ class Account:
         """
         Return an issue, if there is one.
         """
-        if id_or_key in self.issues:
-            return self.issues[id_or_key]
-        return next((issue for issue in self.issues.values() if issue.key == id_or_key.upper()), None)
+        return self.issues.get(self._ids.get(id_or_key.upper(), id_or_key))
 
     def issue(self, id_or_key: str) -> Issue:
         """
@@ -199,6 +199,7 @@ class Account:
         """
         issue.updated = self.clock()
         self.issues[issue.id] = issue
+        self._ids[issue.key] = issue.id
         self.index.put(issue)
         self.effects.add(effect, issue.key)
 
@@ -208,9 +209,10 @@ class Account:
         """
         del self.issues[issue.id]
         self.properties.pop(issue.id, None)
-        for notes in self.notes.values():
-            for note in [each for each in notes.values() if issue.id in {each.issue, getattr(each, "outward", None)}]:
-                del notes[note.id]
+        for kind, id_ in list(self._hung.pop(issue.id, {})):
+            del self.notes[kind][id_]
+        for link in [each for each in self.all(Link) if each.outward == issue.id]:
+            self._unhang(link)
         self.index.remove(issue)
         self.effects.add("issue.deleted", issue.key)
 
@@ -220,9 +222,26 @@ class Account:
         """
         Keep something new that hangs on an issue.
         """
-        self.notes.setdefault(type(note), {})[note.id] = note
+        self.hang(note)
         self.effects.add(effect, note.id)
         return note
+
+    def hang(self, note: Note) -> None:
+        """
+        Keep something on an issue that is no effect of its own.
+        """
+        self.notes.setdefault(type(note), {})[note.id] = note
+        self._hung.setdefault(note.issue, {})[type(note), note.id] = note
+
+    def _unhang(self, note: Note) -> None:
+        del self.notes[type(note)][note.id]
+        del self._hung[note.issue][type(note), note.id]
+
+    def all(self, kind: type[N]) -> list[N]:
+        """
+        Return everything of a kind, oldest first.
+        """
+        return [each for each in self.notes.get(kind, {}).values() if isinstance(each, kind)]
 
     def note(self, kind: type[N], id_: str) -> N | None:
         """
@@ -235,11 +254,11 @@ class Account:
         """
         Return what hangs on an issue, oldest first.
         """
-        return [each for each in self.notes.get(kind, {}).values() if isinstance(each, kind) and each.issue == issue.id]
+        return [each for each in self._hung.get(issue.id, {}).values() if isinstance(each, kind)]
 
     def remove(self, note: Note, effect: str) -> None:
         """
         Forget something that hangs on an issue.
         """
-        del self.notes[type(note)][note.id]
+        self._unhang(note)
         self.effects.add(effect, note.id)

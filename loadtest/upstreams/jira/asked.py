@@ -10,6 +10,16 @@ from loadtest.upstreams.jira.account import Account, Issue
 from loadtest.upstreams.jira.errors import JiraError, bad_payload
 
 
+def inner(body: dict[str, Any], name: str) -> dict[str, Any] | None:
+    """
+    Return an object in a body, if it is there.
+    """
+    value = body.get(name)
+    if value is not None and not isinstance(value, dict):
+        raise bad_payload()
+    return value
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """
@@ -71,15 +81,6 @@ class Asked:
         """
         value = self.json()
         if not isinstance(value, dict):
-            raise bad_payload()
-        return value
-
-    def inner(self, name: str) -> dict[str, Any] | None:
-        """
-        Return an object in the body, if it is there.
-        """
-        value = self.mapping().get(name)
-        if value is not None and not isinstance(value, dict):
             raise bad_payload()
         return value
 

@@ -8,7 +8,7 @@ from typing import Any
 from loadtest.upstreams.answer import Answer
 from loadtest.upstreams.jira import issue_shapes as shapes
 from loadtest.upstreams.jira.account import Comment, Issue
-from loadtest.upstreams.jira.asked import Asked, View
+from loadtest.upstreams.jira.asked import Asked, View, inner
 from loadtest.upstreams.jira.documents import Document, read_document
 from loadtest.upstreams.jira.errors import JiraError, Wrong
 from loadtest.upstreams.jira.pages import Shape, page
@@ -37,6 +37,7 @@ def read(view: View, asked: dict[str, Any]) -> Callable[[Issue], Comment]:
     Read a comment, and return what writes it on an issue.
     """
     body, properties = read_body(view, asked.get("body")), read_properties(asked.get("properties"))
+    visibility = inner(asked, "visibility")
 
     def write(issue: Issue) -> Comment:
         now = view.account.clock()
@@ -47,7 +48,7 @@ def read(view: View, asked: dict[str, Any]) -> Callable[[Issue], Comment]:
             now,
             body=body,
             updated=now,
-            visibility=asked.get("visibility"),
+            visibility=visibility,
             properties=properties,
         )
         return view.account.add(made, "comment.created")
@@ -108,11 +109,12 @@ def update(asked: Asked) -> Answer:
     Write a comment anew.
     """
     found, body = _found(asked), asked.mapping()
+    visibility = inner(body, "visibility")
     try:
         found.body = read_body(asked.view, body.get("body"))
     except Wrong as wrong:
         raise JiraError(400, errors={"comment": str(wrong)}) from wrong
-    found.visibility = body.get("visibility", found.visibility)
+    found.visibility = visibility if "visibility" in body else found.visibility
     found.updated = asked.account.clock()
     asked.account.effects.add("comment.updated", found.id)
     return said(200, _shown(asked, found))

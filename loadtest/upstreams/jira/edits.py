@@ -12,7 +12,7 @@ from typing import Any
 
 from loadtest.upstreams.jira import comments, links, worklogs
 from loadtest.upstreams.jira.account import Issue
-from loadtest.upstreams.jira.asked import View
+from loadtest.upstreams.jira.asked import View, inner
 from loadtest.upstreams.jira.errors import JiraError, Wrong, bad_payload
 from loadtest.upstreams.jira.fields import FIELDS, read_field, read_label
 from loadtest.upstreams.jira.history import changed, record
@@ -40,7 +40,9 @@ def read_edit(view: View, body: dict[str, Any], before: dict[str, Any]) -> Edit:
     fields, update = ({} if body.get(name) is None else body[name] for name in ("fields", "update"))
     if not isinstance(fields, dict) or not isinstance(update, dict):
         raise bad_payload()
-    edit = Edit(dict(before), properties=read_properties(body.get("properties")), metadata=body.get("historyMetadata"))
+    edit = Edit(
+        dict(before), properties=read_properties(body.get("properties")), metadata=inner(body, "historyMetadata")
+    )
     for name, value in fields.items():
         try:
             edit.values[name] = read_field(view.account, view.version, name, value)

@@ -23,8 +23,9 @@ def record(account: Account, issue: Issue, items: list[Shape], metadata: dict[st
     Write down one change, if it was one.
     """
     if items:
-        made = History(account.mint("history"), issue.id, account.me, account.clock(), items=items, metadata=metadata)
-        account.notes.setdefault(History, {})[made.id] = made
+        account.hang(
+            History(account.mint("history"), issue.id, account.me, account.clock(), items=items, metadata=metadata)
+        )
 
 
 def changed(account: Account, before: dict[str, Any], after: dict[str, Any]) -> list[Shape]:

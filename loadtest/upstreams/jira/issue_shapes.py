@@ -130,8 +130,7 @@ def _worklogs(view: View, issue: Issue) -> object:
 
 
 def _links(view: View, issue: Issue) -> object:
-    every = [each for each in view.account.notes.get(Link, {}).values() if isinstance(each, Link)]
-    return [link(view, each, issue) for each in every if issue.id in {each.issue, each.outward}]
+    return [link(view, each, issue) for each in view.account.all(Link) if issue.id in {each.issue, each.outward}]
 
 
 def _spent(view: View, issue: Issue) -> int | None:

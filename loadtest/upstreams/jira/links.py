@@ -9,7 +9,7 @@ from loadtest.upstreams.answer import Answer
 from loadtest.upstreams.jira import comments
 from loadtest.upstreams.jira import issue_shapes as shapes
 from loadtest.upstreams.jira.account import Issue, Link
-from loadtest.upstreams.jira.asked import Asked, View
+from loadtest.upstreams.jira.asked import Asked, View, inner
 from loadtest.upstreams.jira.errors import JiraError, Wrong, missing_issue
 from loadtest.upstreams.jira.said import said, silence
 from loadtest.upstreams.jira.words import LINK_TYPES
@@ -19,8 +19,8 @@ def read(view: View, asked: dict[str, Any]) -> Callable[[Issue | None], Link]:
     """
     Read a link, and return what makes it; an end that is left out is the issue that is being edited.
     """
-    inward, outward = _end(view, asked.get("inwardIssue")), _end(view, asked.get("outwardIssue"))
-    kind = asked.get("type") or {}
+    inward, outward = _end(view, inner(asked, "inwardIssue")), _end(view, inner(asked, "outwardIssue"))
+    kind = inner(asked, "type") or {}
     types = [each.id for each in LINK_TYPES.values() if kind.get("id") == each.id or kind.get("name") == each.name]
     if not types:
         raise JiraError(404, f"No issue link type with name '{kind.get('name')}' found.")
@@ -45,7 +45,7 @@ def create(asked: Asked) -> Answer:
     Link two issues, and comment the first if there is something to say.
     """
     body = asked.mapping()
-    comment = body.get("comment")
+    comment = inner(body, "comment")
     try:
         say = None if comment is None else comments.read(asked.view, comment)
     except Wrong as wrong:

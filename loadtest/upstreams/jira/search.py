@@ -130,11 +130,11 @@ def _position(found: list[Issue], wanted: _Wanted) -> int:
         return 0
     try:
         jql, position, last = json.loads(base64.urlsafe_b64decode(wanted.token))
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise JiraError(400, "The provided next page token is invalid.") from error
-    if jql != wanted.jql:
+    if jql != wanted.jql or not isinstance(position, int):
         raise JiraError(400, "The provided next page token belongs to another query.")
-    return next((at + 1 for at, issue in enumerate(found) if issue.id == last), int(position))
+    return next((at + 1 for at, issue in enumerate(found) if issue.id == last), position)
 
 
 def classic(asked: Asked) -> Answer:
