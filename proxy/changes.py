@@ -18,7 +18,7 @@ from breakers.call import Applied, Call, Outcome
 from breakers.facts import Image
 from breakers.touching import Key, key_of, object_id, touched
 from breakers.verdict import Forward
-from config.catalog import After, Touch
+from config.catalog import After, Place, Touch
 from config.dialect import point_at
 from proxy.compare import Act, Change, Note, change
 from proxy.images import parse_image, spell_image
@@ -99,7 +99,7 @@ async def _changed(go: Forward, outcome: Outcome, rooms: Rooms) -> Changed:
         after,
         spell_image(compared.patch),
         spell_image(compared.inverse),
-        asdict(compared.paths),
+        {name: list(paths) for name, paths in asdict(compared.paths).items()},
         left_out,
         str(note) if note is not None else None,
     )
@@ -117,7 +117,7 @@ async def _compared(go: Forward, after: bytes | None, rooms: Rooms) -> Change | 
     if not isinstance(part.payload, Kept):
         return Note.TOO_BIG
     known = foreseen(go.call.operation)
-    return await asyncio.to_thread(change, part.payload.data, after, known, rooms.clock.monotonic)
+    return await asyncio.to_thread(change, part.payload.data, after, known, rooms.clock.thread_cpu)
 
 
 def _less(seen: Sequence[_Seen]) -> Note | None:
@@ -131,7 +131,8 @@ def _less(seen: Sequence[_Seen]) -> Note | None:
 
 async def _after(touch: Touch, key: Key, call: Call, outcome: Outcome, rooms: Rooms) -> Image:
     now = rooms.clock.now()
-    match touch.after:
+    shaped = any((place, name) in call.operation.arguments for place in Place for name in touch.shaped_by)
+    match After.READ if shaped and touch.after is After.ANSWER else touch.after:
         case After.GONE:
             return Image(at=now)
         case After.READ:

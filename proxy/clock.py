@@ -27,6 +27,11 @@ class Clock(Protocol):
         Return seconds that only grow, from an arbitrary start.
         """
 
+    def thread_cpu(self) -> float:
+        """
+        Return the seconds for which the calling thread has had a processor.
+        """
+
 
 class SystemClock:
     """
@@ -44,6 +49,12 @@ class SystemClock:
         Return seconds that only grow, from an arbitrary start.
         """
         return time.monotonic()
+
+    def thread_cpu(self) -> float:
+        """
+        Return the seconds for which the calling thread has had a processor.
+        """
+        return time.thread_time()
 
 
 def system_randomness(count: int) -> bytes:

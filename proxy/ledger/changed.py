@@ -18,6 +18,7 @@ from breakers.call import Call
 from breakers.verdict import Forward
 from config.catalog import OperationSpec
 from config.recipes import ANSWER
+from proxy.images import spell_image
 from proxy.ledger.about import call_draft, objects_named
 from proxy.ledger.blobs import Digest, Kept, Payload
 from proxy.ledger.drafts import Draft, Part, present, stamp
@@ -114,7 +115,7 @@ def change(call: Call, intent: int, outcome: int, changed: Changed, ring: KeyRin
         "after": changed.after,
         "patch": changed.patch,
         "inv": changed.inverse,
-        "paths": orjson.dumps(changed.paths) if changed.paths else None,
+        "paths": spell_image(dict(changed.paths)) if changed.paths else None,
     }
     parts = tuple(Part(name, bounded(data)) for name, data in documents.items() if data is not None)
     return call_draft("change.recorded", call, fields, parts)

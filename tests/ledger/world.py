@@ -46,6 +46,9 @@ class StillClock:
     def monotonic(self) -> float:
         return self.seconds
 
+    def thread_cpu(self) -> float:
+        return 0.0
+
     def move(self, seconds: float) -> None:
         self.at += timedelta(seconds=seconds)
         self.seconds += max(0.0, seconds)

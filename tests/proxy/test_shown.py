@@ -49,6 +49,7 @@ def test_header_allowlist() -> None:
     assert shown_headers(raw, frozenset({"request-id"})) == (
         ("content-type", "application/json"),
         ("request-id", "req_1"),
+        ("link", "<https://elsewhere.invalid/>"),
     )
 
 

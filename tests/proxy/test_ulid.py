@@ -15,6 +15,9 @@ class Clock:
     def monotonic(self) -> float:
         return 0.0
 
+    def thread_cpu(self) -> float:
+        return 0.0
+
 
 def test_known_value() -> None:
     """The oldest id of a moment is spelled as the specification spells it."""
