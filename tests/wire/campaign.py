@@ -14,7 +14,7 @@ from tests.wire.client import Answer, Connection
 from tests.wire.mutate import Made, generate
 from tests.wire.oracle import disagreements, misheard
 from tests.wire.parser import Unparsable, take
-from tests.wire.record import judgements
+from tests.wire.record import judgements, looks
 from tests.wire.stand import Stand
 from tests.wire.upstream import Received
 
@@ -121,11 +121,17 @@ def _fate(answers: Sequence[Answer]) -> str:
 
 async def _faults(stand: Stand, run: Run, received: list[Received]) -> list[str]:
     ids, until = {f"req_{one.serial}" for one in received}, time.monotonic() + RECORDED_S
-    while (judged := judgements(stand.breakwater.state, ids)).keys() < ids and time.monotonic() < until:  # noqa: ASYNC110
+    state = stand.breakwater.state
+    while (judged := judgements(state, ids)).keys() | (looked := looks(state)).keys() < ids:
+        if time.monotonic() > until:
+            break
         await asyncio.sleep(_STEP_S)  # the ledger is another process's: nothing here can be told of it
     calls = {answer.header("Breakwater-Call"): index for index, answers in run.answers.items() for answer in answers}
     faults = []
     for one in received:
+        if f"req_{one.serial}" in looked:
+            faults += [] if one.message.method == "GET" else [f"a look that is no read\n  {one.message.raw!r}"]
+            continue
         found = judged.get(f"req_{one.serial}")
         where = run.name(calls[found.call]) if found is not None and found.call in calls else "whose answer nobody saw"
         why = [*disagreements(one, found, stand.key)]

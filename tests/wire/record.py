@@ -49,6 +49,15 @@ def judgements(state: Path, wanted: Container[str] | None = None) -> dict[str, J
         payloads.close()
 
 
+def looks(state: Path) -> dict[str, str]:
+    """
+    Return the reads that Breakwater made by itself: the call that each was for, by the upstream's id of the read.
+    """
+    disk = RealDisk()
+    records = last_records(disk, ledger_in(disk, state), sys.maxsize)
+    return {str(one.entry["rid"]): str(one.entry["call"]) for one in records if one.kind == "call.look"}
+
+
 def _judged(record: Record, payloads: Payloads) -> Judged:
     entry, request = record.entry, payloads.open(record)["req"]
     assert isinstance(request, Kept), f"the request of {entry['call']} does not open: {request}"
