@@ -22,6 +22,8 @@ from proxy.ledger.document import LeftOut
 Op = Mapping[str, object]
 """One operation of a patch, as RFC 6902 spells it."""
 
+MEMBERS = "/*"
+
 CHANGING = frozenset({"add", "remove", "replace"})
 """The operations that change something; the others only look."""
 
@@ -77,12 +79,18 @@ def claimed_paths(
 
     `claims` maps an argument to where the object shows it, or to None, nowhere. Without that, an argument of the body
     shows under its own name, one of the query nowhere. What stands in the path names the object and claims nothing.
+    Behind a pointer that ends in `/*` each member of the argument claims all that the member of that name holds: where
+    a reference is set by one of its members, the vendor fills in the others.
     """
     found: set[str] = set()
     for (place, name), value in arguments.items():
         by_itself = pointer((name,)) if place is Place.BODY else None
         shown = claims.get(name, by_itself) if place is not Place.PATH else None
-        if shown is not None:
+        if shown is not None and shown.endswith(MEMBERS):
+            above = pointer((main,)) + shown.removesuffix(MEMBERS)
+            names = value if isinstance(value, Mapping) else ()
+            found.update(above + pointer((str(name),)) for name in names)
+        elif shown is not None:
             found.update(_leaves(pointer((main,)) + shown, value))
     return tuple(sorted(found))
 

@@ -19,6 +19,8 @@ BODY, QUERY, PATH = Place.BODY, Place.QUERY, Place.PATH
     [
         ({(BODY, "title"): "x"}, {}, ["/issue/title"]),
         ({(BODY, "fields"): {"b": {"c": 1}, "a": None}}, {}, ["/issue/fields/a", "/issue/fields/b/c"]),
+        ({(BODY, "fields"): {"b": {"c": 1}, "a": None}}, {"fields": "/f/*"}, ["/issue/f/a", "/issue/f/b"]),
+        ({(BODY, "fields"): {}}, {"fields": "/f/*"}, []),
         ({(BODY, "labels"): ["a", {"b": 1}]}, {}, ["/issue/labels"]),
         ({(BODY, "metadata"): {}}, {}, ["/issue/metadata"]),
         ({(BODY, "a/b"): {"~": 1}}, {}, ["/issue/a~1b/~0"]),

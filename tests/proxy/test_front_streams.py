@@ -183,7 +183,7 @@ async def test_echo_in_a_header(stand: Stand) -> None:
 
 
 async def test_headers(stand: Stand) -> None:
-    """Of an answer's headers those that describe it, its links and the API's own are shown; cookies and hops are not."""
+    """Of an answer's headers those that describe it, its links and the API's own are shown; cookies, hops are not."""
     theirs = ("ETag: 1", "Stripe-Version: v", "Set-Cookie: a=b", "Location: http://elsewhere.example", "Server: nginx")
     stand.upstream.then(answer(200, b"{}", *theirs, "Connection: keep-alive, etag", "Strict-Transport-Security: a"))
     got = await stand.road.ask("GET", "/v1/customers")
