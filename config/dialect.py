@@ -54,6 +54,17 @@ class PathAlias(Model):
     means: PathPrefix
 
 
+class LinkName(Model):
+    """
+    In a `Link`, a path that begins like `named` means the resource that was asked for under `asked`: `{}` is a segment.
+
+    So it is where a vendor pages by numbers that nobody's rules name.
+    """
+
+    named: Annotated[str, Field(pattern=r"^(/([A-Za-z0-9_.-]+|\{\}))+$")]
+    asked: Annotated[str, Field(pattern=r"^(/([A-Za-z0-9_.-]+|\{\}))+$")]
+
+
 class RefusedPath(Model):
     """
     A path that is no operation on purpose, and the sentence that says why.
@@ -154,6 +165,7 @@ class Dialect(Model):
     credential: Credential = Credential()
     style: Literal["bracket", "plain"] = "plain"
     path_aliases: tuple[PathAlias, ...] = Field(default=(), strict=False)
+    link_names: tuple[LinkName, ...] = Field(default=(), strict=False)
     refused_paths: tuple[RefusedPath, ...] = Field(default=(), strict=False)
     forward_headers: frozenset[Header] = Field(default=frozenset(), strict=False)
     redirecting_headers: frozenset[Header] = Field(default=frozenset(), strict=False)

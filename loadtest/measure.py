@@ -76,8 +76,10 @@ class Judgement:
 
 def rows(rounds: Sequence[Round]) -> list[Row]:
     """
-    Return the table's rows.
+    Return the table's rows; none where a figure is missing.
     """
+    if not rounds or any(not sample.calls_per_second for measured in rounds for sample in measured.values()):
+        return []
     return [_row(rounds, road, operation) for operation in OPERATIONS for road in ROADS]
 
 
@@ -103,6 +105,8 @@ def judge(table: Sequence[Row], faults: Sequence[str]) -> Judgement:
     """
     if faults:
         return Judgement(Verdict.FAILED, tuple(faults))
+    if not table:
+        return Judgement(Verdict.INVALID, ("a road answered nothing while it was measured: give it more seconds",))
     ceiling = min(row.calls_per_second for row in table if row.road == DIRECT)
     best = max(row.calls_per_second for row in table if row.road != DIRECT)
     if ceiling < HEADROOM * best:

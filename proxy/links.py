@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from config.consistency import host_of
+from config.dialect import LinkName
 from config.settings import EVERY_BASE
 from proxy.account import Account
 from proxy.answer import Answer, Streamed
@@ -39,13 +40,15 @@ NO_DOOR = "http://{}.invalid"
 @dataclass(frozen=True, slots=True)
 class Links:
     """
-    How URLs change between an API and one caller; `verbatim` are media types whose bodies are somebody's file.
+    How URLs change between an API and one caller; `verbatim` are media types whose bodies are somebody's file, `names`
+    what its page links call by another name.
     """
 
     came: Came
     out: Places
     into: Places
     verbatim: frozenset[str] = frozenset()
+    names: tuple[LinkName, ...] = ()
 
     def covers(self, headers: Headers) -> bool:
         """
@@ -71,7 +74,7 @@ class Links:
     def _header(self, name: str, value: str, about: str) -> str:
         if name in TARGETS:
             return rewrite_target(value, about, self.out)
-        return rewrite_link(value, about, self.out) if name == "link" else value
+        return rewrite_link(value, about, self.out, self.names) if name == "link" else value
 
 
 NO_LINKS = Links(Came(Door(""), Style.PORT), NOWHERE, NOWHERE)
@@ -110,7 +113,7 @@ class Ways:
             for door in doors
             for place in (reached[door.name], *self._written(door))
         ]
-        return Links(came, Places(out), Places(into), account.dialect.verbatim_types)
+        return Links(came, Places(out), Places(into), account.dialect.verbatim_types, account.dialect.link_names)
 
     def _reached(self, came: Came, door: Door, host: str, port: int | None) -> str:
         """

@@ -21,11 +21,12 @@ import json
 import re
 from dataclasses import replace
 from functools import lru_cache
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import orjson
 
 from breakers.call import Body, Form, Json, Multipart, Part
+from config.dialect import LinkName
 from proxy.origins import Places, is_unbroken
 
 Pairs = tuple[tuple[str, str], ...]
@@ -141,15 +142,40 @@ def rewrite_target(value: str, about: str, places: Places) -> str:
     return value if begun is None else begun[1] + value[begun[0] :]
 
 
-def rewrite_link(value: str, about: str, places: Places) -> str:
+def rewrite_link(value: str, about: str, places: Places, names: tuple[LinkName, ...] = ()) -> str:
     """
     Return a `Link` header with each of its targets so rewritten, and nothing else changed.
+
+    A target that names by one of `names` what was asked for is named as it was asked for.
     """
 
     def shown(found: re.Match[str]) -> str:
-        return found[0] if found[1] is None else f"<{rewrite_target(found[1].strip(), about, places)}>"
+        if found[1] is None:
+            return found[0]
+        target = found[1].strip()
+        if names and places.beginning(target) is not None:
+            target = _as_asked(target, about, names)
+        return f"<{rewrite_target(target, about, places)}>"
 
     return _LINK_PIECE.sub(shown, value)
+
+
+def _as_asked(target: str, about: str, names: tuple[LinkName, ...]) -> str:
+    try:
+        linked, asked = urlsplit(target), urlsplit(about)
+    except ValueError:
+        return target
+    there, here = linked.path.split("/"), asked.path.split("/")
+    for name in names:
+        named, own = name.named.split("/"), name.asked.split("/")
+        same_rest = there[len(named) :] == here[len(own) :]
+        if same_rest and _like(named, there) and _like(own, here):
+            return linked._replace(path=asked.path).geturl()
+    return target
+
+
+def _like(template: list[str], path: list[str]) -> bool:
+    return len(path) >= len(template) and all(t in {"{}", p} for t, p in zip(template, path, strict=False))
 
 
 def swap_pairs(pairs: Pairs, places: Places) -> Pairs:

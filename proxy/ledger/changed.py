@@ -16,8 +16,7 @@ import orjson
 
 from breakers.call import Call
 from breakers.verdict import Forward
-from config.catalog import OperationSpec
-from config.recipes import ANSWER
+from config.catalog import Before, OperationSpec
 from proxy.images import spell_image
 from proxy.ledger.about import call_draft, objects_named
 from proxy.ledger.blobs import Digest, Kept, Payload
@@ -59,10 +58,9 @@ def before_part(go: Forward) -> Part | None:
 
 def made_by(spec: OperationSpec) -> tuple[str, ...]:
     """
-    Return the type of object that a write makes: the one that it is about, where only its answer can name it.
+    Return the type of object that a write makes: the one that it is about, where there is nothing to read before it.
     """
-    made = any(source.origin == ANSWER for touch in spec.touches[:1] for _, source in touch.sources)
-    return (spec.touches[0].object.type,) if made else ()
+    return tuple(touch.object.type for touch in spec.touches[:1] if touch.before is Before.NONE)
 
 
 def bounded(document: bytes) -> Payload:

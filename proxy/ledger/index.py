@@ -3,69 +3,81 @@ The index: where in the log the records of a call, a task, an agent, an operatio
 
 `STATE/index.db` is disposable: nothing stands in it that the log does not say, nobody waits for it, and it is never
 asked whether something happened. Whoever wants to look something up opens it, and it first reads what the log has
-beyond it. It belongs to the log in which the entry that it read last stands where it read it; where that is not so (a
-log that was cut, replaced or begun anew), or the file is not what it was, it is thrown away and built again. Where the
-folder cannot be written to, it is built in memory.
+beyond it (`catchup`). What it answers are records read from the log itself: where one is not what the index says of it,
+or the file is not what it was, the index is thrown away and built again. Where the folder cannot be written to, or
+another process holds the file for long, it is built in memory.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from proxy.errors import StartRefused
+from proxy.ledger.catchup import catch_up, said_by
 from proxy.ledger.disk import Disk
-from proxy.ledger.frames import MAGIC
-from proxy.ledger.layout import INDEX, epochs, segments
-from proxy.ledger.read import Record, read_segment, record_at
-from proxy.ledger.tree import leaf_hash
+from proxy.ledger.layout import INDEX, epoch_folder, segment_name
+from proxy.ledger.read import Record, record_at
 
-# Of what the tables mean: an index of another version is built again.
-VERSION = 1
+BUSY_WAIT_MS = 3_000
+"""Another process writes for fractions of a second at a time; one that holds the file for longer was stopped."""
 
-ROWS_AT_ONCE = 5_000
-"""Enough to make SQLite's overhead vanish, few enough to hold."""
+HELD = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+"""What SQLite says where another process has the file: nothing is wrong with it."""
 
-_SCHEMA = """
-CREATE TABLE stand (epoch TEXT PRIMARY KEY, size INTEGER, segment INTEGER, place INTEGER, leaf BLOB) WITHOUT ROWID;
-CREATE TABLE entry (
-    epoch TEXT, i INTEGER, segment INTEGER, place INTEGER, kind TEXT, ts TEXT,
-    call TEXT, task TEXT, agent TEXT, api TEXT, op TEXT, intent INTEGER, eff TEXT, PRIMARY KEY (epoch, i)
-) WITHOUT ROWID;
-CREATE TABLE object (type TEXT, id_h TEXT, epoch TEXT, i INTEGER, PRIMARY KEY (type, id_h, epoch, i)) WITHOUT ROWID;
-CREATE INDEX entry_call ON entry (call);
-CREATE INDEX entry_task ON entry (task);
-CREATE INDEX entry_agent ON entry (agent, ts);
-CREATE INDEX entry_op ON entry (op, ts);
-CREATE INDEX entry_ts ON entry (ts);
-CREATE INDEX entry_intent ON entry (epoch, intent) WHERE intent IS NOT NULL;
-CREATE INDEX object_at ON object (epoch, i);
+_PLACE = "epoch, i, segment, place, bytes, kind, ts, call, task, agent, api, op"
+
+# An outcome says neither API nor operation: it is found with the call that it ends. A look of ours under another call
+# has an operation of its own.
+_OF_CALL = """
+({column} = :{column} OR {column} IS NULL AND call IN (
+    SELECT call FROM entry WHERE {column} = :{column} AND kind <> 'call.look'
+))
 """
 
-# A write's newest word on whether it took effect; none, or that nobody knows, keeps it open.
-_OPEN = """
-SELECT epoch, i FROM entry AS written WHERE kind = 'call.intent' AND NOT EXISTS (
-    SELECT 1 FROM entry AS ended
-    WHERE ended.epoch = written.epoch AND ended.intent = written.i AND ended.kind = 'call.outcome'
-        AND ended.eff <> 'unknown'
+# All ids of an object: those that some record names together with one that is known already.
+_IDS = """
+WITH RECURSIVE ids (id_h) AS (
+    VALUES (:id_h)
+    UNION
+    SELECT other.id_h FROM ids JOIN object AS one ON one.type = :type AND one.id_h = ids.id_h
+    JOIN object AS other ON other.type = :type AND other.epoch = one.epoch AND other.i = one.i
 )
 """
 
-# Records that name an object by any id that some record uses for the same object.
-_TOUCHING = """
-SELECT DISTINCT named.epoch, named.i FROM object AS named WHERE named.type = :type AND named.id_h IN (
-    SELECT other.id_h FROM object AS one JOIN object AS other USING (type, epoch, i)
-    WHERE one.type = :type AND one.id_h = :id_h
-)
-"""
+# The records that name it, and with each of them the other records of its call.
+_TOUCHING = f"""
+{_IDS},
+naming (epoch, i) AS (SELECT epoch, i FROM object WHERE type = :type AND id_h IN (SELECT id_h FROM ids)),
+calls (call) AS (SELECT call FROM entry WHERE (epoch, i) IN naming)
+SELECT {_PLACE} FROM entry WHERE call IN calls OR (epoch, i) IN naming ORDER BY epoch, i
+"""  # noqa: S608 the text is ours
+
+_TASKS = "SELECT task FROM entry WHERE call IS NOT NULL GROUP BY task ORDER BY max(ts) DESC LIMIT :newest"
+
+_TYPES = "SELECT DISTINCT api, type FROM object JOIN entry USING (epoch, i) WHERE api IS NOT NULL ORDER BY api, type"
+
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+Way = Callable[[Disk, Path], sqlite3.Connection]
+
+
+class _Untrue(Exception):
+    """
+    The log does not say what the index says of it.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """
     What to find; everything that is given must hold. Times are RFC 3339 in UTC, as entries spell them.
+
+    `until` is a moment that is not part of it; `open_only` are intents whose outcome nobody knows.
     """
 
     call: str | None = None
@@ -79,14 +91,32 @@ class Wanted:
     open_only: bool = False
     newest: int | None = None
 
+    def query(self) -> tuple[str, Mapping[str, object]]:
+        """
+        Return the query that finds it, newest first, and its values.
+        """
+        values = {"call": self.call, "task": self.task, "agent": self.agent, "kind": self.kind}
+        terms = [f"{column} = :{column}" for column, value in values.items() if value is not None]
+        through_call = {"api": self.api, "op": self.operation}
+        terms += [_OF_CALL.format(column=column) for column, value in through_call.items() if value is not None]
+        bounds = {"since": (self.since, "ts >= :since"), "until": (self.until, "ts < :until")}
+        terms += [term for value, term in bounds.values() if value is not None]
+        if self.open_only:
+            terms.append("(epoch, i) IN open")
+        where = f"WHERE {' AND '.join(terms)}" if terms else ""
+        query = f"SELECT {_PLACE} FROM entry {where} ORDER BY epoch DESC, i DESC LIMIT :newest"  # noqa: S608 the terms are ours
+        newest = -1 if self.newest is None else max(0, self.newest)
+        return query, {**values, **through_call, "since": self.since, "until": self.until, "newest": newest}
+
 
 class Index:
     """
     The index of one state folder's ledger, as far as the log went when it was opened.
     """
 
-    def __init__(self, disk: Disk, state: Path, database: sqlite3.Connection, ledger: Path) -> None:
-        self._disk, self._state, self._database, self._ledger = disk, state, database, ledger
+    def __init__(self, disk: Disk, state: Path, ledger: Path) -> None:
+        self._disk, self._state, self._ledger = disk, state, ledger
+        self._database = _opened(disk, state, ledger, _kept)
 
     def __repr__(self) -> str:
         (count,) = self._database.execute("SELECT count(*) FROM entry").fetchone()
@@ -102,163 +132,99 @@ class Index:
         """
         Return the records that were asked for, oldest first; of too many, the newest.
         """
-        columns = {"call": "call", "task": "task", "agent": "agent", "api": "api", "operation": "op", "kind": "kind"}
-        said = {column: value for name, column in columns.items() if (value := getattr(wanted, name)) is not None}
-        terms = [f"{column} = :{column}" for column in said]
-        if wanted.since is not None:
-            terms.append("ts >= :since")
-        if wanted.until is not None:
-            terms.append("ts < :until")
-        if wanted.open_only:
-            terms.append(f"(epoch, i) IN ({_OPEN})")
-        where = f"WHERE {' AND '.join(terms)}" if terms else ""
-        query = f"SELECT epoch, i, segment, place FROM entry {where} ORDER BY epoch DESC, i DESC LIMIT :newest"  # noqa: S608 the terms are ours
-        values = {**said, "since": wanted.since, "until": wanted.until, "newest": wanted.newest or -1}
-        return self._records(reversed(self._database.execute(query, values).fetchall()))
+        return self._records(*wanted.query())[::-1]
 
     def touching(self, kind: str, id_h: str) -> list[Record]:
         """
         Return every record that names an object, under any of its ids, and the calls' other records with them.
         """
-        query = f"""
-            SELECT epoch, i, segment, place FROM entry WHERE call IN (
-                SELECT call FROM entry WHERE (epoch, i) IN ({_TOUCHING})
-            ) ORDER BY epoch, i
-        """  # noqa: S608 the text is ours
-        return self._records(self._database.execute(query, {"type": kind, "id_h": id_h}).fetchall())
+        return self._records(_TOUCHING, {"type": kind, "id_h": id_h})
 
-    def _records(self, rows: Iterable[tuple[str, int, int, int]]) -> list[Record]:
-        paths: dict[tuple[str, int], Path] = {
-            (epoch.name, first): path
-            for epoch in epochs(self._disk, self._ledger)
-            for first, path in segments(self._disk, epoch)
-        }
-        return [record_at(self._disk, paths[epoch, segment], index, place) for epoch, index, segment, place in rows]
+    def tasks(self, newest: int) -> list[str]:
+        """
+        Return the tasks that have calls, the one that was heard of last first.
+        """
+        return [task for (task,) in self._asked(lambda: self._rows(_TASKS, {"newest": newest}))]
+
+    def types(self) -> dict[str, list[str]]:
+        """
+        Return the types of the objects that are on record, by API.
+        """
+        found: dict[str, list[str]] = {}
+        for api, kind in self._asked(lambda: self._rows(_TYPES, {})):
+            found.setdefault(api, []).append(kind)
+        return found
+
+    def _records(self, query: str, values: Mapping[str, object]) -> list[Record]:
+        return self._asked(lambda: [self._record(*row) for row in self._rows(query, values)])
+
+    def _rows(self, query: str, values: Mapping[str, object]) -> list[Row]:
+        return self._database.execute(query, values).fetchall()
+
+    def _record(self, epoch: int, index: int, segment: int, place: int, length: int, *said: object) -> Record:
+        try:
+            path = epoch_folder(self._ledger, epoch) / segment_name(segment)
+            record = record_at(self._disk, path, index, place, length)
+        except (OSError, ValueError, TypeError, OverflowError) as error:
+            # A file that is gone, or a damaged row.
+            raise _Untrue from error
+        if said_by(record) != tuple(said):
+            raise _Untrue
+        return record
+
+    def _asked(self, ask: Callable[[], T]) -> T:
+        for again in (_anew, _in_memory):
+            try:
+                return ask()
+            except (sqlite3.Error, _Untrue) as error:
+                self._database.close()
+                self._database = _opened(self._disk, self._state, self._ledger, _after(error, again))
+        try:
+            return ask()
+        except _Untrue as error:
+            raise StartRefused("the ledger is being changed while it is read", "ask again") from error
 
 
 def open_index(disk: Disk, state: Path, ledger: Path) -> Index:
     """
     Return the index, brought up to where the log stands now.
     """
-    for database in _databases(disk, state):
-        index = Index(disk, state, database, ledger)
-        try:
-            _catch_up(disk, database, ledger)
-        except sqlite3.Error:
-            # Cut, overwritten, locked by a reader that does not end, or no room: the next one starts from nothing.
-            database.close()
-        else:
-            return index
-    raise AssertionError("an index in memory cannot be built")
+    return Index(disk, state, ledger)
 
 
-def _databases(disk: Disk, state: Path) -> Iterator[sqlite3.Connection]:
-    path = state / INDEX
-    for fresh in (False, True):
-        try:
-            if fresh:
-                for name in (path, path.with_name(f"{path.name}-journal")):
-                    disk.remove(name)
-            yield disk.database(path)
-        except OSError:
-            break
-    yield sqlite3.connect(":memory:", isolation_level=None)
+def _kept(disk: Disk, path: Path) -> sqlite3.Connection:
+    return disk.database(path)
 
 
-def _catch_up(disk: Disk, database: sqlite3.Connection, ledger: Path) -> None:
-    # Nothing is lost with it, so nothing is waited for.
-    database.execute("PRAGMA synchronous=OFF")
-    database.execute("BEGIN IMMEDIATE")
-    (version,) = database.execute("PRAGMA user_version").fetchone()
-    stands = _stands(database) if version == VERSION else {}
-    known = epochs(disk, ledger)
-    if version != VERSION or not _belongs(disk, known, stands):
-        _begin_anew(database)
-        stands = {}
-    for epoch in known:
-        _read_on(disk, database, epoch, stands.get(epoch.name))
-    database.execute("COMMIT")
+def _anew(disk: Disk, path: Path) -> sqlite3.Connection:
+    for beside in ("-journal", "-wal", "-shm", ""):
+        disk.remove(path.with_name(path.name + beside))
+    return disk.database(path)
 
 
-@dataclass(frozen=True, slots=True)
-class _Stand:
+def _in_memory(disk: Disk, path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(":memory:", isolation_level=None)
+
+
+def _after(error: Exception, way: Way) -> Way:
     """
-    How far an epoch was read: how many entries, and where the last of them stands, with its hash.
+    Return how to open the index after an error: a file that another process holds is none of its faults.
     """
-
-    size: int
-    segment: int
-    place: int
-    leaf: bytes
+    return _in_memory if getattr(error, "sqlite_errorcode", 0) & 0xFF in HELD else way
 
 
-def _stands(database: sqlite3.Connection) -> dict[str, _Stand]:
-    rows = database.execute("SELECT epoch, size, segment, place, leaf FROM stand").fetchall()
-    return {epoch: _Stand(*rest) for epoch, *rest in rows}
-
-
-def _begin_anew(database: sqlite3.Connection) -> None:
-    tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-    for (name,) in tables:
-        database.execute(f'DROP TABLE "{name}"')
-    for statement in _SCHEMA.split(";"):
-        database.execute(statement)
-    database.execute(f"PRAGMA user_version = {VERSION}")
-
-
-def _belongs(disk: Disk, known: Sequence[Path], stands: Mapping[str, _Stand]) -> bool:
-    """
-    Tell whether the log still says, where the index read last, what it read there.
-    """
-    by_name = {epoch.name: dict(segments(disk, epoch)) for epoch in known}
-    for name, stand in stands.items():
-        path = by_name.get(name, {}).get(stand.segment)
-        if path is None:
-            return False
-        # Whole batches from there on: an entry behind which no COMMIT stands is not in the log.
-        records = read_segment(disk.read(path), path, stand.size - 1, stand.place)
-        first = next(records, None)
-        if first is None or leaf_hash(first.body) != stand.leaf:
-            return False
-    return True
-
-
-def _read_on(disk: Disk, database: sqlite3.Connection, epoch: Path, stand: _Stand | None) -> None:
-    last: tuple[int, Record] | None = None
-    rows: list[tuple[object, ...]] = []
-    named: list[tuple[object, ...]] = []
-    for first, path in segments(disk, epoch):
-        if stand is not None and first < stand.segment:
-            continue
-        resumed = stand is not None and first == stand.segment
-        start, place = (stand.size - 1, stand.place) if stand is not None and resumed else (first, len(MAGIC))
-        for record in read_segment(disk.read(path), path, start, place):
-            if stand is not None and record.index < stand.size:
-                continue
-            rows.append(_row(epoch.name, first, record))
-            named += [(one["type"], one["id_h"], epoch.name, record.index) for one in record.entry.get("res", ())]
-            last = (first, record)
-            if len(rows) >= ROWS_AT_ONCE:
-                _insert(database, rows, named)
-    _insert(database, rows, named)
-    if last is not None:
-        first, record = last
-        stood = (epoch.name, record.index + 1, first, record.offset, leaf_hash(record.body))
-        database.execute("INSERT OR REPLACE INTO stand VALUES (?, ?, ?, ?, ?)", stood)
-
-
-def _insert(database: sqlite3.Connection, rows: list[tuple[object, ...]], named: list[tuple[object, ...]]) -> None:
-    database.executemany("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-    database.executemany("INSERT OR IGNORE INTO object VALUES (?, ?, ?, ?)", named)
-    rows.clear()
-    named.clear()
-
-
-def _row(epoch: str, segment: int, record: Record) -> tuple[object, ...]:
-    entry: Mapping[str, Any] = record.entry
-    agent = entry.get("act", {}).get("agent") or entry.get("agent")
-    return (
-        epoch, record.index, segment, record.offset, record.kind, entry["ts"],
-        entry.get("call"), entry["task"], agent, entry.get("prov"), entry.get("op"), entry.get("intent"),
-        entry.get("eff"),
-    )  # fmt: skip
+def _opened(disk: Disk, state: Path, ledger: Path, way: Way) -> sqlite3.Connection:
+    try:
+        database = way(disk, state / INDEX)
+    except OSError:
+        # It cannot be written here.
+        return _opened(disk, state, ledger, _in_memory)
+    try:
+        database.execute(f"PRAGMA busy_timeout={BUSY_WAIT_MS}")
+        catch_up(disk, database, ledger)
+    except sqlite3.Error as error:
+        database.close()
+        if way is _in_memory:
+            raise
+        return _opened(disk, state, ledger, _after(error, _anew if way is _kept else _in_memory))
+    return database

@@ -25,6 +25,9 @@ from proxy.ledger.frames import Kind
 from proxy.ledger.keyring import read_ring
 from proxy.ledger.layout import DATA_KEYS, KEY_RING, LEDGER, blobs_beside, epochs, segment_name, segments
 
+PIECE_BYTES = 8 << 20
+"""What is read at once of a file whose size nobody asks for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -65,9 +68,13 @@ def ledger_in(disk: Disk, state: Path) -> Path:
     return ledger
 
 
-def read_segment(data: bytes, path: Path, first: int, offset: int = len(frames.MAGIC)) -> Iterator[Record]:
+def read_segment(
+    data: bytes, path: Path, first: int, offset: int = len(frames.MAGIC), *, before: int = 0
+) -> Iterator[Record]:
     """
     Yield the entries of a segment's whole batches, from the one with index `first`, whose frame is at `offset`.
+
+    `before` is how much of the file stands before `data`.
     """
     pending: list[tuple[int, bytes]] = []
     index = first
@@ -77,16 +84,28 @@ def read_segment(data: bytes, path: Path, first: int, offset: int = len(frames.M
             pending.append((found.offset, found.payload))
         elif found.kind is Kind.COMMIT:
             for place, body in pending:
-                yield Record(path, index, place, _entry(body), body)
+                yield Record(path, index, before + place, _entry(body), body)
                 index += 1
             pending.clear()
 
 
-def record_at(disk: Disk, path: Path, index: int, offset: int) -> Record:
+def read_from(disk: Disk, path: Path, index: int, offset: int) -> Iterator[Record]:
     """
-    Return the one entry whose frame is at `offset` of a segment.
+    Yield the entries of a segment's whole batches as `read_segment` does; of the file, what stands before is not read.
     """
-    raw = disk.read_part(path, offset, frames.HEAD_BYTES + frames.BODY_BYTES_MAX)
+    pieces: list[bytes] = []
+    end = offset
+    while not pieces or len(pieces[-1]) == PIECE_BYTES:
+        pieces.append(disk.read_part(path, end, PIECE_BYTES))
+        end += len(pieces[-1])
+    return read_segment(b"".join(pieces), path, index, 0, before=offset)
+
+
+def record_at(disk: Disk, path: Path, index: int, offset: int, length: int) -> Record:
+    """
+    Return the one entry of so many bytes whose frame is at `offset` of a segment; `unreadable` where there is none.
+    """
+    raw = disk.read_part(path, offset, frames.HEAD_BYTES + 1 + length)
     found = frames.frame_at(raw, 0)
     body = found.payload if isinstance(found, frames.Frame) else b""
     return Record(path, index, offset, _entry(body), body)

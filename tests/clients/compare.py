@@ -4,9 +4,9 @@ Two recordings of the same script, compared leaf by leaf.
 A leaf is a value that is not an object or an array, at its full path, with its JSON type: 1, 1.0, true and "1" are four
 values, an empty object and an empty array two more, and a member that is missing is not one that is null.
 
-The normaliser is two lists of field names. A value under a name in `IDENTITIES` is renamed by its first appearance in
-its recording, here and wherever it occurs inside a text, so what must agree is which values are the same ones; a value
-under a name in `MOMENTS` agrees with any other of its type.
+The normaliser is two lists of field names, for each upstream its own. A value under a name in `identities` is renamed
+by its first appearance in its recording, here and wherever it occurs inside a text, so what must agree is which values
+are the same ones; a value under a name in `moments` agrees with any other of its type.
 """
 
 from __future__ import annotations
@@ -28,6 +28,20 @@ IDENTITIES = (
     "request-id",
 )
 MOMENTS = ("available_on", "canceled_at", "created", "date", "updated")
+
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """
+    The names whose values are normalised; an upstream that says the same every time needs none.
+    """
+
+    identities: tuple[str, ...] = ()
+    moments: tuple[str, ...] = ()
+
+
+STRIPE = Rules(IDENTITIES, MOMENTS)
 
 # Ids have at least this many characters; a shorter value is a word that also stands in texts of its own.
 _ID_CHARS_MIN = 8
@@ -54,11 +68,11 @@ class Comparison:
     leaves: int
 
 
-def compare(direct: list[Step], proxied: list[Step]) -> Comparison:
+def compare(direct: list[Step], proxied: list[Step], rules: Rules = STRIPE) -> Comparison:
     """
     Compare two recordings; every leaf of either side counts.
     """
-    ours, theirs = _normalised(direct), _normalised(proxied)
+    ours, theirs = _normalised(direct, rules), _normalised(proxied, rules)
     differences = [
         f"{path}: directly {ours.get(path, 'absent')}, through Breakwater {theirs.get(path, 'absent')}"
         for path in dict.fromkeys((*ours, *theirs))
@@ -84,7 +98,7 @@ def leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple
         yield from leaves(member, (*path, key))
 
 
-def _normalised(steps: list[Step]) -> dict[str, str]:
+def _normalised(steps: list[Step], rules: Rules) -> dict[str, str]:
     flat = [
         ((f"{position} {step.name}", step.kind, *path), leaf)
         for position, step in enumerate(steps)
@@ -92,18 +106,18 @@ def _normalised(steps: list[Step]) -> dict[str, str]:
     ]
     names: dict[str, str] = {}
     for path, leaf in flat:
-        if path[-1] in IDENTITIES and isinstance(leaf, str) and leaf:
+        if path[-1] in rules.identities and isinstance(leaf, str) and leaf:
             names.setdefault(leaf, f"<{len(names)}>")
     long_first = sorted((name for name in names if len(name) >= _ID_CHARS_MIN), key=len, reverse=True)
-    return {"/".join(map(str, path)): _shown(path[-1], leaf, names, long_first) for path, leaf in flat}
+    return {"/".join(map(str, path)): _shown(path[-1], leaf, names, long_first, rules) for path, leaf in flat}
 
 
-def _shown(name: str | int, leaf: Any, names: dict[str, str], long_first: list[str]) -> str:
-    if name in MOMENTS and leaf is not None:
+def _shown(name: str | int, leaf: Any, names: dict[str, str], long_first: list[str], rules: Rules) -> str:
+    if name in rules.moments and leaf is not None:
         return f"a {type(leaf).__name__}"
     if not isinstance(leaf, str):
         return f"{type(leaf).__name__} {leaf!r}"
-    if leaf in names and name in IDENTITIES:
+    if leaf in names and name in rules.identities:
         return f"identity {names[leaf]}"
     for identity in long_first:
         leaf = leaf.replace(identity, names[identity])

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.clients.stage import Stage, stage
+from tests.clients.ways import loopback
 from tests.harness import breakwater as breakwater  # noqa: PLC0414 the fixture's name is what makes it one
 from tests.harness import sdk_environment
 
@@ -14,7 +15,8 @@ def _on_loopback(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """
     Keep the SDK in this process off the network's proxies and out of the user's home.
     """
-    with sdk_environment(tmp_path_factory.mktemp("home")):
+    with sdk_environment(tmp_path_factory.mktemp("home")), pytest.MonkeyPatch.context() as patch, loopback():
+        patch.setenv("NO_PROXY", "127.0.0.1,localhost,.localhost")
         yield
 
 

@@ -99,11 +99,10 @@ def mentions(steps: list[Step], text: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def received() -> Iterator[bytearray]:
+def received(heard: bytearray) -> Iterator[None]:
     """
     Write down every answer that a client in Python gets: the two libraries under all of them are `requests` and httpx.
     """
-    heard = bytearray()
     by_requests, by_httpx = requests.Session.send, httpx.Client.send
 
     def heard_by_requests(session: requests.Session, request: Any, **more: Any) -> requests.Response:
@@ -119,4 +118,4 @@ def received() -> Iterator[bytearray]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(requests.Session, "send", heard_by_requests)
         patch.setattr(httpx.Client, "send", heard_by_httpx)
-        yield heard
+        yield

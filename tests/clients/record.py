@@ -36,11 +36,11 @@ Record = Mapping[str, Any]
 @dataclass(frozen=True, slots=True)
 class Proof:
     """
-    What was proven of a play: how many requests arrived and are on record, how many writes took effect, which of them
-    have a change on record, and which operations have no object that could change.
+    What was proven of a play: the numbers of the requests that were looks of Breakwater's own, how many writes took
+    effect, how many of them have a change on record, and which operations have no object that could change.
     """
 
-    requests: int
+    looks: frozenset[int]
     writes: int
     changes: int
     objectless: Counter[str] = field(default_factory=Counter)
@@ -118,7 +118,8 @@ def _proven(records: Sequence[Record], seen: Sequence[Seen]) -> Proof:
     written = [of_call for of_call in by_call.values() if any(one["k"] == "call.intent" for one in of_call)]
     applied = [of_call for of_call in written if _one(of_call, "call.outcome")["eff"] == "applied"]
     objectless = Counter(_one(one, "call.intent")["op"] for one in applied if not _changed(one))
-    return Proof(len(seen), len(applied), len(applied) - objectless.total(), objectless)
+    looks = frozenset(_number(record) for record in sent if record["k"] == "call.look")
+    return Proof(looks, len(applied), len(applied) - objectless.total(), objectless)
 
 
 def _number(record: Record) -> int:

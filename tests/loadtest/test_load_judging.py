@@ -58,6 +58,14 @@ def test_wrong_count_fails(direct: float) -> None:
     assert (judgement.verdict, judgement.why) == (Verdict.FAILED, ("a create has no outcome",))
 
 
+def test_nothing_answered() -> None:
+    """A round in which a road answered nothing has no ratio, so its run has no table and is invalid."""
+    table = rows([one_round(40_000, 8_000, 900), one_round(40_000, 0, 900), one_round(40_000, 8_000, 900)])
+    assert not table
+    assert judge(table, []).verdict is Verdict.INVALID
+    assert judge(table, ["a create has no outcome"]).verdict is Verdict.FAILED
+
+
 def test_exit_codes() -> None:
     """Held, failed and invalid are told apart by the exit code, and none of them is the one for usage."""
     assert {verdict.name: verdict.value for verdict in Verdict} == {"HELD": 0, "FAILED": 1, "INVALID": 3}

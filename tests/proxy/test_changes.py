@@ -202,7 +202,12 @@ async def test_was_not_there(world: World) -> None:
 async def test_not_to_be_had(world: World, how: str) -> None:
     """Where the object cannot be read before a write, the write goes on and its record says that nobody saw it."""
     late = asyncio.Event()
-    pieces: dict[str, Piece] = {"late": late, "hung up": HANG_UP, "500": answer(500, b"{}"), "no JSON": answer(200, b"<html>")}
+    pieces: dict[str, Piece] = {
+        "late": late,
+        "hung up": HANG_UP,
+        "500": answer(500, b"{}"),
+        "no JSON": answer(200, b"<html>"),
+    }
     world.upstream.then(pieces[how])
     world.shows({}, {"id": "t6"})
     answered = await world.write("PATCH", "/v1/things/t6", {"name": "N"})

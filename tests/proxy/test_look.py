@@ -79,8 +79,8 @@ def seen(sandbox: StripeSandbox) -> list[str]:
 async def test_made_for_a_limit(shared: Road, sandbox: StripeSandbox) -> None:
     """A limit on an amount asks for the subject first, each time anew, and once where it is what the write changes."""
     charge = charged(sandbox)
-    for agent in ("limited", "limited", "free"):
-        assert marks(await refund(shared, sandbox, {"charge": charge, "amount": 100}, agent)) == PASSED
+    for who in ("limited", "limited", "free"):
+        assert marks(await refund(shared, sandbox, {"charge": charge, "amount": 100}, who)) == PASSED
         assert seen(sandbox) == [f"GET /v1/charges/{charge}", "POST /v1/refunds"]
 
 

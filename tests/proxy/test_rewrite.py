@@ -13,6 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from breakers.call import Body, Form, Json, Multipart, Opaque, Part
+from config.dialect import LinkName
 from proxy.origins import Places
 from proxy.rewrite import rewrite_json, rewrite_link, rewrite_target, swap_body, swap_pairs
 
@@ -211,6 +212,30 @@ def test_target(value: str, wanted: str) -> None:
 def test_link(value: str, wanted: str) -> None:
     """Each target of a `Link` header is rewritten, its parameters are not."""
     assert rewrite_link(value, ABOUT, OUT) == wanted
+
+
+NUMBERED = (
+    LinkName(named="/repositories/{}", asked="/repos/{}/{}"),
+    LinkName(named="/organizations/{}", asked="/orgs/{}"),
+)
+
+
+@pytest.mark.parametrize(
+    ("target", "wanted"),
+    [
+        ("https://api.github.com/repositories/7/issues?page=2", "http://box:8001/repos/a/b/issues?page=2"),
+        ("http://127.0.0.1:4000/repositories/7/issues?page=2", "http://box:8001/repos/a/b/issues?page=2"),
+        # Another list, a deeper one, another kind of number, another place: none of them is what was asked for.
+        ("https://api.github.com/repositories/7/labels", "http://box:8001/repositories/7/labels"),
+        ("https://api.github.com/repositories/7/issues/1", "http://box:8001/repositories/7/issues/1"),
+        ("https://api.github.com/repositories/issues", "http://box:8001/repositories/issues"),
+        ("https://api.github.com/organizations/7/issues", "http://box:8001/organizations/7/issues"),
+        ("https://docs.example/repositories/7/issues", "https://docs.example/repositories/7/issues"),
+    ],
+)
+def test_link_as_asked(target: str, wanted: str) -> None:
+    """A page link that calls what was asked for by its number is shown under the name that was asked for."""
+    assert rewrite_link(f'<{target}>; rel="next"', ABOUT, OUT, NUMBERED) == f'<{wanted}>; rel="next"'
 
 
 FILE = Part("file", "a.txt", "text/plain", b"http://box:8001/x")

@@ -1,0 +1,193 @@
+"""
+Where a client works twice: directly at an upstream, and through Breakwater by each style of door.
+
+A play through Breakwater must come out as the direct one did, its record must be the upstream's own list of requests,
+each write must have a change that leads there and back, and neither the agent's key nor the real credential may be
+where it must not. What a client did is kept, so that the table in docs/CLIENTS.md is what a run found.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from loadtest.installation import Breakwater
+from loadtest.upstreams.sandbox import Sandbox
+from loadtest.upstreams.wiretap import Seen, forms
+from tests.clients.compare import Rules, Step, compare
+from tests.clients.play import mentions, placed, received
+from tests.clients.record import Ledger, Proof
+from tests.clients.upstreams import Ends
+from tests.clients.ways import UNIX, way
+from tests.harness import running
+
+DIRECT = "direct"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """
+    Where a client is sent, with which key, and the upstream that is told to fail on its way.
+    """
+
+    base: str
+    key: str
+    upstream: Sandbox
+    name: str
+    socket: str = ""
+    heard: bytearray = field(default_factory=bytearray)
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """
+    One play: its steps, which effects it had, and what its record proves, where it came through Breakwater.
+    """
+
+    steps: list[Step]
+    effects: Counter[str]
+    asked: list[object]
+    proof: Proof | None = None
+
+
+Script = Callable[[Target], list[Step]]
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """
+    What is particular of an API here: what may differ between two plays, which origins of it no client may be shown,
+    which of its writes have no object that could change, and which further bases it has.
+    """
+
+    rules: Rules
+    origins: tuple[str, ...]
+    objectless: frozenset[str] = frozenset()
+    bases: tuple[str, ...] = ("",)
+
+
+@dataclass
+class Bench:
+    """
+    Upstreams by name, and Breakwater in front of the second of each two.
+    """
+
+    api: Api
+    ends: Mapping[str, Ends]
+    breakwater: Breakwater
+    ledger: Ledger
+    key: str
+    secret: str
+    _plays: dict[tuple[Script, str, str], Play] = field(default_factory=dict)
+
+    def play(self, script: Script, upstream: str, style: str = DIRECT) -> Play:
+        """
+        Play a script directly or through Breakwater, once in a run.
+        """
+        at = (script, upstream, style)
+        if at not in self._plays:
+            ends = self.ends[upstream]
+            ends.reset()
+            self._plays[at] = self._direct(script, upstream) if style == DIRECT else self._through(*at)
+        return self._plays[at]
+
+    def differences(self, script: Script, upstream: str, style: str) -> tuple[str, ...]:
+        """
+        Return how a play through Breakwater differs from the direct one.
+        """
+        direct, through = self.play(script, upstream), self.play(script, upstream, style)
+        result = compare(direct.steps, through.steps, self.api.rules)
+        assert result.leaves > len(direct.steps), "there was hardly anything to compare"
+        found = list(result.differences)
+        if direct.effects != through.effects:
+            found.append(f"effects: directly {direct.effects}, through Breakwater {through.effects}")
+        if direct.asked != through.asked:
+            found.append(f"requests: directly {direct.asked}, through Breakwater {through.asked}")
+        return tuple(found)
+
+    def target(self, upstream: str, style: str) -> Target:
+        """
+        Return where a client goes that comes by this style of door.
+        """
+        door = _door(upstream, style)
+        socket = self.breakwater.doors[door].removeprefix("unix:") if style == UNIX else ""
+        return Target(way(self.breakwater, door, style), self.key, self.ends[upstream].behind, upstream, socket)
+
+    def _direct(self, script: Script, upstream: str) -> Play:
+        plain = self.ends[upstream].plain
+        steps = script(Target(plain.url, self.secret, plain, upstream))
+        named = placed(steps, {plain.url: "<api>", urlsplit(plain.url).netloc: "<host>"})
+        return Play(named, +plain.effects, [_asked(seen) for seen in plain.wiretap.requests])
+
+    def _through(self, script: Script, upstream: str, style: str) -> Play:
+        target = self.target(upstream, style)
+        behind = self.ends[upstream].behind
+        self.ledger.skip()
+        with received(target.heard):
+            steps = script(target)
+        heard = bytes(target.heard)
+        for origin in (*self.api.origins, behind.url):
+            shown = mentions(steps, origin)
+            assert not shown, f"{origin} was shown: {shown}"
+        self.check(behind, heard + repr(steps).encode())
+        proof = self.ledger.proven(behind.wiretap.requests)
+        assert set(proof.objectless) <= self.api.objectless, "a write has no change on record"
+        doors = [way(self.breakwater, _door(upstream, style) + base, style) for base in self.api.bases]
+        hosts = (urlsplit(origin).netloc for origin in self.api.origins)
+        named = placed(steps, dict.fromkeys(doors, "<api>") | dict.fromkeys(hosts, "<host>"))
+        asked = [_asked(seen) for number, seen in enumerate(behind.wiretap.requests, 1) if number not in proof.looks]
+        return Play(named, +behind.effects, asked, proof)
+
+    def check(self, upstream: Sandbox, shown: bytes) -> None:
+        """
+        Fail if the agent's key or the real credential is where it must not be.
+        """
+        assert not upstream.wiretap.contains(self.key), "the upstream was sent the agent's key"
+        assert set(upstream.wiretap.credentials) <= {self.secret}, "the upstream was shown another credential"
+        log = self.breakwater.log.read_bytes()
+        assert not any(form in shown + log for form in forms(self.secret)), "the real credential was shown"
+        assert not any(form in log for form in forms(self.key)), "the log shows the agent's key"
+
+
+def _door(upstream: str, style: str) -> str:
+    return f"{upstream}-socket" if style == UNIX else upstream
+
+
+def _asked(seen: Seen) -> object:
+    path, _, query = seen.target.partition("?")
+    return seen.method, unquote(path), parse_qsl(query, keep_blank_values=True)
+
+
+@contextlib.contextmanager
+def bench(
+    folder: Path, api: Api, ends: Mapping[str, Ends], configured: Mapping[str, object], card: Mapping[str, object]
+) -> Iterator[Bench]:
+    """
+    Run Breakwater in front of the upstreams, each under its own name and once more behind a socket.
+    """
+    with ExitStack() as stack:
+        apis, doors = {}, {}
+        for name, pair in ends.items():
+            for account in (name, f"{name}-socket"):
+                apis[account] = {**configured, "upstream": pair.behind.url, "aliases": _aliases(pair)}
+            doors[f"{name}-socket"] = f"unix:{folder}/{name}.sock"
+        secret = next(iter(ends.values())).behind.secret
+        document = {
+            "shared": "127.0.0.1:0",
+            "doors": doors,
+            "apis": apis,
+            "agents": {"worker": {**card, "allow": dict.fromkeys(apis, card["allow"])}},
+        }
+        installation, keys = stack.enter_context(
+            running(folder / "breakwater", document, {"UPSTREAM_SECRET": secret}, ["worker"])
+        )
+        yield Bench(api, ends, installation, Ledger(installation.state), keys["worker"], secret)
+
+
+def _aliases(pair: Ends) -> list[str]:
+    return [alias for alias in (getattr(pair.behind, "target", ""), getattr(pair.behind, "base_url", "")) if alias]
