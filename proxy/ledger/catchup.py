@@ -1,9 +1,9 @@
 """
 How the index is brought up to where the log stands.
 
-For each epoch the index knows how far it has read, and the hash of the entry that it read last. Where the log still
-says that entry at that place, the index belongs to this log: an entry has an id, a time and a link to the one before it,
-so no other log has it there. Otherwise everything is thrown away and read again.
+For each epoch the index knows how far it has read, and the hash of the entry that it read last. Where the log still has
+that entry at that place, the index belongs to it: an entry has an id, a time and a link to an earlier one, so no other
+log has it there. Otherwise everything is thrown away and read again.
 
 The log is read outside of any transaction and taken in by batches, each with the stand that it leads to; a batch counts
 only where the stand is still the one that it follows on. Two processes that read at once share the work, one that is
@@ -245,6 +245,6 @@ class _Batch:
 def _named(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     res = entry.get("res")
     for one in res if isinstance(res, list) else ():
-        named = (one.get("type"), one.get("id_h")) if isinstance(one, dict) else ()
-        if all(isinstance(name, str) for name in named) and named:
-            yield named[0], named[1]
+        kind, id_h = (one.get("type"), one.get("id_h")) if isinstance(one, dict) else (None, None)
+        if isinstance(kind, str) and isinstance(id_h, str):
+            yield kind, id_h

@@ -202,7 +202,7 @@ def _anew(disk: Disk, path: Path) -> sqlite3.Connection:
     return disk.database(path)
 
 
-def _in_memory(disk: Disk, path: Path) -> sqlite3.Connection:
+def _in_memory(_: Disk, _path: Path) -> sqlite3.Connection:
     return sqlite3.connect(":memory:", isolation_level=None)
 
 

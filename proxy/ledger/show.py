@@ -124,30 +124,39 @@ def lines(records: Sequence[Record], payloads: Payloads) -> Iterator[str]:
     for record in records:
         yield ""
         yield f"#{record.index}  {record.entry['ts']}  {record.kind}  {result(record.entry)}"
-        yield from _details(record.entry)
-        opened = payloads.open(record)
-        if record.kind == CHANGE:
-            yield from (f"  {line}" for line in change_lines(record.entry, opened))
-        for part, payload in opened.items():
-            # Of a change, what opens was just printed.
-            if record.kind != CHANGE or not isinstance(payload, Kept):
-                yield f"  {NAMES.get(part, part)}: {_text(payload)}"
+        yield from (f"  {line}" for line in details(record.entry))
+        yield from (f"  {line}" for line in payload_lines(record, payloads.open(record)))
 
 
-def _details(entry: Mapping[str, Any]) -> Iterator[str]:
+def payload_lines(record: Record, opened: Mapping[str, Payload | Opening]) -> Iterator[str]:
+    """
+    Yield what a record carries: a change as its diff, every other payload as text.
+    """
+    if record.kind == CHANGE:
+        yield from change_lines(record.entry, opened)
+    for part, payload in opened.items():
+        # Of a change, what opens was just printed.
+        if record.kind != CHANGE or not isinstance(payload, Kept):
+            yield f"{NAMES.get(part, part)}: {_text(payload)}"
+
+
+def details(entry: Mapping[str, Any]) -> Iterator[str]:
+    """
+    Yield what else a record says: who judged it, what it moves, what the upstream calls it.
+    """
     if policy := entry.get("pol"):
         rules = ", ".join(policy.get("rules", ())) or policy.get("gate", "")
-        yield f"  judged by {rules} under {str(policy.get('ver'))[:12]}"
+        yield f"judged by {rules} under {str(policy.get('ver'))[:12]}"
     if moves := entry.get("moves"):
-        yield f"  moves {moves['micros']} micro-units of {moves['currency']}"
+        yield f"moves {moves['micros']} micro-units of {moves['currency']}"
     if entry.get("seen", {}).get("same"):
-        yield "  shown to the agent as it came"
+        yield "shown to the agent as it came"
     if entry.get("before") == "missing":
-        yield "  what it touches could not be read before it"
+        yield "what it touches could not be read before it"
     if entry.get("rid"):
-        yield f"  the upstream calls it {entry['rid']}"
+        yield f"the upstream calls it {entry['rid']}"
     if entry.get("over"):
-        yield "  the entry was too large: names and commitments only"
+        yield "the entry was too large: names and commitments only"
 
 
 def _text(payload: Payload | Opening) -> str:

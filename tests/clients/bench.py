@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -106,8 +107,8 @@ class Bench:
         found = list(result.differences)
         if direct.effects != through.effects:
             found.append(f"effects: directly {direct.effects}, through Breakwater {through.effects}")
-        if direct.asked != through.asked:
-            found.append(f"requests: directly {direct.asked}, through Breakwater {through.asked}")
+        pairs = zip_longest(direct.asked, through.asked)
+        found += [f"request: directly {one}, through Breakwater {other}" for one, other in pairs if one != other][:1]
         return tuple(found)
 
     def target(self, upstream: str, style: str) -> Target:

@@ -26,6 +26,7 @@ GITHUB = Api(
 # All that the scripts do, and nothing else: `repos/delete` is what is refused.
 ALLOWED = {
     "actions/create-workflow-dispatch": {},
+    "actions/get-workflow": {},
     "git/*": {},
     "issues/*": {},
     "pulls/*": {},
