@@ -37,7 +37,7 @@ endef
 help:  ## say what there is
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 12
 
-demo: .venv/.ready  ## Breakwater in front of a sandbox Stripe: one scene a line, exit 0 if all came out as expected
+demo: .venv/.ready  ## Breakwater in front of a sandbox Stripe, GitHub and Jira: exit 0 if every scene came out as expected
 	$(call inside,demo,$(BIN)/python -m loadtest.demo)
 
 test: .venv/.ready  ## the whole suite

@@ -9,6 +9,8 @@ from collections.abc import Callable
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.canary import plugin as canary
+
 Figure = Callable[[str, float], None]
 
 # The suite must say the same of one commit every time, and leaves no database behind; torture looks for what is new.
@@ -20,9 +22,10 @@ settings.register_profile("torture", _QUIET)
 
 def pytest_configure(config: pytest.Config) -> None:
     """
-    Choose how properties draw their examples.
+    Choose how properties draw their examples, and let the canary into every test.
     """
     settings.load_profile("torture" if config.getoption("markexpr") == "torture" else "suite")
+    config.pluginmanager.register(canary)
 
 
 @pytest.fixture
@@ -64,6 +67,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             for name, value in report.user_properties
             if str(name)[:7] == "figure "
         }
+        | {(f"canary, {name}", float(value)) for name, value in canary.totals().items()}
     )
     if figures:
         terminalreporter.section("figures")

@@ -24,6 +24,7 @@ import pytest
 from loadtest.installation import ROOT, START_S, STOP_S, Breakwater, agent, environment, stripe_api
 from loadtest.upstreams.sandbox import Sandbox
 from loadtest.upstreams.stripe import StripeSandbox
+from tests.canary.forms import secret
 
 AnySandbox = TypeVar("AnySandbox", bound=Sandbox)
 
@@ -150,8 +151,8 @@ def breakwater(tmp_path: Path) -> Iterator[Stand]:
     """
     Give a running Breakwater before a fresh sandbox, and an agent that may read charges and refund up to 100 USD.
     """
-    secret = "upstream-secret-canary"
-    with in_thread(StripeSandbox(secret=secret)) as upstream:
+    given = secret("harness")
+    with in_thread(StripeSandbox(secret=given)) as upstream:
         document = {"apis": {"stripe": stripe_api(upstream.url)}, "agents": {"refund_agent": REFUNDER}}
-        with running(tmp_path, document, {"STRIPE_SECRET": secret}, ["refund_agent"]) as (installation, keys):
+        with running(tmp_path, document, {"STRIPE_SECRET": given}, ["refund_agent"]) as (installation, keys):
             yield Stand(installation, upstream, keys["refund_agent"])

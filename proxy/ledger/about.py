@@ -37,4 +37,11 @@ def objects_named(api: str, named: Iterable[tuple[str, str]], ring: KeyRing) -> 
     """
     Return how an entry names objects, given as (type, id): the type, and a keyed hash of the id.
     """
-    return [{"type": kind, "id_h": ring.redact(f"object:{api}:{kind}", one)} for kind, one in named]
+    return [{"type": kind, "id_h": object_hash(api, kind, one, ring)} for kind, one in named]
+
+
+def object_hash(api: str, kind: str, one: str, ring: KeyRing) -> str:
+    """
+    Return what stands for an object's id in entries.
+    """
+    return ring.redact(f"object:{api}:{kind}", one)

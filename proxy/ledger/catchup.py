@@ -55,9 +55,6 @@ CREATE INDEX object_at ON object (epoch, i);
 DEFINITE = (Applied.APPLIED, Applied.NOT_APPLIED)
 """What an outcome says of a write that is no longer open."""
 
-# What SQLite holds in an integer.
-_INTEGER_MAX = 2**63 - 1
-
 Row = tuple[object, ...]
 
 
@@ -207,9 +204,9 @@ class _Batch:
         if record.kind == "call.intent":
             self.opened.append((self.epoch, index))
         elif record.kind == "call.outcome" and entry.get("eff") in DEFINITE:
-            # A read's outcome ends nothing.
+            # A read's outcome ends nothing, and no outcome ends what comes after it.
             intent = entry.get("intent")
-            if isinstance(intent, int) and abs(intent) <= _INTEGER_MAX:
+            if isinstance(intent, int) and 0 <= intent < index:
                 self.ended.append((self.epoch, intent))
         self.last = (segment, record)
 

@@ -206,6 +206,19 @@ def _in_memory(_: Disk, _path: Path) -> sqlite3.Connection:
     return sqlite3.connect(":memory:", isolation_level=None)
 
 
+def _is_cut(disk: Disk, path: Path, database: sqlite3.Connection) -> bool:
+    """
+    Tell whether the file's end is missing: SQLite takes what it misses of a last page for zeros.
+    """
+    (pages,) = database.execute("PRAGMA page_count").fetchone()
+    (page_bytes,) = database.execute("PRAGMA page_size").fetchone()
+    try:
+        return pages > 0 and not disk.read_part(path, pages * page_bytes - 1, 1)
+    except FileNotFoundError:
+        # Another process throws it away.
+        return True
+
+
 def _after(error: Exception, way: Way) -> Way:
     """
     Return how to open the index after an error: a file that another process holds is none of its faults.
@@ -221,6 +234,8 @@ def _opened(disk: Disk, state: Path, ledger: Path, way: Way) -> sqlite3.Connecti
         return _opened(disk, state, ledger, _in_memory)
     try:
         database.execute(f"PRAGMA busy_timeout={BUSY_WAIT_MS}")
+        if way is _kept and _is_cut(disk, state / INDEX, database):
+            raise sqlite3.DatabaseError("the file ends before its last page")
         catch_up(disk, database, ledger)
     except sqlite3.Error as error:
         database.close()

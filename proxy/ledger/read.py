@@ -28,6 +28,9 @@ from proxy.ledger.layout import DATA_KEYS, KEY_RING, LEDGER, blobs_beside, epoch
 PIECE_BYTES = 8 << 20
 """What is read at once of a file whose size nobody asks for."""
 
+BEGINNING_BYTES = 64 << 10
+"""A log's first batch, which names it, is far smaller; one that is not is read with all of its segment."""
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -154,7 +157,10 @@ def first_record(disk: Disk, epoch: Path) -> Record | None:
     Return the record that names a log, or None where it cannot be read.
     """
     for first, path in segments(disk, epoch)[:1]:
-        return next(read_segment(disk.read(path), path, first), None)
+        beginning = disk.read_part(path, 0, BEGINNING_BYTES)
+        return next(read_segment(beginning, path, first), None) or next(
+            read_segment(disk.read(path), path, first), None
+        )
     return None
 
 

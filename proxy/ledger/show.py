@@ -11,6 +11,8 @@ import base64
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from config.faults import Unreadable
+from config.money import Money
 from proxy.ledger.blobs import Digest, Kept, Opening, Payload
 from proxy.ledger.difflines import change_lines, parsed_json, summary
 from proxy.ledger.read import Payloads, Record
@@ -128,16 +130,18 @@ def lines(records: Sequence[Record], payloads: Payloads) -> Iterator[str]:
         yield from (f"  {line}" for line in payload_lines(record, payloads.open(record)))
 
 
-def payload_lines(record: Record, opened: Mapping[str, Payload | Opening]) -> Iterator[str]:
+def payload_lines(
+    record: Record, opened: Mapping[str, Payload | Opening], text_max: int | None = TEXT_SHOWN_MAX
+) -> Iterator[str]:
     """
-    Yield what a record carries: a change as its diff, every other payload as text.
+    Yield what a record carries: a change as its diff, every other payload as text, cut where it is longer.
     """
     if record.kind == CHANGE:
         yield from change_lines(record.entry, opened)
     for part, payload in opened.items():
         # Of a change, what opens was just printed.
         if record.kind != CHANGE or not isinstance(payload, Kept):
-            yield f"{NAMES.get(part, part)}: {_text(payload)}"
+            yield f"{NAMES.get(part, part)}: {_text(payload, text_max)}"
 
 
 def details(entry: Mapping[str, Any]) -> Iterator[str]:
@@ -147,19 +151,35 @@ def details(entry: Mapping[str, Any]) -> Iterator[str]:
     if policy := entry.get("pol"):
         rules = ", ".join(policy.get("rules", ())) or policy.get("gate", "")
         yield f"judged by {rules} under {str(policy.get('ver'))[:12]}"
-    if moves := entry.get("moves"):
-        yield f"moves {moves['micros']} micro-units of {moves['currency']}"
+    yield from foreseen(entry)
     if entry.get("seen", {}).get("same"):
         yield "shown to the agent as it came"
-    if entry.get("before") == "missing":
-        yield "what it touches could not be read before it"
+    if any(entry.get(part, {}).get("cut") for part in ("resp", "seen")):
+        yield "members that are never stored are left out of what is kept of the answer"
     if entry.get("rid"):
         yield f"the upstream calls it {entry['rid']}"
     if entry.get("over"):
         yield "the entry was too large: names and commitments only"
 
 
-def _text(payload: Payload | Opening) -> str:
+def foreseen(entry: Mapping[str, Any]) -> Iterator[str]:
+    """
+    Yield what an intent says of what is about to happen.
+    """
+    if moves := entry.get("moves"):
+        yield f"moves {_money(moves)}"
+    if entry.get("before") == "missing":
+        yield "what it touches could not be read before it"
+
+
+def _money(moves: Mapping[str, str]) -> str:
+    try:
+        return str(Money(int(moves["micros"]), moves["currency"]))
+    except Unreadable:
+        return f"{moves['micros']} micro-units of {moves['currency']}"
+
+
+def _text(payload: Payload | Opening, text_max: int | None) -> str:
     match payload:
         case Opening():
             return f"cannot be opened: {WHY[payload]}"
@@ -167,4 +187,5 @@ def _text(payload: Payload | Opening) -> str:
             return f"{length} bytes, sha256 {data.hex()}"
         case Kept(data):
             text = data.decode("utf-8", "backslashreplace")
-            return text if len(text) <= TEXT_SHOWN_MAX else f"{text[:TEXT_SHOWN_MAX]}… ({len(data)} bytes)"
+            cut = text_max is not None and len(text) > text_max
+            return f"{text[:text_max]}… ({len(data)} bytes)" if cut else text

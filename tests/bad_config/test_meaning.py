@@ -8,6 +8,8 @@ import pytest
 
 from config.faults import ConfigurationFault
 from config.load import load
+from tests.canary.forms import secret
+from tests.canary.plugin import watch
 from tests.config.shop import GOOD, faults
 
 APIS = "apis:\n  shop: {catalog: shop, credential: {env: SHOP_KEY}}\n"
@@ -323,25 +325,26 @@ def test_meaning(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "written",
     [
-        "upstream-secret-canary",
-        "{env: upstream-secret-canary}",
-        "[upstream-secret-canary]",
-        "{upstream-secret-canary: x}",
-        "{env: A, file: [upstream-secret-canary]}",
-        "{env: [upstream-secret-canary], user: 5}",
-        "{vault: [upstream-secret-canary]}",
-        "{vault: Upstream/upstream-secret-canary}",
+        "SECRET",
+        "{env: SECRET}",
+        "[SECRET]",
+        "{SECRET: x}",
+        "{env: A, file: [SECRET]}",
+        "{env: [SECRET], user: 5}",
+        "{vault: [SECRET]}",
+        "{vault: Upstream/SECRET}",
     ],
 )
 def test_no_credential_shown(tmp_path: Path, written: str) -> None:
     """A credential that someone wrote into the file as a value is refused without being repeated."""
-    path = tmp_path / "breakwater.yaml"
-    path.write_text(f"apis:\n  shop: {{catalog: shop, credential: {written}}}\n")
+    path, text = tmp_path / "breakwater.yaml", secret("written")
+    watch.may_hold(path)
+    path.write_text(f"apis:\n  shop: {{catalog: shop, credential: {written.replace('SECRET', text)}}}\n")
     found = faults(path)
     assert found
-    shown = [text for fault in found for text in (fault.message, fault.hint)]
-    as_key = written.startswith("{upstream")
-    assert as_key == any("upstream-secret-canary" in text for text in shown)
+    shown = [said for fault in found for said in (fault.message, fault.hint)]
+    as_key = written.startswith("{SECRET")
+    assert as_key == any(text in said for said in shown)
 
 
 def test_all_at_once(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -21,27 +21,13 @@ from loadtest.installation import Breakwater
 from loadtest.upstreams.sandbox import Sandbox
 from loadtest.upstreams.wiretap import Seen, forms
 from tests.clients.compare import Rules, Step, compare
-from tests.clients.play import mentions, placed, received
+from tests.clients.play import Script, Target, mentions, placed
 from tests.clients.record import Ledger, Proof
 from tests.clients.upstreams import Ends
 from tests.clients.ways import UNIX, way
 from tests.harness import running
 
 DIRECT = "direct"
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """
-    Where a client is sent, with which key, and the upstream that is told to fail on its way.
-    """
-
-    base: str
-    key: str
-    upstream: Sandbox
-    name: str
-    socket: str = ""
-    heard: bytearray = field(default_factory=bytearray)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +40,6 @@ class Play:
     effects: Counter[str]
     asked: list[object]
     proof: Proof | None = None
-
-
-Script = Callable[[Target], list[Step]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +100,13 @@ class Bench:
         """
         door = _door(upstream, style)
         socket = self.breakwater.doors[door].removeprefix("unix:") if style == UNIX else ""
-        return Target(way(self.breakwater, door, style), self.key, self.ends[upstream].behind, upstream, socket)
+        bases = {base: way(self.breakwater, door + base, style) for base in self.api.bases}
+        return Target(bases[""], self.key, self.ends[upstream].behind, upstream, bases, socket)
 
     def _direct(self, script: Script, upstream: str) -> Play:
         plain = self.ends[upstream].plain
-        steps = script(Target(plain.url, self.secret, plain, upstream))
+        bases = dict.fromkeys(self.api.bases, plain.url)
+        steps = script(Target(plain.url, self.secret, plain, upstream, bases))
         named = placed(steps, {plain.url: "<api>", urlsplit(plain.url).netloc: "<host>"})
         return Play(named, +plain.effects, [_asked(seen) for seen in plain.wiretap.requests])
 
@@ -129,18 +114,15 @@ class Bench:
         target = self.target(upstream, style)
         behind = self.ends[upstream].behind
         self.ledger.skip()
-        with received(target.heard):
-            steps = script(target)
-        heard = bytes(target.heard)
+        steps = script(target)
         for origin in (*self.api.origins, behind.url):
             shown = mentions(steps, origin)
             assert not shown, f"{origin} was shown: {shown}"
-        self.check(behind, heard + repr(steps).encode())
+        self.check(behind, bytes(target.heard) + repr(steps).encode())
         proof = self.ledger.proven(behind.wiretap.requests)
         assert set(proof.objectless) <= self.api.objectless, "a write has no change on record"
-        doors = [way(self.breakwater, _door(upstream, style) + base, style) for base in self.api.bases]
         hosts = (urlsplit(origin).netloc for origin in self.api.origins)
-        named = placed(steps, dict.fromkeys(doors, "<api>") | dict.fromkeys(hosts, "<host>"))
+        named = placed(steps, dict.fromkeys(target.bases.values(), "<api>") | dict.fromkeys(hosts, "<host>"))
         asked = [_asked(seen) for number, seen in enumerate(behind.wiretap.requests, 1) if number not in proof.looks]
         return Play(named, +behind.effects, asked, proof)
 

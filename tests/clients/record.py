@@ -152,7 +152,7 @@ def _one(records: Sequence[Record], kind: str) -> Record:
 def _changed(records: Sequence[Record]) -> bool:
     """
     Fail unless a write that took effect has exactly one change, which leads from its images to each other; return
-    whether its operation has an object at all.
+    whether there was an object at all: its operation may have none, or only one that an answer names.
     """
     intent, outcome = _one(records, "call.intent"), _one(records, "call.outcome")
     if not intent.get("touches"):
@@ -160,6 +160,8 @@ def _changed(records: Sequence[Record]) -> bool:
         return False
     change = _one(records, "change.recorded")
     assert (change["intent"], change["outcome"]) == (intent["i"], outcome["i"])
+    if not change.get("res"):
+        return False
     assert "note" not in change, f"the change of {intent['op']} says {change['note']}"
     before, after, patch, inverse = (
         parse_image(opened)

@@ -18,11 +18,12 @@ from typing import Any
 from loadtest.installation import Breakwater, agent, stripe_api
 from loadtest.upstreams.stripe import StripeSandbox
 from loadtest.upstreams.wiretap import forms
+from tests.canary.forms import secret
 from tests.clients.sdk import Sdk, client_style, global_style
 from tests.harness import Localstripe, in_thread, localstripe, running
 
 # localstripe takes only keys that begin like a secret one.
-SECRET = "sk_upstream-secret-canary"
+SECRET = "sk_" + secret("stage")
 
 STYLES: dict[str, Callable[..., AbstractContextManager[Any]]] = {"global": global_style, "client": client_style}
 UPSTREAMS = ("sandbox", "localstripe")

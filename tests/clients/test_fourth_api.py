@@ -23,10 +23,11 @@ from loadtest.upstreams.answer import Answer, Refusal
 from loadtest.upstreams.faults import Status
 from loadtest.upstreams.sandbox import Sandbox
 from loadtest.upstreams.wiretap import Seen
+from tests.canary.forms import secret
 from tests.harness import in_thread
 
 FOURTH = Path(__file__).parent / "fourth"
-SECRET = "upstream-secret-canary"
+SECRET = secret("office")
 
 ALLOWED = {
     "events.list": {},

@@ -23,12 +23,19 @@ from loadtest.upstreams.github import GithubSandbox
 from loadtest.upstreams.github.errors import GithubError
 from loadtest.upstreams.jira import JiraSandbox
 from loadtest.upstreams.sandbox import Sandbox
+from loadtest.upstreams.stripe import StripeSandbox
 from loadtest.upstreams.wiretap import Seen, credential
 from tests.clients.nodejs import running_script
 from tests.harness import in_thread
 
 # The sandboxes' clock stands still: what was made in one second must not depend on how fast a machine is.
 NOW = 1_790_000_000.0
+
+# A site of the cloud, as its own answers name it.
+SITE = "https://shop.atlassian.test"
+
+# With these a list of projects has a second page.
+PROJECTS_MORE = 50
 
 _FORWARD_S = 20.0
 _HOP_BY_HOP = frozenset({"connection", "content-length", "date", "keep-alive", "transfer-encoding"})
@@ -109,7 +116,7 @@ class Forwarder(Sandbox):
             body = answered.read()
         finally:
             connection.close()
-        kept = {name: value for name, value in answered.getheaders() if name.lower() not in _HOP_BY_HOP}
+        kept = {name.title(): value for name, value in answered.getheaders() if name.lower() not in _HOP_BY_HOP}
         return Answer(answered.status, body, kept)
 
 
@@ -154,7 +161,8 @@ def jira_ends(secret: str, user: str) -> Iterator[Ends]:
     """
     Run two Jira sandboxes; the answers of the one behind name a site of the cloud.
     """
-    site: dict[str, Any] = {"secret": secret, "user": user, "clock": lambda: NOW}
+    projects = [("SHOP", "Shop"), *((f"OPS{n}", f"Operations {n}") for n in range(PROJECTS_MORE))]
+    site: dict[str, Any] = {"secret": secret, "user": user, "clock": lambda: NOW, "projects": projects}
     with (
         in_thread(NumberedJira(**site)) as plain,
         in_thread(NumberedJira(**site, base_url=SITE)) as behind,
@@ -162,4 +170,10 @@ def jira_ends(secret: str, user: str) -> Iterator[Ends]:
         yield Ends(plain, behind, lambda: None)
 
 
-SITE = "https://shop.atlassian.test"
+@contextlib.contextmanager
+def stripe_ends(secret: str) -> Iterator[Ends]:
+    """
+    Run two Stripe sandboxes; Stripe's answers name no address.
+    """
+    with in_thread(StripeSandbox(secret=secret)) as plain, in_thread(StripeSandbox(secret=secret)) as behind:
+        yield Ends(plain, behind, lambda: None)

@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from proxy.ledger.writer import State
+from tests.canary.forms import secret
 from tests.proxy.road import Road, road
 from tests.proxy.scripted import scripted
 from tests.proxy.sealed import put_here
@@ -16,7 +17,7 @@ from tests.wire.client import Answer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-CANARY = "upstream-secret-canary"
+CANARY = secret("vault-door")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -17,9 +17,11 @@ import aiohttp
 
 from loadtest.installation import START_S, agent, environment, stripe_api
 from loadtest.upstreams.stripe import StripeSandbox
+from tests.canary.forms import secret
+from tests.canary.plugin import watch
 from tests.crash.forked import Child, Forker, Hook
 
-SECRET = "upstream-secret-canary"
+SECRET = secret("site")
 
 CARD: Mapping[str, object] = {
     "customers.*": {},
@@ -90,6 +92,7 @@ class Site:
                 written = json.loads(run.read_text())
                 if written["pid"] == child.pid:
                     self.doors = written["doors"]
+                    watch.follow(self.doors, self.state)
                     await self._mint()
                     return child
             await asyncio.sleep(_STEP_S)

@@ -31,7 +31,7 @@ class ForgedLog:
         """Append a batch; an entry that is bytes stands there as it is."""
         if not self.segments:
             self.turn()
-        data = self._newest()
+        data = self.newest
         for entry in entries:
             body = entry if isinstance(entry, bytes) else self._spelled(entry)
             self.tree.append(leaf_hash(body))
@@ -40,7 +40,7 @@ class ForgedLog:
 
     def torn(self, entry: Entry) -> None:
         """Append an entry behind which no COMMIT stands."""
-        data = self._newest()
+        data = self.newest
         data += frames.frame(Kind.ENTRY, self._spelled(entry))
 
     def turn(self) -> None:
@@ -50,7 +50,7 @@ class ForgedLog:
     def save(self, epoch: Path) -> None:
         """Make this all that the epoch's folder holds."""
         epoch.mkdir(parents=True, exist_ok=True)
-        for path in epoch.iterdir():
+        for path in epoch.glob("*.bwl"):
             if path.name not in self.segments:
                 path.unlink()
         for name, data in self.segments.items():
@@ -60,7 +60,9 @@ class ForgedLog:
         held = {name: bytearray(data) for name, data in self.segments.items()}
         return ForgedLog(self.tree.copy(), held, self.salt)
 
-    def _newest(self) -> bytearray:
+    @property
+    def newest(self) -> bytearray:
+        """The segment that is written to."""
         return self.segments[max(self.segments)]
 
     def _spelled(self, entry: Entry) -> bytes:

@@ -18,6 +18,7 @@ from proxy.ledger.disk import RealDisk
 from proxy.ledger.read import Payloads, find_call, last_records
 from proxy.ledger.tally import RECORDED_MAX
 from proxy.ledger.verify import verify
+from tests.canary.forms import secret
 from tests.ledger.memory_disk import MemoryDisk
 from tests.ledger.world import (
     ANY_ROOM,
@@ -98,7 +99,7 @@ async def test_no_text_in_entries() -> None:
     """Nothing that an agent or an upstream worded stands in an entry."""
     world = World()
     ledger = world.started()
-    canary = "canary-of-an-agent"
+    canary = secret("agent")
     held = write(1, pairs=((canary, canary),), idempotency_key=canary)
     intent = await ledger.intend(held, wire(canary.encode()))
     answer = Answered(body=canary.encode(), headers=(("content-type", f"text/{canary} {canary}"),))

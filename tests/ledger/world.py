@@ -26,6 +26,7 @@ from proxy.ledger.read import last_records
 from proxy.ledger.tail import Batch, Written
 from proxy.secret import Secret
 from proxy.wire import Wire
+from tests.canary.forms import secret
 from tests.ledger.memory_disk import MemoryDisk
 
 FOLDER = Path("/state")
@@ -139,10 +140,10 @@ def read(number: int = 1, **more: Any) -> HeldRead:
 
 
 def _forward(of: Call) -> Forward:
-    return Forward(of, Facts(START, 1), "policy-1", ("stripe.refunds.create",), 12_000_000, "usd")
+    return Forward(of, Facts(START, 1), "policy-1", ("stripe.refunds.create",), 12_000_000, "USD")
 
 
-def held(text: str = "upstream-secret-canary", ref: str = "stripe") -> Held:
+def held(text: str = secret("held"), ref: str = "stripe") -> Held:
     """A credential, in its one version."""
     holder = Holder(Slot())
     holder.turn([(ref, Secret(text))])

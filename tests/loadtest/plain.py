@@ -8,8 +8,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from loadtest.upstreams.stripe import StripeSandbox
+from tests.canary.forms import secret
 
-SECRET = "upstream-secret-canary"
+SECRET = secret("sandbox")
 
 # A loopback answer takes milliseconds; a machine that is doing everything else at once may need many more.
 WAIT_S = 30

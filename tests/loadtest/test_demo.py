@@ -7,10 +7,17 @@ import sys
 
 import pytest
 
-from loadtest import demo
-from loadtest.installation import ROOT, START_S, agent
+from loadtest.demo import __main__ as demo
+from loadtest.demo.card import ALLOWED
+from loadtest.installation import ROOT, START_S
 
 RUN = [sys.executable, "-m", "loadtest.demo"]
+DIFFS = (
+    "   stripe charge changed: ",
+    "     ~ /amount_refunded  0 → 2500",
+    '     ~ /title  "It leaks" → "It leaks oil"',
+    '     ~ /fields/summary  "The parcel never came" → "The parcel never came, twice"',
+)
 CALL = re.compile(r"· [0-9A-HJKMNP-TV-Z]{26}$", re.MULTILINE)
 
 
@@ -20,7 +27,7 @@ def leftovers() -> set[str]:
 
 @pytest.mark.slow
 def test_two_at_once() -> None:
-    """Two demos beside each other both show every scene, name their calls, and leave nothing behind."""
+    """Two demos beside each other both show every scene and diff, name their calls, and leave nothing behind."""
     before = leftovers()
     started = [subprocess.Popen(RUN, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in "ab"]
     ended = [(process.communicate(timeout=2 * START_S), process.returncode) for process in started]
@@ -28,16 +35,14 @@ def test_two_at_once() -> None:
         assert (code, err) == (0, "")
         assert [title in out for title, _ in demo.SCENES] == [True] * len(demo.SCENES)
         assert len(CALL.findall(out)) == len(demo.SCENES) - 1
+        assert [diff in out for diff in DIFFS] == [True] * len(DIFFS)
     assert leftovers() == before
 
 
 @pytest.mark.slow
 def test_scene_comes_out_otherwise(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """A scene that does not come out as expected fails the demo, and everything is stopped all the same."""
-    lax = agent(
-        {"stripe": {"customers.*": {}, "charges.*": {}, "refunds.create": {"limit": {"amount": "0.50..180 USD"}}}}
-    )
-    monkeypatch.setattr(demo, "CARD", lax)
+    monkeypatch.setitem(ALLOWED["stripe"], "refunds.create", {"limit": {"amount": "0.50..180 USD"}})
     before, handler = leftovers(), signal.getsignal(signal.SIGTERM)
     try:
         assert demo.main() == 1

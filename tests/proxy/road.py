@@ -29,10 +29,12 @@ from proxy.ledger.read import Payloads, Record, find_call, last_records, ledger_
 from proxy.ledger.show import as_json
 from proxy.rooms import Rooms
 from proxy.server import Program
+from tests.canary.forms import secret as canary
+from tests.canary.plugin import watch
 from tests.ledger.world import StillClock
 from tests.wire.client import Answer, Connection, address
 
-SECRET = "upstream-secret-canary"
+SECRET = canary("road")
 JIRA_USER = "operations@example.com"
 
 # How full the disk is that a test happens to run on is not what these tests ask.
@@ -213,6 +215,7 @@ class Road:
         key, text = make_key(agent, system_randomness)
         await self.rooms.ledger.key_minted(key.agent, key.kid, key.digest)
         self.rooms.keys.minted(key)
+        watch.minted(text)
         return text
 
 
@@ -296,6 +299,7 @@ async def road(
     program = Program(rooms, [], configuration.settings.state, asyncio.Event())
     await server.open_doors(program, listeners)
     running = Road(rooms, program, clock, log, {}, configuration.settings.state)
+    watch.follow(rooms.addresses, configuration.settings.state)
     for name in cards:
         running.keys[name] = await running.mint(name)
     try:
@@ -303,6 +307,7 @@ async def road(
     finally:
         if not rooms.stopping:
             await program.shutdown()
+    watch.shown("the log", str(log.lines))
     for line in log.lines:
         assert secret not in str(line), "the log shows the real credential"
         assert not any(key in str(line) for key in running.keys.values()), "the log shows an agent's key"

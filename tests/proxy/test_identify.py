@@ -15,7 +15,7 @@ from proxy.errors import Refused
 from proxy.identify import UNKNOWN, identify
 from proxy.keys import Keys, make_key
 from tests.ledger.world import Counted
-from tests.proxy.road import Headers, Road, road
+from tests.proxy.road import SECRET, Headers, Road, road
 from tests.proxy.scripted import Scripted, scripted
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -65,7 +65,7 @@ async def test_places(place: str, on: Road, upstream: Scripted) -> None:
     answer = await on.ask("GET", "/v1/customers", key="", headers=PLACES[place](key))
     assert answer.status == 200
     (asked,) = upstream.asked
-    assert asked.headers["authorization"] == "Bearer upstream-secret-canary"
+    assert asked.headers["authorization"] == f"Bearer {SECRET}"
     assert not any(form in str(asked) for form in (key, encoded(f"{key}:"), "breakwater"))
     assert on.log.lines[-1]["agent"] == "support"
 

@@ -13,8 +13,9 @@ import pytest
 from config.settings import CredentialSource
 from proxy.errors import StartRefused
 from proxy.secret import CREDENTIAL_BYTES_MAX, Secret, read_credential, spell_credential
+from tests.canary.forms import secret
 
-TEXT = "upstream-secret-canary"
+TEXT = secret("text")
 SECRET = Secret(TEXT)
 
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from proxy.secret import Secret
 from proxy.shown import Scrubber, shown_headers
+from tests.canary.forms import secret
 
-CANARY = "upstream-secret-canary-7f3a"
+CANARY = secret("shown")
 ECHOES = (CANARY, f"key={CANARY}&x=1", base64.b64encode(CANARY.encode()).decode())
 
 

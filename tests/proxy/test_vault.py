@@ -13,11 +13,12 @@ from proxy.errors import StartRefused
 from proxy.ledger.disk import RealDisk
 from proxy.secret import Secret
 from proxy.vault import Vault, Version
+from tests.canary.forms import secret
 from tests.ledger.memory_disk import MemoryDisk, Stopped
 from tests.ledger.world import Counted
 from tests.proxy.sealed import AT, VAULT, ring, vault
 
-TEXT = "upstream-secret-canary"
+TEXT = secret("vault")
 V1, V2 = Version("stripe", 1), Version("stripe", 2)
 PRINTABLE = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=200)
 

@@ -17,12 +17,13 @@ from loadtest.installation import agent
 from loadtest.upstreams.faults import Fault
 from loadtest.upstreams.stripe import StripeSandbox
 from loadtest.upstreams.wiretap import Seen
+from tests.canary.forms import secret
 from tests.proxy.road import Road, call_of, charged, road, soon
 from tests.proxy.scripted import Scripted, answer, scripted
 from tests.proxy.sealed import put_here
 from tests.wire.client import Answer
 
-CANARY = "upstream-secret-canary"
+CANARY = secret("vault-calls")
 CARDS = {"support": agent({"stripe": {"customers.*": {}, "charges.retrieve": {}, "refunds.create": {}}})}
 
 LANES = 6

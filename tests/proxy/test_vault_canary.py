@@ -20,12 +20,13 @@ from proxy.cli import main
 from proxy.errors import StartRefused
 from proxy.secret import Secret
 from proxy.vault import Version
+from tests.canary.forms import secret
 from tests.proxy.road import Road, configured, road
 from tests.proxy.scripted import Scripted, answer, scripted
 from tests.proxy.sealed import AT, put_here, vault
 
 # With signs that every spelling writes otherwise, and of a length that no base64 group divides.
-CANARIES = tuple(f'upstream-secret-canary/{number}+{number}="&x' for number in range(1, 4))
+CANARIES = tuple(secret("sealed", f'/{number}+{number}="&x') for number in range(1, 4))
 CARDS = {"support": agent({"stripe": {"customers.*": {}, "refunds.create": {"limit": {"amount": "0.50..100 USD"}}}})}
 
 
@@ -66,7 +67,7 @@ def test_search_finds() -> None:
         raw = text.encode()
         for spelled in (raw, raw.hex().encode(), quote(text, safe="").encode(), base64.b64encode(b"user:" + raw)):
             assert hits(b"before " + spelled + b" after")
-    assert not hits(b"upstream-secret-cana")
+    assert not hits(CANARIES[0][:-9].encode())
 
 
 async def command(folder: Path, *words: str) -> int:
@@ -106,7 +107,7 @@ async def test_nowhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
         await put_here(tmp_path, "stripe", CANARIES[0])
         bases = dict.fromkeys(("api", "files", "meter_events"), upstream.url)
         apis = {"stripe": {"catalog": "stripe", "upstream": bases, "credential": {"vault": "stripe"}}}
-        async with road(tmp_path, upstream.url, apis=apis, agents=CARDS, secret="upstream-secret") as on:
+        async with road(tmp_path, upstream.url, apis=apis, agents=CARDS, secret=secret("unused")) as on:
             shown = await everything(on, upstream, tmp_path)
             records = [record.entry for record in await on.newest(1000)]
             opened = [await on.opened(call) for call in {entry["call"] for entry in records if "call" in entry}]

@@ -14,11 +14,12 @@ from proxy.ledger.show import result
 from proxy.ledger.verify import verify
 from proxy.secret import Secret
 from proxy.vault import Version
+from tests.canary.forms import secret
 from tests.ledger.memory_disk import MemoryDisk, Stopped
 from tests.ledger.world import FOLDER, World
 from tests.proxy.sealed import VAULT, Kept
 
-TEXT = "upstream-secret-canary"
+TEXT = secret("vault-changes")
 Change = Callable[[Credentials], Awaitable[object]]
 
 

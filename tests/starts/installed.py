@@ -15,8 +15,9 @@ import pytest
 
 from loadtest.installation import agent, stripe_api
 from proxy.cli import main
+from tests.canary.forms import secret
 
-SECRET = "upstream-secret-canary"
+SECRET = secret("installed")
 CARD = agent({"stripe": {"customers.*": {}, "refunds.create": {"limit": {"amount": "0.50..100 USD"}}}})
 
 # How full the disk is that a test happens to run on is not what these tests ask.

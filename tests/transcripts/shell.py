@@ -26,6 +26,7 @@ from pathlib import Path
 
 from loadtest.installation import ROOT, START_S, STOP_S, environment
 from proxy.cli import main
+from tests.canary.plugin import watch
 
 _STEP_S = 0.01
 _ANY = "…"
@@ -101,6 +102,7 @@ class Shell:
                 sys.stdin = stdin
                 root.handlers[:] = handlers
                 root.setLevel(level)
+        watch.shown(f"the output of `{' '.join(words)}`", out.getvalue() + err.getvalue(), mints=True)
         return code, out.getvalue(), err.getvalue()
 
     def _serve(self, words: list[str]) -> int:

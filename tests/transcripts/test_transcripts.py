@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.canary.forms import secret
 from tests.transcripts.shell import Shell, inside, read
 
 HERE = Path(__file__).parent
@@ -22,7 +23,7 @@ def test_transcript(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.delenv("BREAKWATER_CONFIG", raising=False)
     for file in HERE.glob("*.yaml"):
         shutil.copy(file, tmp_path)
-    shell = Shell(tmp_path, {"STRIPE_SECRET_KEY": "upstream-secret-canary"})
+    shell = Shell(tmp_path, {"STRIPE_SECRET_KEY": secret("transcripts")})
     with inside(tmp_path):
         shell.play(TRANSCRIPTS[name])
 

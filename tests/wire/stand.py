@@ -15,11 +15,12 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from loadtest.installation import Breakwater, agent
+from tests.canary.forms import secret
 from tests.harness import running
 from tests.wire.client import Address, address
 from tests.wire.upstream import Echo, echoing
 
-SECRET = "upstream-secret-canary"
+SECRET = secret("wire")
 JIRA_USER = "operations@example.com"
 
 # What the real credential looks like anywhere: as it is, and as Jira's Basic carries it.

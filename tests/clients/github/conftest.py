@@ -6,11 +6,12 @@ from contextlib import ExitStack
 import pytest
 
 from loadtest.installation import agent
+from tests.canary.forms import secret
 from tests.clients.bench import Api, Bench, bench
 from tests.clients.compare import Rules
 from tests.clients.upstreams import emulate_ends, github_ends
 
-SECRET = "upstream-secret-canary"
+SECRET = secret("hub")
 
 GITHUB = Api(
     # emulate hashes commits with their moment, and its clock ticks with every request.

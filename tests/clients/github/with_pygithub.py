@@ -11,9 +11,8 @@ from github.GitRef import GitRef
 from github.GithubObject import GithubObject, NotSet
 from github.Repository import Repository
 
-from tests.clients.bench import Target
 from tests.clients.compare import Step
-from tests.clients.play import Player, told
+from tests.clients.play import Player, Target, told
 
 
 def client(target: Target) -> Github:
@@ -115,6 +114,6 @@ def _failures(play: Player, repo: Repository) -> None:
     play("422", lambda: repo.create_label("bug", "not a colour"))
     for status in (500, 502, 503):
         play.fails(f"{status} of a read", lambda: repo.get_issue(1), status)
-    for status in (403, 410, 429):
+    for status in (400, 403, 410, 429):
         play.fails(f"{status} of a write", lambda: repo.create_issue("never"), status, "POST")
     play("after all", lambda: repo.get_issue(1))

@@ -1,0 +1,50 @@
+"""The shop that the demo's customer bought from, before there was an agent; and stripe-python, sent to an address."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import stripe
+
+
+@dataclass(frozen=True, slots=True)
+class Sold:
+    """
+    Who bought, and what was charged for it.
+    """
+
+    customer: str
+    charge: str
+
+
+@contextlib.contextmanager
+def client(url: str, key: str) -> Iterator[stripe.StripeClient]:
+    """
+    Point the vendor's SDK at an address.
+    """
+    http = stripe.RequestsClient()
+    addresses = {"api": url, "connect": url, "files": url, "meter_events": url}
+    try:
+        yield stripe.StripeClient(key, base_addresses=addresses, http_client=http)  # type: ignore[arg-type]
+    finally:
+        http.close()  # type: ignore[no-untyped-call]
+
+
+def sell(url: str, key: str) -> Sold:
+    """
+    Sell something for 180 USD with the real key, without Breakwater.
+    """
+    with client(url, key) as shop:
+        customer = shop.v1.customers.create({"email": "ada@shop.test", "name": "Ada"})
+        payment = shop.v1.payment_intents.create(
+            {
+                "amount": 18000,
+                "currency": "usd",
+                "customer": customer.id,
+                "payment_method": "pm_card_visa",
+                "confirm": True,
+            }
+        )
+        return Sold(customer.id, str(payment.latest_charge))

@@ -1,0 +1,171 @@
+"""
+The canary in every test: what clients receive, commands print and folders hold is searched when a test has ended.
+
+Sockets, `Breakwater`, captured output and temporary folders are tapped where all tests pass, so that a new test has to
+do nothing. What it starts in another way, it tells to `watch`.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loadtest.installation import Breakwater, Command
+from tests.canary.forms import MARK, forms, issued
+from tests.canary.watch import Watch
+
+watch = Watch()
+_totals: Counter[str] = Counter()
+_MARKED = tuple(forms(MARK.encode()))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """
+    Tap.
+    """
+    patch = pytest.MonkeyPatch()
+    config.add_cleanup(patch.undo)
+    _tap_sockets(patch)
+    _tap_installations(patch)
+    _tap_pytest(patch)
+
+
+def _tap_sockets(patch: pytest.MonkeyPatch) -> None:
+    of = socket.socket
+
+    def dialling(connect: Callable[..., Any]) -> Callable[..., Any]:
+        def dialled(sock: socket.socket, address: Any) -> Any:
+            watch.dialled(sock, address)
+            return connect(sock, address)
+
+        return dialled
+
+    recv, recv_into = of.recv, of.recv_into
+
+    def received(sock: socket.socket, *more: int) -> bytes:
+        data = recv(sock, *more)
+        watch.received(sock, data)
+        return data
+
+    def received_into(sock: socket.socket, buffer: Any, *more: int) -> int:
+        count = recv_into(sock, buffer, *more)
+        watch.received(sock, memoryview(buffer)[:count])
+        return count
+
+    for name, tapped in (
+        ("connect", dialling(of.connect)),
+        ("connect_ex", dialling(of.connect_ex)),
+        ("recv", received),
+        ("recv_into", received_into),
+    ):
+        patch.setattr(of, name, tapped)
+
+
+def _tap_installations(patch: pytest.MonkeyPatch) -> None:
+    cli, start = Breakwater.cli, Breakwater.start
+
+    def running(here: Breakwater) -> Callable[[], bool]:
+        return lambda: here.process is not None and here.process.poll() is None
+
+    def told(here: Breakwater, *arguments: str) -> Command:
+        ended = cli(here, *arguments)
+        watch.shown(f"the output of `{' '.join(arguments[:3])}`", ended.out + ended.err, mints=True, alive=running(here))
+        return ended
+
+    def started(here: Breakwater, *arguments: str) -> None:
+        start(here, *arguments)
+        watch.follow(here.doors, here.state, running(here))
+
+    patch.setattr(Breakwater, "cli", told)
+    patch.setattr(Breakwater, "start", started)
+
+
+def _tap_pytest(patch: pytest.MonkeyPatch) -> None:
+    read, made = pytest.CaptureFixture.readouterr, pytest.TempPathFactory.mktemp
+
+    def printed(capture: pytest.CaptureFixture[Any]) -> Any:
+        result = read(capture)
+        for text in result:
+            watch.shown("what was printed", text, mints=True)
+        return result
+
+    def folder(factory: pytest.TempPathFactory, *names: Any, **more: Any) -> Path:
+        path = made(factory, *names, **more)
+        watch.folder(path)
+        return path
+
+    patch.setattr(pytest.CaptureFixture, "readouterr", printed)
+    patch.setattr(pytest.TempPathFactory, "mktemp", folder)
+
+
+def _searched(*, forget: bool) -> Iterator[None]:
+    since = watch.since()
+    yield
+    hits = watch.search(since, forget=forget)
+    assert not hits, "a secret slipped out:\n" + "\n".join(sorted(set(hits)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _canary_of_the_run() -> Iterator[None]:
+    yield from _searched(forget=False)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _canary_of_the_module() -> Iterator[None]:
+    yield from _searched(forget=False)
+
+
+@pytest.fixture(autouse=True)
+def _canary() -> Iterator[None]:
+    yield from _searched(forget=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """
+    Take what a test printed and logged and did not ask for.
+    """
+    report: Any = yield
+    for name, text in report.sections:
+        if name.endswith(report.when):
+            watch.shown(f"{name} of {item.nodeid}", text, mints=True)
+    return report  # type: ignore[no-any-return] # as it came
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """
+    Name a parameter that holds a secret by its argument: each worker has another secret, and all must agree on names.
+    """
+    held = val.encode("utf-8", "surrogatepass") if isinstance(val, str) else val
+    return argname if isinstance(held, bytes) and any(form in held for form in _MARKED) else None
+
+
+def totals() -> Counter[str]:
+    """
+    Return what was searched, in this process and in its workers.
+    """
+    return _totals
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """
+    Count, and tell whoever started this worker.
+    """
+    watch.counts["secrets"] += len(issued)
+    _totals.update(watch.counts)
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["canary"] = watch.counts
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """
+    Add what a worker searched.
+    """
+    _totals.update(getattr(node, "workeroutput", {}).get("canary", {}))
