@@ -5,7 +5,7 @@ from __future__ import annotations
 from breakers.call import Call
 from breakers.facts import Facts
 from breakers.policy import Passed, Policy
-from breakers.touching import key_of
+from breakers.touching import is_misnamed, key_of
 from breakers.verdict import Ask, Reason, Refuse
 from config.catalog import Before, Touch
 
@@ -26,15 +26,25 @@ def images(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passed |
     if asked := unseen(call, facts):
         return Ask(asked)
     strict = any(entry.needs_before for entry in passed.entries)
-    for touch in _shown_before(call):
-        missing = facts.images[touch].missing
+    for touch in _wanted_before(call):
+        missing = _missing(touch, call, facts)
         if missing is not None and (strict or touch.before is Before.REQUIRED):
             detail = f"The {touch.object.type} that it would change could not be read: {missing}."
             return Refuse(Reason.BEFORE_MISSING, GATE, detail, (("object", touch.object.type),))
     return passed
 
 
+def _missing(touch: Touch, call: Call, facts: Facts) -> str | None:
+    if touch in facts.images:
+        return facts.images[touch].missing
+    # What the call is about must be named; another object is only touched by a call that names it.
+    main = call.operation.spec.touches[0]
+    return "nothing names it" if touch is main or is_misnamed(touch, call.operation) else None
+
+
+def _wanted_before(call: Call) -> list[Touch]:
+    return [touch for touch in call.operation.spec.touches if touch.before is not Before.NONE]
+
+
 def _shown_before(call: Call) -> list[Touch]:
-    touches = call.operation.spec.touches
-    wanted = [touch for touch in touches if touch.before is not Before.NONE]
-    return [touch for touch in wanted if key_of(touch, call.operation) is not None]
+    return [touch for touch in _wanted_before(call) if key_of(touch, call.operation) is not None]

@@ -9,6 +9,8 @@ from config.catalog import ObjectSpec, Place, Source, Touch
 from config.dialect import point_at
 from config.recipes import ANSWER, CONSTANT
 
+_PLACES = frozenset(Place)
+
 Key = Mapping[str, str]
 """The parameters of an object's read by name; an optional one that is not known is not there."""
 
@@ -16,15 +18,24 @@ Key = Mapping[str, str]
 def key_of(touch: Touch, operation: Operation, answer: object = None) -> Key | None:
     """
     Return what identifies a touched object, or None where the call does not say it (its answer may: `answer`, parsed).
+
+    A part that the call says in a way that names nothing is never left out: the read would show another object.
     """
     key: dict[str, str] = {}
     for parameter, source in touch.sources:
         text = _text(source, operation, answer)
         if text is not None:
             key[parameter] = text
-        elif parameter not in touch.object.optional:
+        elif parameter not in touch.object.optional or _is_said(source, operation):
             return None
     return key
+
+
+def is_misnamed(touch: Touch, operation: Operation) -> bool:
+    """
+    Tell whether the call says which object it touches, in a way that names none.
+    """
+    return any(_is_said(source, operation) and _text(source, operation, None) is None for _, source in touch.sources)
 
 
 def key_of_read(spec: ObjectSpec, operation: Operation) -> Key | None:
@@ -66,6 +77,10 @@ def _argument(parameter: str, operation: Operation) -> str | None:
         if (place, parameter) in operation.arguments:
             return _spelled(operation.arguments[place, parameter])
     return None
+
+
+def _is_said(source: Source, operation: Operation) -> bool:
+    return source.origin in _PLACES and operation.arguments.get((Place(source.origin), source.name)) is not None
 
 
 def _text(source: Source, operation: Operation, answer: object) -> str | None:

@@ -70,7 +70,7 @@ class Timeouts(Strict):
     request_body_s: Seconds = Field(default=30.0, alias="request_body")
     """Until an agent's request body has come."""
     look_s: Seconds = Field(default=2.0, alias="look")
-    """For a read that a limit needs before it can judge a write."""
+    """For a read that a limit needs before it can judge a write, and for one that shows what a write changes."""
     caller_deadline_s: Seconds = Field(default=12.0, alias="caller_deadline")
     """How long a caller waits for a write, where `Breakwater-Deadline-Ms` does not say; the write itself runs on."""
 

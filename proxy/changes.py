@@ -2,33 +2,39 @@
 What a write changed, found out off the road: the objects after it, compared with what they were before.
 
 It begins once the write is settled and its agent may have its answer; nothing here can change either. An after-image is
-the answer, where that is the whole object, or a read. Until it is taken, no other write's before-image is taken of the
-same objects by this process, so that what one write did is not told of another.
+the answer, where that is the whole object, or a read. The write's turn with its objects lasts until then, so that what
+it did is not told of another.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from typing import TypeVar
 
 import orjson
 
 from breakers.call import Applied, Call, Outcome
 from breakers.facts import Image
-from breakers.touching import Key, key_of, object_id, touched
+from breakers.touching import Key, key_of, object_id
 from breakers.verdict import Forward
-from config.catalog import After, Place, Touch
+from config.catalog import After, OperationSpec, Place, Touch
 from config.dialect import point_at
 from proxy.compare import Act, Change, Note, change
 from proxy.images import parse_image, spell_image
 from proxy.ledger.blobs import Kept
 from proxy.ledger.book import Entry, Intent
-from proxy.ledger.changed import Changed, before_part, join_images
+from proxy.ledger.changed import Changed, before_part, join_images, made_by
 from proxy.look import image_of, stored_image
 from proxy.paths import foreseen
 from proxy.rooms import Rooms
 from proxy.sight import Plan, see
+
+T = TypeVar("T")
+
+ASIDE_BYTES_MIN = 64 * 1024
+"""To parse less takes a millisecond, and a thread half of that."""
 
 
 def follow(intent: Intent, outcome: Outcome, entry: Entry, rooms: Rooms) -> None:
@@ -37,7 +43,7 @@ def follow(intent: Intent, outcome: Outcome, entry: Entry, rooms: Rooms) -> None
     """
     call = intent.held.go.call
     if outcome.applied is Applied.APPLIED and call.operation.spec.touches:
-        rooms.pending.start(touched(call), _record(intent, outcome, entry, rooms))
+        rooms.pending.start(call.id, _record(intent, outcome, entry, rooms))
 
 
 async def _record(intent: Intent, outcome: Outcome, entry: Entry, rooms: Rooms) -> None:
@@ -72,12 +78,13 @@ class _Seen:
         found = [object_id(self.touch.object, self.key)]
         for image in (self.before, self.after):
             shown = _parsed(image.data) if image is not None and image.data is not None else None
-            found += [str(name) for at in self.touch.object.names if (name := point_at(shown, at)) is not None]
+            names = (point_at(shown, at) for at in self.touch.object.names)
+            found += [str(name) for name in names if isinstance(name, str | int)]
         return tuple(dict.fromkeys(found))
 
 
 async def _changed(go: Forward, outcome: Outcome, rooms: Rooms) -> Changed:
-    call, answer = go.call, _parsed(outcome.body)
+    call, answer = go.call, await _aside(_parsed, outcome.body)
     keys = {touch: key_of(touch, call.operation, answer) for touch in call.operation.spec.touches}
     found = {touch: key for touch, key in keys.items() if key is not None}
     afters = await asyncio.gather(*(_after(touch, key, call, outcome, rooms) for touch, key in found.items()))
@@ -85,15 +92,29 @@ async def _changed(go: Forward, outcome: Outcome, rooms: Rooms) -> Changed:
         _Seen(touch, key, go.facts.images.get(touch), after)
         for (touch, key), after in zip(found.items(), afters, strict=True)
     ]
+    return await asyncio.to_thread(_told, go, seen, rooms.clock.thread_cpu)
+
+
+async def _aside(work: Callable[[bytes], T], data: bytes) -> T:
+    """
+    Do work on bytes, in a thread where there are so many that it would hold up the road.
+    """
+    return await asyncio.to_thread(work, data) if len(data) > ASIDE_BYTES_MIN else work(data)
+
+
+def _told(go: Forward, seen: Sequence[_Seen], clock: Callable[[], float]) -> Changed:
+    """
+    Compare, and say what became of each object; in a thread, because a large object must not hold up the road.
+    """
     known = {one.kind: one.after.data for one in seen if one.after.missing is None}
     after = join_images(known) if known else None
-    compared = await _compared(go, after, rooms)
+    compared = _compared(go, after, clock)
     acts = compared.acts if isinstance(compared, Change) else {}
     objects = tuple((one.kind, name, str(acts.get(one.kind, Act.NONE))) for one in seen for name in one.ids())
     left_out = sum(image.left_out for one in seen for image in (one.before, one.after) if image is not None)
     if isinstance(compared, Note):
         return Changed(objects, after, left_out=left_out, note=str(compared))
-    note = _less(seen)
+    note = _less(go.call.operation.spec, seen)
     return Changed(
         objects,
         after,
@@ -105,10 +126,7 @@ async def _changed(go: Forward, outcome: Outcome, rooms: Rooms) -> Changed:
     )
 
 
-async def _compared(go: Forward, after: bytes | None, rooms: Rooms) -> Change | Note:
-    """
-    Compare in a thread: a large object must not hold up the road.
-    """
+def _compared(go: Forward, after: bytes | None, clock: Callable[[], float]) -> Change | Note:
     part = before_part(go)
     if part is None:
         return Note.BEFORE_MISSING
@@ -116,36 +134,40 @@ async def _compared(go: Forward, after: bytes | None, rooms: Rooms) -> Change | 
         return Note.AFTER_MISSING
     if not isinstance(part.payload, Kept):
         return Note.TOO_BIG
-    known = foreseen(go.call.operation)
-    return await asyncio.to_thread(change, part.payload.data, after, known, rooms.clock.thread_cpu)
+    return change(part.payload.data, after, foreseen(go.call.operation), clock)
 
 
-def _less(seen: Sequence[_Seen]) -> Note | None:
+def _less(spec: OperationSpec, seen: Sequence[_Seen]) -> Note | None:
     """
     Return why less was compared than was touched, if so it was.
     """
-    if any(one.before is not None and one.before.missing is not None for one in seen):
+    made = made_by(spec)
+    if any(one.kind not in made and (one.before is None or one.before.missing is not None) for one in seen):
         return Note.BEFORE_MISSING
-    return Note.AFTER_MISSING if any(one.after.missing is not None for one in seen) else None
+    # What the write is about is touched, even where its answer does not say under which id.
+    unnamed = spec.touches[0] not in [one.touch for one in seen]
+    return Note.AFTER_MISSING if unnamed or any(one.after.missing is not None for one in seen) else None
 
 
 async def _after(touch: Touch, key: Key, call: Call, outcome: Outcome, rooms: Rooms) -> Image:
     now = rooms.clock.now()
+    (read, *_) = rooms.accounts[call.api].catalog.named(touch.object.read)
+    specs = (call.operation.spec, read)
     shaped = any((place, name) in call.operation.arguments for place in Place for name in touch.shaped_by)
     match After.READ if shaped and touch.after is After.ANSWER else touch.after:
         case After.GONE:
             return Image(at=now)
         case After.READ:
             plan = Plan.of(touch.object.read, key, touch.object.query)
-            sight = await see(plan, call, rooms, kept_max=0)
-            (read, *_) = rooms.accounts[call.api].catalog.named(plan.operation)
-            return image_of(sight, call.operation.spec, read)
+            sight = await see(plan, call, rooms, kept_max=0, total_s=rooms.settings.timeouts.look_s)
+            return image_of(sight, *specs)
         case After.ANSWER:
-            data = outcome.body if not touch.pointer else _member(outcome.body, touch.pointer)
-            return stored_image(data, now, call.operation.spec)
+            return await _aside(lambda body: stored_image(_member(body, touch.pointer), now, *specs), outcome.body)
 
 
 def _member(body: bytes, pointer: str) -> bytes:
+    if not pointer:
+        return body
     try:
         found = point_at(parse_image(body), pointer)
     except ValueError:

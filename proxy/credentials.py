@@ -179,7 +179,8 @@ class Credentials:
         """
         Return what there is, by name, newest first: never a secret; and what an API needs and is not there.
         """
-        return await asyncio.to_thread(self._listed)
+        async with self._one_at_a_time:
+            return await asyncio.to_thread(self._listed)
 
     def _listed(self) -> list[dict[str, object]]:
         rows: list[dict[str, object]] = []
@@ -212,6 +213,7 @@ class Credentials:
     def _known(self, name: str) -> tuple[Version, ...]:
         if held := self.versions(name):
             return held
+        admit_name(name)
         raise StartRefused(f"the vault holds no '{name}'", LIST_HINT)
 
     def _former(self, name: str, number: int) -> Version:

@@ -15,18 +15,23 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from breakers.verdict import Reason
 from config.consistency import host_of
 from config.dialect import LinkName
 from config.settings import EVERY_BASE
 from proxy.account import Account
 from proxy.answer import Answer, Streamed
 from proxy.doors import SHARED, Came, Door, Style
+from proxy.errors import Refused
 from proxy.origins import NOWHERE, Places
 from proxy.rewrite import rewrite_json, rewrite_link, rewrite_target
 
 Headers = tuple[tuple[str, str], ...]
 
 JSON_TYPES = frozenset({"application/json", "text/json"})
+
+NAMED_BY_CHANCE = frozenset({Style.PORT, Style.PREFIX})
+"""Ways in on which a `Host` is only believed: nobody configured it, and no socket holds its client to this door."""
 
 TARGETS = frozenset({"location", "content-location"})
 
@@ -98,6 +103,8 @@ class Ways:
     def _of(self, came: Came, host: str, port: int | None) -> Links:
         """
         Return how URLs change for a caller that came this way under this host and port.
+
+        Raise `Refused` (`door-unknown`) where what this caller would write is where the API itself answers.
         """
         account = self._accounts[came.door.api]
         doors = sorted(
@@ -108,6 +115,8 @@ class Ways:
         reached = {door.name: self._reached(came, door, host, port) for door in doors}
         out = [(origin, reached[door.name]) for door in doors for origin in _origins(account, door.base)]
         out += [(str(origin), reached[came.door.name]) for origin in account.aliases.get(EVERY_BASE, ())]
+        if came.style in NAMED_BY_CHANCE and any(Places(out).beginning(url) for url in reached.values()):
+            raise Refused(Reason.DOOR_UNKNOWN, "The Host header names where the API itself answers, not a door.")
         into = [
             (place, _canonical(account, door.base))
             for door in doors

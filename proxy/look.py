@@ -1,8 +1,9 @@
 """
 The reads that a judgement asks for before it can tell: what a write is about, and what it would change.
 
-They are made with the account's own credential, after the allowlist, within two seconds, never cached, and recorded
-with the call that needed them. All of one round are made at once, and two that are the same request are made once.
+They are made with the account's own credential, after the allowlist, within two seconds in all, never cached, and
+recorded with the call that needed them. All of one round are made at once, and two that are the same request are made
+once.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import orjson
 
 from breakers.call import Call
 from breakers.facts import Image, Looked
-from breakers.touching import key_of, touched
+from breakers.touching import key_of
 from config.catalog import OperationSpec, Subject, Touch
 from config.dialect import point_at
 from proxy.canonical.jsons import parse_json
@@ -30,6 +31,9 @@ from proxy.sight import Plan, Sight, see
 PARAMETER = re.compile(r"[A-Za-z0-9_-]{1,255}")
 """Object ids of every vendor bundled here; anything else could lead a read that decides about money elsewhere."""
 
+WAIT_SHARE = 0.5
+"""Of the time for looking, what a write waits at most for those ahead of it: what is left is enough for any read."""
+
 
 async def look(
     call: Call, reads: tuple[Subject | Touch, ...], rooms: Rooms
@@ -41,13 +45,19 @@ async def look(
     if any(plan is None for read, plan in plans.items() if isinstance(read, Subject)):
         # It will be refused for that: nothing needs to be seen.
         plans = dict.fromkeys(plans)
-    # A write whose after-image is still being read would be shown with this one's effect in it.
-    await rooms.pending.settled(touched(call), rooms.settings.timeouts.look_s)
     wanted = tuple(dict.fromkeys(plan for plan in plans.values() if plan is not None))
+    ends = asyncio.get_running_loop().time() + rooms.settings.timeouts.look_s
+    if wanted:
+        # What a write ahead of this one is about to change would be told of this one.
+        await rooms.pending.come(call.id, rooms.settings.timeouts.look_s * WAIT_SHARE)
+    left_s = ends - asyncio.get_running_loop().time()
     # What only makes an image is kept with the image: its record holds the digest.
     deciding = {plan for read, plan in plans.items() if isinstance(read, Subject)}
     made = await asyncio.gather(
-        *(see(plan, call, rooms, kept_max=READ_BYTES_KEPT if plan in deciding else 0) for plan in wanted)
+        *(
+            see(plan, call, rooms, kept_max=READ_BYTES_KEPT if plan in deciding else 0, total_s=left_s)
+            for plan in wanted
+        )
     )
     seen = dict(zip(wanted, made, strict=True))
     account = rooms.accounts[call.api]

@@ -18,7 +18,7 @@ from functools import partial
 from breakers.call import Call, Caller, Request
 from breakers.decide import decide
 from breakers.store.protocol import HeldRead, HeldWrite, Stale
-from breakers.touching import named
+from breakers.touching import named, touched
 from breakers.verdict import Ask, Forward, Reason, Refuse
 from proxy import classify
 from proxy.account import Account
@@ -57,7 +57,9 @@ async def handle(inbound: Inbound, rooms: Rooms) -> Answer:
         call = await _recognised(inbound, caller, account, rooms)
     if isinstance(call, Refuse):
         return await _decline(inbound, caller, call, None, rooms)
-    return await _judged(call, inbound, account, rooms)
+    # A write's turn with what it touches begins here, and ends once what it changed was seen.
+    with rooms.pending.turn(call.id, touched(call) if call.operation.writes else ()):
+        return await _judged(call, inbound, account, rooms)
 
 
 async def _judged(call: Call, inbound: Inbound, account: Account, rooms: Rooms) -> Answer:
@@ -97,6 +99,7 @@ async def _finish(held: HeldWrite, inbound: Inbound, account: Account, rooms: Ro
     """
     call, trail = held.go.call, inbound.trail
     task = rooms.inflight.start(_carried(held, account, rooms, inbound))
+    rooms.pending.keep(call.id, task)
     patience_s = max(0.0, call.deadline_ms / 1000 - trail.total_us() / 1_000_000)
     await asyncio.wait({task}, timeout=patience_s)
     if not task.done():

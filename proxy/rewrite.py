@@ -8,8 +8,8 @@ string that a colon follows is a member's name and stays.
 
 What does not parse as JSON stays untouched: some vendors serve a file's own bytes under a JSON media type, a refusal
 would hide those, and no client finds a link in what its own parser does not read. The proof is as lenient as lenient
-clients are (NaN, control characters, a byte order mark, bytes that are no UTF-8), so that what a client reads is
-rewritten. A text in UTF-16 or UTF-32 is not JSON between systems (RFC 8259, 8.1) and stays untouched.
+clients are (NaN, control characters, a byte order mark, bytes that are no UTF-8, any depth), so that what a client
+reads is rewritten. A text in UTF-16 or UTF-32 is not JSON between systems (RFC 8259, 8.1) and stays untouched.
 
 In requests the values are parsed already; they are replaced before anything is judged or recorded, so that the policy,
 the record and the upstream see one thing.
@@ -31,19 +31,17 @@ from proxy.origins import Places, is_unbroken
 
 Pairs = tuple[tuple[str, str], ...]
 
-# A string with an escape in it that may be a URL, as it is spelled, and the colon of a member's name.
-_ESCAPED = re.compile(rb'(?<!\\)"(?=[hH/\\])([^"\\]*+(?:\\.[^"\\]*+)+)"([ \t\r\n]*:)?', re.DOTALL)
-
 # An escaped printable ASCII character, behind which a host could hide.
 _HIDDEN = re.compile(rb"\\u00[2-7]").search
 
-# One character as it is spelled inside a JSON string.
-_SPELLED = re.compile(rb"\\u[0-9a-fA-F]{4}|\\.|[^\\]", re.DOTALL).match
+# A string of JSON that may hold what only strict parsers refuse in one.
+_decoded = json.JSONDecoder(strict=False).decode
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
-# A target, or a quoted parameter, in which a bracket is only text.
+# A target, or a quoted parameter, in which brackets are only text; but some clients look for brackets alone.
 _LINK_PIECE = re.compile(r'"(?:[^"\\]|\\.)*"|<([^<>]*)>')
+_LINK_TARGET = re.compile(r"<([^<>]*)>")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:").match
 
 
@@ -54,39 +52,56 @@ def rewrite_json(body: bytes, places: Places) -> bytes:
     if not _may_hold(body, places) or not _parses(body):
         return body
 
-    known: dict[bytes, bytes] = {}
+    known: dict[bytes, bytes | None] = {}
 
-    def plain(found: re.Match[bytes]) -> bytes:
+    def shown(found: re.Match[bytes]) -> bytes:
         place, rest = found[1], found[2]
         if place not in known:
-            begun = places.beginning(place.decode())
-            known[place] = place if begun is None else begun[1].encode()
-        if not rest.isascii() and not is_unbroken(rest.decode("utf-8", "replace")):
-            return found[0]
-        return b'"%b%b"' % (known[place], rest)
+            begun = places.beginning(_text(place))
+            known[place] = None if begun is None else begun[1].encode()
+        instead = known[place]
+        return found[0] if instead is None or not _is_unbroken(rest) else b'"%b%b"' % (instead, rest)
 
-    def escaped(found: re.Match[bytes]) -> bytes:
-        spelled = found[1]
-        begun = None if found[2] else places.whole(_text(spelled))
-        if begun is None:
-            return found[0]
-        length, instead = begun
-        return b'"%b%b"' % (instead.encode(), spelled[_spelled_length(spelled, length) :])
-
-    rewritten = _plain(places.hosts).sub(plain, body)
-    return _ESCAPED.sub(escaped, rewritten) if b"\\" in body else rewritten
+    return _strings(places.hosts, b"\\" in body).sub(shown, body)
 
 
 @lru_cache(maxsize=64)
-def _plain(hosts: tuple[bytes, ...]) -> re.Pattern[bytes]:
+def _strings(hosts: tuple[bytes, ...], escapes: bool) -> re.Pattern[bytes]:  # noqa: FBT001 half of a key
     """
-    Return what finds strings without an escape, but for names of members, that are URLs with one of these hosts.
+    Return what finds strings, but for names of members, that are URLs with one of these hosts, however they are spelled.
+
+    Whoever writes a text chooses how many strings in it look like that, so nothing else is looked at one by one.
     """
-    host = b"|".join(map(re.escape, hosts))
+    spelled = _spelled if escapes else re.escape
+    begin = b"(?:%b%b?%b)?%b" % (spelled(b"http"), spelled(b"s"), spelled(b":"), spelled(b"//"))
+    digit = rb"(?:[0-9]|\\u003[0-9])" if escapes else b"[0-9]"
+    port = b"(?:%b%b{0,5})?" % (spelled(b":"), digit)
+    end = b"|".join(spelled(sign) for sign in (b"/", b"?", b"#", b"{"))
+    plain = rb'[^\s\x00-\x1f\x7f"<>\\`]*+'
+    rest = rb"%b(?:\\(?:/|u[0-9a-f]{4})%b)*+" % (plain, plain) if escapes else plain
+    host = b"|".join(map(spelled, hosts))
     return re.compile(
-        rb'(?<!\\)"((?:https?:)?//(?:%b)(?::[0-9]{0,5})?)(?=[/?#{"])([^\s\x00-\x1f\x7f"<>\\`]*)"(?![ \t\r\n]*:)' % host,
-        re.IGNORECASE,
+        rb'(?<!\\)"(%b(?:%b)%b)(?="|%b)(%b)"(?![ \t\r\n]*:)' % (begin, host, port, end, rest), re.IGNORECASE
     )
+
+
+def _spelled(text: bytes) -> bytes:
+    """
+    Return a pattern of all spellings of a text, in letters of either case, inside a JSON string.
+    """
+    ways = []
+    for sign in text.decode("ascii"):
+        codes = {ord(sign.lower()), ord(sign.upper())}
+        way = [re.escape(sign).encode(), *(rb"\\u00%02x" % code for code in sorted(codes))]
+        ways.append(b"(?:%b)" % b"|".join([*way, rb"\\/"] if sign == "/" else way))
+    return b"".join(ways)
+
+
+def _is_unbroken(spelled: bytes) -> bool:
+    """
+    Tell the same of a string as it is spelled, which has no plain sign in it that ends a URL.
+    """
+    return (spelled.isascii() and b"\\u" not in spelled) or is_unbroken(_text(spelled))
 
 
 def _may_hold(body: bytes, places: Places) -> bool:
@@ -106,24 +121,16 @@ def _parses_leniently(body: bytes) -> bool:
     # Latin-1 reads any bytes, and those that make JSON's structure the same as every superset of ASCII does.
     try:
         json.loads(body.decode("latin-1"), strict=False, parse_int=str, parse_float=str)
-    except (ValueError, RecursionError):
+    except RecursionError:
+        # Other parsers have no such bound (V8's has none), and what they read must not lead round Breakwater.
+        return True
+    except ValueError:
         return False
     return True
 
 
 def _text(spelled: bytes) -> str:
-    return str(json.loads(f'"{spelled.decode("utf-8", "replace")}"', strict=False))
-
-
-def _spelled_length(spelled: bytes, characters: int) -> int:
-    """
-    Return how many bytes spell the first so many characters, all of them ASCII.
-    """
-    at = 0
-    for _ in range(characters):
-        found = _SPELLED(spelled, at)
-        at = found.end() if found else at
-    return at
+    return str(_decoded(f'"{spelled.decode("utf-8", "replace")}"'))
 
 
 def rewrite_target(value: str, about: str, places: Places) -> str:
@@ -146,12 +153,17 @@ def rewrite_link(value: str, about: str, places: Places, names: tuple[LinkName, 
     """
     Return a `Link` header with each of its targets so rewritten, and nothing else changed.
 
-    A target that names by one of `names` what was asked for is named as it was asked for.
+    A target that names by one of `names` what was asked for is named as it was asked for. What looks like a target with
+    a known place inside a quoted parameter is rewritten too: clients that split at brackets would follow it.
     """
+
+    def quoted(found: re.Match[str]) -> str:
+        target = found[1].strip()
+        return found[0] if places.beginning(target) is None else f"<{rewrite_target(target, about, places)}>"
 
     def shown(found: re.Match[str]) -> str:
         if found[1] is None:
-            return found[0]
+            return _LINK_TARGET.sub(quoted, found[0])
         target = found[1].strip()
         if names and places.beginning(target) is not None:
             target = _as_asked(target, about, names)

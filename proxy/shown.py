@@ -83,10 +83,15 @@ class Scrubber:
 
 
 def _spellings(text: str) -> set[bytes]:
+    # The whole of it, and its secret half where it has a user's name before it.
+    return {spelling for part in {text, *text.split(":", 1)[1:]} for spelling in _spellings_of(part)}
+
+
+def _spellings_of(text: str) -> set[bytes]:
     raw = text.encode()
     # Base64 by itself, as Basic carries it, and as far as it is the same whatever follows it.
     encoded = {base64.b64encode(raw), base64.b64encode(raw + b":"), base64.b64encode(raw[: len(raw) // 3 * 3])}
-    plain = {text, quote(text, safe=""), json.dumps(text)[1:-1], *text.split(":", 1)[1:]}
+    plain = {text, quote(text, safe=""), json.dumps(text)[1:-1]}
     return {spelled.encode() for spelled in plain} | encoded | {raw.hex().encode(), raw.hex().upper().encode()}
 
 

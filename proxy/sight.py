@@ -14,7 +14,7 @@ from datetime import datetime
 from breakers.call import Call, Fault, Request
 from breakers.touching import Key
 from config.catalog import OperationSpec, Place
-from proxy.canonical.target import segment_fault
+from proxy.canonical.target import TARGET_BYTES_MAX, encode_target, segment_fault
 from proxy.passes import Look
 from proxy.rooms import Rooms
 
@@ -66,9 +66,11 @@ class Sight:
         return self.failed is None and self.status != 200  # the field's own number
 
 
-async def see(plan: Plan, call: Call, rooms: Rooms, *, kept_max: int) -> Sight:
+async def see(plan: Plan, call: Call, rooms: Rooms, *, kept_max: int, total_s: float) -> Sight:
     """
-    Make a read, have it on record (`kept_max` bytes of what it showed), and say what it showed; it never raises.
+    Make a read within `total_s`, have it on record (`kept_max` bytes of what it showed), and say what it showed.
+
+    Whatever the upstream does is said. Raise `LedgerUnavailable` where the record of it is not taken any more.
     """
     account = rooms.accounts[call.api]
     (spec, *_) = account.catalog.named(plan.operation)
@@ -76,14 +78,16 @@ async def see(plan: Plan, call: Call, rooms: Rooms, *, kept_max: int) -> Sight:
     if request is None:
         return Sight(rooms.clock.now(), failed="what names it is not an object's id")
     wire = rooms.wires.read(request, account)
-    pass_ = Look(call, call.api, spec.base, spec, wire, rooms.settings.timeouts.look_s)
-    reading = await rooms.forward.read(pass_)
-    body = b""
+    reading = await rooms.forward.read(Look(call, call.api, spec.base, spec, wire, total_s))
+    body = bytearray()
     async for piece in reading.chunks:
-        if len(body) <= SIGHT_BYTES_MAX:
-            body += piece
+        body += piece
+        if len(body) > SIGHT_BYTES_MAX:
+            break
+    await reading.close()
     outcome = reading.outcome
-    rooms.ledger.look_done(call, spec.name, outcome, body, kept_max)
+    taken = bytes(body[:SIGHT_BYTES_MAX])
+    rooms.ledger.look_done(call, spec.name, outcome, taken, kept_max, *spec.never_store)
     at = rooms.clock.now()
     if outcome.fault is Fault.TIMEOUT:
         return Sight(at, failed=f"{account.title} did not show it in time")
@@ -91,7 +95,7 @@ async def see(plan: Plan, call: Call, rooms: Rooms, *, kept_max: int) -> Sight:
         return Sight(at, outcome.status, failed=f"{account.title} did not show it ({outcome.status or 'no answer'})")
     if len(body) > SIGHT_BYTES_MAX:
         return Sight(at, outcome.status, failed=f"it is larger than {SIGHT_BYTES_MAX} bytes")
-    return Sight(at, outcome.status, body)
+    return Sight(at, outcome.status, taken)
 
 
 def _request(plan: Plan, spec: OperationSpec, call: Call, manners: frozenset[str]) -> Request | None:
@@ -108,6 +112,8 @@ def _request(plan: Plan, spec: OperationSpec, call: Call, manners: frozenset[str
     agent = ("user-agent", sent.get("user-agent", "breakwater"))
     headers = (agent, *(header for header in call.request.headers if header[0] in manners))
     query = (*plan.query, *rest)
+    if len(encode_target(tuple(segments), query)) > TARGET_BYTES_MAX:
+        return None
     return Request(spec.base, spec.method, tuple(segments), query, headers, redirecting=call.request.redirecting)
 
 

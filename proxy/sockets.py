@@ -86,6 +86,8 @@ class Listener:
     def _place(self) -> None:
         refuse_in_the_way(self.name, self.path)
         made = Path(f"{self.path}~")
+        refuse_in_the_way(self.name, str(made))
+        # What is left is a socket that nobody listens on.
         made.unlink(missing_ok=True)
         self.sock.bind(str(made))
         made.chmod(SOCKET_MODE)

@@ -67,7 +67,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             for name, value in report.user_properties
             if str(name)[:7] == "figure "
         }
-        | {(f"canary, {name}", float(value)) for name, value in canary.totals().items()}
+        | {(f"canary, {name}", float(value)) for name, value in canary.totals.items()}
     )
     if figures:
         terminalreporter.section("figures")

@@ -44,6 +44,11 @@ class Parser(argparse.ArgumentParser):
         """
         Print what is wrong and where help is; exit 2.
         """
+        fault, separator, words = message.partition("unrecognized arguments: ")
+        if separator:
+            # Of what is too much only options are repeated: the rest may be a secret that was meant for standard input.
+            options = [word.partition("=")[0] for word in words.split() if word.startswith("-")]
+            message = fault + separator + " ".join(options or ["more than the command takes"])
         error(message, f"`{self.prog} --help` shows how it is used")
         self.exit(2)
 

@@ -12,7 +12,7 @@ from proxy.cli.lookup import add_dir, looking_into, moment, print_calls, state_o
 from proxy.cli.say import data, error, shown, table
 from proxy.cli.usage import add_noun
 from proxy.errors import StartRefused
-from proxy.ledger.about import object_hash
+from proxy.ledger.about import object_hashes
 from proxy.ledger.disk import RealDisk
 from proxy.ledger.index import Wanted
 from proxy.ledger.keyring import read_ring
@@ -153,10 +153,12 @@ def history(args: argparse.Namespace) -> int:
     state = state_of(args)
     with looking_into(state) as record:
         ring = read_ring(RealDisk(), state / KEY_RING)
-        found = record.index.touching(args.type, object_hash(args.api, args.type, args.id, ring))
+        found = record.index.touching(args.type, *object_hashes(args.api, args.type, args.id, ring))
         if not found:
             raise _not_named(args, record.index.types())
-        told = [about(args.type, one) for one in calls(found)]
+        told = calls(found)
+        if not args.json:
+            told = [about(args.type, one) for one in told]
         header = f"{args.api} {args.type} {args.id}: {len(told)} call{'' if len(told) == 1 else 's'}"
         print_calls(header, told, record.payloads, as_data=args.json, whose=True)
     return 0
@@ -173,8 +175,8 @@ def _not_named(args: argparse.Namespace, recorded: Mapping[str, Sequence[str]]) 
     if args.type not in types:
         hint = did_you_mean(args.type, types) or f"its types: {', '.join(sorted(types))}"
         return StartRefused(f"{args.api} has no objects of the type '{args.type}'", hint)
-    form = f": {'/'.join(specs[args.type].key)}" if args.type in specs else ""
-    hint = f"write its id as the API does{form}"
+    parts = specs[args.type].key if args.type in specs else ()
+    hint = f"its id is {'/'.join(parts)}" if len(parts) > 1 else "write its id as the API does"
     return StartRefused(f"no record names the {args.api} {args.type} '{args.id}'", hint)
 
 

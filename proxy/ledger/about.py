@@ -37,11 +37,15 @@ def objects_named(api: str, named: Iterable[tuple[str, str]], ring: KeyRing) -> 
     """
     Return how an entry names objects, given as (type, id): the type, and a keyed hash of the id.
     """
-    return [{"type": kind, "id_h": object_hash(api, kind, one, ring)} for kind, one in named]
+    return [{"type": kind, "id_h": ring.redact(_class(api, kind), one)} for kind, one in named]
 
 
-def object_hash(api: str, kind: str, one: str, ring: KeyRing) -> str:
+def object_hashes(api: str, kind: str, one: str, ring: KeyRing) -> list[str]:
     """
-    Return what stands for an object's id in entries.
+    Return what may stand for an object's id in entries: under which key, their time says.
     """
-    return ring.redact(f"object:{api}:{kind}", one)
+    return [ring.redact(_class(api, kind), one, version) for version in ring.versions]
+
+
+def _class(api: str, kind: str) -> str:
+    return f"object:{api}:{kind}"

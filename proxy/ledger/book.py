@@ -298,13 +298,12 @@ class Ledger:
             await future
 
     def look_done(
-        self, call: Call, operation: str, outcome: Outcome, body: bytes, kept_max: int = READ_BYTES_KEPT
+        self, call: Call, read: str, outcome: Outcome, body: bytes, kept_max: int = READ_BYTES_KEPT, *never_store: str
     ) -> None:
         """
         Record a read of ours; where a judgement asked for it, it is durable before the intent that follows from it.
         """
-        payload = records.kept(body, kept_max)
-        self._note(records.subject_read(call, operation, outcome, payload))
+        self._note(records.subject_read(call, read, outcome, body, kept_max, never_store))
 
     def change_recorded(self, intent: Intent, outcome: Entry, change: changed.Changed) -> None:
         """

@@ -119,15 +119,17 @@ def change(call: Call, intent: int, outcome: int, changed: Changed, ring: KeyRin
     return call_draft("change.recorded", call, fields, parts)
 
 
-def interrupted(intent: Mapping[str, Any], outcome: int) -> Draft:
+def interrupted(intent: Mapping[str, Any], outcome: int, origin: str | None = None) -> Draft:
     """
     Return the record that says that nobody looked at what a write had changed, because the process stopped first.
 
-    `intent` is the write's own entry. What the objects have become since cannot be told from what the write did.
+    `intent` is the write's own entry, `origin` the former log where it stood there. What the objects have become since
+    cannot be told from what the write did.
     """
     fields = {
         "intent": intent["i"],
         "outcome": outcome,
+        "of": origin,
         "prov": intent["prov"],
         "op": intent["op"],
         "note": INTERRUPTED,

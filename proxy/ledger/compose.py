@@ -31,6 +31,7 @@ KEPT_WHEN_OVER = frozenset(
     {
         "v", "k", "i", "id", "ts", "task", "tn", "tp", "call", "act", "tr", "at", "prov", "op", "m", "intent", "eff",
         "sent", "st", "of", "wire", "req", "resp", "seen", "blobs", "kid", "hash", "agent", "mode", "scope", "epoch",
+        "touches", "before", "outcome", "after", "patch", "inv", "paths", "note",
     }
 )  # fmt: skip
 """What an entry that would be too large still says: who, what, how it ended, and its commitments."""

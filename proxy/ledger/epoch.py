@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 
 from proxy.ledger import frames
+from proxy.ledger.changed import interrupted
 from proxy.ledger.disk import Disk
 from proxy.ledger.drafts import Draft, system
 from proxy.ledger.fold import Fold, fold
@@ -29,7 +30,9 @@ from proxy.ledger.views import RUN, Kill
 REASON_LENGTH_MAX = 500
 """Of an operator's words in the first record: a sentence or two, and a ticket's number."""
 
-BELIEVED = frozenset({"call.intent", "call.outcome", "recovery.opened", "key.revoked", "credential.changed"})
+BELIEVED = frozenset(
+    {"call.intent", "call.outcome", "change.recorded", "recovery.opened", "key.revoked", "credential.changed"}
+)
 """Kinds that are believed from behind the damage; a kill record is, where it stops."""
 
 
@@ -58,8 +61,9 @@ def take_over(disk: Disk, former: Path, reason: str) -> tuple[Mapping[str, objec
     # All of them, those that are gone too: no number of a name is ever used again.
     sealed = [system("credential.changed", name=n, ver=ver, how=how) for (n, ver), how in views.credentials.items()]
     doubts = [recovery_opened(w.opened, w.index, w.origin or views.origin) for w in views.open.values()]
+    untold = [interrupted(one.intent, one.outcome, views.origin) for one in views.owed.values()]
     # No more kill records can have been lost than bytes, so that no epoch of theirs is used again.
-    return previous, (kill_changed(kill.mode, kill.epoch + 1 + lost), *keys, *sealed, *doubts)
+    return previous, (kill_changed(kill.mode, kill.epoch + 1 + lost), *keys, *sealed, *doubts, *untold)
 
 
 def kill_changed(mode: str, epoch: int) -> Draft:

@@ -41,7 +41,7 @@ _OF_CALL = """
 # All ids of an object: those that some record names together with one that is known already.
 _IDS = """
 WITH RECURSIVE ids (id_h) AS (
-    VALUES (:id_h)
+    VALUES {known}
     UNION
     SELECT other.id_h FROM ids JOIN object AS one ON one.type = :type AND one.id_h = ids.id_h
     JOIN object AS other ON other.type = :type AND other.epoch = one.epoch AND other.i = one.i
@@ -134,11 +134,15 @@ class Index:
         """
         return self._records(*wanted.query())[::-1]
 
-    def touching(self, kind: str, id_h: str) -> list[Record]:
+    def touching(self, kind: str, *ids: str) -> list[Record]:
         """
-        Return every record that names an object, under any of its ids, and the calls' other records with them.
+        Return every record that names an object, and the calls' other records with them.
+
+        `ids` are hashes of its ids that are known already; others are found.
         """
-        return self._records(_TOUCHING, {"type": kind, "id_h": id_h})
+        known = {f"id_{number}": id_h for number, id_h in enumerate(ids)}
+        query = _TOUCHING.format(known=", ".join(f"(:{name})" for name in known))
+        return self._records(query, {"type": kind, **known})
 
     def tasks(self, newest: int) -> list[str]:
         """

@@ -41,7 +41,7 @@ class KeyRing:
         self._derived: dict[tuple[str, int], bytes] = {}
 
     def __repr__(self) -> str:
-        return f"KeyRing(versions={sorted(self._secrets)}, current={self.current})"
+        return f"KeyRing(versions={self.versions}, current={self.current})"
 
     def key(self, label: str, version: int | None = None) -> bytes:
         """
@@ -55,13 +55,23 @@ class KeyRing:
             self._derived[wanted] = kdf.derive(self._secrets[wanted[1]])
         return self._derived[wanted]
 
-    def redact(self, klass: str, value: str) -> str:
+    @property
+    def versions(self) -> list[int]:
+        """
+        Return the versions of the secret that it holds.
+        """
+        return sorted(self._secrets)
+
+    def redact(self, klass: str, value: str, version: int | None = None) -> str:
         """
         Return the token that stands for a value in a record: equal for equal values of one class, telling nothing else.
+
+        What is recorded now has the token of the current version.
         """
+        used = self.current if version is None else version
         normal = unicodedata.normalize("NFC", value).encode("utf-8", "surrogatepass")
-        mac = hmac_digest(self.key(REDACTION), b"bw/v1/redact\x00" + klass.encode() + b"\x00" + normal, sha256)
-        return f"h1:{self.current}:{base64.b32encode(mac).decode().lower()[:REDACTED_LENGTH]}"
+        mac = hmac_digest(self.key(REDACTION, used), b"bw/v1/redact\x00" + klass.encode() + b"\x00" + normal, sha256)
+        return f"h1:{used}:{base64.b32encode(mac).decode().lower()[:REDACTED_LENGTH]}"
 
 
 def make_ring(disk: Disk, path: Path, randomness: Randomness) -> None:

@@ -180,7 +180,7 @@ def intent(held: HeldWrite, wire: Wire, ring: KeyRing, opener: bytes) -> Draft:
     }
     part = _request_part(call.request, spec, _odd_names(call, wire.headers), opener)
     before = before_part(go)
-    if go.facts.images and before is None:
+    if spec.touches and before is None:
         fields["before"] = "missing"
     return call_draft("call.intent", call, fields, (part, before) if before else (part,))
 
@@ -268,13 +268,19 @@ def read_outcome(go: Forward, outcome: Outcome, seen: Delivered, ring: KeyRing) 
     return call_draft("call.outcome", call, fields, parts)
 
 
-def subject_read(call: Call, operation: str, outcome: Outcome, body: Payload) -> Draft:
+def subject_read(
+    call: Call, operation: str, outcome: Outcome, body: bytes, kept_max: int, never_store: tuple[str, ...]
+) -> Draft:
     """
-    Return the record of a read that a judgement asked for, under the call that needed it.
+    Return the record of a read of ours, under the call that needed it; `body` is what was taken of the answer.
+
+    A digest is taken of what may be stored, or it and the image beside it could confirm a guess of what may not.
     """
     fields = {"prov": call.api, "op": operation, **_ended(outcome)}
-    part = _answer_part("resp", call, body, _media_type(outcome.headers), {})
-    return call_draft("call.look", call, fields, (part,))
+    without = LeftOut((*call.operation.spec.never_store, *never_store)).text(body)
+    came = outcome.body_bytes if outcome.body_bytes > len(body) else None
+    more = {"came": came, "cut": True if without is not body else None, "ct": _essence(_media_type(outcome.headers))}
+    return call_draft("call.look", call, fields, (Part("resp", kept(without, kept_max), present(more)),))
 
 
 def refusal(declined: Declined, ring: KeyRing) -> Draft:

@@ -1,5 +1,5 @@
 """
-What a task saw and did, and what became of an object: the record told call by call, in the order in which they began.
+What a task saw and did, and what became of an object: the record told by call, in the order of their first entries.
 
     2026-11-21T12:00:00.000001Z  01K9ZTQ6Q7T6GZ7E0M3V4R8XWB  stripe refunds.create
       our look at charges.retrieve: status 200, 31 ms
@@ -9,7 +9,7 @@ What a task saw and did, and what became of an object: the record told call by c
         ~ /amount_refunded  0 → 2500  (expected)
 
 A block says what was decided, what was done and what changed; what was sent and shown is added where it is asked for.
-Nothing here judges: a record that a damaged log makes odd is told as odd as it is.
+Nothing here judges; what a damaged log makes of an entry is named, and the others are told.
 """
 
 from __future__ import annotations
@@ -46,19 +46,20 @@ class Told:
         """
         Return whose call it was.
         """
-        return (self.said("act") or {}).get("agent")
+        actor = self.said("act")
+        return actor.get("agent") if isinstance(actor, dict) else None
 
 
 def calls(records: Iterable[Record]) -> list[Told]:
     """
-    Return records by call, in the order in which the calls began.
+    Return records by call, in the order of their first entries.
     """
     found: dict[object, list[Record]] = {}
     for record in records:
         call = record.entry.get("call")
         # What belongs to no call stands for itself.
-        found.setdefault(call if call is not None else (record.epoch, record.index), []).append(record)
-    return [Told(held[0].entry.get("call"), tuple(held)) for held in found.values()]
+        found.setdefault(call if isinstance(call, str) else (record.epoch, record.index), []).append(record)
+    return [Told(call if isinstance(call, str) else None, tuple(held)) for call, held in found.items()]
 
 
 def about(kind: str, told: Told) -> Told:
@@ -69,7 +70,7 @@ def about(kind: str, told: Told) -> Told:
     def narrowed(record: Record) -> Record:
         if record.kind != CHANGE:
             return record
-        named = [one for one in record.entry.get("res", ()) if one["type"] == kind]
+        named = [one for one in record.entry.get("res", ()) if one.get("type") == kind]
         return replace(record, entry={**record.entry, "res": named})
 
     return Told(told.call, tuple(narrowed(record) for record in told.records))
@@ -90,8 +91,7 @@ def block(told: Told, payloads: Payloads, *, whose: bool = False, full: bool = F
     """
     began = told.records[0].entry["ts"]
     if told.call is None:
-        record = told.records[0]
-        yield f"{began}  {record.kind}  {result(record.entry)}".rstrip()
+        yield f"{began}  {' '.join(_lines(told.records[0], payloads, full=False))}"
     else:
         what = told.said("op") or f"{told.said('m') or ''} (no operation was recognised)".strip()
         yield f"{began}  {told.call}  {told.said('prov') or ''} {what}"
@@ -103,7 +103,14 @@ def block(told: Told, payloads: Payloads, *, whose: bool = False, full: bool = F
             yield INDENT + doubt
 
 
-def _lines(record: Record, payloads: Payloads, *, full: bool) -> Iterator[str]:
+def _lines(record: Record, payloads: Payloads, *, full: bool) -> Sequence[str]:
+    try:
+        return list(_said(record, payloads, full=full))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return [f"{record.kind}  this entry is not one of ours: see `breakwater ledger verify`"]
+
+
+def _said(record: Record, payloads: Payloads, *, full: bool) -> Iterator[str]:
     entry = record.entry
     yield from filter(None, (_came_to(record),))
     if full:

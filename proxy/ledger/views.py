@@ -104,7 +104,7 @@ class Views:
                     self._touching[index] = entry
             case "call.outcome":
                 self._ended(index, entry)
-            case "change.recorded":
+            case "change.recorded" if entry.get("of") is None:
                 self.owed.pop(entry["intent"], None)
             case "recovery.opened":
                 self._named(entry)

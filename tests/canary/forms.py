@@ -8,6 +8,7 @@ same however many secrets there are, and no test has to name its own.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import re
@@ -32,7 +33,7 @@ issued: set[str] = set()
 
 def secret(name: str, tail: str = "") -> str:
     """
-    Return this worker's secret of that name, which looks like no vendor's key; the tail is for signs that encoders spell.
+    Return this worker's secret of that name, like no vendor's key; a tail may have signs that encoders spell otherwise.
     """
     issued.add(text := f"canary-{MARK}-{_WORKER}-{name}{tail}")
     return text
@@ -50,8 +51,10 @@ def forms(raw: bytes) -> dict[bytes, str]:
     percent = {quote(raw, safe="").encode(), quote(raw).encode(), quote_plus(raw).encode()}
     small = {re.sub(rb"%..", lambda sign: sign[0].lower(), form) for form in percent}
     found |= dict.fromkeys(percent | small, "percent-encoded")
-    escaped = json.dumps(raw.decode("latin-1"))[1:-1].encode()
-    found |= dict.fromkeys((escaped, escaped.replace(b"/", b"\\/")), "JSON-escaped")
+    for ascii_only in (False, True):
+        escaped = json.dumps(raw.decode("utf-8", "surrogateescape"), ensure_ascii=ascii_only)[1:-1]
+        escaped = escaped.encode("utf-8", "surrogateescape")
+        found |= dict.fromkeys((escaped, escaped.replace(b"/", b"\\/")), "JSON-escaped")
     found[raw] = "plain"
     return {form: name for form, name in found.items() if len(form) >= _FORM_BYTES_MIN}
 
@@ -63,8 +66,7 @@ def unpacked(data: bytes) -> Iterator[bytes]:
     yield data
     at = data.find(_GZIP)
     while at >= 0:
-        try:
+        with contextlib.suppress(zlib.error):
+            # 31: with the header and the largest window that gzip has.
             yield zlib.decompressobj(31).decompress(data[at:], _UNPACKED_MAX)
-        except zlib.error:
-            pass
         at = data.find(_GZIP, at + 1)

@@ -1,15 +1,15 @@
 """
-The canary in every test: what clients receive, commands print and folders hold is searched when a test has ended.
+The canary in every test: what clients receive, commands print and folders hold is searched when the test has ended.
 
 Sockets, `Breakwater`, captured output and temporary folders are tapped where all tests pass, so that a new test has to
-do nothing. What it starts in another way, it tells to `watch`.
+do nothing. What it lets out in another way, it tells to `watch`.
 """
 
 from __future__ import annotations
 
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,10 @@ from tests.canary.forms import MARK, forms, issued
 from tests.canary.watch import Watch
 
 watch = Watch()
-_totals: Counter[str] = Counter()
-_MARKED = tuple(forms(MARK.encode()))
+totals: Counter[str] = Counter()
+"""What was searched in this process and in its workers, complete when the run ends."""
+
+_MARKS = tuple(forms(MARK.encode()))
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -30,22 +32,22 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     patch = pytest.MonkeyPatch()
     config.add_cleanup(patch.undo)
-    _tap_sockets(patch)
-    _tap_installations(patch)
-    _tap_pytest(patch)
+    for tap in (_tap_sockets, _tap_installations, _tap_pytest):
+        tap(patch)
 
 
 def _tap_sockets(patch: pytest.MonkeyPatch) -> None:
     of = socket.socket
+    recv, recv_into = of.recv, of.recv_into
 
-    def dialling(connect: Callable[..., Any]) -> Callable[..., Any]:
+    def dialling(name: str) -> None:
+        connect = getattr(of, name)
+
         def dialled(sock: socket.socket, address: Any) -> Any:
             watch.dialled(sock, address)
             return connect(sock, address)
 
-        return dialled
-
-    recv, recv_into = of.recv, of.recv_into
+        patch.setattr(of, name, dialled)
 
     def received(sock: socket.socket, *more: int) -> bytes:
         data = recv(sock, *more)
@@ -57,29 +59,23 @@ def _tap_sockets(patch: pytest.MonkeyPatch) -> None:
         watch.received(sock, memoryview(buffer)[:count])
         return count
 
-    for name, tapped in (
-        ("connect", dialling(of.connect)),
-        ("connect_ex", dialling(of.connect_ex)),
-        ("recv", received),
-        ("recv_into", received_into),
-    ):
-        patch.setattr(of, name, tapped)
+    dialling("connect")
+    dialling("connect_ex")
+    patch.setattr(of, "recv", received)
+    patch.setattr(of, "recv_into", received_into)
 
 
 def _tap_installations(patch: pytest.MonkeyPatch) -> None:
     cli, start = Breakwater.cli, Breakwater.start
 
-    def running(here: Breakwater) -> Callable[[], bool]:
-        return lambda: here.process is not None and here.process.poll() is None
-
     def told(here: Breakwater, *arguments: str) -> Command:
         ended = cli(here, *arguments)
-        watch.shown(f"the output of `{' '.join(arguments[:3])}`", ended.out + ended.err, mints=True, alive=running(here))
+        watch.shown(f"the output of {arguments}", ended.out + ended.err, mints=True)
         return ended
 
     def started(here: Breakwater, *arguments: str) -> None:
         start(here, *arguments)
-        watch.follow(here.doors, here.state, running(here))
+        watch.follow(here.doors, here.state)
 
     patch.setattr(Breakwater, "cli", told)
     patch.setattr(Breakwater, "start", started)
@@ -89,14 +85,12 @@ def _tap_pytest(patch: pytest.MonkeyPatch) -> None:
     read, made = pytest.CaptureFixture.readouterr, pytest.TempPathFactory.mktemp
 
     def printed(capture: pytest.CaptureFixture[Any]) -> Any:
-        result = read(capture)
-        for text in result:
-            watch.shown("what was printed", text, mints=True)
+        out, err = result = read(capture)
+        watch.shown("what was printed", str(out) + str(err), mints=True)
         return result
 
     def folder(factory: pytest.TempPathFactory, *names: Any, **more: Any) -> Path:
-        path = made(factory, *names, **more)
-        watch.folder(path)
+        watch.folder(path := made(factory, *names, **more))
         return path
 
     patch.setattr(pytest.CaptureFixture, "readouterr", printed)
@@ -106,8 +100,11 @@ def _tap_pytest(patch: pytest.MonkeyPatch) -> None:
 def _searched(*, forget: bool) -> Iterator[None]:
     since = watch.since()
     yield
-    hits = watch.search(since, forget=forget)
-    assert not hits, "a secret slipped out:\n" + "\n".join(sorted(set(hits)))
+    hits = watch.search(*since, forget=forget)
+    assert not hits, "a secret slipped out:\n" + "\n".join(hits)
+
+
+# A fixture that everyone has comes first and goes last: what others run has ended when these look.
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -141,26 +138,18 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """
     Name a parameter that holds a secret by its argument: each worker has another secret, and all must agree on names.
     """
-    held = val.encode("utf-8", "surrogatepass") if isinstance(val, str) else val
-    return argname if isinstance(held, bytes) and any(form in held for form in _MARKED) else None
+    raw = val.encode("utf-8", "surrogatepass") if isinstance(val, str) else val
+    return argname if isinstance(raw, bytes) and any(mark in raw for mark in _MARKS) else None
 
 
-def totals() -> Counter[str]:
-    """
-    Return what was searched, in this process and in its workers.
-    """
-    return _totals
-
-
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """
     Count, and tell whoever started this worker.
     """
-    watch.counts["secrets"] += len(issued)
-    _totals.update(watch.counts)
+    totals.update(watch.counts, secrets=len(issued))
     if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput["canary"] = watch.counts
+        session.config.workeroutput["canary"] = dict(totals)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -168,4 +157,4 @@ def pytest_testnodedown(node: Any) -> None:
     """
     Add what a worker searched.
     """
-    _totals.update(getattr(node, "workeroutput", {}).get("canary", {}))
+    totals.update(getattr(node, "workeroutput", {}).get("canary", {}))

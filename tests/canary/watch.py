@@ -1,10 +1,10 @@
 """
 What Breakwater let out during a test, searched for secrets when the test has ended.
 
-Bytes from its doors, outputs and logs wait until then, because only then is every secret known that the test met: the
-run's mark, agents' keys, and what lies in the state folders (operators' tokens, key rings). Files are all those below
-pytest's temporary folders. A secret may stand in its own file and nowhere else, an agent's key in the one answer that
-minted it.
+What came from its doors and what was printed or logged waits until then, because only then is every secret known that
+the test met: the run's mark, agents' keys, and what state folders hide (operators' tokens, key rings). Files are all
+those below pytest's temporary folders. A secret may stand in the file that is its home and nowhere else, an agent's key
+in the one answer that minted it.
 """
 
 from __future__ import annotations
@@ -16,115 +16,105 @@ import os
 import re
 import socket
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
+from typing import Protocol, TypeVar
+from weakref import WeakKeyDictionary, WeakSet
 
 from proxy.keys import KEY_PREFIX
 from tests.canary.forms import MARK, forms, unpacked
 
-_KEY = re.compile(re.escape(KEY_PREFIX).encode() + rb"[a-z2-7]{8}_([a-z2-7]{52})")
+_KEY = re.compile(re.escape(KEY_PREFIX).encode() + rb"[a-z2-7]{8}_[a-z2-7]{52}")
 
 # A long run of calls is searched before its end, so that it is not all held; a secret over two pieces is still found.
 _HELD_MAX = 16 * 1024 * 1024
 _PIECE = 4 * 1024 * 1024
 _OVERLAP = 512
 
-# What is shorter was put there by a test that damages the file.
+# What is shorter is no secret of ours: a test damages the file that should hold one.
 _SECRET_BYTES_MIN = 16
 
-Alive = Callable[[], bool]
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 
 
-def until_the_end() -> bool:
+class Disk(Protocol):
     """
-    Tell that something is over when its test or module is.
+    A disk in memory.
     """
-    return False
+
+    def tree(self) -> dict[str, bytes]:
+        """
+        Return every file's content by its path.
+        """
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Known:
     """
-    One secret, where it may stand, and whether it outlives the test that met it.
+    A secret by what it is, and the files in which it may stand.
     """
 
     name: str
-    homes: set[str]
-    alive: Alive
+    homes: set[str] = field(default_factory=set)
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, slots=True)
 class Stream:
     """
-    What came from one place; `mints` where an operator may be given an agent's new key.
+    Bytes from one place; `mints` where an operator may be given an agent's new key.
     """
 
     where: str
     mints: bool
-    alive: Alive
     data: bytearray = field(default_factory=bytearray)
-
-
-class Since(NamedTuple):
-    """
-    How much there was when a test or a module began.
-    """
-
-    known: int
-    doors: int
-    folders: int
 
 
 class Watch:
     """
-    Everything that is searched, and what was found.
+    Everything that is searched and searched for; what a test adds to it is forgotten when the test has ended.
     """
 
     def __init__(self) -> None:
-        self.hits: list[str] = []
-        self.counts = {"secrets": 0, "forms": 0, "files": 0, "bytes": 0}
-        self._mark = Known("a secret", set(), lambda: True)
+        self.counts = Counter(secrets=0, forms=0, files=0, bytes=0)
+        self.disks: WeakSet[Disk] = WeakSet()
+        self._mark = Known("a secret")
         self._known: dict[bytes, Known] = {}
         self._forms: dict[bytes, tuple[Known, str]] = {}
-        self._minted: set[bytes] = set()
-        self._doors: dict[object, Stream] = {}
+        self._doors: dict[object, tuple[str, bool]] = {}
+        self._folders: dict[Path, None] = {}
         self._dialled: WeakKeyDictionary[socket.socket, Stream] = WeakKeyDictionary()
         self._streams: list[Stream] = []
         self._held = 0
-        self._folders: list[Path] = []
-        self._read: dict[str, tuple[int, int]] = {}
+        self._searched: dict[str, tuple[int, int]] = {}
+        self._hits: set[str] = set()
         self._learn(MARK.encode(), self._mark)
 
-    # ------------------------------------------------------------------------------------------- what is told to it
-
-    def follow(self, doors: Mapping[str, str], state: Path, alive: Alive = until_the_end) -> None:
+    def follow(self, doors: Mapping[str, str], state: Path) -> None:
         """
-        Read along at the doors of a Breakwater that has begun to serve, and learn what its state folder hides.
+        Read along at the doors of a Breakwater that serves now, and learn what its state folder hides.
         """
         for name, url in doors.items():
             host, _, port = url.removeprefix("http://").rpartition(":")
             at = url.removeprefix("unix:") if url.startswith("unix:") else (host, int(port))
-            self._doors[at] = Stream(f"an answer from door {name!r}", name == "admin", alive)
-        for path in (state / "admin.token", state / "keyring"):
-            self._learn_from(path, alive)
+            self._doors[at] = f"an answer at door {name!r}", name == "admin"
+        self._learn_homes([str(state / "admin.token"), str(state / "keyring")])
 
-    def shown(self, where: str, data: str | bytes, *, mints: bool = False, alive: Alive = until_the_end) -> None:
+    def shown(self, where: str, data: str, *, mints: bool = False) -> None:
         """
         Take what was printed, logged or answered.
         """
-        raw = data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data
-        if raw:
-            self._streams.append(Stream(where, mints, alive, bytearray(raw)))
+        self._streams.append(Stream(where, mints, bytearray(data.encode("utf-8", "surrogatepass"))))
 
-    def minted(self, key: str, alive: Alive = until_the_end) -> None:
+    def minted(self, key: str) -> None:
         """
         Learn an agent's key.
         """
-        self._minted.add(key.encode())
-        self._learn(key.rpartition("_")[2].encode(), Known("an agent's key", set(), alive))
+        self._learn(key.rpartition("_")[2].encode(), Known("an agent's key"))
 
     def may_hold(self, path: Path) -> None:
         """
@@ -134,95 +124,92 @@ class Watch:
 
     def folder(self, path: Path) -> None:
         """
-        Search a folder, too.
+        Take whatever will be in a folder.
         """
-        self._folders.append(path)
+        self._folders[path] = None
 
     def dialled(self, sock: socket.socket, address: object) -> None:
         """
-        Read along on a connection, if it leads to a door.
+        Read along on a client's connection, where it leads to a door.
         """
         door = self._doors.get(address[:2] if isinstance(address, tuple) else address)
         if door is not None:
-            self._dialled[sock] = stream = Stream(door.where, door.mints, door.alive)
+            self._dialled[sock] = stream = Stream(*door)
             self._streams.append(stream)
 
     def received(self, sock: socket.socket, data: bytes | memoryview) -> None:
         """
-        Take what a client received.
+        Take what came over a connection.
         """
         stream = self._dialled.get(sock)
-        if stream is not None and data:
+        if stream is not None:
             stream.data += data
             self._held += len(data)
             if self._held > _HELD_MAX:
                 self._search_streams()
 
-    # ------------------------------------------------------------------------------------------------ what it does
+    def since(self) -> tuple[int, int, int]:
+        """
+        Return how much there is when a test begins.
+        """
+        return len(self._known), len(self._doors), len(self._folders)
 
-    def since(self) -> Since:
+    def search(self, known: int, doors: int, folders: int, *, forget: bool) -> list[str]:
         """
-        Return how much there is now.
+        Search what there is since then, and return where a secret stands that must not; then forget all of it, if told.
         """
-        return Since(len(self._known), len(self._doors), len(self._folders))
-
-    def search(self, since: Since, *, forget: bool) -> list[str]:
-        """
-        Search what is new, forget what has ended, and return the hits; `forget` the folders too.
-        """
-        files = list(_files(self._folders[since.folders :]))
-        for path, _ in files:
-            self._learn_from(Path(path), until_the_end)
+        files = dict(_files(islice(self._folders, folders, None)))
+        self._learn_homes(files)
         self._search_streams()
-        for path, stood in files:
-            if self._read.get(path) != stood:
+        for path, stood in files.items():
+            if self._searched.get(path) != stood:
                 self._search_file(path)
-                if not forget:
-                    self._read[path] = stood
+        for disk in list(self.disks):
+            for path, data in disk.tree().items():
+                self._find(data, path)
+        self.disks.clear()
         if forget:
-            del self._folders[since.folders :]
-        self._known = _kept(self._known, since.known)
-        self._doors = _kept(self._doors, since.doors)
-        self._forms = {form: found for form, found in self._forms.items() if found[0] in self._known.values()}
-        hits, self.hits = self.hits, []
-        return hits
+            self._known, self._doors = _first(self._known, known), _first(self._doors, doors)
+            self._folders = _first(self._folders, folders)
+            kept = set(self._known.values())
+            self._forms = {form: of for form, of in self._forms.items() if of[0] in kept}
+        else:
+            self._searched |= files
+        hits, self._hits = self._hits, set()
+        return sorted(hits)
 
     def _learn(self, raw: bytes, known: Known) -> None:
-        if raw in self._known:
-            self._known[raw].homes |= known.homes
-            return
-        self._known[raw] = known
-        spelled = forms(raw)
-        self._forms |= {form: (known, name) for form, name in spelled.items()}
-        self.counts["secrets"] += 1
-        self.counts["forms"] += len(spelled)
+        here = self._known.setdefault(raw, known)
+        here.homes.update(known.homes)
+        if here is known:
+            spelled = forms(raw)
+            self._forms |= {form: (known, name) for form, name in spelled.items()}
+            self.counts.update(secrets=1, forms=len(spelled))
 
-    def _learn_from(self, path: Path, alive: Alive) -> None:
-        if path.name not in {"admin.token", "keyring"}:
-            return
-        # One that a test cut short or wrote itself hides nothing.
-        with contextlib.suppress(OSError, ValueError, KeyError, AttributeError):
-            if path.name == "admin.token":
-                found = {"an operator's token": path.read_bytes().strip()}
-            else:
-                ring = json.loads(path.read_bytes())["secrets"]
-                found = {f"secret {version} of a key ring": base64.b64decode(text) for version, text in ring.items()}
-            for name, raw in found.items():
-                if len(raw) >= _SECRET_BYTES_MIN:
-                    self._learn(raw, Known(name, {str(path)}, alive))
+    def _learn_homes(self, paths: Iterable[str]) -> None:
+        for path in paths:
+            # One that a test cut short or made up hides nothing.
+            with contextlib.suppress(OSError, ValueError, LookupError, TypeError, AttributeError):
+                raw: list[bytes] = []
+                if path.endswith("/admin.token"):
+                    raw = [Path(path).read_bytes().strip()]
+                elif path.endswith("/keyring"):
+                    raw = [base64.b64decode(text) for text in json.loads(Path(path).read_bytes())["secrets"].values()]
+                for secret in raw:
+                    if len(secret) >= _SECRET_BYTES_MIN:
+                        self._learn(secret, Known(f"the secret of {path}", {path}))
 
     def _search_streams(self) -> None:
         for stream in self._streams:
-            data = bytes(stream.data)
-            for key in _KEY.finditer(data):
-                if stream.mints and key[0] not in self._minted:
-                    self.minted(key[0].decode(), stream.alive)
-                    data = data.replace(key[0], b"(minted here)", 1)
-                else:
-                    self.hits.append(f"an agent's key in {stream.where}")
+            data, found = bytes(stream.data), len(self._hits)
+            for key in _KEY.findall(data) if stream.mints else ():
+                if key.rpartition(b"_")[2] not in self._known:
+                    self.minted(key.decode())
+                    data = data.replace(key, b"(minted here)", 1)
             self._find(data, stream.where)
-            stream.data[:] = data[-_OVERLAP:]
-        # What a connection has still to give.
+            # Whoever comes next on this connection is not blamed for it.
+            stream.data[:] = data[-_OVERLAP:] if found == len(self._hits) else b""
+        # What has more to give is a connection.
         self._streams, self._held = list(self._dialled.values()), 0
 
     def _search_file(self, path: str) -> None:
@@ -230,7 +217,7 @@ class Watch:
             self.counts["files"] += 1
             before = b""
             while piece := file.read(_PIECE):
-                # The reserve is room and nothing else.
+                # The ledger's reserve is room and nothing else.
                 if piece.strip(b"\0"):
                     self._find(before + piece, path)
                 before = piece[-_OVERLAP:]
@@ -240,18 +227,20 @@ class Watch:
             self.counts["bytes"] += len(layer)
             for form, (known, spelling) in self._forms.items():
                 if form in layer and where not in known.homes:
-                    self.hits.append(f"{known.name}, {spelling}, in {where} at byte {layer.index(form)}")
+                    self._hits.add(f"{known.name}, {spelling}, in {where}")
+            if _KEY.search(layer):
+                self._hits.add(f"an agent's key in {where}")
 
 
-def _kept(found: dict[Any, Any], count: int) -> dict[Any, Any]:
-    return {key: one for number, (key, one) in enumerate(found.items()) if number < count or one.alive()}
+def _first(found: dict[Key, Value], count: int) -> dict[Key, Value]:
+    return dict(islice(found.items(), count))
 
 
-def _files(folders: list[Path]) -> Iterator[tuple[str, tuple[int, int]]]:
+def _files(folders: Iterable[Path]) -> Iterator[tuple[str, tuple[int, int]]]:
     for folder in folders:
         for place, _, names in os.walk(folder):
-            for path in (os.path.join(place, name) for name in names):
+            for name in names:
                 with contextlib.suppress(OSError):
-                    found = os.lstat(path)
+                    found = os.lstat(path := f"{place}/{name}")
                     if stat.S_ISREG(found.st_mode):
                         yield path, (found.st_size, found.st_mtime_ns)

@@ -12,7 +12,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -20,11 +20,12 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from loadtest.installation import Breakwater
 from loadtest.upstreams.sandbox import Sandbox
 from loadtest.upstreams.wiretap import Seen, forms
+from proxy.keys import KEY_PREFIX
 from tests.clients.compare import Rules, Step, compare
 from tests.clients.play import Script, Target, mentions, placed
 from tests.clients.record import Ledger, Proof
 from tests.clients.upstreams import Ends
-from tests.clients.ways import UNIX, way
+from tests.clients.ways import PORT, UNIX, way
 from tests.harness import running
 
 DIRECT = "direct"
@@ -103,6 +104,23 @@ class Bench:
         bases = {base: way(self.breakwater, door + base, style) for base in self.api.bases}
         return Target(bases[""], self.key, self.ends[upstream].behind, upstream, bases, socket)
 
+    def refusals(self, script: Script, upstream: str) -> dict[str, str]:
+        """
+        Return what a client shows of each refusal of ours, by its step: all that the agent may not do, a write in
+        doubt, and everything asked under a key that nobody minted. A write in doubt was sent once.
+        """
+        ends = self.ends[upstream]
+        ends.reset()
+        target = self.target(upstream, PORT)
+        steps = script(target)
+        assert [seen.method for seen in ends.behind.wiretap.requests if seen.method != "GET"] == ["POST"]
+        ends.reset()
+        strange = script(replace(target, key=f"{KEY_PREFIX}nobody"))
+        assert ends.behind.wiretap.requests == []
+        self.check(ends.behind, bytes(target.heard) + repr((steps, strange)).encode())
+        told = [*steps, Step("unknown key", strange[0].kind, strange[0].answer)]
+        return {step.name: repr(step.answer) for step in told if step.kind == "error"}
+
     def _direct(self, script: Script, upstream: str) -> Play:
         plain = self.ends[upstream].plain
         bases = dict.fromkeys(self.api.bases, plain.url)
@@ -146,9 +164,24 @@ def _asked(seen: Seen) -> object:
     return seen.method, unquote(path), parse_qsl(query, keep_blank_values=True)
 
 
+def assert_ours(said: Mapping[str, str]) -> None:
+    """
+    Fail unless a client's errors show our reasons, and our sentence where nothing was sent.
+    """
+    reasons = {"not allowed": "not-allowed", "in doubt": "outcome-unknown", "unknown key": "key-unknown"}
+    assert said.keys() == reasons.keys()
+    assert [name for name, reason in reasons.items() if reason not in said[name]] == []
+    assert "Nothing was sent to" in said["not allowed"]
+
+
 @contextlib.contextmanager
 def bench(
-    folder: Path, api: Api, ends: Mapping[str, Ends], configured: Mapping[str, object], card: Mapping[str, object]
+    folder: Path,
+    api: Api,
+    ends: Mapping[str, Ends],
+    configured: Mapping[str, object],
+    card: Mapping[str, object],
+    **settings: object,
 ) -> Iterator[Bench]:
     """
     Run Breakwater in front of the upstreams, each under its own name and once more behind a socket.
@@ -165,6 +198,7 @@ def bench(
             "doors": doors,
             "apis": apis,
             "agents": {"worker": {**card, "allow": dict.fromkeys(apis, card["allow"])}},
+            **settings,
         }
         installation, keys = stack.enter_context(
             running(folder / "breakwater", document, {"UPSTREAM_SECRET": secret}, ["worker"])

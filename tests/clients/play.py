@@ -32,7 +32,8 @@ class Target:
     heard: bytearray = field(default_factory=bytearray)
 
 
-Script = Callable[[Target], list[Step]]
+Script = Callable[..., list[Step]]
+"""What plays at a target; one in another process also takes which part of it."""
 
 
 @dataclass(slots=True)

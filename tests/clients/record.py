@@ -65,11 +65,11 @@ class Ledger:
         """
         self._mark = len(self._read())
 
-    def proven(self, seen: Sequence[Seen]) -> Proof:
+    def proven(self, seen: Sequence[Seen], soon_s: float = _SOON_S) -> Proof:
         """
         Wait until nothing is under way any more, and fail unless the record says what the upstream saw, and all of it.
         """
-        until = time.monotonic() + _SOON_S
+        until = time.monotonic() + soon_s
         while not _ended(found := self._read()[self._mark :], len(seen)) and time.monotonic() < until:
             time.sleep(_STEP_S)
         payloads = Payloads(RealDisk(), self._state)
@@ -80,7 +80,7 @@ class Ledger:
             ]
         finally:
             payloads.close()
-        return _proven(records, seen)
+        return proven(records, seen)
 
 
 def _text(payload: object) -> bytes:
@@ -100,7 +100,10 @@ def _ended(records: Sequence[Any], arrived: int) -> bool:
     )
 
 
-def _proven(records: Sequence[Record], seen: Sequence[Seen]) -> Proof:
+def proven(records: Sequence[Record], seen: Sequence[Seen]) -> Proof:
+    """
+    Fail unless the records are those of these requests: each exactly once, each write with its change.
+    """
     sent = [record for record in records if record.get("sent") == "yes"]
     by_number = {_number(record): record for record in sent}
     assert sorted(map(_number, sent)) == list(range(1, len(seen) + 1)), _differing(sent, seen)
@@ -162,7 +165,8 @@ def _changed(records: Sequence[Record]) -> bool:
     assert (change["intent"], change["outcome"]) == (intent["i"], outcome["i"])
     if not change.get("res"):
         return False
-    assert "note" not in change, f"the change of {intent['op']} says {change['note']}"
+    # Of what else it touched it may say that nobody could see it before, as of a charge that an intent makes.
+    assert {"after", "patch", "inv"} <= change["opened"].keys(), f"the change of {intent['op']} says {change['note']}"
     before, after, patch, inverse = (
         parse_image(opened)
         for opened in (intent["opened"]["before"], *(change["opened"][part] for part in ("after", "patch", "inv")))
@@ -171,7 +175,7 @@ def _changed(records: Sequence[Record]) -> bool:
     assert isinstance(after, dict)
     both = before.keys() & after.keys()
     was, now = ({kind: image for kind, image in side.items() if kind in both} for side in (before, after))
-    assert both, f"{intent['op']} has no object on both sides"
+    assert change["res"][0]["type"] in both, f"{intent['op']} is about an object that is not on both sides"
     assert same(apply(was, patch), now), f"the patch of {intent['op']} does not lead there"  # type: ignore[arg-type]
     assert same(apply(now, inverse), was), f"the inverse of {intent['op']} does not lead back"  # type: ignore[arg-type]
     return True

@@ -10,13 +10,15 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 from loadtest.installation import Breakwater
 
 PORT, HOST, PREFIX, UNIX = "port", "host", "prefix", "unix"
 STYLES = (PORT, HOST, PREFIX)
+
+# This system's own resolver.
+SYSTEM = socket.getaddrinfo
 
 _LOCAL = ".localhost"
 
@@ -42,14 +44,14 @@ def loopback() -> Iterator[None]:
     """
     Resolve `*.localhost` in this process.
     """
-    system = socket.getaddrinfo
-    socket.getaddrinfo = partial(_resolved, system)
+    before = socket.getaddrinfo
+    socket.getaddrinfo = _resolved
     try:
         yield
     finally:
-        socket.getaddrinfo = system
+        socket.getaddrinfo = before
 
 
-def _resolved(system: Any, host: Any, *rest: Any, **more: Any) -> Any:
+def _resolved(host: Any, *rest: Any, **more: Any) -> Any:
     local = isinstance(host, str) and host.endswith(_LOCAL)
-    return system("127.0.0.1" if local else host, *rest, **more)
+    return SYSTEM("127.0.0.1" if local else host, *rest, **more)

@@ -178,6 +178,19 @@ def test_answers_trusted() -> None:
         assert {touch.shaped_by for touch in spec.touches} == {("expand",) if expands else ()}
 
 
+# What these answer with is another object, or less than the whole of it.
+ANSWERS_WITH_ANOTHER = {
+    "stripe": ["customers.delete_discount", "payouts.reverse", "subscriptions.delete_discount"],
+    "github": ["issues/add-labels", "issues/remove-label", "pulls/merge", "pulls/request-reviewers", "repos/merge"],
+}
+
+
+def test_answers_not_trusted() -> None:
+    """An answer that is not the object that the write is about is not taken for it."""
+    for api, names in ANSWERS_WITH_ANOTHER.items():
+        assert {name: WRITES[api][name].touches[0].after for name in names} == dict.fromkeys(names, After.READ)
+
+
 # Creations of which a second one fails, or is the first: no repeat makes a second effect.
 MADE_ONCE = {
     "actions/create-environment-variable",

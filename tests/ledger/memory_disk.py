@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from proxy.ledger.disk import Handle, Room
+from tests.canary.plugin import watch
 
 
 class Stopped(BaseException):
@@ -37,6 +38,7 @@ class Folder:
 class MemoryDisk:
     def __init__(self, root: Folder | None = None) -> None:
         self.root = root or Folder()
+        watch.disks.add(self)
         self.handles: dict[int, File] = {}
         self.steps: list[str] = []
         self.stop_at: int | None = None

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from breakers.call import Applied
-from proxy.ledger.about import object_hash
+from proxy.ledger.about import object_hashes
 from proxy.ledger.changed import Changed
 from proxy.ledger.disk import RealDisk
 from proxy.ledger.index import Wanted, open_index
@@ -160,7 +160,7 @@ async def test_nothing_secret(tmp_path: Path) -> None:
     await ledger.close("stopped")
     index = open_index(RealDisk(), tmp_path, tmp_path / "ledger")
     assert [
-        record.kind for record in index.touching("refund", object_hash("stripe", "refund", "re_canary", ledger.ring))
+        record.kind for record in index.touching("refund", *object_hashes("stripe", "refund", "re_canary", ledger.ring))
     ]
     index.close()
     file = tmp_path / "index.db"

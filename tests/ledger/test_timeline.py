@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import base64
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -137,8 +138,8 @@ def test_full(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert '  shown to the agent: {"id": "ch_1\\x1b[31m"}' in a_read
     assert '  upstream\'s answer: {"id": "ch_1"}' in a_write
     assert "  shown to the agent as it came" in a_write
-    assert any(line.startswith('  request: {"body":{"form":[["charge","ch_1"],["amount","2"]]}') for line in a_write)
-    assert any('"detail":"It is over the limit."' in line for line in refused)
+    assert any('"form":[["charge","ch_1"],["amount","2"]]' in line for line in a_write if "  request: " in line)
+    assert any('["detail","It is over the limit."]' in line for line in refused)
     assert "  shown to the agent: nobody knows" in lost
 
 
@@ -187,7 +188,7 @@ def test_tasks_apart(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_order(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Calls stand in the order in which they began, each with the time of its first record."""
+    """Calls stand in the order of their first records, each with the time of that."""
     run("task", "timeline", TASK, "--dir", str(state))
     times = [line.split("  ")[0] for line in said(capsys) if line.startswith("2026-")]
     assert times == sorted(times)
@@ -217,6 +218,23 @@ def test_history(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run("ledger", "history", "stripe", "charge", "ch_1", "--dir", str(state), "--json")
     (told,) = json.loads(capsys.readouterr().out)
     assert [one["type"] for one in told["records"][-1]["entry"]["res"]] == ["charge", "refund", "refund"]
+
+
+async def test_history_of_two_keys(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An object is found in what was recorded before the key ring got a newer secret, and in what came after."""
+    world = World(disk=RealDisk(), folder=tmp_path, settings=ANY_ROOM)
+    for number in (1, 2):
+        ledger = world.started()
+        intent = await ledger.intend(write(number), wire())
+        ledger.change_recorded(intent, await ledger.conclude(intent, outcome(), Answered()), CHANGED)
+        await ledger.close("stopped")
+        turned = json.loads((tmp_path / "keyring").read_bytes())
+        second = base64.b64encode(hashlib.sha256(turned["secrets"]["1"].encode()).digest()).decode()
+        turned = {**turned, "current": 2, "secrets": {**turned["secrets"], "2": second}}
+        RealDisk().remove(tmp_path / "keyring")
+        (tmp_path / "keyring").write_text(json.dumps(turned), "utf-8")
+    run("ledger", "history", "stripe", "refund", "re_first", "--dir", str(tmp_path), "--json")
+    assert [told["call"] for told in json.loads(capsys.readouterr().out)] == [a_call(1).id, a_call(2).id]
 
 
 @pytest.mark.parametrize(
@@ -299,8 +317,17 @@ def test_odd_records(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     World(disk=RealDisk(), folder=tmp_path, settings=ANY_ROOM).open()
     log = ForgedLog()
     log.batch(b"no JSON", intent("C1", TASK, moves={"micros": "1", "currency": "points"}), {"k": "new", "task": TASK})
+    log.batch(
+        {"k": "call.outcome", "task": TASK, "call": "C1", "intent": 1, "seen": "x"}, {**intent("C2", TASK), "act": 7}
+    )
+    log.batch({"k": "call.delivery", "task": TASK, "call": {}}, {"k": "kill.changed", "task": TASK})
     log.save(tmp_path / "ledger" / "000001")
     run("task", "timeline", TASK, "--dir", str(tmp_path))
-    told: list[Any] = list(blocks(said(capsys)))
-    assert told[1][1][0] == "  moves 1 micro-units of points"
-    assert told[2] == ("new", [])
+    odd = "this entry is not one of ours: see `breakwater ledger verify`"
+    assert list(blocks(said(capsys)))[1:] == [
+        ("C1  stripe refunds.create", ["  moves 1 micro-units of points", f"  call.outcome  {odd}"]),
+        ("new", []),
+        ("C2  stripe refunds.create", ["  no outcome is on record: it is under way, or in doubt"]),
+        ("cut off after ? bytes", []),
+        (f"kill.changed  {odd}", []),
+    ]

@@ -20,8 +20,9 @@ from loadtest.answering import COUNTS, Answering, Counted
 from loadtest.framing import MalformedError, whole_answer
 from loadtest.generator import Job, run
 from loadtest.scenario import CREATE, DIGITS, OPERATIONS, READ, answer, request
+from tests.canary.forms import secret
 
-SECRET = "load-secret"
+SECRET = secret("load")
 HOST = "upstream.test"
 
 # The yardstick must not change under the figures that it measured: whoever changes it measures all of them again.

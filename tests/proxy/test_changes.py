@@ -1,9 +1,13 @@
+"""What a write changed: the images before and after it, the change on record, and what is said where one is missing."""
+
 from __future__ import annotations
 
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -101,13 +105,23 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
     """
     Give the road; a look may take a tenth of a second.
     """
-    folder = tmp_path_factory.mktemp("changes")
-    table = folder / "things.table.json"
-    table.write_text(json.dumps(TABLE))
-    (folder / "things.overlay.yaml").write_text(json.dumps(OVERLAY))
+    async with things(tmp_path_factory.mktemp("changes"), TABLE, OVERLAY) as running:
+        yield running
+
+
+@asynccontextmanager
+async def things(
+    folder: Path, table: Mapping[str, object], overlay: Mapping[str, object], look: str = "100ms"
+) -> AsyncIterator[World]:
+    """
+    Give a road to an upstream with a catalogue of its own.
+    """
+    written = folder / "things.table.json"
+    written.write_text(json.dumps(table))
+    (folder / "things.overlay.yaml").write_text(json.dumps(overlay))
     async with scripted() as upstream:
-        api = {"catalog": str(table), "upstream": upstream.url, "credential": {"env": "STRIPE_SECRET"}}
-        async with road(folder, upstream.url, apis={"things": api}, agents=CARDS, timeouts={"look": "100ms"}) as on:
+        api = {"catalog": str(written), "upstream": upstream.url, "credential": {"env": "STRIPE_SECRET"}}
+        async with road(folder, upstream.url, apis={"things": api}, agents=CARDS, timeouts={"look": look}) as on:
             yield World(on, upstream)
 
 

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 from yarl import URL
 
+from breakers.verdict import Reason
 from config.tables import load_catalog
 from config.written import Origin
 from proxy.account import Account
 from proxy.answer import Streamed, Whole
 from proxy.doors import SHARED, Came, Door, Style, door_hosts
+from proxy.errors import Refused
 from proxy.held import Holder
 from proxy.links import NO_LINKS, Links, Ways
 
@@ -111,6 +113,22 @@ def test_out_of_reach() -> None:
     addresses = {**ADDRESSES, "gh.uploads": "unix:/run/up.sock"}
     links = ways(API, uploads, addresses=addresses).of(Came(API, Style.PORT), "127.0.0.1", 8001)
     assert links.out.swapped("https://uploads.github.com/x") == "http://gh.uploads.invalid/x"
+
+
+@pytest.mark.parametrize("style", [Style.PORT, Style.PREFIX])
+@pytest.mark.parametrize(("host", "port"), [("api.github.com", None), ("api.github.com", 443), ("uploads.github.com", 80)])
+def test_vendors_own(style: Style, host: str, port: int | None) -> None:
+    """A `Host` under which links would lead to the API itself names no door."""
+    with pytest.raises(Refused, match="where the API itself answers") as refused:
+        ways().of(Came(API, style), host, port)
+    assert refused.value.reason is Reason.DOOR_UNKNOWN
+
+
+@pytest.mark.parametrize(("style", "port"), [(Style.HOST, None), (Style.UNIX, None), (Style.PORT, 8001)])
+def test_vendors_own_but_ours(style: Style, port: int | None) -> None:
+    """It does where it was configured, where a socket holds the client, and with a port at which no API answers."""
+    links = ways().of(Came(API, style), "api.github.com", port)
+    assert links.out.swapped("https://api.github.com/x").startswith("http://api.github.com")
 
 
 def test_one_table() -> None:

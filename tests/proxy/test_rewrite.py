@@ -61,7 +61,10 @@ ABOUT = "https://api.github.com/repos/a/b/issues?page=1"
         (b'["https://api.github.com/a"] x', None),
         (b'// see "https://api.github.com/a"', None),
         (b'{"url":"https://api.github.com/a"}\n{"url":"https://api.github.com/b"}\n', None),
-        (b"[" * 5000 + b'"https://api.github.com/a"' + b"]" * 5000, None),
+        (
+            b"[" * 5000 + b'"https://api.github.com/a"' + b"]" * 5000,
+            b"[" * 5000 + b'"http://box:8001/a"' + b"]" * 5000,
+        ),
         ('["https://api.github.com/a"]'.encode("utf-16"), None),
         (b"", None),
         (b"{}", None),
@@ -70,6 +73,35 @@ ABOUT = "https://api.github.com/repos/a/b/issues?page=1"
 def test_json(body: bytes, wanted: bytes | None) -> None:
     """Strings that are wholly a known URL begin elsewhere; names, text, other bytes and what is no JSON stay."""
     assert rewrite_json(body, OUT) == (body if wanted is None else wanted)
+
+
+class Counted(Places):
+    """Places that count how often they are asked."""
+
+    asked = 0
+
+    def beginning(self, text: str) -> tuple[int, str] | None:
+        """
+        Count, and answer.
+        """
+        self.asked += 1
+        return super().beginning(text)
+
+    def whole(self, text: str) -> tuple[int, str] | None:
+        """
+        Count, and answer.
+        """
+        self.asked += 1
+        return super().whole(text)
+
+
+@pytest.mark.parametrize("string", [b'"h\\n"', b'"\\u0068"', b'"\\/\\/x"', b'"//api.github.com\\/x"', b'"//API.github.com/x"'])
+def test_asked_once(string: bytes) -> None:
+    """However many strings of a text look like a URL, only each spelling of a known host is looked at by itself."""
+    places = Counted(ROWS)
+    shown = rewrite_json(b'["https://api.github.com",' + b",".join([string] * 1000) + b"]", places)
+    assert shown.startswith(b'["http://box:8001",')
+    assert places.asked <= 2
 
 
 def test_untouched_object() -> None:
@@ -202,7 +234,11 @@ def test_target(value: str, wanted: str) -> None:
         ('<https://docs.example/x>; rel="help"', '<https://docs.example/x>; rel="help"'),
         (
             '</a>; title="<https://api.github.com/b> \\" <c>"; rel=next',
-            '<http://box:8001/a>; title="<https://api.github.com/b> \\" <c>"; rel=next',
+            '<http://box:8001/a>; title="<http://box:8001/b> \\" <c>"; rel=next',
+        ),
+        (
+            '<https://docs.example/a>; title="x, <https://api.github.com/b>; rel="next"',
+            '<https://docs.example/a>; title="x, <http://box:8001/b>; rel="next"',
         ),
         ('< https://api.github.com/a >; rel="next"', '<http://box:8001/a>; rel="next"'),
         ("https://api.github.com/a; rel=next", "https://api.github.com/a; rel=next"),
@@ -210,7 +246,7 @@ def test_target(value: str, wanted: str) -> None:
     ],
 )  # fmt: skip
 def test_link(value: str, wanted: str) -> None:
-    """Each target of a `Link` header is rewritten, its parameters are not."""
+    """Each target of a `Link` header is rewritten, and in its parameters only what some clients take for a known one."""
     assert rewrite_link(value, ABOUT, OUT) == wanted
 
 

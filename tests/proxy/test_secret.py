@@ -14,6 +14,7 @@ from config.settings import CredentialSource
 from proxy.errors import StartRefused
 from proxy.secret import CREDENTIAL_BYTES_MAX, Secret, read_credential, spell_credential
 from tests.canary.forms import secret
+from tests.canary.plugin import watch
 
 TEXT = secret("text")
 SECRET = Secret(TEXT)
@@ -60,6 +61,7 @@ def test_from_environment() -> None:
 
 def test_from_file(tmp_path: Path) -> None:
     """A credential comes from the file that is named, its line end aside."""
+    watch.may_hold(tmp_path / "key")
     (tmp_path / "key").write_text(f"{TEXT}\n")
     assert read_credential("stripe", CredentialSource(file=tmp_path / "key"), {}).reveal() == TEXT
 

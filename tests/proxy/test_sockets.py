@@ -145,6 +145,20 @@ def test_not_ours(tmp_path: Path) -> None:
     assert path.exists()
 
 
+@pytest.mark.parametrize("prepare", [listening, lambda path: path.write_text("kept")], ids=["alive", "a file"])
+def test_not_ours_either(prepare: Callable[[Path], object], tmp_path: Path) -> None:
+    """What stands under the name that a socket is made under is not removed for it, unless a killed process left it."""
+    listener, made = bound(tmp_path), tmp_path / "gh.sock~"
+    prepare(made)
+    before = made.lstat().st_ino
+    with pytest.raises(StartRefused, match=f"door 'github' cannot have unix:{made}"):
+        listener.listen()
+    assert (made.lstat().st_ino, (tmp_path / "gh.sock").exists()) == (before, False)
+    listener.close()
+    while ALIVE:
+        ALIVE.pop().close()
+
+
 async def test_commands(tmp_path: Path) -> None:
     """A process whose every door is a socket says so in `run.json`, answers commands there, and leaves no file."""
     doors = {"github": "unix:gh.sock", "github.uploads": "unix:up.sock"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from threading import Event
 
 import pytest
 
@@ -56,6 +57,26 @@ async def test_life() -> None:
     assert acts(kept.world.disk) == ["stripe@1 put", "stripe@2 rotated", "stripe@3 rotated"]
 
 
+async def test_listed_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is listed is one state: a change that comes meanwhile waits for the list's end."""
+    kept = await grown(World(), 1)
+    changed, met = Event(), []
+    state = kept.credentials._state  # noqa: SLF001 where a list takes its time
+
+    def slow(version: Version, *, current: bool) -> str:
+        met.append(changed.wait(0.02))
+        return state(version, current=current)
+
+    async def rotate() -> None:
+        await kept.credentials.rotate("stripe", text(3))
+        changed.set()
+
+    monkeypatch.setattr(Credentials, "_state", lambda _, version, *, current: slow(version, current=current))
+    rows, _ = await asyncio.gather(kept.credentials.listed(), rotate())
+    assert ([row["version"] for row in rows], met) == ([2, 1], [False, False])
+    assert kept.current() == f"{TEXT}-3"
+
+
 async def test_former_are_few() -> None:
     """Two versions stay sealed beside the current one; a rotation destroys what is older, on record."""
     kept = await grown(World(), 5)
@@ -100,6 +121,8 @@ REFUSED: dict[str, tuple[Change, str, str]] = {
     "put twice": (lambda c: c.put("stripe", text(9)), "holds 'stripe' already, version 2", "vault rotate stripe"),
     "put no name": (lambda c: c.put("Not A Name", text(9)), "a name in the vault has", "standard input"),
     "rotate unknown": (lambda c: c.rotate("strip", text(9)), "holds no 'strip'", "vault list"),
+    "rotate no name": (lambda c: c.rotate("Not A Name", text(9)), "a name in the vault has", "standard input"),
+    "remove no name": (lambda c: c.remove("Not A Name"), "a name in the vault has", "standard input"),
     "back to current": (lambda c: c.go_back("stripe", 2), "version 2 of 'stripe' is the current one", "vault list"),
     "back to unknown": (lambda c: c.go_back("stripe", 7), "no version 7 of 'stripe'", "vault list"),
     "back in unknown": (lambda c: c.go_back("strip", 1), "holds no 'strip'", "vault list"),

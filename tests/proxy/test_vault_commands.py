@@ -176,12 +176,14 @@ def test_refused(words: tuple[str, ...], error: str, put: Installed, monkeypatch
 
 
 def test_never_an_argument(here: Installed, capsys: pytest.CaptureFixture[str]) -> None:
-    """No verb takes a secret on the command line."""
+    """No verb takes a secret on the command line, or repeats one that is given there."""
     for words in (("put", "stripe", SECRET), ("put", "stripe", "--secret", SECRET), ("rotate", "stripe", SECRET)):
         with pytest.raises(SystemExit) as ended:
             here.run("vault", *words)
         assert ended.value.code == 2
-    capsys.readouterr()
+        said = capsys.readouterr().err
+        assert "unrecognized arguments: " in said
+        assert SECRET not in said
 
 
 def test_another_holds_the_folder(put: Installed, monkeypatch: pytest.MonkeyPatch) -> None:

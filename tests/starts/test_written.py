@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from loadtest.installation import agent, stripe_api
+from tests.canary.plugin import watch
 from tests.starts.installed import SECRET, Installed, contents, taken
 
 
@@ -48,6 +49,7 @@ FAULTS: dict[str, tuple[Any, str, str]] = {
 def test_fault(name: str, here: Installed) -> None:
     """A configuration that is wrong is refused at its line, with what is right, before anything is touched."""
     changes, error, hint = FAULTS[name]
+    watch.may_hold(here.config)
     here.write(changes if isinstance(changes, str) else here.document(**changes))
     no = here.refused()
     assert len(no.errors) == 1
@@ -98,6 +100,7 @@ def test_empty_variable(here: Installed, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_credential_file(make: Any, said: str, here: Installed) -> None:
     """A credential's file that cannot be used is named with its API and path, never with what is in it."""
     path = here.folder / "credential"
+    watch.may_hold(path)
     make(path)
     api = {**stripe_api("http://127.0.0.1:9"), "credential": {"file": str(path)}}
     here.write(here.document(apis={"stripe": api}))

@@ -24,6 +24,9 @@ GITHUB = Api(
     bases=("", ".uploads"),
 )
 
+# Names of an operator's own, which differ in their first part only.
+HOSTS = {"api.hub.localhost": "sandbox", "uploads.hub.localhost": "sandbox.uploads"}
+
 # All that the scripts do, and nothing else: `repos/delete` is what is refused.
 ALLOWED = {
     "actions/create-workflow-dispatch": {},
@@ -49,4 +52,4 @@ def on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         }
         configured = {"catalog": "github", "credential": {"env": "UPSTREAM_SECRET"}}
         card = agent(ALLOWED, deny={name: ["repos/delete"] for name in ends})
-        yield stack.enter_context(bench(folder, GITHUB, ends, configured, card))
+        yield stack.enter_context(bench(folder, GITHUB, ends, configured, card, hosts=HOSTS))

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
-from tests.clients.bench import Bench
+from tests.clients.bench import Bench, assert_ours
 from tests.clients.nodejs import playing
 from tests.clients.play import Script
+from tests.clients.table import hold, row
 from tests.clients.ways import STYLES
 
 pytestmark = pytest.mark.slow
@@ -27,3 +29,14 @@ def test_same_work(on: Bench, work: Script, upstream: str, style: str) -> None:
     """Octokit does the same work, and shows the same of it, directly and through each style of door."""
     differences = on.differences(work, upstream, style)
     assert not differences, "\n".join(differences)
+
+
+def test_ours(on: Bench, work: Script) -> None:
+    """What Breakwater refuses is an error of the client's own that shows our reason, and a write in doubt is sent once."""
+    assert_ours(on.refusals(partial(work, only="ours"), "sandbox"))
+
+
+@pytest.mark.parametrize("upstream", ["sandbox", "emulate"])
+def test_row(on: Bench, work: Script, upstream: str) -> None:
+    """The page's row is what a run finds."""
+    hold(row(on, "@octokit/rest", work, upstream, STYLES), "@octokit/rest", upstream)

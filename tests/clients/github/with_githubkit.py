@@ -137,3 +137,14 @@ def _failures(play: Player, rest: Any) -> None:
     for status in (400, 403, 410, 429):
         play.fails(f"{status} of a write", lambda: rest.issues.create(**HERE, title="never"), status, "POST")
     play("after all", lambda: rest.issues.get(**HERE, issue_number=2))
+
+
+def ours(target: Target) -> list[Step]:
+    """
+    Meet what Breakwater refuses.
+    """
+    with client(target) as hub:
+        play = Player((GitHubException,), shown, refused, target.upstream)
+        play("not allowed", lambda: hub.rest.repos.delete(**HERE))
+        play.fails("in doubt", lambda: hub.rest.issues.create(**HERE, title="twice"), 500, "POST")
+        return play.steps

@@ -140,3 +140,15 @@ def _failures(play: Player, ask: Asking) -> None:
     for status in (400, 403, 410, 429):
         play.fails(f"{status} of a write", lambda: ask("POST", f"{REPO}/issues", json=title), status, "POST")
     play("after all", lambda: ask("GET", read))
+
+
+def ours(target: Target) -> list[Step]:
+    """
+    Meet what Breakwater refuses.
+    """
+    with client(target) as http:
+        ask = Asking(http)
+        play = Player((httpx.HTTPStatusError,), shown, refused, target.upstream)
+        play("not allowed", lambda: ask("DELETE", REPO))
+        play.fails("in doubt", lambda: ask("POST", f"{REPO}/issues", json={"title": "twice"}), 500, "POST")
+        return play.steps

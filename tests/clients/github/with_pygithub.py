@@ -15,9 +15,9 @@ from tests.clients.compare import Step
 from tests.clients.play import Player, Target, told
 
 
-def client(target: Target) -> Github:
+def client(target: Target, *, lazy: bool = False) -> Github:
     """
-    Return the client as docs/CLIENTS.md sets it up, without its pauses and its ten retries.
+    Return the client as docs/CLIENTS.md sets it up, without its pauses; `lazy` reads nothing before it must.
     """
     return Github(
         auth=Auth.Token(target.key),
@@ -26,6 +26,7 @@ def client(target: Target) -> Github:
         seconds_between_writes=0,
         retry=None,
         per_page=2,
+        lazy=lazy,
     )
 
 
@@ -117,3 +118,14 @@ def _failures(play: Player, repo: Repository) -> None:
     for status in (400, 403, 410, 429):
         play.fails(f"{status} of a write", lambda: repo.create_issue("never"), status, "POST")
     play("after all", lambda: repo.get_issue(1))
+
+
+def ours(target: Target) -> list[Step]:
+    """
+    Meet what Breakwater refuses.
+    """
+    repo = client(target, lazy=True).get_repo("ada/engine")
+    play = Player((GithubException,), shown, refused, target.upstream)
+    play("not allowed", repo.delete)
+    play.fails("in doubt", lambda: repo.create_issue("twice"), 500, "POST")
+    return play.steps

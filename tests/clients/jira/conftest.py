@@ -5,11 +5,12 @@ from collections.abc import Iterator
 import pytest
 
 from loadtest.installation import agent
+from tests.canary.forms import secret
 from tests.clients.bench import Api, Bench, bench
 from tests.clients.compare import Rules
 from tests.clients.upstreams import SITE, jira_ends
 
-SECRET = "upstream-secret-canary"
+SECRET = secret("jira")
 USER = "bot@shop.test"
 
 JIRA = Api(rules=Rules(), origins=(SITE,), objectless=frozenset({"linkIssues"}))

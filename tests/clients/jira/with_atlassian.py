@@ -105,3 +105,14 @@ def _failures(play: Player, site: Jira, key: str) -> None:
     for status in (400, 403, 409, 429):
         play.fails(f"{status} of a write", lambda: site.issue_add_comment(key, "never"), status, "POST")
     play("after all", lambda: site.issue(key))
+
+
+def ours(target: Target) -> list[Step]:
+    """
+    Meet what Breakwater refuses.
+    """
+    with client(target) as site:
+        play = Player((requests.HTTPError,), shown, refused, target.upstream)
+        play("not allowed", lambda: site.delete_project("SHOP"))
+        play.fails("in doubt", lambda: site.create_issue(_fields("twice")), 500, "POST")
+        return play.steps

@@ -102,3 +102,22 @@ def _failures(play: Player, site: JIRA, issue: Issue) -> None:
     for status in (400, 403, 409, 429):
         play.fails(f"{status} of a write", lambda: site.add_comment(issue, "never"), status, "POST")
     play("after all", lambda: site.issue(issue.key))
+
+
+def ours(target: Target) -> list[Step]:
+    """
+    Meet what Breakwater refuses; a stranger already when the client asks what the server is.
+    """
+    play = Player((JIRAError,), shown, refused, target.upstream)
+    try:
+        site = client(target)
+    except JIRAError as error:
+        return [Step("connect", "error", refused(error))]
+    try:
+        issue = site.create_issue(fields=_fields("Leak"))
+        target.upstream.wiretap.clear()
+        play("not allowed", lambda: site.create_project("NEW", "New"))
+        play.fails("in doubt", lambda: site.add_comment(issue, "twice"), 500, "POST")
+        return play.steps
+    finally:
+        site.close()

@@ -102,11 +102,34 @@ async function ours(play, { rest }) {
   await play.fails("in doubt", () => rest.issues.create({ ...HERE, title: "twice" }), 500, "POST");
 }
 
+// What it asks and does not reach: the wire ends here.
+async function elsewhere(play, base, key) {
+  const asked = [];
+  const wire = async (url, { headers }) => {
+    asked.push({ url, shown: headers.authorization.endsWith(key) });
+    return new Response("{}", { headers: { "content-type": "application/json" } });
+  };
+  const { rest } = new Octokit({ auth: key, baseUrl: base, request: { fetch: wire } });
+  await rest.repos.uploadReleaseAsset({ ...HERE, release_id: 1, name: "notes.txt", data: "notes" });
+  play.steps.push({ name: "elsewhere", kind: "object", answer: asked });
+}
+
+async function refusedSpellings(play, octokit, base, key) {
+  const { rest } = new Octokit({ auth: key, baseUrl: `${base}/` });
+  await play.step("slash", () => rest.repos.get(HERE));
+  const made = { ...HERE, tag_name: "v1", name: "One" };
+  const release = (await play.step("release", () => octokit.rest.repos.createRelease(made))).data;
+  const sent = { name: "notes.txt", data: "notes", headers: { "content-type": "text/plain" } };
+  await play.step("no label", () => octokit.request(`POST ${release.upload_url}`, sent));
+}
+
 await answerEachLine(async ({ base, key, control, name, only }) => {
   const octokit = new Octokit({ auth: key, baseUrl: base, log: { debug() {}, info() {}, warn() {}, error() {} } });
   const play = new Player(control, shown, refused);
-  if (only === "ours") {
-    await ours(play, octokit);
+  if (only) {
+    if (only === "ours") await ours(play, octokit);
+    if (only === "elsewhere") await elsewhere(play, base, key);
+    if (only === "refused") await refusedSpellings(play, octokit, base, key);
     return play.played;
   }
   await play.step("who", () => octokit.rest.users.getAuthenticated());

@@ -17,7 +17,8 @@ diagnostics.subscribe("http.client.response.finish", ({ response }) => {
   heard += JSON.stringify(response.rawHeaders);
 });
 
-export function told(headers) {
+export function told(given) {
+  const headers = given instanceof Headers ? Object.fromEntries(given) : given;
   return Object.fromEntries(HEADERS.filter((name) => headers[name] !== undefined).map((name) => [name, headers[name]]));
 }
 

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
-from tests.clients.bench import Bench
+from tests.clients.bench import Bench, assert_ours
 from tests.clients.nodejs import playing
 from tests.clients.play import Script
+from tests.clients.table import hold, row
 from tests.clients.ways import STYLES
 
 pytestmark = pytest.mark.slow
@@ -26,3 +28,13 @@ def test_same_work(on: Bench, work: Script, style: str) -> None:
     """Stripe's SDK for JavaScript does the same work, directly and through each style of door."""
     differences = on.differences(work, "sandbox", style)
     assert not differences, "\n".join(differences)
+
+
+def test_ours(on: Bench, work: Script) -> None:
+    """What Breakwater refuses is an error of the client's own that shows our reason, and a write in doubt is sent once."""
+    assert_ours(on.refusals(partial(work, only="ours"), "sandbox"))
+
+
+def test_row(on: Bench, work: Script) -> None:
+    """The page's row is what a run finds."""
+    hold(row(on, "stripe-node", work, "sandbox", STYLES), "stripe-node", "sandbox")

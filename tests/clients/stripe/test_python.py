@@ -12,6 +12,7 @@ from tests.clients.compare import Step
 from tests.clients.play import Target
 from tests.clients.script import everywhere, on_the_sandbox
 from tests.clients.sdk import Player, client_style, global_style
+from tests.clients.table import hold, row
 from tests.clients.ways import STYLES
 
 pytestmark = pytest.mark.slow
@@ -40,3 +41,11 @@ def test_same_work(on: Bench, work: Callable[[Target], list[Step]], style: str) 
     """Stripe's SDK does the same work, and shows the same of it, directly and through each style of door."""
     differences = on.differences(work, "sandbox", style)
     assert not differences, "\n".join(differences)
+
+
+@pytest.mark.parametrize(
+    ("client", "work"), [("stripe-python, `StripeClient`", by_client), ("stripe-python, the module", by_module)]
+)
+def test_row(on: Bench, client: str, work: Callable[[Target], list[Step]]) -> None:
+    """The page's row is what a run finds."""
+    hold(row(on, client, work, "sandbox", STYLES), client, "sandbox")
