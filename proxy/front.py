@@ -71,8 +71,8 @@ class Front:
         trail = Trail(rooms.ids.new(), rooms.clock, rooms.clock.monotonic(), door=door.name)
         request.protocol.spoke()  # type: ignore[attr-defined] # every connection here is an AgentConnection
         try:
-            # The answer is nobody's but the sender's: as the upstream gave it, it goes once it has the caller's links.
-            return await respond(request, await self._answer(door, request, trail), trail)
+            answer = await self._answer(door, request, trail)
+            return await respond(request, answer, trail)
         except ConnectionError:
             raise
         except Exception as error:  # an answer that cannot be sent is broken off: what happened is not said wrongly

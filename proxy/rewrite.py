@@ -39,8 +39,9 @@ _decoded = json.JSONDecoder(strict=False).decode
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
-# A target, or a quoted parameter, in which brackets are only text; but some clients look for brackets alone.
-_LINK_PIECE = re.compile(r'"(?:[^"\\]|\\.)*"|<([^<>]*)>')
+# A target, or a quoted parameter, in which brackets are only text; but some clients look for brackets alone. A quote
+# that nothing closes is taken to the end, once: looking for its end from each quote would take the square of the time.
+_LINK_PIECE = re.compile(r'"(?:[^"\\]|\\.)*+"?|<([^<>]*)>')
 _LINK_TARGET = re.compile(r"<([^<>]*)>")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:").match
 
@@ -68,9 +69,9 @@ def rewrite_json(body: bytes, places: Places) -> bytes:
 @lru_cache(maxsize=64)
 def _strings(hosts: tuple[bytes, ...], escapes: bool) -> re.Pattern[bytes]:  # noqa: FBT001 half of a key
     """
-    Return what finds strings, but for names of members, that are URLs with one of these hosts, however they are spelled.
+    Return what finds strings, but for names of members, that are URLs with one of these hosts, in any spelling.
 
-    Whoever writes a text chooses how many strings in it look like that, so nothing else is looked at one by one.
+    A vendor's answer says how many strings there are, so none that could not be such a URL is looked at by itself.
     """
     spelled = _spelled if escapes else re.escape
     begin = b"(?:%b%b?%b)?%b" % (spelled(b"http"), spelled(b"s"), spelled(b":"), spelled(b"//"))

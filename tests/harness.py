@@ -25,6 +25,7 @@ from loadtest.installation import ROOT, START_S, STOP_S, Breakwater, agent, envi
 from loadtest.upstreams.sandbox import Sandbox
 from loadtest.upstreams.stripe import StripeSandbox
 from tests.canary.forms import secret
+from tests.canary.plugin import watch
 
 AnySandbox = TypeVar("AnySandbox", bound=Sandbox)
 
@@ -89,6 +90,8 @@ def localstripe(folder: Path) -> Iterator[Localstripe]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     seen = folder / "seen.jsonl"
+    # What an upstream is sent has the credential in it.
+    watch.may_hold(seen)
     script = str(ROOT / "tests" / "clients" / "localstripe_launcher.py")
     with subprocess.Popen(
         [sys.executable, script, str(seen)],

@@ -92,17 +92,25 @@ class LeftOut:
         """
         Return what of a body of any kind may be stored: its own bytes, unless it names such a member.
 
-        Then it is JSON without that member, or nothing, where it is not JSON and nobody can tell what is in it.
+        Then it is JSON without that member, or nothing, where nobody can tell what is in it: where it is not JSON, or
+        says a member twice, of which a reader sees one.
         """
         # A member's name stands in JSON as it is, or with an escape in it.
         if b"\\u" not in body and not any(f'"{last}"'.encode() in body for last in self._by_last):
             return body
         before = len(self.found)
         try:
-            cleaned = self.value(json.loads(body))
+            cleaned = self.value(json.loads(body, object_pairs_hook=_once))
         except (ValueError, RecursionError):
             return body if not self._by_last else b""
         return spell(cleaned) if len(self.found) > before else body
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member is given twice")
+    return members
 
 
 @dataclass(frozen=True, slots=True)

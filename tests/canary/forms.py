@@ -52,8 +52,8 @@ def forms(raw: bytes) -> dict[bytes, str]:
     small = {re.sub(rb"%..", lambda sign: sign[0].lower(), form) for form in percent}
     found |= dict.fromkeys(percent | small, "percent-encoded")
     for ascii_only in (False, True):
-        escaped = json.dumps(raw.decode("utf-8", "surrogateescape"), ensure_ascii=ascii_only)[1:-1]
-        escaped = escaped.encode("utf-8", "surrogateescape")
+        text = json.dumps(raw.decode("utf-8", "surrogateescape"), ensure_ascii=ascii_only)
+        escaped = text[1:-1].encode("utf-8", "surrogateescape")
         found |= dict.fromkeys((escaped, escaped.replace(b"/", b"\\/")), "JSON-escaped")
     found[raw] = "plain"
     return {form: name for form, name in found.items() if len(form) >= _FORM_BYTES_MIN}

@@ -30,7 +30,6 @@ IDENTITIES = (
 MOMENTS = ("available_on", "canceled_at", "created", "date", "updated")
 
 
-
 @dataclass(frozen=True, slots=True)
 class Rules:
     """

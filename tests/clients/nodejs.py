@@ -31,7 +31,6 @@ PACKAGES = Path(sys.prefix) / "node_modules"
 TOGETHER = ("lines.mjs", "localhost.mjs", "play.mjs")
 
 
-
 def laid_out(folder: Path, *scripts: str) -> Path:
     """
     Copy scripts into a folder, the packages beside them.
@@ -58,7 +57,7 @@ class Process:
         """
         Send one line and return the answer to it.
         """
-        print(json.dumps(question), file=self._in, flush=True)  # noqa: T201 the script's standard input
+        print(json.dumps(question), file=self._in, flush=True)
         line = self._out.readline()
         assert line, f"the script ended with {self._process.wait(STOP_S)}"
         watch.shown("what a script in JavaScript heard", line)
@@ -102,7 +101,12 @@ def playing(folder: Path, script: str) -> Iterator[Script]:
     with running_script(folder, script, *TOGETHER) as process:
 
         def play(target: Target, **more: object) -> list[Step]:
-            asked = {"base": target.base, "key": target.key, "control": target.upstream.url, "name": target.name}
+            asked: dict[str, object] = {
+                "base": target.base,
+                "key": target.key,
+                "control": target.upstream.url,
+                "name": target.name,
+            }
             asked["bases"] = dict(target.bases)
             played = process.ask(asked | more)
             target.heard.extend(played["heard"].encode())

@@ -19,6 +19,7 @@ from loadtest.installation import Breakwater, agent, stripe_api
 from loadtest.upstreams.stripe import StripeSandbox
 from loadtest.upstreams.wiretap import forms
 from tests.canary.forms import secret
+from tests.canary.plugin import watch
 from tests.clients.sdk import Sdk, client_style, global_style
 from tests.harness import Localstripe, in_thread, localstripe, running
 
@@ -110,6 +111,8 @@ def stage(folder: Path) -> Iterator[Stage]:
     with ExitStack() as stack:
         sandbox = stack.enter_context(in_thread(StripeSandbox(secret=SECRET)))
         local = stack.enter_context(localstripe(folder / "localstripe"))
+        # An upstream is shown the secret: that is what it is for.
+        watch.may_hold(local.seen)
         document = {
             "apis": {"sandbox": stripe_api(sandbox.url), "localstripe": stripe_api(local.url)},
             "agents": {"shop_agent": agent(dict.fromkeys(UPSTREAMS, ALLOWED))},

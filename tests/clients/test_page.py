@@ -24,13 +24,12 @@ from tests.clients.nodejs import NODE, laid_out
 from tests.clients.record import Ledger
 from tests.clients.snippets import Snippet, snippets
 from tests.clients.table import ROWS, written
-from tests.clients.upstreams import NumberedJira
+from tests.clients.upstreams import API, UPLOADS, NumberedJira
 from tests.clients.ways import STYLES, SYSTEM, UNIX, way
 from tests.harness import in_thread, running
 
 SECRET = secret("page")
 USER = "bot@shop.test"
-GITHUB = {"base_url": "https://api.github.com", "uploads_url": "https://uploads.github.com"}
 APIS = ("stripe", "github", "jira")
 # A script that waits for more than this waits for an answer that does not come.
 NODE_S = 30.0
@@ -83,12 +82,17 @@ def street(folder: Path, **settings: object) -> Iterator[Street]:
     with ExitStack() as stack:
         upstreams: dict[str, Sandbox] = {
             "stripe": stack.enter_context(in_thread(StripeSandbox(secret=SECRET))),
-            "github": stack.enter_context(in_thread(GithubSandbox(secret=SECRET, **GITHUB))),
+            "github": stack.enter_context(in_thread(GithubSandbox(secret=SECRET, base_url=API, uploads_url=UPLOADS))),
             "jira": stack.enter_context(in_thread(NumberedJira(secret=SECRET, user=USER))),
         }
-        credentials = dict.fromkeys(APIS, {"env": "REAL"}) | {"jira": {"env": "REAL", "user": USER}}
+        users = {"jira": {"user": USER}}
         apis = {
-            name: {"catalog": name, "upstream": upstreams[name].url, "credential": credentials[name]} for name in APIS
+            name: {
+                "catalog": name,
+                "upstream": upstreams[name].url,
+                "credential": {"env": "REAL", **users.get(name, {})},
+            }
+            for name in APIS
         }
         card = agent({name: {"*": {}} for name in APIS})
         document = {"shared": "127.0.0.1:0", "apis": apis, "agents": {"reader": card}, **settings}
@@ -115,7 +119,7 @@ def execute(snippet: Snippet, variables: Mapping[str, str], patch: pytest.Monkey
     patch.setattr(time, "sleep", lambda _: None)
     for name, value in variables.items():
         patch.setenv(name, value)
-    exec(compile(snippet.code, f"docs/CLIENTS.md, {snippet.name}", "exec"), {"__name__": "__main__"})  # noqa: S102
+    exec(compile(snippet.code, f"docs/CLIENTS.md, {snippet.name}", "exec"), {"__name__": "__main__"})
 
 
 def test_every_fence_is_known() -> None:

@@ -31,6 +31,9 @@ from tests.harness import in_thread
 # The sandboxes' clock stands still: what was made in one second must not depend on how fast a machine is.
 NOW = 1_790_000_000.0
 
+# Where the real GitHub is, as its own answers say.
+API, UPLOADS = "https://api.github.com", "https://uploads.github.com"
+
 # A site of the cloud, as its own answers name it.
 SITE = "https://shop.atlassian.test"
 
@@ -125,10 +128,9 @@ def github_ends(secret: str) -> Iterator[Ends]:
     """
     Run two GitHub sandboxes; the bodies of the one behind name the real GitHub, as its own do.
     """
-    canonical = {"base_url": "https://api.github.com", "uploads_url": "https://uploads.github.com"}
     with (
         in_thread(GithubSandbox(secret=secret, clock=lambda: NOW)) as plain,
-        in_thread(GithubSandbox(secret=secret, clock=lambda: NOW, **canonical)) as behind,
+        in_thread(GithubSandbox(secret=secret, clock=lambda: NOW, base_url=API, uploads_url=UPLOADS)) as behind,
     ):
         yield Ends(plain, behind, lambda: None)
 
@@ -151,7 +153,7 @@ def emulate_ends(secret: str, folder: Path) -> Iterator[Ends]:
         in_thread(Forwarder(secret, keeps_host=False)) as behind,
         running_script(folder, "emulate.mjs", "lines.mjs") as script,
     ):
-        bases = [plain.url, "https://api.github.com"]
+        bases = [plain.url, API]
         plain.target, behind.target = script.ask({"seed": seed, "bases": bases})
         yield Ends(plain, behind, lambda: script.ask({}))
 

@@ -102,6 +102,7 @@ def test_answers_keep_their_bytes(value: object) -> None:
         (b"<html>client_secret</html>", b"<html>client_secret</html>"),
         (b'{"id": "x", "client_secret": "31', b""),
         (b'{"client_secret": ' + b"[" * 100_000, b""),
+        (b'{"a": {"client_secret": "314"}, "a": {}}', b""),
     ],
 )
 def test_answers_are_left_out_of(body: bytes, kept: bytes) -> None:

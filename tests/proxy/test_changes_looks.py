@@ -13,9 +13,9 @@ import pytest_asyncio
 
 from proxy import look
 from proxy.sight import SIGHT_BYTES_MAX, see
-from tests.proxy.road import call_of, soon
+from tests.proxy.road import call_of, marks, soon
 from tests.proxy.scripted import answer
-from tests.proxy.test_changes import PASSED, World, leads_there, marks, things
+from tests.proxy.test_changes import PASSED, World, leads_there, things
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -116,7 +116,9 @@ def test_out_of_reach() -> None:
 
 
 @pytest.mark.parametrize("style", [Style.PORT, Style.PREFIX])
-@pytest.mark.parametrize(("host", "port"), [("api.github.com", None), ("api.github.com", 443), ("uploads.github.com", 80)])
+@pytest.mark.parametrize(
+    ("host", "port"), [("api.github.com", None), ("api.github.com", 443), ("uploads.github.com", 80)]
+)
 def test_vendors_own(style: Style, host: str, port: int | None) -> None:
     """A `Host` under which links would lead to the API itself names no door."""
     with pytest.raises(Refused, match="where the API itself answers") as refused:

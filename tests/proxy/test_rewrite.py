@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from time import perf_counter
 from typing import Any
 
 import orjson
@@ -95,7 +96,9 @@ class Counted(Places):
         return super().whole(text)
 
 
-@pytest.mark.parametrize("string", [b'"h\\n"', b'"\\u0068"', b'"\\/\\/x"', b'"//api.github.com\\/x"', b'"//API.github.com/x"'])
+@pytest.mark.parametrize(
+    "string", [b'"h\\n"', b'"\\u0068"', b'"\\/\\/x"', b'"//api.github.com\\/x"', b'"//API.github.com/x"']
+)
 def test_asked_once(string: bytes) -> None:
     """However many strings of a text look like a URL, only each spelling of a known host is looked at by itself."""
     places = Counted(ROWS)
@@ -246,8 +249,17 @@ def test_target(value: str, wanted: str) -> None:
     ],
 )  # fmt: skip
 def test_link(value: str, wanted: str) -> None:
-    """Each target of a `Link` header is rewritten, and in its parameters only what some clients take for a known one."""
+    """Each target of a `Link` header is rewritten, and in its parameters what some clients would take for one."""
     assert rewrite_link(value, ABOUT, OUT) == wanted
+
+
+def test_link_unclosed() -> None:
+    """Quotes that nothing closes cost no more than they are long, and hide no known target."""
+    quotes = '"\\' * 50_000
+    began = perf_counter()
+    shown = rewrite_link(f"<https://api.github.com/a>; x={quotes}<https://api.github.com/b>", ABOUT, OUT)
+    assert perf_counter() - began < 2
+    assert shown == f"<http://box:8001/a>; x={quotes}<http://box:8001/b>"
 
 
 NUMBERED = (

@@ -61,7 +61,7 @@ async def test_listed_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is listed is one state: a change that comes meanwhile waits for the list's end."""
     kept = await grown(World(), 1)
     changed, met = Event(), []
-    state = kept.credentials._state  # noqa: SLF001 where a list takes its time
+    state = kept.credentials._state
 
     def slow(version: Version, *, current: bool) -> str:
         met.append(changed.wait(0.02))

@@ -28,7 +28,7 @@ GITHUB = Api(
 HOSTS = {"api.hub.localhost": "sandbox", "uploads.hub.localhost": "sandbox.uploads"}
 
 # All that the scripts do, and nothing else: `repos/delete` is what is refused.
-ALLOWED = {
+ALLOWED: dict[str, object] = {
     "actions/create-workflow-dispatch": {},
     "actions/get-workflow": {},
     "git/*": {},

@@ -15,13 +15,13 @@ WAYS = (*STYLES, UNIX)
 @pytest.mark.parametrize("style", WAYS)
 @pytest.mark.parametrize("upstream", ["sandbox", "emulate"])
 def test_same_work(on: Bench, upstream: str, style: str) -> None:
-    """httpx does the same work, and shows the same of it, directly and through each style of door."""
+    """The client does the same work, and shows the same of it, directly and through each style of door."""
     differences = on.differences(work, upstream, style)
     assert not differences, "\n".join(differences)
 
 
 def test_ours(on: Bench) -> None:
-    """What Breakwater refuses is an error of the client's own that shows our reason, and a write in doubt is sent once."""
+    """A refusal of ours is an error of the client's own that shows our reason, and a write in doubt is sent once."""
     assert_ours(on.refusals(ours, "sandbox"))
 
 

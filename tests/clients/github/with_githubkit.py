@@ -5,6 +5,7 @@ githubkit at work, its HTTP cache on as it is shipped: every answer as it came, 
 from __future__ import annotations
 
 import base64
+from functools import partial
 from typing import Any
 
 from githubkit import GitHub, TokenAuthStrategy
@@ -32,6 +33,7 @@ def shown(value: Any) -> Any:
     """
     if not isinstance(value, Response):
         return value.model_dump(mode="json")
+    model: object
     try:
         model = type(value.parsed_data).__name__ if value.content else "nothing"
     except ValidationError as wrong:
@@ -70,7 +72,7 @@ def work(target: Target) -> list[Step]:
 def _issues(play: Player, hub: Any) -> None:
     issues = hub.rest.issues
     for n in range(5):
-        play("create", lambda n=n: issues.create(**HERE, title=f"Leak {n}", body="Zoë & Söhne"))
+        play("create", partial(issues.create, **HERE, title=f"Leak {n}", body="Zoë & Söhne"))
     play("read", lambda: issues.get(**HERE, issue_number=1))
     play("read from the cache", lambda: issues.get(**HERE, issue_number=1))
     play("update", lambda: issues.update(**HERE, issue_number=1, title="Leak, again", assignees=["ada"]))

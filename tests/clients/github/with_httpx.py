@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import httpx
@@ -85,7 +86,7 @@ def work(target: Target) -> list[Step]:
 
 def _issues(play: Player, ask: Asking) -> None:
     issues = f"{REPO}/issues"
-    made = [play("create", lambda n=n: ask("POST", issues, json={"title": f"Leak {n}"})) for n in range(5)]
+    made = [play("create", partial(ask, "POST", issues, json={"title": f"Leak {n}"})) for n in range(5)]
     own = made[0].json()["url"]
     play("read", lambda: ask("GET", own))
     play("update", lambda: ask("PATCH", own, json={"title": "Zoë's leak", "body": "see\n\n#2"}))

@@ -4,11 +4,12 @@ PyGithub at work: issues, comments, labels, files, branches, pull requests, rele
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from github import Auth, Github, GithubException
-from github.GitRef import GitRef
 from github.GithubObject import GithubObject, NotSet
+from github.GitRef import GitRef
 from github.Repository import Repository
 
 from tests.clients.compare import Step
@@ -67,7 +68,7 @@ def work(target: Target) -> list[Step]:
 
 
 def _issues(play: Player, repo: Repository) -> None:
-    issues = [play("create", lambda n=n: repo.create_issue(f"Leak {n}", body="Zoë & Söhne")) for n in range(5)]
+    issues = [play("create", partial(repo.create_issue, f"Leak {n}", body="Zoë & Söhne")) for n in range(5)]
     first = play("read", lambda: repo.get_issue(issues[0].number))
     play("update", lambda: first.edit(title="Leak, again", body="see #2", assignees=["ada"]))
     play("read again", lambda: repo.get_issue(first.number))
@@ -77,10 +78,10 @@ def _issues(play: Player, repo: Repository) -> None:
     play("labels", lambda: list(first.get_labels()))
     play("unlabel", lambda: first.remove_from_labels("urgent"))
     play("delete label", lambda: repo.get_label("urgent").delete())
-    comments = [play("comment", lambda n=n: first.create_comment(f"Comment {n}")) for n in range(3)]
+    comments = [play("comment", partial(first.create_comment, f"Comment {n}")) for n in range(3)]
     play("edit comment", lambda: comments[0].edit("Edited"))
     play("comments", lambda: list(first.get_comments()))
-    play("delete comment", lambda: comments[1].delete())
+    play("delete comment", comments[1].delete)
     play("deleted comment", lambda: first.get_comment(comments[1].id))
     play("close", lambda: first.edit(state="closed"))
 
@@ -97,7 +98,7 @@ def _files(play: Player, repo: Repository) -> GitRef:
     play("edit pull", lambda: pull.edit(title="The topic"))
     play("review", lambda: pull.create_review(body="Fine.", event="COMMENT"))
     play("close pull", lambda: pull.edit(state="closed"))
-    last = repo.get_contents("docs/a b.md")
+    last: Any = repo.get_contents("docs/a b.md")
     play("delete file", lambda: repo.delete_file(last.path, "remove", last.sha))
     return branch  # type: ignore[no-any-return] # what a step returns is the client's
 

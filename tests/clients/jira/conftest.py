@@ -16,8 +16,9 @@ USER = "bot@shop.test"
 JIRA = Api(rules=Rules(), origins=(SITE,), objectless=frozenset({"linkIssues"}))
 
 # All that the scripts do, and nothing else: `createProject` is what is refused.
-ALLOWED = dict.fromkeys(
-    (
+ALLOWED: dict[str, object] = {
+    name: {}
+    for name in (
         "*Attachment",
         "*Comment",
         "*Worklog",
@@ -42,9 +43,8 @@ ALLOWED = dict.fromkeys(
         "linkIssues",
         "searchAndReconsileIssuesUsingJql*",
         "searchProjects",
-    ),
-    {},
-)
+    )
+}
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ It makes up its URLs itself, but for the next page of a list, which the answer n
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -52,7 +53,7 @@ def work(target: Target) -> list[Step]:
         play = Player((requests.HTTPError,), shown, refused, target.upstream)
         play("who", site.myself)
         play("projects", lambda: list(site.projects()))
-        made = [play("create", lambda n=n: site.create_issue(_fields(f"Leak {n}"))) for n in range(5)]
+        made = [play("create", partial(site.create_issue, _fields(f"Leak {n}"))) for n in range(5)]
         _issues(play, site, [one["key"] for one in made])
         _notes(play, site, made[0]["key"])
         _failures(play, site, made[0]["key"])

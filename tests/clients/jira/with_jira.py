@@ -7,6 +7,8 @@ It asks the server what it is before anything else, and writes to the `self` of 
 from __future__ import annotations
 
 import io
+from contextlib import closing
+from functools import partial
 from typing import Any
 
 from jira import JIRA, JIRAError
@@ -48,20 +50,17 @@ def work(target: Target) -> list[Step]:
     """
     Play the script.
     """
-    site = client(target)
-    try:
-        play = Player((JIRAError,), shown, refused, target.upstream)
+    play, site = Player((JIRAError,), shown, refused, target.upstream), client(target)
+    with closing(site):
         play("who", site.myself)
         first = _issues(play, site)
         _notes(play, site, first)
         _failures(play, site, first)
         return play.steps
-    finally:
-        site.close()
 
 
 def _issues(play: Player, site: JIRA) -> Issue:
-    made = [play("create", lambda n=n: site.create_issue(fields=_fields(f"Leak {n}"))) for n in range(5)]
+    made = [play("create", partial(site.create_issue, fields=_fields(f"Leak {n}"))) for n in range(5)]
     first = play("read", lambda: site.issue(made[0].key))
     play("update", lambda: first.update(summary="Zoë's leak", description="see\n\nthe other"))
     play("read again", lambda: site.issue(first.key))
@@ -113,11 +112,9 @@ def ours(target: Target) -> list[Step]:
         site = client(target)
     except JIRAError as error:
         return [Step("connect", "error", refused(error))]
-    try:
+    with closing(site):
         issue = site.create_issue(fields=_fields("Leak"))
         target.upstream.wiretap.clear()
         play("not allowed", lambda: site.create_project("NEW", "New"))
         play.fails("in doubt", lambda: site.add_comment(issue, "twice"), 500, "POST")
         return play.steps
-    finally:
-        site.close()
