@@ -94,6 +94,14 @@ def through(
     return Came(meant, Style.PREFIX), segments[1:]
 
 
+def likely_api(door: Door, host: str, raw_path: str, doors: Mapping[str, Door], hosts: Mapping[str, str]) -> str:
+    """
+    Return the API that a request is probably for, before it has any meaning: in its words it is refused.
+    """
+    named = doors.get(hosts.get(host, "")) or doors.get(raw_path.lstrip("/").partition("/")[0])
+    return door.api or (named.api if named is not None else "")
+
+
 def _listed(doors: Mapping[str, Door], hosts: Mapping[str, str]) -> str:
     names = ", ".join(f"/{name}" for name, door in sorted(doors.items()) if door.api)
     known = sorted(hosts)

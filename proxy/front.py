@@ -16,7 +16,7 @@ from config.dialect import Dialect
 from proxy.answer import Answer, Whole, refusal
 from proxy.canonical.heads import canonical_head, said_host
 from proxy.canonical.target import encode_target, parse_target, refuse_long
-from proxy.doors import Door, door_hosts, refuse_other_door, through
+from proxy.doors import Door, door_hosts, likely_api, refuse_other_door, through
 from proxy.errors import LedgerUnavailable, Refused
 from proxy.inbound import Inbound
 from proxy.links import Ways
@@ -106,10 +106,10 @@ class Front:
 
     def _receive(self, door: Door, request: web.BaseRequest, trail: Trail) -> Inbound:
         rooms = self._rooms
-        if door.api:
-            trail.api = door.api
+        host = said_host(request.raw_headers)
+        trail.api = likely_api(door, host, request.raw_path, rooms.doors, self._hosts)
         target = parse_target(request.raw_path)
-        came, segments = through(door, said_host(request.raw_headers), target.segments, rooms.doors, self._hosts)
+        came, segments = through(door, host, target.segments, rooms.doors, self._hosts)
         meant = came.door
         trail.api, trail.door = meant.api, meant.name
         dialect = rooms.accounts[meant.api].dialect

@@ -60,7 +60,9 @@ class Links:
         Tell whether an answer with these headers is JSON of the API's own, in which URLs are put right.
         """
         essences = {value.partition(";")[0].strip().lower() for name, value in headers if name == "content-type"}
-        return any((e in JSON_TYPES or e.endswith("+json")) and e not in self.verbatim for e in essences)
+        # Whoever does not say what it is is read by its content, as most clients do.
+        said = essences - {""} or JSON_TYPES
+        return any((e in JSON_TYPES or e.endswith("+json")) and e not in self.verbatim for e in said)
 
     def shown(self, answer: Answer) -> Answer:
         """

@@ -103,7 +103,9 @@ def _parse_carefully(raw: str, path: str, query: str) -> Target:
     if not _PATH_CHARACTERS(path):
         raise Refused(Reason.TARGET_MALFORMED, "The path has a character that must be percent-encoded.")
     segments = () if path == "/" else tuple([_segment(piece) for piece in path[1:].split("/")])
-    target = Target(segments, parse_pairs(query, Reason.QUERY_MALFORMED, equals_required=False))
+    # One `&` at the end separates nothing, for any parser; octokit writes it where its last argument is left out.
+    pairs = parse_pairs(query.removesuffix("&"), Reason.QUERY_MALFORMED, equals_required=False)
+    target = Target(segments, pairs)
     _refuse_keys(target)
     # Encoding makes at most three bytes of one.
     if 3 * len(raw) > TARGET_BYTES_MAX:

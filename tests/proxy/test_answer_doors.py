@@ -60,7 +60,7 @@ async def four(upstream: Scripted, tmp_path_factory: pytest.TempPathFactory) -> 
             "pets": {"pets.list": {}},
         }
     )
-    async with road(folder, upstream.url, apis=apis, agents={"support": card}) as running:
+    async with road(folder, upstream.url, apis=apis, agents={"support": card}, shared="127.0.0.1:0") as running:
         yield running
 
 
@@ -88,6 +88,21 @@ async def test_through_the_door(name: str, four: Road, upstream: Scripted) -> No
     assert first_sentence(said) == f"Nothing was sent to {TITLES[name]}."
     assert ours(name, no.json)["call"] == call_of(no)
     assert upstream.asked == []
+
+
+@pytest.mark.parametrize("by", ["prefix", "host"])
+@pytest.mark.parametrize("name", READS)
+async def test_through_the_shared_door(name: str, by: str, four: Road) -> None:
+    """A request that has no single meaning is refused in the shape of the API whose prefix or host it names."""
+    door = DOORS.get(name, name)
+    host, path = ("breakwater.example", f"/{door}") if by == "prefix" else (f"{door}.localhost", "")
+    connection = await four.connect("shared")
+    await connection.send(f"GET {path}/a//b HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+    no = await connection.answer()
+    assert no is not None
+    assert (no.status, no.reason) == (400, "target-malformed")
+    assert first_sentence(message(name, no.json)) == f"Nothing was sent to {TITLES[name]}."
+    await connection.end()
 
 
 @pytest.mark.parametrize("name", READS)

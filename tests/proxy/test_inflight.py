@@ -138,7 +138,7 @@ async def test_stop_cuts_a_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("proxy.server.GRACE_S", 0.01)
     never = asyncio.Event()
     async with scripted() as upstream, road(tmp_path, upstream.url) as on:
-        upstream.then(b"HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n" + b"z" * 100, never)
+        upstream.then(b"HTTP/1.1 200 OK\r\nContent-Type: text/csv\r\nContent-Length: 200\r\n\r\n" + b"z" * 100, never)
         connection = await on.connect()
         await connection.send(on.head("GET", "/v1/customers", [("Authorization", f"Bearer {on.keys['support']}")]))
         while b"zzz" not in connection._buffer:

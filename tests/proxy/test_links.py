@@ -159,11 +159,12 @@ LINKS: Links = ways().of(Came(API, Style.PREFIX), "box", None)
         ("application/x-ndjson", False),
         ("application/jsonp", False),
         ("text/html", False),
-        ("", False),
+        ("", True),
+        (" ; charset=utf-8", True),
     ],
 )
 def test_covers(media_type: str, covered: bool) -> None:
-    """JSON is covered by any of its names, but where the catalogue says that it is somebody's file."""
+    """JSON is covered by any of its names and by none at all, but where the catalogue says that it is a file."""
     assert LINKS.covers((("etag", "1"), ("content-type", media_type))) is covered
 
 

@@ -65,10 +65,10 @@ def test_octokit_uploads_elsewhere(on: Bench, octokit: Script) -> None:
 
 
 def test_octokit_spellings(on: Bench, octokit: Script) -> None:
-    """A base that ends in a slash and an upload without a label are spelled in a way that is refused."""
+    """A base that ends in a slash is spelled in a way that is refused; an `&` behind the last argument is not."""
     slash, _, unlabelled = octokit(on.target("sandbox", PORT), only="refused")
     assert (slash.kind, slash.answer["status"]) == ("error", 400)
-    assert "query-malformed" in repr(unlabelled.answer)
+    assert (unlabelled.kind, "query-malformed" in repr(unlabelled.answer)) == ("object", False)
     on.ledger.proven(on.ends["sandbox"].behind.wiretap.requests)
 
 

@@ -97,7 +97,7 @@ QUERY_MALFORMED = [
     # empty pairs and names
     "a=1&&b=2",
     "&a=1",
-    "a=1&",
+    "a=1&&",
     "=1",
     # encodings
     "a=%ff",
@@ -118,6 +118,8 @@ QUERY_MALFORMED = [
 CANONICAL = [
     ("/", (), (), "/"),
     ("/?a=1", (), (("a", "1"),), "/?a=1"),
+    # one `&` at the end separates nothing
+    ("/?a=1&", (), (("a", "1"),), "/?a=1"),
     ("/v1/charges", ("v1", "charges"), (), "/v1/charges"),
     # B3: an encoded slash stays inside its segment
     ("/v1/charges/a%2frefund", ("v1", "charges", "a/refund"), (), "/v1/charges/a%2Frefund"),
