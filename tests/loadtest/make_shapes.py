@@ -1,5 +1,5 @@
 """
-Make a table of `shape_tables/` from a vendor's OpenAPI 3 document: `DOCUMENT TABLE --source WORDS --licence WORDS < LIST`.
+Make a table of `shape_tables/` from an OpenAPI 3 document: `DOCUMENT TABLE --source WORDS --licence WORDS < LIST`.
 
 The list on standard input has a `METHOD /path` a line, the path as the document spells it. Only facts are taken:
 methods, paths, names and types of members, and which members must be there. Types deeper than `--depth` references

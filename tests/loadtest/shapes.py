@@ -1,7 +1,8 @@
 """
 Answers held against the vendor's own document: the types of members, and the members that must be there.
 
-A table in `shape_tables/` has, for each operation that a sandbox answers, the shape of the body for each status. A shape is
+A table in `shape_tables/` has, for each operation that a sandbox answers, the shape of the body for each status. A
+shape is
 
 * `"string"`, `"integer"`, `"number"`, `"boolean"`, `"null"`, `"array"`, `"object"`, several joined by `|`, or `"any"`;
 * `"#name"`: the shape of that name in the table's `shapes`;
