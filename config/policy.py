@@ -24,8 +24,6 @@ from config.written import NOT_YET, Frozen, Strict, Text
 
 Scalar = str | int | bool
 
-ENVIRONMENTS = ("production", "staging", "development", "test")
-
 # Tiers that are planned; only the first exists.
 TIERS_LATER = frozenset({"suggest", "approve", "shadow", "observe", "manual", "off"})
 

@@ -130,13 +130,6 @@ class Breakwater:
         self.kill()
         raise NotStartedError(f"serve is not ready ({self.process.returncode}):\n{self.log.read_text()}")
 
-    @property
-    def admin_token(self) -> str:
-        """
-        Return the operator's token that the first start wrote.
-        """
-        return (self.state / "admin.token").read_text().strip()
-
     def terminate(self) -> int:
         """
         Ask it to stop, wait, and return its exit code.

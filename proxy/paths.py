@@ -120,13 +120,6 @@ def sort_paths(ops: Iterable[Op], known: Foreseen, after: object) -> Paths:
     return Paths(tuple(requested), tuple(expected), tuple(unexpected), tuple(unseen))
 
 
-def changed_paths(ops: Iterable[Op]) -> tuple[str, ...]:
-    """
-    Return the paths that a patch changes, in its order.
-    """
-    return tuple(str(op["path"]) for op in ops if op["op"] in CHANGING)
-
-
 def pointer(names: Iterable[str]) -> str:
     """
     Return the JSON pointer (RFC 6901) along these members.

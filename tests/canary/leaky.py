@@ -6,6 +6,7 @@ import http.client
 import http.server
 import json
 import logging
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from loadtest.installation import Breakwater
 from proxy.clock import system_randomness
 from proxy.keys import make_key
 from tests.canary.forms import secret
@@ -41,6 +43,12 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[http.client.HTTPC
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(SECRET)))
+            self.end_headers()
+            self.wfile.write(SECRET.encode())
 
         def log_message(self, *said: object) -> None: ...
 
@@ -94,6 +102,15 @@ def test_key_twice(capsys: pytest.CaptureFixture[str]) -> None:
     for _ in range(2):
         sys.stdout.write(key)
         capsys.readouterr()
+
+
+def test_metrics(door: http.client.HTTPConnection, tmp_path: Path) -> None:
+    """The metrics of a process show a secret, and nobody reads them."""
+    here = Breakwater(tmp_path / "here", {}, {})
+    here.doors = {"admin": f"http://{door.host}:{door.port}"}
+    here.process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    with here.process:
+        here.terminate()
 
 
 def test_file(tmp_path: Path) -> None:

@@ -2,11 +2,14 @@
 The canary in every test: what clients receive, commands print and folders hold is searched when the test has ended.
 
 Sockets, `Breakwater`, captured output and temporary folders are tapped where all tests pass, so that a new test has to
-do nothing. What it lets out in another way, it tells to `watch`.
+do nothing; the metrics of each process are asked for before it ends. What a test lets out in another way, it tells to
+`watch`.
 """
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import socket
 from collections import Counter
 from collections.abc import Iterator
@@ -24,6 +27,9 @@ totals: Counter[str] = Counter()
 """What was searched in this process and in its workers, complete when the run ends."""
 
 _MARKS = tuple(forms(MARK.encode()))
+
+# A process that is made to hang answers nobody.
+_SCRAPE_S = 2.0
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -66,7 +72,7 @@ def _tap_sockets(patch: pytest.MonkeyPatch) -> None:
 
 
 def _tap_installations(patch: pytest.MonkeyPatch) -> None:
-    cli, start = Breakwater.cli, Breakwater.start
+    cli, start, terminate = Breakwater.cli, Breakwater.start, Breakwater.terminate
 
     def told(here: Breakwater, *arguments: str) -> Command:
         ended = cli(here, *arguments)
@@ -77,8 +83,27 @@ def _tap_installations(patch: pytest.MonkeyPatch) -> None:
         start(here, *arguments)
         watch.follow(here.doors, here.state)
 
+    def ended(here: Breakwater) -> int:
+        if here.process is not None and here.process.poll() is None:
+            _scrape(here.doors.get("admin", ""))
+        return terminate(here)
+
     patch.setattr(Breakwater, "cli", told)
     patch.setattr(Breakwater, "start", started)
+    patch.setattr(Breakwater, "terminate", ended)
+
+
+def _scrape(admin: str) -> None:
+    """
+    Ask for the metrics of a process that is about to end, so that they are searched though no test read them.
+    """
+    host, _, port = admin.removeprefix("http://").rpartition(":")
+    if not port.isdecimal():
+        return
+    connection = http.client.HTTPConnection(host, int(port), timeout=_SCRAPE_S)
+    with contextlib.suppress(OSError, http.client.HTTPException), contextlib.closing(connection):
+        connection.request("GET", "/metrics")
+        connection.getresponse().read()
 
 
 def _tap_pytest(patch: pytest.MonkeyPatch) -> None:

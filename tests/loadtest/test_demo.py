@@ -36,7 +36,7 @@ def test_two_at_once() -> None:
         assert [title in out for title, _ in demo.SCENES] == [True] * len(demo.SCENES)
         assert len(CALL.findall(out)) == len(demo.SCENES) - 1
         assert [diff in out for diff in DIFFS] == [True] * len(DIFFS)
-    assert leftovers() == before
+    assert leftovers() <= before
 
 
 @pytest.mark.slow
@@ -51,7 +51,7 @@ def test_scene_comes_out_otherwise(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     shown = capsys.readouterr()
     assert shown.err == "error: UnexpectedError: it was not refused\n"
     assert "all" not in shown.out.splitlines()[-1].split()
-    assert leftovers() == before
+    assert leftovers() <= before
 
 
 @pytest.mark.slow
@@ -65,4 +65,4 @@ def test_told_to_stop() -> None:
         # Its children hold this pipe too: it ends when the last of them has.
         process.stdout.read()
         assert process.wait(START_S) == 1
-    assert leftovers() == before
+    assert leftovers() <= before

@@ -43,7 +43,7 @@ def test_tiny_run() -> None:
     shown = {(row["road"], row["operation"]) for row in document["table"]}
     assert shown == {(r, o) for r in ROADS for o in OPERATIONS} or "answered nothing" in document["why"][0]
     assert min(document["counts"].values()) > 0
-    assert leftovers() == before
+    assert leftovers() <= before
 
 
 @pytest.mark.slow
@@ -59,7 +59,7 @@ def test_told_to_stop() -> None:
         # Its children hold this pipe too: it ends when the last of them has.
         assert process.stderr.read() == ""
         assert process.wait(START_S) == Verdict.FAILED.value
-    assert leftovers() == before
+    assert leftovers() <= before
 
 
 class FakeGenerator(Generator):

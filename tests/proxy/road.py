@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from prometheus_client import generate_latest
+
 from config.load import Configuration, load
 from loadtest.installation import agent, stripe_api
 from loadtest.upstreams.stripe import StripeSandbox
@@ -308,6 +310,7 @@ async def road(
         if not rooms.stopping:
             await program.shutdown()
     watch.shown("the log", str(log.lines))
+    watch.shown("the metrics", generate_latest(rooms.metrics.registry).decode())
     for line in log.lines:
         assert secret not in str(line), "the log shows the real credential"
         assert not any(key in str(line) for key in running.keys.values()), "the log shows an agent's key"

@@ -15,7 +15,7 @@ from tests.wire.stand import SECRET_FORMS, Stand
 END_S = 5.0
 
 # A request that means one thing, sent behind a case on its own connection: whoever misread the case misreads this.
-PROBE = get(b"/v1/customers/cus_probe")
+PROBE = b"/v1/customers/cus_probe"
 PROBE_DOORS = {
     "stripe.files": b"/v1/nothing",
     "github": b"/repos/acme/probe",
@@ -110,7 +110,7 @@ def _sent(stand: Stand, case: Case, message: Message) -> Iterator[str]:
 
 async def _probe(stand: Stand, case: Case, connection: Connection) -> list[str]:
     before = stand.echo.mark()
-    path = PROBE_DOORS.get(case.door, b"/v1/customers/cus_probe")
+    path = PROBE_DOORS.get(case.door, PROBE)
     await connection.send(stand.filled(get(path), case.door))
     answer = await connection.answer(wait_s=END_S)
     if answer is None:
