@@ -41,7 +41,7 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 # A target, or a quoted parameter, in which brackets are only text; but some clients look for brackets alone. A quote
 # that nothing closes is taken to the end, once: looking for its end from each quote would take the square of the time.
-_LINK_PIECE = re.compile(r'"(?:[^"\\]|\\.)*+"?|<([^<>]*)>')
+_LINK_PIECE = re.compile(r'"(?:[^"\\]|\\.)*"?|<([^<>]*)>')
 _LINK_TARGET = re.compile(r"<([^<>]*)>")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:").match
 
@@ -78,8 +78,9 @@ def _strings(hosts: tuple[bytes, ...], escapes: bool) -> re.Pattern[bytes]:  # n
     digit = rb"(?:[0-9]|\\u003[0-9])" if escapes else b"[0-9]"
     port = b"(?:%b%b{0,5})?" % (spelled(b":"), digit)
     end = b"|".join(spelled(sign) for sign in (b"/", b"?", b"#", b"{"))
-    plain = rb'[^\s\x00-\x1f\x7f"<>\\`]*+'
-    rest = rb"%b(?:\\(?:/|u[0-9a-f]{4})%b)*+" % (plain, plain) if escapes else plain
+    # Nothing in it can be read in two ways, so it is linear without possessive repeats, which Python 3.11.2 gets wrong.
+    plain = rb'[^\s\x00-\x1f\x7f"<>\\`]*'
+    rest = rb"%b(?:\\(?:/|u[0-9a-f]{4})%b)*" % (plain, plain) if escapes else plain
     host = b"|".join(map(spelled, hosts))
     return re.compile(
         rb'(?<!\\)"(%b(?:%b)%b)(?="|%b)(%b)"(?![ \t\r\n]*:)' % (begin, host, port, end, rest), re.IGNORECASE
