@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urlsplit
 
 from loadtest.upstreams.github.routes import IN_REPO, ROUTES
 from loadtest.upstreams.stripe import StripeSandbox
-from loadtest.upstreams.stripe.routes import _TABLE as STRIPE_ROUTES
+from loadtest.upstreams.stripe.routes import ROUTES as STRIPE_ROUTES
 from tests.loadtest.github_plain import REPO, ask, branch, file, sandbox
 from tests.loadtest.plain import SECRET, WAIT_S
 from tests.loadtest.shapes import Shapes

@@ -48,7 +48,7 @@ _ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("DELETE", "/v2/core/event_destinations/{}", destinations.delete),
 )
 
-_TABLE = {(method, tuple(path.split("/"))): handler for method, path, handler in _ROUTES}
+ROUTES = {(method, tuple(path.split("/"))): handler for method, path, handler in _ROUTES}
 
 
 def route(method: str, path: str) -> tuple[Handler, tuple[str, ...]] | None:
@@ -56,11 +56,11 @@ def route(method: str, path: str) -> tuple[Handler, tuple[str, ...]] | None:
     Return the handler of a raw path and the ids in it, decoded; literal segments go first.
     """
     segments = tuple(path.split("/"))
-    if (method, segments) in _TABLE:
-        return _TABLE[method, segments], ()
+    if (method, segments) in ROUTES:
+        return ROUTES[method, segments], ()
     if len(segments) > 3:
         for position in range(3, len(segments)):
             template = (*segments[:position], "{}", *segments[position + 1 :])
-            if (method, template) in _TABLE:
-                return _TABLE[method, template], (unquote(segments[position]),)
+            if (method, template) in ROUTES:
+                return ROUTES[method, template], (unquote(segments[position]),)
     return None
