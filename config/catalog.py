@@ -196,10 +196,13 @@ class Touch:
 class Undo:
     """
     How a write is answered for: by `operation` with these arguments, or, without one, by its own guarded inverse.
+
+    With `person` neither does: only a person can, for the reason in the operation's `note`.
     """
 
     operation: str | None = None
     arguments: tuple[tuple[str, Source], ...] = ()
+    person: bool = False
 
 
 @dataclass(frozen=True, slots=True)

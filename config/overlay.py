@@ -110,7 +110,7 @@ class Curated(Model):
     What a person says about one operation; what is left out stays as the table has it.
 
     `content` are media types that it takes beside those of the table; `whole_body` is the type of a JSON body that it
-    takes beside an object.
+    takes beside an object. `undo: person` is for what no one request makes up for; `note` then says why, or by what.
     """
 
     alias_of: str | None = None
@@ -125,7 +125,7 @@ class Curated(Model):
     whole_body: Annotated[Kind, Field(strict=False)] | None = None
     touches: dict[str, WrittenTouch] = Field(default_factory=dict)
     effect_key: Annotated[str, Field(max_length=200)] = ""
-    undo: Literal["inverse"] | WrittenUndo | None = None
+    undo: Literal["inverse", "person"] | WrittenUndo | None = None
     note: str = ""
 
 

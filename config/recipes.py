@@ -21,7 +21,7 @@ ANSWER, BEFORE, CONSTANT = "answer", "before", "constant"
 """Where a value can come from beside an argument's place."""
 
 _SOURCE = re.compile(
-    r"(?P<place>path|query|body)\.(?P<name>\S+?)(?: - (?P<strip>\S+))?"
+    r"(?P<place>path|query|body)\.(?P<name>\S*?)(?: - (?P<strip>\S+))?"
     r"|(?P<image>answer|before)(?P<pointer>(?:/[^/\s]+)+)"
     r"|=(?P<constant>.+)"
 )
@@ -147,6 +147,10 @@ def compile_undo(
     written = curated.undo
     if written is None:
         return None
+    if written == "person":
+        if not curated.note.strip():
+            raise CatalogFault("`undo: person` needs its reason", "say under `note` why no operation makes up for it")
+        return Undo(person=True)
     if written == "inverse":
         if not touches:
             raise CatalogFault("`undo: inverse` needs an object that it touches", "say what it touches")

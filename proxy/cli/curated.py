@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from config.catalog import WHOLE_BODY, Amount, ObjectSpec, OperationSpec, Place, Reversibility, Source, Subject, Touch
+from config.catalog import (
+    WHOLE_BODY,
+    Amount,
+    ObjectSpec,
+    OperationSpec,
+    Place,
+    Reversibility,
+    Source,
+    Subject,
+    Touch,
+    Undo,
+)
 
 CURATED, GENERATED = "curated", "generated"
 
@@ -33,9 +44,7 @@ def said(spec: OperationSpec, everywhere: Collection[str]) -> Iterator[tuple[str
     for shown in spec.shows:
         yield "shows", f"{shown.type} by {', '.join(shown.key)}"
     if spec.undo:
-        arguments = ", ".join(f"{name} = {spelled(source)}" for name, source in spec.undo.arguments)
-        undo = spec.undo.operation or "the inverse of what was changed, through this operation"
-        yield "undo", undo + (f": {arguments}" if arguments else "")
+        yield "undo", _undo(spec.undo)
     if spec.reversibility is not Reversibility.UNKNOWN:
         yield "reversibility", spec.reversibility + (f": {spec.note}" if spec.note else "")
     elif spec.note:
@@ -68,6 +77,14 @@ def _touch(touch: Touch) -> str:
     return f"{touch.object.type} by {touch.object.read} ({sources}), before {touch.before}, after {after}"
 
 
+def _undo(undo: Undo) -> str:
+    if undo.person:
+        return "only by a person"
+    arguments = ", ".join(f"{name} = {spelled(source)}" for name, source in undo.arguments)
+    made_up = undo.operation or "the inverse of what was changed, through this operation"
+    return made_up + (f": {arguments}" if arguments else "")
+
+
 def spelled(source: Source) -> str:
     """
     Return where a value comes from as an overlay spells it.
@@ -97,8 +114,7 @@ def described(spec: OperationSpec) -> dict[str, object]:
         "effect_key": spec.effect_key or None,
         "touches": [_touch_json(touch) for touch in spec.touches],
         "shows": [_object_json(shown) for shown in spec.shows],
-        "undo": spec.undo
-        and {"operation": spec.undo.operation, "with": {name: spelled(one) for name, one in spec.undo.arguments}},
+        "undo": spec.undo and _undo_json(spec.undo),
         "content": dict(spec.contents),
         "open_body": spec.open_body,
         "arguments": {
@@ -108,6 +124,13 @@ def described(spec: OperationSpec) -> dict[str, object]:
         "never_store": list(spec.never_store),
         "note": spec.note,
     }
+
+
+def _undo_json(undo: Undo) -> object:
+    # A word and no object: whoever reads an object without an operation as the inverse must not read this so.
+    if undo.person:
+        return "person"
+    return {"operation": undo.operation, "with": {name: spelled(one) for name, one in undo.arguments}}
 
 
 def _touch_json(touch: Touch) -> dict[str, object]:

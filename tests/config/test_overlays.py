@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
-from config.catalog import After, Before, Effect, Kind, Place, Reversibility, Undo
-from config.tables import BUNDLED, load_catalog
+from config.catalog import WHOLE_BODY, After, Before, Effect, Kind, Place, Reversibility, Source, Undo
+from config.faults import CatalogFault
+from config.tables import BUNDLED, compile_catalog, load_catalog
+from proxy.cli.curated import described
+from proxy.cli.curated import said as told
 from tests.config.agents_do import AGENTS_DO
 
 CATALOGS = {name: load_catalog(name, Path()) for name in BUNDLED}
@@ -150,6 +154,40 @@ def test_no_contradiction() -> None:
             assert not (grave and spec.reversibility is Reversibility.REVERSIBLE), spec.name
         else:
             assert grave is (spec.reversibility is Reversibility.IRREVERSIBLE), spec.name
+
+
+def test_undo_named() -> None:
+    """Every curated write that is not irreversible names how it is undone, if only that a person has to and why."""
+    for api, specs in WRITES.items():
+        answered = {spec.name for spec in specs.values() if spec.undo is not None}
+        owing = {spec.name for spec in specs.values() if spec.reversibility is not Reversibility.IRREVERSIBLE}
+        assert owing, api
+        assert sorted(owing - answered) == [], api
+        assert [spec.name for spec in specs.values() if spec.undo == Undo(person=True) and not spec.note.strip()] == []
+
+
+def test_undo_refused() -> None:
+    """An undo left to a person is told apart from the others, and is a fault that asks for a reason without one."""
+    row = {"name": "pets.sell", "method": "POST", "path": "/sell", "effect": "write", "arguments": {}}
+    table = json.dumps({"name": "pets", "operations": [row]})
+    said = "operations: {pets.sell: {undo: person, note: '%s'}}"
+    with pytest.raises(CatalogFault, match="`undo: person` needs its reason") as fault:
+        compile_catalog(table.encode(), (said % " ").encode(), "pets.overlay.yaml")
+    assert "`note`" in fault.value.hint
+    catalog = compile_catalog(table.encode(), (said % "ask the buyer").encode(), "pets.overlay.yaml")
+    sold = catalog.operations["pets.sell"]
+    assert sold.undo == Undo(person=True) != Undo()
+    assert dict(told(sold, ()))["undo"] == "only by a person"
+    assert described(sold)["undo"] == "person"
+
+
+def test_whole_body_undone() -> None:
+    """Who was made to watch by a body that is no object is named by it, and the other way round."""
+    added, removed = WRITES["jira"]["addWatcher"].undo, WRITES["jira"]["removeWatcher"].undo
+    assert added is not None
+    assert removed is not None
+    assert ("accountId", Source(Place.BODY, WHOLE_BODY)) in added.arguments
+    assert (WHOLE_BODY, Source(Place.QUERY, "accountId")) in removed.arguments
 
 
 def test_inverse_possible() -> None:
