@@ -15,10 +15,11 @@ from breakers.call import Call, Fault, Request
 from breakers.touching import Key
 from config.catalog import OperationSpec, Place
 from proxy.canonical.target import TARGET_BYTES_MAX, encode_target, segment_fault
+from proxy.compare import IMAGE_BYTES_MAX
 from proxy.passes import Look
 from proxy.rooms import Rooms
 
-SIGHT_BYTES_MAX = 256 * 1024
+SIGHT_BYTES_MAX = IMAGE_BYTES_MAX
 """A payment object with everything expanded is far below; more is not one object."""
 
 VALUE_LENGTH_MAX = 1024

@@ -17,19 +17,12 @@ import orjson
 from breakers.call import Call
 from breakers.verdict import Forward
 from config.catalog import Before, OperationSpec
+from proxy.compare import IMAGE_BYTES_MAX, Act, Note
 from proxy.images import spell_image
 from proxy.ledger.about import call_draft, objects_named
 from proxy.ledger.blobs import Digest, Kept, Payload
 from proxy.ledger.drafts import Draft, Part, present, stamp
 from proxy.ledger.keyring import KeyRing
-
-INTERRUPTED = "interrupted"
-
-UNTOLD = "none"
-"""What is said to have become of an object of which that is not known."""
-
-IMAGES_BYTES_MAX = 256 * 1024
-"""Of one side: what is larger is on record by its digest, and is not compared."""
 
 
 def join_images(images: Mapping[str, bytes | None]) -> bytes:
@@ -67,7 +60,7 @@ def bounded(document: bytes) -> Payload:
     """
     Return a document as a payload, by its digest where it is too large.
     """
-    if len(document) <= IMAGES_BYTES_MAX:
+    if len(document) <= IMAGE_BYTES_MAX:
         return Kept(document)
     return Digest(len(document), sha256(document).digest())
 
@@ -132,9 +125,9 @@ def interrupted(intent: Mapping[str, Any], outcome: int, origin: str | None = No
         "of": origin,
         "prov": intent["prov"],
         "op": intent["op"],
-        "note": INTERRUPTED,
+        "note": str(Note.INTERRUPTED),
     }
-    res = [{**one, "act": UNTOLD} for one in intent.get("res", ())]
+    res = [{**one, "act": str(Act.NONE)} for one in intent.get("res", ())]
     actor, trace = intent.get("act"), intent.get("tr")
     return Draft(
         "change.recorded", intent["task"], present({**fields, "res": res or None}), intent["call"], actor, trace
