@@ -99,6 +99,8 @@ def read(message: Message) -> Reading:
     body = _body(message.body, media_type, parameters)
     if mark and not query:
         raise Unparsable("an empty query")
+    # An `&` at the very end separates nothing, to any reader.
+    query = query.removesuffix(b"&")
     pairs = read_pairs(query) if query else ()
     return Reading(message.method, read_path(path), pairs, headers, media_type, body)
 
