@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -113,7 +114,6 @@ def test_usage(given: list[str], capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_two_cores() -> None:
     """Who is under test and who calls it are on different cores where there are two, and this process stays free."""
-    os = pytest.importorskip("os")
     if not hasattr(os, "sched_getaffinity"):
         pytest.skip("this machine cannot choose")
     allowed, cores = os.sched_getaffinity(0), choose_cores()
