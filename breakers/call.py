@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from breakers.known import Names
 from config.catalog import Effect, OperationSpec, Place
 
 
@@ -18,11 +19,14 @@ from config.catalog import Effect, OperationSpec, Place
 class Caller:
     """
     The principal behind a call: the agent, the id of the key that it showed, the task that the call belongs to.
+
+    `named` tells whether the call itself named its task; the task of a day is nobody's choice.
     """
 
     agent: str
     key_id: str
     task: str
+    named: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +130,8 @@ class Call:
     One HTTP request to us, identified and recognised.
 
     `api` is the configured API account, `idempotency_key` the agent's own, `deadline_ms` how long its caller waits.
-    `door` is the door that the call came through, `way` by what its caller named it.
+    `door` is the door that the call came through, `way` by what its caller named it. `duplicate` says that a repeat is
+    meant, `again` that it is a re-send by its client; `names` is under what a write can be found again.
     """
 
     id: str
@@ -140,6 +145,9 @@ class Call:
     trace: str | None = None
     door: str = ""
     way: str = ""
+    duplicate: bool = False
+    again: bool = False
+    names: Names | None = None
 
 
 class Applied(StrEnum):
@@ -199,6 +207,8 @@ class Fault(StrEnum):
     TRUNCATED = "truncated"
     TOO_LARGE = "too-large"
     ABANDONED = "abandoned"
+    LATE = "late"
+    LOST = "lost"
 
 
 @dataclass(frozen=True, slots=True)

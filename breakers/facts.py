@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 
+from breakers.known import NOTHING_KNOWN, Known
 from config.catalog import Subject, Touch
 
 
@@ -41,7 +42,7 @@ NO_IMAGES: Mapping[Touch, Image] = MappingProxyType({})
 @dataclass(frozen=True, slots=True)
 class Facts:
     """
-    All that a decision may know beside the call and the policy.
+    All that a decision may know beside the call and the policy; `known` is what came before a write.
     """
 
     at: datetime
@@ -49,6 +50,7 @@ class Facts:
     writes_stopped: bool = False
     looks: Mapping[Subject, Looked] = field(default_factory=dict)
     images: Mapping[Touch, Image] = field(default_factory=dict)
+    known: Known = NOTHING_KNOWN
 
     def with_looks(self, looks: Mapping[Subject, Looked], images: Mapping[Touch, Image] = NO_IMAGES) -> Facts:
         """

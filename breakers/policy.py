@@ -43,7 +43,9 @@ class Entry:
     One allow entry as it binds one operation: the pattern that it was written under, and what it demands.
 
     `names` are the arguments that judging it reads, whether or not the card spells them; `reads_body` tells whether one
-    of them is declared in the body. `needs_before` says that nothing is written unless its objects were read first.
+    of them is declared in the body. `needs_before` says that nothing is written unless its objects were read first,
+    `needs_key` that nothing is without an idempotency key, `marks` that a write bears a marker. `agent_repeats` tells
+    whether the agent itself may say that a repeat is meant; None leaves that to what the operation moves.
     """
 
     pattern: str
@@ -52,6 +54,9 @@ class Entry:
     names: frozenset[str] = frozenset()
     reads_body: bool = False
     needs_before: bool = False
+    needs_key: bool = False
+    marks: bool = False
+    agent_repeats: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +101,10 @@ class Policy:
 @dataclass(frozen=True, slots=True)
 class Passed:
     """
-    What the gates so far have found: the entries that allow the call, and what it moves where a limit had to know.
+    What the gates so far have found: the entries that allow the call, what it moves where a limit had to know, and what
+    the record is to note.
     """
 
     entries: tuple[Entry, ...] = ()
     moved: Money | None = None
+    flags: tuple[str, ...] = ()

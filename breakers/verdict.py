@@ -15,6 +15,7 @@ from types import MappingProxyType
 
 from breakers.call import Call
 from breakers.facts import Facts
+from breakers.known import Earlier
 from config.catalog import Subject, Touch
 
 
@@ -49,6 +50,10 @@ class Reason(StrEnum):
     LIMIT_EXCEEDED = "limit-exceeded"
     AMOUNT_UNBOUNDED = "amount-unbounded"
     KILLED = "killed"
+    DUPLICATE_SUSPECTED = "duplicate-suspected"
+    IDEMPOTENCY_KEY_MISSING = "idempotency-key-missing"
+    IDEMPOTENCY_KEY_REUSED = "idempotency-key-reused"
+    IDEMPOTENCY_IN_FLIGHT = "idempotency-in-flight"
     BEFORE_MISSING = "before-missing"
     UNSETTLED_STATE = "unsettled-state"
     # how it ended
@@ -59,6 +64,7 @@ class Reason(StrEnum):
     UPSTREAM_MALFORMED = "upstream-malformed"
     ANSWER_TOO_LARGE = "answer-too-large"
     LEDGER_UNAVAILABLE = "ledger-unavailable"
+    STORE_UNAVAILABLE = "store-unavailable"
     STOPPING = "stopping"
     INTERNAL = "internal"
 
@@ -128,6 +134,22 @@ SENTENCES: Mapping[Reason, str] = MappingProxyType(
         Reason.KILLED: (
             "An operator has stopped writes; wait until a person lifts the stop, and do not try another way."
         ),
+        Reason.DUPLICATE_SUSPECTED: (
+            "The same thing was done a moment ago; use that result. If it is really meant twice, say so as the details "
+            "tell."
+        ),
+        Reason.IDEMPOTENCY_KEY_MISSING: (
+            "This operation needs an Idempotency-Key: send one that is new for each thing that you mean to do, and the "
+            "same one when you repeat it."
+        ),
+        Reason.IDEMPOTENCY_KEY_REUSED: (
+            "This idempotency key belongs to another request; repeat that one unchanged, or send this one under a new "
+            "key."
+        ),
+        Reason.IDEMPOTENCY_IN_FLIGHT: (
+            "The same request is still under way; wait, then repeat it unchanged under the same key: it is answered "
+            "from the first and never sent twice."
+        ),
         Reason.BEFORE_MISSING: (
             "What this would change has to be on record before it changes, and it could not be read; try again later."
         ),
@@ -150,6 +172,9 @@ SENTENCES: Mapping[Reason, str] = MappingProxyType(
         ),
         Reason.LEDGER_UNAVAILABLE: (
             "The request cannot be recorded at the moment, and nothing passes unrecorded; try again later."
+        ),
+        Reason.STORE_UNAVAILABLE: (
+            "The shared state that keeps writes from being repeated cannot be reached; try again in a moment."
         ),
         Reason.STOPPING: "Breakwater is shutting down; try again in a moment.",
         Reason.INTERNAL: "Breakwater failed in a way that it did not foresee; tell an operator the call's id.",
@@ -180,13 +205,33 @@ class Ask:
     reads: tuple[Subject | Touch, ...]
 
 
+class Again(StrEnum):
+    """
+    How a repeat of an earlier write is answered: with its answer, with its end once it has one, or that nobody knows.
+    """
+
+    REPLAY = "replay"
+    JOIN = "join"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """
+    The call repeats an earlier write, and is answered from that; nothing is sent.
+    """
+
+    again: Again
+    earlier: Earlier
+
+
 @dataclass(frozen=True, slots=True)
 class Forward:
     """
     The call may pass, as judged on these facts under this policy version. Only `decide` builds one.
 
     `rules` names the allow entries that let it pass, for the record; `amount_micros` and `currency` are what it moves
-    where a limit read that.
+    where a limit read that. `flags` are what the record notes although it let the call pass.
     """
 
     call: Call
@@ -195,6 +240,7 @@ class Forward:
     rules: tuple[str, ...]
     amount_micros: int | None = None
     currency: str | None = None
+    flags: tuple[str, ...] = ()
 
 
-Verdict = Forward | Refuse | Ask
+Verdict = Forward | Refuse | Ask | Repeat

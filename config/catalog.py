@@ -165,12 +165,13 @@ class Source:
     Where a value is taken from: an argument of the write, its answer, the object before it, or a constant.
 
     `origin` is a `Place` (`name` is the argument, `strip` a prefix that its value must have and loses), `answer` or
-    `before` (`name` is a JSON pointer), or `constant` (`name` is the value).
+    `before` (`name` is a JSON pointer), or `constant` (`name` is the value). `pointer` leads into an argument's value.
     """
 
     origin: str
     name: str
     strip: str = ""
+    pointer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +206,91 @@ class Undo:
     person: bool = False
 
 
+class MarkerForm(StrEnum):
+    """
+    How a marker stands in an argument: a member of it, a comment or a trailer behind its text, a label or a property in
+    its list.
+    """
+
+    MEMBER = "member"
+    COMMENT = "comment"
+    TRAILER = "trailer"
+    LABEL = "label"
+    PROPERTY = "property"
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """
+    How the id of an intent is written into a request, so that what it made can be told from everything else.
+
+    `argument` (in the body) takes it, inside it at `pointer`; a found object shows it at `shown`.
+    """
+
+    argument: str
+    form: MarkerForm
+    shown: str
+    pointer: str = ""
+
+
+class Paging(StrEnum):
+    """
+    How a list goes on: by page number, behind the last item's id, by a token of the answer.
+    """
+
+    NUMBER = "number"
+    AFTER = "after"
+    TOKEN = "token"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """
+    A read that lists what a lost write may have made, newest first.
+
+    `sources` and `query` are its parameters; in `query` a value may hold `{marker}`, and `{parameter}` of `quoted`,
+    whose values are put between double quotes there. `items` is the pointer to the list in its answer. It goes on by
+    `paging`: the parameter `page`, and for `AFTER` the pointer `more` that is true while there is more, for `TOKEN`
+    the pointer `more` to the token.
+    """
+
+    read: str
+    sources: tuple[tuple[str, Source], ...]
+    query: tuple[tuple[str, str], ...]
+    items: str
+    quoted: tuple[tuple[str, Source], ...] = ()
+    paging: Paging = Paging.NUMBER
+    page: str = "page"
+    more: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Find:
+    """
+    How a write whose answer was lost is looked for.
+
+    Of an item in `listing` (in `marked`, where the write bore a marker), `id` is the pointer to what identifies it,
+    `created` to when it was made (RFC 3339, or seconds since 1970), `creator` to who made it (None: nobody else can),
+    and one with a member of `without` is something else. `claims` maps arguments to where an item shows them; None is
+    nowhere. `key` maps the parameters of the main object's read to where an item shows them. The list is complete
+    `lag_s` seconds after a write; with `needs_later`, only once it shows something that was made later. Absence takes
+    `reads` clean reads, `apart_s` seconds apart.
+    """
+
+    listing: Listing
+    id: str
+    created: str
+    creator: str | None
+    key: tuple[tuple[str, str], ...]
+    marked: Listing | None = None
+    without: tuple[str, ...] = ()
+    claims: tuple[tuple[str, str | None], ...] = ()
+    lag_s: int = 0
+    needs_later: bool = False
+    reads: int = 2
+    apart_s: int = 15
+
+
 @dataclass(frozen=True, slots=True)
 class OperationSpec:
     """
@@ -215,8 +301,10 @@ class OperationSpec:
     being looked through. With `open_body` the caller makes up the names of the body's members. Operations that are each
     other's `aliases` share one route and so everything but their names.
     `touches` are the objects that a write touches, the one that it is about first, `shows` those that a read shows;
-    `effect_key` names its business effect, with arguments in braces; `curated` tells whether a person has said anything
-    of it.
+    `effect_key` names its business effect, with arguments in braces, and a second one within `effect_window_s` seconds
+    is a suspected duplicate. `key_kept_s` is how long the vendor remembers an idempotency key, where it honours one.
+    `find` is how a lost one is looked for, `marker` how it can be marked for that. `curated` tells whether a person has
+    said anything of it.
     """
 
     api: str
@@ -241,6 +329,10 @@ class OperationSpec:
     effect_key: str = ""
     undo: Undo | None = None
     curated: bool = False
+    effect_window_s: int = 0
+    key_kept_s: int = 0
+    find: Find | None = None
+    marker: Marker | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -248,6 +340,24 @@ class OperationSpec:
         Return every name that a rule may use for this operation, its own first.
         """
         return (self.name, *self.aliases)
+
+    @property
+    def moves_money(self) -> bool:
+        """
+        Tell whether success moves money, as far as its catalogue says so.
+        """
+        return self.amount is not None
+
+    @property
+    def makes_anew(self) -> bool:
+        """
+        Tell whether doing it twice may make two of something: what nobody curated may, where it is a POST.
+        """
+        if self.effect_key or self.moves_money:
+            return True
+        if self.touches:
+            return self.touches[0].before is Before.NONE
+        return self.method == "POST" and not self.curated
 
 
 NO_ARGUMENTS: Mapping[tuple[Place, str], Argument] = MappingProxyType({})

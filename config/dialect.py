@@ -77,17 +77,29 @@ class RefusedPath(Model):
 class KeyRule(Model):
     """
     Requests whose idempotency key the vendor honours: these methods, at these bases, below this path prefix.
+
+    `kept_h` is for how many hours at least the vendor remembers a key.
     """
 
     methods: frozenset[Literal["POST", "PUT", "PATCH", "DELETE"]] = Field(min_length=1, strict=False)
     bases: frozenset[str] = Field(default=frozenset({"api"}), strict=False)
     prefix: PathPrefix | None = None
+    kept_h: Annotated[int, Field(ge=1, le=8760)] = 24
 
     def covers(self, method: str, base: str, path: str) -> bool:
         """
         Tell whether an operation of this method, base and path template falls under the rule.
         """
         return method in self.methods and base in self.bases and (not self.prefix or path.startswith(f"{self.prefix}/"))
+
+
+class Identity(Model):
+    """
+    The read that tells who uses the account's credential, and the pointer in its answer that is compared with a creator.
+    """
+
+    read: str
+    pointer: Pointer
 
 
 class AnswerSign(Model):
@@ -158,6 +170,8 @@ class Dialect(Model):
     `card.number` is the member `number` of any member `card`. `shaping` are arguments that shape an answer and change
     nothing: with one of them an object in an answer is not spelled as its read spells it. `verbatim_types` are media
     types, lower-case, under which a file's own bytes are answered: they stream untouched, even where they are JSON.
+    `identity` tells who we are there, `lag_s` within how many seconds a read shows what was written, and `resets` names
+    headers that say when a throttled caller may come again, beside `Retry-After`.
     """
 
     title: Annotated[str, Field(max_length=60)] = ""
@@ -179,6 +193,9 @@ class Dialect(Model):
     throttled: tuple[AnswerSign, ...] = Field(default=(AnswerSign(status=429),), strict=False)
     declined: frozenset[Status] = Field(default=frozenset(), strict=False)
     key_in_use: tuple[AnswerSign, ...] = Field(default=(), strict=False)
+    identity: Identity | None = None
+    lag_s: Annotated[int, Field(ge=0, le=3600)] = 30
+    resets: tuple[Header, ...] = Field(default=("x-ratelimit-reset",), strict=False)
     never_store: tuple[MemberPath, ...] = Field(default=(), strict=False)
     shaping: tuple[str, ...] = Field(default=(), strict=False)
     exponents: dict[Annotated[str, Field(pattern=r"^[A-Z]{3}$")], Annotated[int, Field(ge=0, le=4)]] = Field(

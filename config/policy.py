@@ -68,6 +68,12 @@ class Rule(Strict):
     """The range in which an argument must lie, both ends included: `1..100`, for money `0.50..100 USD`."""
     before: Literal["required"] | None = None
     """`required`: a write whose object could not be read before it is refused, instead of recorded without its diff."""
+    require_key: Annotated[bool, Field(strict=True)] = False
+    """Whether a write without an `Idempotency-Key` is refused; for what moves money, say so."""
+    duplicates: Literal["agent", "approver"] | None = None
+    """Who may say that a suspected duplicate is meant: the agent, by a header, or an approver, which is for money the default."""
+    marker: Annotated[bool, Field(strict=True)] = False
+    """Whether a write bears a mark by which it is found again where its answer was lost; the mark is visible there."""
 
 
 class Owners(Strict):

@@ -170,6 +170,31 @@ class LedgerSettings(Strict):
         return self.origin or UNNAMED_LOG
 
 
+DAY_S = 86_400.0
+
+# An agent's own retries last minutes; a person who repeats what failed on Friday comes back on Monday.
+ANSWERS_KEPT_MIN_S = 3 * DAY_S
+
+
+def _not_below(seconds: float) -> float:
+    if seconds < ANSWERS_KEPT_MIN_S:
+        raise Unreadable("answers are kept for three days at least", "write `3d` or more")
+    return seconds
+
+
+class Idempotency(Strict):
+    """
+    How long what came before is remembered, so that nothing happens twice.
+    """
+
+    answers_s: Annotated[Seconds, AfterValidator(_not_below)] = Field(default=7 * DAY_S, alias="answers")
+    """For how long a repeat is given the answer of the first."""
+    outcomes_s: Seconds = Field(default=90 * DAY_S, alias="outcomes")
+    """For how long after that it is known that a key was used, and how that ended."""
+    duplicates_s: Seconds = Field(default=60.0, alias="duplicates")
+    """Within what time a second equal write without a key is suspected of being a duplicate."""
+
+
 def _store(written: object) -> object:
     if isinstance(written, str) and written.startswith(("redis://", "rediss://", "unix://")):
         raise Unreadable(f"a store in Redis is {NOT_YET}", "write `memory`")
@@ -199,6 +224,8 @@ class Settings(Strict):
     """The operators' door: liveness, readiness, metrics, and commands under a token."""
     store: Annotated[Literal["memory"], BeforeValidator(_store)] = "memory"
     """Where open intents are counted."""
+    idempotency: Idempotency = Idempotency()
+    """What is remembered of writes, and for how long."""
     ledger: LedgerSettings = LedgerSettings()
     """The record of every call."""
     timeouts: Timeouts = Timeouts()

@@ -43,6 +43,10 @@ STATUS: Mapping[Reason, int] = MappingProxyType(
         Reason.LIMIT_EXCEEDED: 403,
         Reason.AMOUNT_UNBOUNDED: 403,
         Reason.KILLED: 403,
+        Reason.DUPLICATE_SUSPECTED: 403,
+        Reason.IDEMPOTENCY_KEY_MISSING: 400,
+        Reason.IDEMPOTENCY_KEY_REUSED: 422,
+        Reason.IDEMPOTENCY_IN_FLIGHT: 409,
         Reason.BEFORE_MISSING: 503,
         Reason.UNSETTLED_STATE: 503,
         Reason.OUTCOME_UNKNOWN: 424,
@@ -52,6 +56,7 @@ STATUS: Mapping[Reason, int] = MappingProxyType(
         Reason.UPSTREAM_MALFORMED: 502,
         Reason.ANSWER_TOO_LARGE: 502,
         Reason.LEDGER_UNAVAILABLE: 503,
+        Reason.STORE_UNAVAILABLE: 503,
         Reason.STOPPING: 503,
         Reason.INTERNAL: 500,
     }
@@ -62,7 +67,9 @@ RETRY_AFTER_S: Mapping[Reason, int] = MappingProxyType(
         Reason.BEFORE_MISSING: 1,
         Reason.UNSETTLED_STATE: 1,
         Reason.UPSTREAM_UNREACHABLE: 1,
+        Reason.IDEMPOTENCY_IN_FLIGHT: 1,
         Reason.LEDGER_UNAVAILABLE: 5,
+        Reason.STORE_UNAVAILABLE: 5,
         Reason.STOPPING: 5,
     }
 )

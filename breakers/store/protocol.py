@@ -2,18 +2,34 @@
 The verbs of the shared state, the reservations that they hand out, and the events that rebuild any implementation.
 
 A store is a view over the ledger: `apply` replays what the ledger says, and a store that is thrown away and replayed
-says the same. Only a store builds a reservation.
+says the same. Only a store builds a reservation. Every verb is atomic, and idempotent by intent: made twice, it says
+and leaves what it did when it was made once.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
-from breakers.call import Call, Outcome
+from breakers.call import Call
 from breakers.facts import Facts
+from breakers.known import Earlier, Ended, Names
 from breakers.verdict import Forward
+
+LEASE_S = 15.0
+"""How long a claim keeps others out before anything was sent; whoever holds it longer may lose it, and sends nothing."""
+
+REMEMBERED_S = 60.0
+"""How long an end without effect is remembered for those who wait for it: far longer than anyone waits."""
+
+
+class StoreUnavailable(Exception):
+    """
+    The shared state cannot be asked, or cannot be trusted: nothing that needs it may go on.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +60,20 @@ class Stale:
     """
 
 
+class Permit(StrEnum):
+    """
+    Whether the first byte of a write, or of a re-send of it, may leave now.
+    """
+
+    GRANTED = "granted"
+    STOPPED = "stopped"
+    LOST = "lost"
+
+
 @dataclass(frozen=True, slots=True)
 class IntentOpened:
     """
-    A write's intent is durable: it may have been sent.
+    A write's intent is durable: it may have been sent. `place` is where its record stands in the ledger.
     """
 
     intent: str
@@ -56,30 +82,47 @@ class IntentOpened:
     agent: str
     task: str
     at: datetime
+    names: Names | None = None
+    window_s: int = 0
+    place: str = ""
 
 
-def opened_by(call: Call) -> IntentOpened:
+def opened_by(call: Call, place: str = "") -> IntentOpened:
     """
     Return the event that says that a write's intent is durable.
     """
+    spec = call.operation.spec
     return IntentOpened(
         intent=call.id,
         api=call.api,
-        operation=call.operation.spec.name,
+        operation=spec.name,
         agent=call.caller.agent,
         task=call.caller.task,
         at=call.at,
+        names=call.names,
+        window_s=spec.effect_window_s,
+        place=place,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class IntentEnded:
     """
-    A write's outcome is durable; `unknown` keeps the intent in doubt.
+    A write's end is durable, or that nobody knows it.
     """
 
     intent: str
-    unknown: bool
+    ended: Ended
+
+
+@dataclass(frozen=True, slots=True)
+class IntentDelivered:
+    """
+    Whether the answer of an intent reached its caller.
+    """
+
+    intent: str
+    delivered: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,61 +135,109 @@ class WritesChanged:
     epoch: int
 
 
-Event = IntentOpened | IntentEnded | WritesChanged
+Event = IntentOpened | IntentEnded | IntentDelivered | WritesChanged
 
 
 @dataclass(frozen=True, slots=True)
 class OpenIntent:
     """
-    A write whose outcome is not known: in flight (`suspended` False) or in doubt.
+    A write whose outcome is not known: in flight (`suspended` False) or in doubt, `parked` where a person decides.
     """
 
     opened: IntentOpened
     suspended: bool
+    parked: bool = False
 
 
 class Store(Protocol):
     """
-    What judgement and the road ask of the shared state.
+    What judgement and the road ask of the shared state. Every verb may raise `StoreUnavailable`.
     """
 
-    @property
-    def writes(self) -> WritesChanged:
+    kind: str
+    """`memory` or `redis`."""
+
+    async def start(self, events: Iterable[Event]) -> None:
+        """
+        Begin, with what the ledger says replayed: an intent without an end is in doubt, whoever carried it is gone.
+        """
+
+    async def close(self) -> None:
+        """
+        Give up what it holds outside this process.
+        """
+
+    async def fault(self) -> str | None:
+        """
+        Return why writes cannot be held here at the moment, in words, or None; asked at start and every minute.
+        """
+
+    async def writes(self) -> WritesChanged:
         """
         Return what the newest record says about writes.
         """
 
     async def facts(self, call: Call) -> Facts:
         """
-        Return the snapshot that a decision about `call` may look at.
+        Return the snapshot that a decision about `call` may look at: for a write, what is known under its names.
         """
 
     async def reserve(self, go: Forward) -> Reservation | Stale:
         """
-        Take everything that `go` consumes in one atomic step, or nothing: `Stale` when a generation moved.
+        Take everything that `go` consumes in one atomic step, or nothing.
+
+        A write claims its names, for `LEASE_S`; it is `Stale` where the generation or the version of any name that its
+        facts were read under has moved. Claims whose lease had passed in those facts are taken over.
         """
 
-    async def dispatch(self, held: HeldWrite, opened: IntentOpened) -> bool:
+    async def dispatch(self, held: HeldWrite, opened: IntentOpened) -> Permit:
         """
-        Mark the intent as about to be sent; False when writes were stopped meanwhile and nothing may leave.
+        Mark the intent as about to be sent; asked again before each re-send.
+
+        `STOPPED` where writes were stopped meanwhile (marked all the same: the intent is durable and open until it is
+        settled), `LOST` where another has taken the claim over, or it has ended: nothing may leave.
         """
 
-    async def settle(self, held: Reservation, outcome: Outcome) -> None:
+    async def settle(self, held: Reservation, ended: Ended | None, answer: bytes | None = None) -> None:
         """
-        End the reservation by its outcome; an unknown one is suspended instead of removed.
+        End a reservation: a write's by how it ended, a read's (None) by giving back what it held.
+
+        `answer` is the sealed answer, for stores that others read too.
         """
 
-    async def suspend(self, opened: IntentOpened) -> None:
+    async def resolve(self, opened: IntentOpened, ended: Ended, answer: bytes | None = None) -> bool:
         """
-        Keep an intent as in doubt.
+        Say how an intent ended, or stands, by what was found out since; False where it had ended already.
+
+        What is completed stays as it is; what is parked is not put in doubt again.
         """
 
-    def open_intents(self) -> tuple[OpenIntent, ...]:
+    async def delivered(self, intent: str, *, reached: bool) -> None:
+        """
+        Note whether an ended intent's answer reached whoever called.
+        """
+
+    async def earlier(self, intent: str) -> Earlier | None:
+        """
+        Return the record of an intent, while it is kept.
+        """
+
+    async def wait(self, intent: str, within_s: float) -> Earlier | None:
+        """
+        Return the record of an intent once it is not in flight any more, or after `within_s` seconds as it is then.
+        """
+
+    async def answer(self, intent: str) -> bytes | None:
+        """
+        Return the sealed answer of an intent, where this store keeps answers.
+        """
+
+    async def open_intents(self) -> tuple[OpenIntent, ...]:
         """
         Return the intents in flight and in doubt, oldest first.
         """
 
-    def apply(self, event: Event) -> None:
+    async def apply(self, event: Event) -> None:
         """
         Replay one event of the ledger; applying it twice changes nothing more.
         """
