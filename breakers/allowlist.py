@@ -15,13 +15,14 @@ by default is not known here. Every element of an array must be allowed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from types import MappingProxyType
 
 from breakers.arguments import Reading, reading
 from breakers.call import Call, Operation
 from breakers.facts import Facts
-from breakers.policy import AgentRules, Allowed, Denied, Entry, Limit, Only, Passed, Policy, Scalar
+from breakers.policy import DUPLICATES_S, AgentRules, Allowed, Denied, Entry, Limit, Only, Passed, Policy, Scalar
 from breakers.verdict import Reason, Refuse
 from config.catalog import WHOLE_BODY, Effect, OperationSpec, Place
 from config.policy import AgentCard, Rule
@@ -34,7 +35,13 @@ GATE = "allowlist"
 LISTED_MAX = 8
 
 
-def compile_policy(cards: Mapping[str, AgentCard], catalogs: Mapping[str, Catalog], version: str) -> Policy:
+def compile_policy(
+    cards: Mapping[str, AgentCard],
+    catalogs: Mapping[str, Catalog],
+    version: str,
+    *,
+    duplicates_s: float = DUPLICATES_S,
+) -> Policy:
     """
     Compile every agent's card against the catalogues of the configured APIs, both by name.
     """
@@ -44,6 +51,7 @@ def compile_policy(cards: Mapping[str, AgentCard], catalogs: Mapping[str, Catalo
         exponents=MappingProxyType(
             {api: MappingProxyType(dict(catalog.dialect.exponents)) for api, catalog in catalogs.items()}
         ),
+        duplicates_s=duplicates_s,
     )
 
 
@@ -67,13 +75,17 @@ def _entry(pattern: str, rule: Rule, spec: OperationSpec) -> Entry:
     read = [*(item.reading for item in only), *(item.reading for item in limits)]
     if any(isinstance(item.span, MoneyRange) for item in limits):
         read += _read_for_money(spec)
+    writes = spec.effect is not Effect.READ
     return Entry(
         pattern=pattern,
         only=only,
         limits=limits,
         names=frozenset(item.name for item in read),
         reads_body=any(item.declared_in_body(spec) for item in read),
-        needs_before=rule.before is not None and spec.effect is not Effect.READ,
+        needs_before=rule.before is not None and writes,
+        needs_key=rule.require_key and writes,
+        marks=rule.marker and spec.marker is not None,
+        agent_repeats=None if rule.duplicates is None else rule.duplicates == "agent",
     )
 
 
@@ -97,7 +109,7 @@ def allowlist(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passe
     match rules and rules.operations.get((call.api, name)):
         case Allowed(entries) if rules is not None:
             no = _redirected(call, rules) or _undeclared(entries, call.operation) or _not_only(entries, call.operation)
-            return no or Passed(entries)
+            return no or replace(passed, entries=entries)
         case Denied(pattern):
             detail = f"`{name}` is denied to this agent by `{pattern}`."
         case _:

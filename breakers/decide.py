@@ -3,11 +3,15 @@ The ordered tuple of breakers and the fold over it: one call, one policy, one sn
 
 Precedence, first answer wins:
 
-1. `kill`: while writes are stopped nothing but a read goes on, whoever asks.
-2. `allowlist`: a deny beats every allow; what nothing allows is refused; every entry that matches must hold.
-3. look: only now may a limit ask for a read, so that a call that is stopped or off the list costs no upstream call.
-4. `limits`: numbers, then money, both ends included.
-5. `images`: a write that must not be made unseen is not made where its object could not be read before it.
+1. `repeats`: a write that came before is answered from that, before anything that may have changed since: the retry of
+   a write that was made is never told that it was refused.
+2. `kill`: while writes are stopped nothing but a read goes on, whoever asks.
+3. `allowlist`: a deny beats every allow; what nothing allows is refused; every entry that matches must hold.
+4. `duplicates`: a key where one is needed; what was done a moment ago is not done again unless that is meant.
+5. look: only now may a limit ask for a read, so that a call that is stopped, off the list or a repeat costs no upstream
+   call.
+6. `limits`: numbers, then money, both ends included.
+7. `images`: a write that must not be made unseen is not made where its object could not be read before it.
 
 Whoever asks for a read gets the images of what the write touches in the same round: one wait, not two.
 
@@ -21,18 +25,20 @@ from collections.abc import Callable
 
 from breakers.allowlist import allowlist
 from breakers.call import Call
+from breakers.duplicates import duplicates
 from breakers.facts import Facts
+from breakers.idempotency import repeats
 from breakers.images import images, unseen
 from breakers.killswitch import killswitch
 from breakers.limits import limits
 from breakers.policy import Passed, Policy
-from breakers.verdict import Ask, Forward, Refuse, Verdict
+from breakers.verdict import Ask, Forward, Refuse, Repeat, Verdict
 
 __all__ = ["GATES", "Policy", "decide"]
 
-Gate = Callable[[Call, Policy, Facts, Passed], Passed | Refuse | Ask]
+Gate = Callable[[Call, Policy, Facts, Passed], Passed | Refuse | Repeat | Ask]
 
-GATES: tuple[Gate, ...] = (killswitch, allowlist, limits, images)
+GATES: tuple[Gate, ...] = (repeats, killswitch, allowlist, duplicates, limits, images)
 
 
 def decide(call: Call, policy: Policy, facts: Facts) -> Verdict:
@@ -44,8 +50,8 @@ def decide(call: Call, policy: Policy, facts: Facts) -> Verdict:
         match gate(call, policy, facts, passed):
             case Passed() as so_far:
                 passed = so_far
-            case Refuse() as no:
-                return no
+            case Refuse() | Repeat() as said:
+                return said
             case Ask(reads):
                 return Ask(tuple(dict.fromkeys((*reads, *unseen(call, facts)))))
     return _forward(call, policy, facts, passed)
@@ -59,4 +65,5 @@ def _forward(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Forwar
         rules=tuple(entry.pattern for entry in passed.entries),
         amount_micros=passed.moved.micros if passed.moved else None,
         currency=passed.moved.currency if passed.moved else None,
+        flags=passed.flags,
     )

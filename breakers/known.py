@@ -112,8 +112,9 @@ class Known:
     """
     What a store knows under the names of one call: records newest first, and each name's version when it was read.
 
-    Under a name stand its open intents (in flight, in doubt) and the newest that is completed. A version grows with
-    every change under its name; a name that was never used has version 0.
+    Under a name stand its open intents (in flight, in doubt) and, of those that are completed, the newest and the newest
+    that took effect. A version grows with every change under its name; a name that was never used, or under which
+    nothing has stood for a while, has version 0.
     """
 
     under: Mapping[str, tuple[Earlier, ...]] = field(default_factory=lambda: MappingProxyType({}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 from breakers.amounts import amount_moved
@@ -38,7 +39,7 @@ def limits(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passed |
     for limit, money_span in money:
         if no := _money_outside(limit, money_span, moved):
             return no
-    return Passed(passed.entries, moved)
+    return replace(passed, moved=moved)
 
 
 def _spans(passed: Passed) -> list[tuple[Limit, NumberRange | MoneyRange]]:

@@ -16,6 +16,9 @@ from config.ranges import MoneyRange, NumberRange
 
 Scalar = str | int | bool
 
+DUPLICATES_S = 60.0
+"""Within what time an equal write without a key is suspected, where the settings say nothing else."""
+
 
 @dataclass(frozen=True, slots=True)
 class Only:
@@ -91,11 +94,14 @@ class AgentRules:
 class Policy:
     """
     Every card of one configuration, compiled; `exponents` are each API account's own, before those of ISO 4217.
+
+    `duplicates_s` is for how many seconds after its end a write makes an equal one without a key a suspected duplicate.
     """
 
     version: str
     agents: Mapping[str, AgentRules]
     exponents: Mapping[str, Mapping[str, int]]
+    duplicates_s: float = DUPLICATES_S
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ A dialect may only make a row stricter, or say how its vendor spells what a stat
 
 | a write's result | effect | health | retry |
 |---|---|---|---|
-| nothing was sent | NOT_APPLIED | FAIL_LOCAL (our own stop: IGNORE) | SAFE (stopped: NEVER) |
+| nothing was sent | NOT_APPLIED | FAIL_LOCAL (held back by us: IGNORE) | SAFE (held back by us: NEVER) |
 | sent, no answer | UNKNOWN | FAIL | SAME_KEY_ONLY |
 | 2xx | APPLIED | OK (not whole: FAIL) | NEVER |
 | 301 307 308 | NOT_APPLIED | IGNORE | NEVER |
@@ -57,7 +57,8 @@ _BY_STATUS: Mapping[int, Judged] = MappingProxyType(
 )
 _BY_CLASS: Mapping[int, Judged] = MappingProxyType({2: _APPLIED, 3: _UNCERTAIN, 4: _UNCERTAIN, 5: _DOUBTFUL})
 
-_UNSENT_HEALTH: Mapping[Fault, Health] = MappingProxyType({Fault.STOPPED: Health.IGNORE})
+# Stopped by an operator, too long after it was permitted, taken over by another: ours, none of the upstream's.
+_HELD_BACK = frozenset({Fault.STOPPED, Fault.LATE, Fault.LOST})
 
 
 def judge_result(
@@ -91,8 +92,9 @@ def judge_result(
 
 
 def _unsent(fault: Fault | None) -> Judged:
-    health = Health.FAIL_LOCAL if fault is None else _UNSENT_HEALTH.get(fault, Health.FAIL_LOCAL)
-    return Applied.NOT_APPLIED, health, Retry.NEVER if fault is Fault.STOPPED else Retry.SAFE
+    if fault in _HELD_BACK:
+        return Applied.NOT_APPLIED, Health.IGNORE, Retry.NEVER
+    return Applied.NOT_APPLIED, Health.FAIL_LOCAL, Retry.SAFE
 
 
 def _answered(status: int, fault: Fault | None, headers: Mapping[str, str], body: bytes, dialect: Dialect) -> Judged:

@@ -23,7 +23,7 @@ def key_of(touch: Touch, operation: Operation, answer: object = None) -> Key | N
     """
     key: dict[str, str] = {}
     for parameter, source in touch.sources:
-        text = _text(source, operation, answer)
+        text = text_of(source, operation, answer)
         if text is not None:
             key[parameter] = text
         elif parameter not in touch.object.optional or _is_said(source, operation):
@@ -35,7 +35,7 @@ def is_misnamed(touch: Touch, operation: Operation) -> bool:
     """
     Tell whether the call says which object it touches, in a way that names none.
     """
-    return any(_is_said(source, operation) and _text(source, operation, None) is None for _, source in touch.sources)
+    return any(_is_said(source, operation) and text_of(source, operation) is None for _, source in touch.sources)
 
 
 def key_of_read(spec: ObjectSpec, operation: Operation) -> Key | None:
@@ -83,12 +83,15 @@ def _is_said(source: Source, operation: Operation) -> bool:
     return source.origin in _PLACES and operation.arguments.get((Place(source.origin), source.name)) is not None
 
 
-def _text(source: Source, operation: Operation, answer: object) -> str | None:
+def text_of(source: Source, operation: Operation, answer: object = None) -> str | None:
+    """
+    Return the text that a source says, or None where it says none; `answer` is the write's, parsed.
+    """
     if source.origin == CONSTANT:
         return source.name
     if source.origin == ANSWER:
         return _spelled(point_at(answer, source.name))
-    text = _spelled(operation.arguments.get((Place(source.origin), source.name)))
+    text = _spelled(point_at(operation.arguments.get((Place(source.origin), source.name)), source.pointer))
     if text is None or not text.startswith(source.strip):
         return None
     return text.removeprefix(source.strip) or None

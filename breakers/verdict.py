@@ -135,8 +135,7 @@ SENTENCES: Mapping[Reason, str] = MappingProxyType(
             "An operator has stopped writes; wait until a person lifts the stop, and do not try another way."
         ),
         Reason.DUPLICATE_SUSPECTED: (
-            "The same thing was done a moment ago; use that result. If it is really meant twice, say so as the details "
-            "tell."
+            "This would do the same thing once more; use the result of the first call, and do not try it another way."
         ),
         Reason.IDEMPOTENCY_KEY_MISSING: (
             "This operation needs an Idempotency-Key: send one that is new for each thing that you mean to do, and the "
@@ -155,11 +154,13 @@ SENTENCES: Mapping[Reason, str] = MappingProxyType(
         ),
         Reason.UNSETTLED_STATE: "The rules or the state changed while this request was judged; send it again.",
         Reason.OUTCOME_UNKNOWN: (
-            "Whether the request took effect is not known; do not send it again in any form, and look the object "
-            "up or ask a person instead."
+            "Whether the request took effect is not known; do not re-issue it in any other form, with or without a "
+            "key. Repeating exactly this request asks how it ended, is answered from the first and sends nothing."
         ),
-        Reason.ANSWER_NOT_KEPT: "This request was carried out and its answer could not be kept whole; read the object "
-        "instead of repeating the write.",
+        Reason.ANSWER_NOT_KEPT: (
+            "The request was answered, and its answer is not kept whole; read the object instead of repeating the "
+            "write."
+        ),
         Reason.UPSTREAM_UNREACHABLE: "The API could not be reached; try again later.",
         Reason.UPSTREAM_TIMEOUT: "The API did not answer in time; try again later.",
         Reason.UPSTREAM_MALFORMED: (

@@ -224,7 +224,8 @@ class Marker:
     """
     How the id of an intent is written into a request, so that what it made can be told from everything else.
 
-    `argument` (in the body) takes it, inside it at `pointer`; a found object shows it at `shown`.
+    `argument` (in the body) takes it, inside it at `pointer`; what was made shows that place at `shown`: the mapping,
+    the text or the list in which the marker then is.
     """
 
     argument: str
@@ -235,23 +236,30 @@ class Marker:
 
 class Paging(StrEnum):
     """
-    How a list goes on: by page number, behind the last item's id, by a token of the answer.
+    How a list goes on: by page number (from 1), by how many items came before, behind the last item's id, by a token of
+    the answer, or not at all: it is whole.
     """
 
     NUMBER = "number"
+    OFFSET = "offset"
     AFTER = "after"
-    TOKEN = "token"
+    TOKEN = "token"  # noqa: S105 - a way of paging
+    WHOLE = "whole"
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
     """
-    A read that lists what a lost write may have made, newest first.
+    A read that lists what a lost write may have made.
 
-    `sources` and `query` are its parameters; in `query` a value may hold `{marker}`, and `{parameter}` of `quoted`,
-    whose values are put between double quotes there. `items` is the pointer to the list in its answer. It goes on by
-    `paging`: the parameter `page`, and for `AFTER` the pointer `more` that is true while there is more, for `TOKEN`
-    the pointer `more` to the token.
+    `sources` and `query` are its parameters. Of several sources for one parameter the first that the request has
+    counts; a parameter without any is left out, unless it stands in the path or is quoted: then nothing can be listed.
+    In `query` a value may hold `{marker}`, the marker as it stands in a request (of the form `LABEL`: the whole label),
+    `{since}`, the earliest moment that counts, in RFC 3339 to the second in UTC, `{since_s}`, the same in seconds since
+    1970, and `{parameter}` of `quoted`, whose values are put between double quotes there. `items` is the pointer to the
+    list in its answer, empty where the answer is the list. It goes on by `paging`: the parameter `page`, and for
+    `AFTER` the pointer `more` that is true while there is more, for `TOKEN` the pointer `more` to the token. Only where
+    `newest_first` holds may reading stop at an item that is too old; any other list is read to its end.
     """
 
     read: str
@@ -262,6 +270,7 @@ class Listing:
     paging: Paging = Paging.NUMBER
     page: str = "page"
     more: str = ""
+    newest_first: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,9 +280,11 @@ class Find:
 
     Of an item in `listing` (in `marked`, where the write bore a marker), `id` is the pointer to what identifies it,
     `created` to when it was made (RFC 3339, or seconds since 1970), `creator` to who made it (None: nobody else can),
-    and one with a member of `without` is something else. `claims` maps arguments to where an item shows them; None is
-    nowhere. `key` maps the parameters of the main object's read to where an item shows them. The list is complete
-    `lag_s` seconds after a write; with `needs_later`, only once it shows something that was made later. Absence takes
+    and one with a member of `without` (a pointer that is there and not null) is something else. `claims` maps arguments
+    to where an item shows them, as a touch's do; None is nowhere. An item may show an object where its `name`, `login`,
+    `key` or `id` was sent, and more members and items than were. `key` maps the parameters of the main object's read
+    to where an item shows them; the others come from where its touch says. The list is complete
+    `lag_s` seconds after a write; with `needs_later`, only once `listing` shows what was made later. Absence takes
     `reads` clean reads, `apart_s` seconds apart.
     """
 
@@ -303,8 +314,9 @@ class OperationSpec:
     `touches` are the objects that a write touches, the one that it is about first, `shows` those that a read shows;
     `effect_key` names its business effect, with arguments in braces, and a second one within `effect_window_s` seconds
     is a suspected duplicate. `key_kept_s` is how long the vendor remembers an idempotency key, where it honours one.
-    `find` is how a lost one is looked for, `marker` how it can be marked for that. `curated` tells whether a person has
-    said anything of it.
+    `find` is how a lost one is looked for, or `unfound` why none can be, `marker` how it can be marked for that;
+    `done` are pointers into its main object, each with what may stand there once it took effect: where it is said, it
+    alone tells whether it did. `curated` tells whether a person has said anything of it.
     """
 
     api: str
@@ -332,7 +344,9 @@ class OperationSpec:
     effect_window_s: int = 0
     key_kept_s: int = 0
     find: Find | None = None
+    unfound: str = ""
     marker: Marker | None = None
+    done: tuple[tuple[str, tuple[str | int | bool | None, ...]], ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from config.ranges import MoneyRange, NumberRange
 from config.settings import EVERY_BASE, ApiAccount, Settings
 from config.shape import Places
 from config.source import Trail
+from config.store import MEMORY
 from config.tables import Catalog
 from config.written import Address, UnixSocket
 
@@ -80,6 +81,7 @@ def inconsistencies(written: Written) -> Iterator[Fault]:
     """
     Yield every fault, section by section.
     """
+    yield from _store(written)
     yield from _doors(written)
     yield from _hosts(written)
     for name, account in written.apis.items():
@@ -88,6 +90,12 @@ def inconsistencies(written: Written) -> Iterator[Fault]:
     for name, card in written.agents.items():
         if card is not None:
             yield from _card(name, card, written)
+
+
+def _store(written: Written) -> Iterator[Fault]:
+    if written.settings.store == MEMORY and written.settings.store_password is not None:
+        spot = written.places.key(("store_password",))
+        yield spot.fault("a store in memory has no password", "remove it, or name a Redis: `store: redis://HOST:PORT/DB`")
 
 
 def _doors(written: Written) -> Iterator[Fault]:
@@ -254,6 +262,22 @@ def _rule(trail: Trail, pattern: str, rule: Rule, specs: tuple[OperationSpec, ..
     if rule.before is not None and blind is not None:
         message = f"nothing says how to read what `{blind.name}` changes"
         yield places.key((*trail, "before")).fault(message, "remove `before`, or curate what it touches in an overlay")
+    yield from _about_writes(trail, pattern, rule, specs, places)
+
+
+def _about_writes(
+    trail: Trail, pattern: str, rule: Rule, specs: tuple[OperationSpec, ...], places: Places
+) -> Iterator[Fault]:
+    said = {"require_key": rule.require_key, "duplicates": rule.duplicates is not None, "marker": rule.marker}
+    if all(spec.effect is Effect.READ for spec in specs):
+        for member in (member for member, is_said in said.items() if is_said):
+            message = f"`{pattern[:80]}` writes nothing: `{member}` is for writes"
+            yield places.key((*trail, member)).fault(message, f"remove `{member}`")
+    elif rule.marker and all(spec.marker is None for spec in specs):
+        message = f"nothing says where a mark stands in what `{specs[0].name}` makes"
+        if pattern not in specs[0].names:
+            message = f"nothing that `{pattern[:80]}` matches can bear a mark"
+        yield places.key((*trail, "marker")).fault(message, "remove `marker`, or curate one in an overlay")
 
 
 def _readable_before(spec: OperationSpec) -> bool:

@@ -95,7 +95,7 @@ class KeyRule(Model):
 
 class Identity(Model):
     """
-    The read that tells who uses the account's credential, and the pointer in its answer that is compared with a creator.
+    The read that tells who uses the account's credential, and the pointer in its answer that tells creators apart.
     """
 
     read: str

@@ -24,6 +24,7 @@ from config.policy import AgentCard
 from config.settings import ApiAccount, CredentialSource, Settings
 from config.shape import Model, Places, shaped
 from config.source import Source, merged, read_source
+from config.store import PasswordSource
 from config.tables import Catalog, load_catalog
 from config.written import Address, Frozen, Origin, UnixSocket, read_name
 
@@ -198,12 +199,18 @@ def _settings(written: Written, folder: Path) -> Settings:
             "hosts": MappingProxyType({host: names[door] for host, door in settings.hosts.items()}),
             "shared": None if shared is None else _placed(shared, folder),
             "admin": _placed(settings.admin, folder),
+            "store_password": _password(settings.store_password, folder),
         }
     )
 
 
 def _placed(at: Where, folder: Path) -> Where | UnixSocket:
     return at.within(folder) if isinstance(at, UnixSocket) else at
+
+
+def _password(place: PasswordSource | None, folder: Path) -> PasswordSource | None:
+    file = None if place is None or place.file is None else folder / place.file
+    return None if place is None else place.model_copy(update={"file": file})
 
 
 def _anchored(account: ApiAccount, folder: Path) -> ApiAccount:

@@ -1,23 +1,24 @@
 """
 What a person adds to a table: an API's manners, its business objects, and what no description of an operation says
-about money, about what it touches, and about undoing.
+about money, about what it touches, about undoing, and about finding what was lost.
 
-An overlay is YAML with three sections: `dialect` (see dialect.py), `objects` by type and `operations` by name. Every
-operation and argument that it names must be in the table: a curated fact that quietly binds nothing would be a limit
-that is not kept.
+An overlay is YAML with five sections: `dialect` (see dialect.py), `lists` and `markers`, which recipes for finding
+share, `objects` by type and `operations` by name. Every operation and argument that it names must be in the table: a
+curated fact that quietly binds nothing would be a limit that is not kept.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError
 
-from config.catalog import Before, Content, Effect, Kind, Place, Reversibility
+from config.catalog import Before, Content, Effect, Kind, MarkerForm, Paging, Place, Reversibility
 from config.dialect import Dialect, MemberPath, Model, Pointer
-from config.faults import CatalogFault
+from config.faults import CatalogFault, Unreadable
 from config.source import Source, read_source
 from config.table_file import said
+from config.written import read_duration
 
 # The largest body that an operation may say it takes: it is buffered whole.
 BODY_BYTES_MAX = 32 * 1024 * 1024
@@ -30,6 +31,19 @@ BodyShape = Annotated[Content, Field(strict=False)]
 TypeName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
 
 Term = Annotated[str, Field(pattern=r"^[+-](/[^/]+)+$")]
+
+# Where a list stands in an answer; empty, it is the answer.
+ListPointer = Annotated[str, Field(pattern=r"^(/[^/]+)*$")]
+
+
+def _whole_seconds(written: object) -> object:
+    seconds = read_duration(written)
+    if seconds != int(seconds):
+        raise Unreadable(f"`{written}` is less than a second", "write `60s`, `15m`, `24h` or `30d`")
+    return int(seconds)
+
+
+Duration = Annotated[int, BeforeValidator(_whole_seconds)]
 
 
 class WrittenAmount(Model):
@@ -105,12 +119,85 @@ class WrittenUndo(Model):
     with_: dict[str, str] = Field(default_factory=dict, alias="with")
 
 
+Shown = bool | int | str | None
+"""What a member shows."""
+
+Places = str | list[str]
+"""Where a value comes from, or where it may, in the order in which it is looked for."""
+
+
+class WrittenMarker(Model):
+    """
+    How the id of an intent is written into an argument of the body, inside it at `pointer`, and where it shows later.
+    """
+
+    argument: str
+    form: MarkerForm = Field(strict=False)
+    shown: Pointer
+    pointer: Pointer | Literal[""] = ""
+
+
+class WrittenListing(Model):
+    """
+    A read that lists, and how its list goes on; what is left out is as `lists` has it.
+
+    `with` says where its parameters come from: `path.NAME`, `query.NAME`, `body.NAME`, each with `/POINTER` behind it
+    for what lies in that argument, or `=CONSTANT`; of several the first that the request has. A part of its path that
+    `with` leaves out is the path argument of the same name. `quoted` says the same of names in braces in the `query`.
+    """
+
+    list: str | None = None
+    with_: dict[str, Places] = Field(default_factory=dict, alias="with")
+    query: dict[str, str] = Field(default_factory=dict)
+    quoted: dict[str, Places] = Field(default_factory=dict)
+    items: ListPointer | None = None
+    paging: Paging | None = Field(default=None, strict=False)
+    page: str | None = None
+    more: Pointer | None = None
+    newest_first: bool | None = None
+
+
+class WrittenLists(WrittenListing):
+    """
+    What the lists of an API have in common, and what tells who made an item, and when.
+
+    Of its `query` a list takes only what it has parameters for.
+    """
+
+    id: Pointer = "/id"
+    created: Pointer = "/created"
+    creator: Pointer | None = None
+
+
+class WrittenFind(WrittenListing):
+    """
+    How a lost write is looked for: in a list, in `marked` where it bore a marker, by what its items show.
+
+    `claims` maps arguments to where an item shows them (null: nowhere, or not so that it can be compared), beyond what
+    the main object's say; `key` maps parameters of the main object's read to where an item shows them.
+    """
+
+    marked: WrittenListing | None = None
+    id: Pointer | None = None
+    created: Pointer | None = None
+    creator: Pointer | None = None
+    without: tuple[Pointer, ...] = Field(default=(), strict=False)
+    claims: dict[str, ListPointer | None] = Field(default_factory=dict)
+    key: dict[str, Pointer] = Field(default_factory=dict)
+    lag: Duration | None = None
+    needs_later: bool = False
+    reads: Annotated[int, Field(ge=1, le=10)] = 2
+    apart: Duration = 15
+
+
 class Curated(Model):
     """
     What a person says about one operation; what is left out stays as the table has it.
 
     `content` are media types that it takes beside those of the table; `whole_body` is the type of a JSON body that it
     takes beside an object. `undo: person` is for what no one request makes up for; `note` then says why, or by what.
+    `find` is a recipe, or in words why what is lost cannot be found; `marker` is one of the overlay's by name. `done`
+    are pointers into the main object, each with what stands there, or may, once the write took effect.
     """
 
     alias_of: str | None = None
@@ -125,7 +212,11 @@ class Curated(Model):
     whole_body: Annotated[Kind, Field(strict=False)] | None = None
     touches: dict[str, WrittenTouch] = Field(default_factory=dict)
     effect_key: Annotated[str, Field(max_length=200)] = ""
+    effect_window: Duration | None = None
     undo: Literal["inverse", "person"] | WrittenUndo | None = None
+    find: Annotated[str, Field(min_length=1, max_length=200)] | WrittenFind | None = None
+    marker: str | None = None
+    done: dict[Pointer, Shown | list[Shown]] = Field(default_factory=dict)
     note: str = ""
 
 
@@ -136,8 +227,17 @@ class Overlay(Model):
 
     format: Literal[1] = 1
     dialect: Dialect = Dialect()
+    lists: WrittenLists = WrittenLists()
+    markers: dict[TypeName, WrittenMarker] = Field(default_factory=dict)
     objects: dict[TypeName, WrittenObject] = Field(default_factory=dict)
     operations: dict[str, Curated] = Field(default_factory=dict)
+    _source: Source | None = PrivateAttr(default=None)
+
+    def place(self, *trail: str) -> str:
+        """
+        Return where the last member along a trail stands that is written at all, as `file:line:column`; or nothing.
+        """
+        return "" if self._source is None else _place(self._source, trail)
 
 
 def read_overlay(file: str, data: bytes) -> Overlay:
@@ -148,13 +248,15 @@ def read_overlay(file: str, data: bytes) -> Overlay:
     if source.faults:
         raise CatalogFault(str(source.faults[0]), source.faults[0].hint)
     try:
-        return Overlay.model_validate(source.value)
+        overlay = Overlay.model_validate(source.value)
     except ValidationError as invalid:
-        raise CatalogFault(f"{_place(source, invalid)}: {said(invalid)}", "see docs/CATALOGUES.md") from None
+        where = _place(source, invalid.errors()[0]["loc"])
+        raise CatalogFault(f"{where}: {said(invalid)}", "see docs/CATALOGUES.md") from None
+    overlay._source = source  # noqa: SLF001 - whoever reads an overlay also knows where it stands
+    return overlay
 
 
-def _place(source: Source, invalid: ValidationError) -> str:
-    trail = invalid.errors()[0]["loc"]
+def _place(source: Source, trail: tuple[str | int, ...]) -> str:
     for length in range(len(trail), 0, -1):
         spot = source.keys.get(trail[:length]) or source.values.get(trail[:length])
         if spot is not None:

@@ -71,7 +71,7 @@ class Rule(Strict):
     require_key: Annotated[bool, Field(strict=True)] = False
     """Whether a write without an `Idempotency-Key` is refused; for what moves money, say so."""
     duplicates: Literal["agent", "approver"] | None = None
-    """Who may say that a suspected duplicate is meant: the agent, by a header, or an approver, which is for money the default."""
+    """Who may say that a suspected duplicate is meant: the agent by a header, or an approver, the default for money."""
     marker: Annotated[bool, Field(strict=True)] = False
     """Whether a write bears a mark by which it is found again where its answer was lost; the mark is visible there."""
 

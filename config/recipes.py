@@ -96,7 +96,7 @@ def _touch(
     pointer = said if said.startswith("/") else ""
     after = After.ANSWER if pointer else After(said)
     for argument in written.claims:
-        _declared(argument, arguments)
+        declared(argument, arguments)
     claims = {**dict.fromkeys(shapers), **written.claims}
     spec = replace(spec, expected=(*spec.expected, *written.expected))
     return Touch(spec, sources, before, after, pointer, tuple(claims.items()), shapers)
@@ -183,11 +183,14 @@ def check_effect_key(text: str, arguments: Arguments) -> str:
     if text and (not names or set(_NAMED.sub("", text)) & {"{", "}"}):
         raise CatalogFault(f"the effect key `{text}` names no argument", "write `refund:{charge}:{amount}`")
     for name in names:
-        _declared(name, arguments)
+        declared(name, arguments)
     return text
 
 
-def _declared(name: str, arguments: Arguments) -> None:
+def declared(name: str, arguments: Arguments) -> None:
+    """
+    Raise `CatalogFault` where an operation has no argument of that name anywhere.
+    """
     if not any((place, name) in arguments for place in Place):
         raise CatalogFault(f"it has no argument `{name}`", _like(name, arguments))
 

@@ -16,9 +16,9 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_v
 from pydantic import WithJsonSchema as Schema
 
 from config.faults import Unreadable
+from config.store import PasswordSource, read_deployment, read_store
 from config.written import (
     NAME,
-    NOT_YET,
     Address,
     At,
     Frozen,
@@ -195,12 +195,6 @@ class Idempotency(Strict):
     """Within what time a second equal write without a key is suspected of being a duplicate."""
 
 
-def _store(written: object) -> object:
-    if isinstance(written, str) and written.startswith(("redis://", "rediss://", "unix://")):
-        raise Unreadable(f"a store in Redis is {NOT_YET}", "write `memory`")
-    return written
-
-
 class Settings(Strict):
     """
     What the process needs to know beside its APIs and agents.
@@ -222,8 +216,12 @@ class Settings(Strict):
     """Further hosts on the shared door: `{HOST: NAME}` or `{HOST: NAME.BASE}`; `NAME.localhost` needs no line."""
     admin: At = Address("127.0.0.1", 8470)
     """The operators' door: liveness, readiness, metrics, and commands under a token."""
-    store: Annotated[Literal["memory"], BeforeValidator(_store)] = "memory"
-    """Where open intents are counted."""
+    store: Annotated[str, BeforeValidator(read_store)] = "memory"
+    """Where it is held which writes were made and which are open: `memory`, or the URL of a Redis."""
+    store_password: PasswordSource | None = None
+    """Where the password of that Redis is."""
+    deployment: Annotated[str, BeforeValidator(read_deployment)] = "breakwater"
+    """The name that every process of one deployment shares; two deployments in one Redis need two."""
     idempotency: Idempotency = Idempotency()
     """What is remembered of writes, and for how long."""
     ledger: LedgerSettings = LedgerSettings()

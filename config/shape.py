@@ -32,6 +32,7 @@ _KINDS = {
     "model_type": "this must be a mapping",
     "tuple_type": "this must be a list",
     "list_type": "this must be a list",
+    "bool_type": "this must be true or false",
 }
 
 
@@ -142,6 +143,8 @@ def _hint(kind: str, given: object) -> str:
         return f'put it in quotes: "{given}"' if is_plain(given) else ""
     if kind in {"tuple_type", "list_type"}:
         return "write `[one, two]`"
+    if kind == "bool_type":
+        return "write `true` or `false`, without quotes"
     return "write `{}` if nothing is in it" if given is None else "write `name: value`, one a line, indented below"
 
 

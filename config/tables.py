@@ -31,6 +31,7 @@ from config.catalog import (
 )
 from config.dialect import Dialect
 from config.faults import CatalogFault, did_you_mean
+from config.finding import Lost, check_identity, compile_done, compile_find, compile_marker
 from config.overlay import Curated, Overlay, WrittenSubject, read_overlay
 from config.recipes import check_effect_key, compile_objects, compile_touches, compile_undo
 from config.routes import Catalog, read_template, shape_of
@@ -45,6 +46,13 @@ _TABLE, _OVERLAY = ".table.json", ".overlay.yaml"
 BUNDLED = tuple(sorted(path.name.removesuffix(_TABLE) for path in _FOLDER.glob(f"*{_TABLE}")))
 
 _GRAVITY = (Effect.READ, Effect.WRITE, Effect.IRREVERSIBLE)
+
+# As long as vendors remember keys of their own, and so as SDKs and people take a retry for safe.
+_KEY_KEPT_H = 24
+_MONEY_WINDOW_S = 24 * 3600
+
+# An agent that repeats itself does so within its next few steps; after that it may mean it.
+_EFFECT_WINDOW_S = 60
 
 Group = tuple[str, ...]
 """Names that share a route, sorted."""
@@ -103,6 +111,7 @@ class _Joining:
         self._interned: dict[Argument, Argument] = {}
         try:
             self.objects = compile_objects(overlay.objects, rows)
+            check_identity(overlay.dialect.identity, rows)
         except CatalogFault as fault:
             raise CatalogFault(f"{overlay_name}: {fault}", fault.hint) from None
 
@@ -149,13 +158,8 @@ class _Joining:
         for name in group:
             aliases = tuple(alias for alias in group if alias != name)
             row = self._rows[name]
-            yield replace(
-                shared,
-                name=name,
-                path=row.path,
-                aliases=aliases,
-                honours_key=self._honours_key(group, row),
-            )
+            kept = self._key_kept_s(group, row)
+            yield replace(shared, name=name, path=row.path, aliases=aliases, honours_key=kept > 0, key_kept_s=kept)
 
     def _shared(self, group: Group) -> OperationSpec:
         curated = self._curated(group)
@@ -171,13 +175,7 @@ class _Joining:
         if amount is not None:
             self._check_amount(group, amount, arguments)
         effect = max((row.effect for row in rows), key=_GRAVITY.index)
-        try:
-            touches = compile_touches(curated, rows[0].method, arguments, self.objects, self._overlay.dialect.shaping)
-            undo = compile_undo(curated, arguments, self._rows, touches)
-            effect_key = check_effect_key(curated.effect_key, arguments)
-        except CatalogFault as fault:
-            raise self._fault(group[0], str(fault), fault.hint) from None
-        return OperationSpec(
+        spec = OperationSpec(
             api=self._table.name,
             name=group[0],
             method=rows[0].method,
@@ -193,11 +191,42 @@ class _Joining:
             body_bytes_max=curated.body_bytes_max,
             open_body=all(row.open_body for row in rows),
             note=curated.note,
-            touches=touches,
             shows=tuple(shown for shown in self.objects.values() if shown.read in group),
-            effect_key=effect_key,
-            undo=undo,
+            effect_window_s=_window(curated),
             curated=any(name in self._overlay.operations for name in group),
+        )
+        return self._with_recipes(spec, group, curated)
+
+    def _with_recipes(self, spec: OperationSpec, group: Group, curated: Curated) -> OperationSpec:
+        """
+        Return an operation with what it touches, how it is made up for, and how a lost one is found.
+        """
+        overlay, arguments = self._overlay, spec.arguments
+        section = "touches"
+        try:
+            touches = compile_touches(curated, spec.method, arguments, self.objects, overlay.dialect.shaping)
+            section = "undo"
+            undo = compile_undo(curated, arguments, self._rows, touches)
+            section = "effect_key"
+            effect_key = check_effect_key(curated.effect_key, arguments)
+            section = "find"
+            lost = Lost(arguments, touches, overlay.dialect.shaping, overlay.dialect.lag_s)
+            find = compile_find(curated, overlay.lists, self._rows, lost)
+            section = "marker"
+            marker = compile_marker(curated, overlay.markers, arguments)
+            section = "done"
+            done = compile_done(curated, touches)
+        except CatalogFault as fault:
+            raise self._fault(self._said_of(group), str(fault), fault.hint, section) from None
+        return replace(
+            spec,
+            touches=touches,
+            undo=undo,
+            effect_key=effect_key,
+            find=find,
+            unfound=curated.find if isinstance(curated.find, str) else "",
+            marker=marker,
+            done=done,
         )
 
     def _curated(self, group: Group) -> Curated:
@@ -207,10 +236,21 @@ class _Joining:
             raise self._fault(more[1], f"it shares its route with `{more[0]}`: curate one of the two")
         return said[more[0]] if more else Curated()
 
-    def _honours_key(self, group: Group, row: Row) -> bool:
+    def _said_of(self, group: Group) -> str:
+        """
+        Return the name of a route under which the overlay says something of it.
+        """
+        return next((name for name in group if name in self._overlay.operations), group[0])
+
+    def _key_kept_s(self, group: Group, row: Row) -> int:
+        """
+        Return for how many seconds at least an idempotency key is honoured: none where it is not.
+        """
+        rules = [rule for rule in self._overlay.dialect.honours_key if rule.covers(row.method, row.base, row.path)]
         told = self._curated(group).honours_key
-        ruled = any(rule.covers(row.method, row.base, row.path) for rule in self._overlay.dialect.honours_key)
-        return ruled if told is None else told
+        if told is False or not (told or rules):
+            return 0
+        return max((rule.kept_h for rule in rules), default=_KEY_KEPT_H) * 3600
 
     def _arguments(self, rows: Iterable[Row], curated: Curated) -> Mapping[tuple[Place, str], Argument]:
         found: dict[tuple[Place, str], Argument] = {}
@@ -250,8 +290,18 @@ class _Joining:
         query = tuple(written.query.items())
         return Subject(written.by, written.place, written.operation, written.parameter, query, written.currency, bound)
 
-    def _fault(self, name: str, what: str, hint: str = "") -> CatalogFault:
-        return CatalogFault(f"{self._overlay_name}: `{name}`: {what}", hint)
+    def _fault(self, name: str, what: str, hint: str = "", section: str = "") -> CatalogFault:
+        place = self._overlay.place("operations", name, section) or self._overlay_name
+        return CatalogFault(f"{place}: `{name}`: {what}", hint)
+
+
+def _window(curated: Curated) -> int:
+    """
+    Return within how many seconds a second equal effect is suspected of being a duplicate.
+    """
+    if curated.effect_window is not None:
+        return curated.effect_window
+    return _MONEY_WINDOW_S if curated.amount else _EFFECT_WINDOW_S if curated.effect_key else 0
 
 
 def _like(name: str, arguments: Mapping[tuple[Place, str], Argument]) -> str:

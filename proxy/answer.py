@@ -77,8 +77,17 @@ RETRY_AFTER_S: Mapping[Reason, int] = MappingProxyType(
 At most, in seconds, from 1 on; only where the same request may succeed soon: PyGithub re-sends any 403 that carries it.
 """
 
+RESENT = frozenset({Reason.IDEMPOTENCY_IN_FLIGHT})
+"""Where a client that sends the same again is what we want: it is answered from the first."""
+
 ALLOWED = "allowed"
 """The decision on an answer that is the upstream's own."""
+
+REPLAYED = "replayed"
+"""The decision on an answer that was given before."""
+
+INTENT = "intent"
+"""The detail of a refusal, and the end of a header's name, that says which call an answer is about."""
 
 
 def nobody_minds() -> None:
@@ -90,7 +99,7 @@ def nobody_minds() -> None:
 @dataclass(frozen=True, slots=True)
 class Whole:
     """
-    An answer whose body is at hand; `on_broken` is called where it could not be delivered.
+    An answer whose body is at hand; `on_broken` is called where it could not be delivered, `on_reached` once it was.
 
     `url` is the upstream's URL that it answers, and empty for an answer of ours: headers and body are the upstream's.
     """
@@ -100,6 +109,7 @@ class Whole:
     body: bytes
     on_broken: Callable[[], None] = nobody_minds
     url: str = ""
+    on_reached: Callable[[], None] = nobody_minds
 
 
 @dataclass(slots=True)
@@ -176,7 +186,8 @@ def refusal(refuse: Refuse, call: str, dialect: Dialect | None, *, dispatched: s
     media_type, body = render_error(dialect, status, str(refuse.reason), message, details)
     marks = Marks(call, outcome, dispatched, f"{refuse.gate}:{refuse.reason}")
     headers = [("content-type", media_type), *marks.headers()]
-    if dialect:
+    headers += [(f"breakwater-{INTENT}", value) for name, value in refuse.details if name == INTENT]
+    if dialect and refuse.reason not in RESENT:
         headers += [(name.lower(), value) for name, value in dialect.refusal_headers.items()]
     if refuse.reason in RETRY_AFTER_S:
         headers.append(("retry-after", str(_jittered(RETRY_AFTER_S[refuse.reason], call))))
@@ -195,9 +206,9 @@ def written(call: str, outcome: Outcome, dialect: Dialect, url: str = "") -> Who
     An upstream's answer passes as it came where it says what happened; where it leaves doubt, 424 says so.
     """
     if outcome.applied is Applied.UNKNOWN:
-        detail = "Do not re-issue it in any form; look the object up, or ask an operator, who has it on record."
-        details = (("upstream_status", str(outcome.status or "none")),)
-        return refusal(Refuse(Reason.OUTCOME_UNKNOWN, "forward", detail, details), call, dialect, dispatched="unknown")
+        details = ((INTENT, call), ("state", "unknown"), ("upstream_status", str(outcome.status or "none")))
+        doubt = Refuse(Reason.OUTCOME_UNKNOWN, "forward", "An operator has it on record.", details)
+        return refusal(doubt, call, dialect, dispatched="unknown")
     if outcome.status is None:
         return unsent(call, outcome.fault, dialect)
     if outcome.fault is not None and outcome.applied is Applied.APPLIED:
@@ -211,12 +222,22 @@ def written(call: str, outcome: Outcome, dialect: Dialect, url: str = "") -> Who
     return Whole(outcome.status, (*outcome.headers, *_executed(call).headers()), outcome.body, url=url)
 
 
+_TURN_LOST: Mapping[Fault | None, str] = MappingProxyType(
+    {
+        Fault.LATE: "It could not leave in time after it was recorded, and was not sent late.",
+        Fault.LOST: "It lost its turn before it left.",
+    }
+)
+
+
 def unsent(call: str, fault: Fault | None, dialect: Dialect) -> Whole:
     """
     Say that nothing could be sent: the upstream was out of reach, or writes were stopped at the last moment.
     """
     if fault is Fault.STOPPED:
         return refusal(Refuse(Reason.KILLED, "kill", "Writes were stopped before it left."), call, dialect)
+    if fault in _TURN_LOST:
+        return refusal(Refuse(Reason.UNSETTLED_STATE, "forward", _TURN_LOST[fault]), call, dialect)
     detail = f"No connection to {dialect.title} could be made ({fault})."
     return refusal(Refuse(Reason.UPSTREAM_UNREACHABLE, "forward", detail), call, dialect)
 

@@ -15,25 +15,31 @@ from config.consistency import door_of
 from config.load import Configuration
 from config.written import UnixSocket
 from proxy.account import Account, open_account
+from proxy.answers import Answers
 from proxy.clock import Clock, Randomness, SystemClock, system_randomness
 from proxy.credentials import Credentials, OnChange, missing
 from proxy.dial import Address, Dialer
 from proxy.doors import SHARED, Door
 from proxy.forward import Forwarder
 from proxy.inflight import InFlight
+from proxy.judging import Judging
 from proxy.keys import Keys
 from proxy.ledger.book import Ledger
 from proxy.ledger.disk import Disk, RealDisk
+from proxy.ledger.keyring import FINGERPRINT
 from proxy.ledger.layout import VAULT
 from proxy.ledger.writer import State
 from proxy.logline import JsonLog, Log
 from proxy.metrics import Metrics
+from proxy.naming import Namer
 from proxy.outbound import Wires
 from proxy.pending import Pending
+from proxy.retrying import Retries
 from proxy.rooms import Rooms
 from proxy.secret import Secret, with_user
+from proxy.settling import Settling
+from proxy.standing import Standing
 from proxy.ulid import Ulids
-from proxy.upstreamkey import UpstreamKeys
 from proxy.vault import Vault, stored_in
 
 
@@ -50,6 +56,7 @@ def open_ledger(
 
     Raise `StartRefused` where the folder is locked, `LedgerDamaged` where its record does not verify.
     """
+    remembered = configuration.settings.idempotency
     ledger = Ledger.open(
         configuration.settings.state,
         settings=configuration.settings.ledger,
@@ -60,6 +67,7 @@ def open_ledger(
         software=version("breakwater"),
         new_epoch=new_epoch,
         answer_bytes_max=configuration.settings.limits.answer_bytes_max,
+        remembered_s=remembered.answers_s + remembered.outcomes_s,
     )
     keys = Keys()
     for key in ledger.recovered.keys:
@@ -144,8 +152,6 @@ def build(
     """
     clock = clock or SystemClock()
     store = MemoryStore(clock.now)
-    for event in ledger.recovered.events:
-        store.apply(event)
     settings, metrics, log = configuration.settings, Metrics(), log or JsonLog(clock)
 
     def on_echo(api: str) -> None:
@@ -162,17 +168,35 @@ def build(
     return Rooms(
         settings=settings,
         accounts=accounts,
-        policy=compile_policy(configuration.agents, configuration.catalogs, configuration.version),
+        policy=compile_policy(
+            configuration.agents,
+            configuration.catalogs,
+            configuration.version,
+            duplicates_s=settings.idempotency.duplicates_s,
+        ),
         agents=frozenset(configuration.agents),
         doors=doors,
         keys=keys,
         store=store,
+        standing=Standing(store, ledger.events, log),
+        settling=Settling(store, clock, log),
+        namer=Namer(ledger.ring.key(FINGERPRINT, ledger.ring.versions[0])),
+        judging=Judging(),
+        answers=Answers(store, ledger.answer_at, ledger.ring, randomness),
         ledger=ledger,
         credentials=open_credentials(
             configuration, ledger, clock=clock, randomness=randomness, disk=disk, on_change=on_change
         ),
-        forward=Forwarder(accounts, Dialer(lambda: taken), settings.timeouts, clock, store, on_echo),
-        wires=Wires(UpstreamKeys(ledger.ring.key("upstream-key"), randomness), randomness),
+        forward=Forwarder(
+            accounts,
+            Dialer(lambda: taken),
+            settings.timeouts,
+            clock,
+            store,
+            on_echo,
+            Retries(clock, randomness, lambda api, why: metrics.upstream_retries.labels(api, why).inc()),
+        ),
+        wires=Wires(randomness),
         inflight=InFlight(),
         pending=Pending(),
         clock=clock,

@@ -9,7 +9,7 @@ it did is not told of another.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TypeVar
 
@@ -17,13 +17,13 @@ import orjson
 
 from breakers.call import Applied, Call, Outcome
 from breakers.facts import Image
+from breakers.store.protocol import IntentOpened
 from breakers.touching import Key, key_of, object_id
-from breakers.verdict import Forward
 from config.catalog import After, OperationSpec, Place, Touch
 from config.dialect import point_at
 from proxy.compare import Act, Change, Note, change
 from proxy.images import parse_image, spell_image
-from proxy.ledger.blobs import Kept
+from proxy.ledger.blobs import Kept, Payload
 from proxy.ledger.book import Entry, Intent
 from proxy.ledger.changed import Changed, before_part, join_images, made_by
 from proxy.look import image_of, stored_image
@@ -41,16 +41,45 @@ def follow(intent: Intent, outcome: Outcome, entry: Entry, rooms: Rooms) -> None
     """
     Begin to find out what a write has changed, where it took effect and a recipe says what it touches.
     """
-    call = intent.held.go.call
-    if outcome.applied is Applied.APPLIED and call.operation.spec.touches:
-        rooms.pending.start(call.id, _record(intent, outcome, entry, rooms))
+    go = intent.held.go
+    if outcome.applied is Applied.APPLIED and go.call.operation.spec.touches:
+        part = before_part(go)
+        write = Carried(go.call, go.facts.images, part.payload if part is not None else None, outcome.body)
+        work = _record(write, lambda changed: rooms.ledger.change_recorded(intent, entry, changed), rooms)
+        rooms.pending.start(go.call.id, work)
 
 
-async def _record(intent: Intent, outcome: Outcome, entry: Entry, rooms: Rooms) -> None:
+def follow_late(write: Carried, opened: IntentOpened, resolved: Entry, rooms: Rooms) -> None:
+    """
+    Begin to find out what a write has changed that was found, out of doubt, to have taken effect.
+    """
+    if write.call.operation.spec.touches:
+        work = _record(
+            write, lambda changed: rooms.ledger.late_change_recorded(write.call, opened, resolved, changed), rooms
+        )
+        rooms.pending.start(write.call.id, work)
+
+
+async def _record(write: Carried, put: Callable[[Changed], None], rooms: Rooms) -> None:
     try:
-        rooms.ledger.change_recorded(intent, entry, await _changed(intent.held.go, outcome, rooms))
+        put(await _changed(write, rooms))
     except Exception as error:  # the write itself is on record: a change that is not is named at the next start
-        rooms.log.failure(intent.held.go.call.id, error)
+        rooms.log.failure(write.call.id, error)
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """
+    A write that took effect: its call, what it touches as it was before, that as the document on record, its answer.
+
+    With `read_anew` the answer was put together from an object, and not every image in it is where it would be.
+    """
+
+    call: Call
+    images: Mapping[Touch, Image]
+    before: Payload | None
+    answer: bytes
+    read_anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +112,16 @@ class _Seen:
         return tuple(dict.fromkeys(found))
 
 
-async def _changed(go: Forward, outcome: Outcome, rooms: Rooms) -> Changed:
-    call, answer = go.call, await _aside(_parsed, outcome.body)
+async def _changed(write: Carried, rooms: Rooms) -> Changed:
+    call, answer = write.call, await _aside(_parsed, write.answer)
     keys = {touch: key_of(touch, call.operation, answer) for touch in call.operation.spec.touches}
     found = {touch: key for touch, key in keys.items() if key is not None}
-    afters = await asyncio.gather(*(_after(touch, key, call, outcome, rooms) for touch, key in found.items()))
+    afters = await asyncio.gather(*(_after(touch, key, write, rooms) for touch, key in found.items()))
     seen = [
-        _Seen(touch, key, go.facts.images.get(touch), after)
+        _Seen(touch, key, write.images.get(touch), after)
         for (touch, key), after in zip(found.items(), afters, strict=True)
     ]
-    return await asyncio.to_thread(_told, go, seen, rooms.clock.thread_cpu)
+    return await asyncio.to_thread(_told, write, seen, rooms.clock.thread_cpu)
 
 
 async def _aside(work: Callable[[bytes], T], data: bytes) -> T:
@@ -102,19 +131,19 @@ async def _aside(work: Callable[[bytes], T], data: bytes) -> T:
     return await asyncio.to_thread(work, data) if len(data) > ASIDE_BYTES_MIN else work(data)
 
 
-def _told(go: Forward, seen: Sequence[_Seen], clock: Callable[[], float]) -> Changed:
+def _told(write: Carried, seen: Sequence[_Seen], clock: Callable[[], float]) -> Changed:
     """
     Compare, and say what became of each object; in a thread, because a large object must not hold up the road.
     """
     known = {one.kind: one.after.data for one in seen if one.after.missing is None}
     after = join_images(known) if known else None
-    compared = _compared(go, after, clock)
+    compared = _compared(write, after, clock)
     acts = compared.acts if isinstance(compared, Change) else {}
     objects = tuple((one.kind, name, str(acts.get(one.kind, Act.NONE))) for one in seen for name in one.ids())
     left_out = sum(image.left_out for one in seen for image in (one.before, one.after) if image is not None)
     if isinstance(compared, Note):
         return Changed(objects, after, left_out=left_out, note=str(compared))
-    note = _less(go.call.operation.spec, seen)
+    note = _less(write.call.operation.spec, seen)
     return Changed(
         objects,
         after,
@@ -126,15 +155,14 @@ def _told(go: Forward, seen: Sequence[_Seen], clock: Callable[[], float]) -> Cha
     )
 
 
-def _compared(go: Forward, after: bytes | None, clock: Callable[[], float]) -> Change | Note:
-    part = before_part(go)
-    if part is None:
+def _compared(write: Carried, after: bytes | None, clock: Callable[[], float]) -> Change | Note:
+    if write.before is None:
         return Note.BEFORE_MISSING
     if after is None:
         return Note.AFTER_MISSING
-    if not isinstance(part.payload, Kept):
+    if not isinstance(write.before, Kept):
         return Note.TOO_BIG
-    return change(part.payload.data, after, foreseen(go.call.operation), clock)
+    return change(write.before.data, after, foreseen(write.call.operation), clock)
 
 
 def _less(spec: OperationSpec, seen: Sequence[_Seen]) -> Note | None:
@@ -149,12 +177,12 @@ def _less(spec: OperationSpec, seen: Sequence[_Seen]) -> Note | None:
     return Note.AFTER_MISSING if unnamed or any(one.after.missing is not None for one in seen) else None
 
 
-async def _after(touch: Touch, key: Key, call: Call, outcome: Outcome, rooms: Rooms) -> Image:
-    now = rooms.clock.now()
+async def _after(touch: Touch, key: Key, write: Carried, rooms: Rooms) -> Image:
+    now, call = rooms.clock.now(), write.call
     (read, *_) = rooms.accounts[call.api].catalog.named(touch.object.read)
     specs = (call.operation.spec, read)
     shaped = any((place, name) in call.operation.arguments for place in Place for name in touch.shaped_by)
-    match After.READ if shaped and touch.after is After.ANSWER else touch.after:
+    match After.READ if (shaped or write.read_anew) and touch.after is After.ANSWER else touch.after:
         case After.GONE:
             return Image(at=now)
         case After.READ:
@@ -162,7 +190,7 @@ async def _after(touch: Touch, key: Key, call: Call, outcome: Outcome, rooms: Ro
             sight = await see(plan, call, rooms, kept_max=0, total_s=rooms.settings.timeouts.look_s)
             return image_of(sight, *specs)
         case After.ANSWER:
-            return await _aside(lambda body: stored_image(_member(body, touch.pointer), now, *specs), outcome.body)
+            return await _aside(lambda body: stored_image(_member(body, touch.pointer), now, *specs), write.answer)
 
 
 def _member(body: bytes, pointer: str) -> bytes:

@@ -2,7 +2,8 @@
 One request to an upstream and its answer, piece by piece, with every clock exact and no re-send.
 
 The gate stands in `ClientRequest.send`: the connection is up, not one byte has left. Whatever breaks before the gate
-was not sent; whatever breaks after it may have been.
+was not sent; whatever breaks after it may have been. A permit is good for two seconds: whoever was held up for longer,
+a process that was stopped and woken again, sends nothing, because by then others may have decided without it.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import aiohttp
+from aiohttp.abc import AbstractStreamWriter
 from aiohttp.connector import Connection
 from yarl import URL
 
 from breakers.call import Fault
+from breakers.store.protocol import Permit, StoreUnavailable
 from config.settings import Timeouts
 from proxy.errors import AddressRefused, Broken
 from proxy.wire import Wire
@@ -25,27 +29,59 @@ from proxy.wire import Wire
 LARGE_BODY_BYTES = 1024 * 1024
 """More than this may take longer to leave than an upstream may take to begin its answer."""
 
+FIRST_BYTE_WITHIN_S = 2.0
+"""From asking for the permit to the first byte. Whoever looks for what became of a write waits longer than that."""
+
 FRAMING_HEADERS = (b"content-length", b"transfer-encoding")
+
+_REFUSED = MappingProxyType({Permit.STOPPED: Fault.STOPPED, Permit.LOST: Fault.LOST})
+_HELD_BACK = frozenset({*_REFUSED.values(), Fault.LATE})
 
 
 class Gate:
     """
     The last moment: `permit` is asked once the connection stands, and says whether the first byte may leave.
+
+    `monotonic` tells how long ago that was; without a permit, as for a read, the gate is always open.
     """
 
-    def __init__(self, permit: Callable[[], Awaitable[bool]] | None = None) -> None:
-        self._permit = permit
+    def __init__(
+        self, permit: Callable[[], Awaitable[Permit]] | None = None, monotonic: Callable[[], float] | None = None
+    ) -> None:
+        self._permit, self._monotonic = permit, monotonic
+        self._asked: float | None = None
         self.passed = False
         self.on_passed: Callable[[], None] = lambda: None
 
     async def pass_through(self) -> None:
         """
-        Let the request leave, or raise `Broken` with `STOPPED`.
+        Let the request leave, or raise `Broken` with `STOPPED`, `LOST` or `LATE`.
         """
-        if self._permit is not None and not await self._permit():
-            raise Broken(Fault.STOPPED)
+        if self._permit is not None:
+            self._asked = None if self._monotonic is None else self._monotonic()
+            await self._ask(self._permit)
+        self.refuse_late()
         self.passed = True
         self.on_passed()
+
+    async def _ask(self, permit: Callable[[], Awaitable[Permit]]) -> None:
+        try:
+            said = await permit()
+        except StoreUnavailable:
+            # Nobody can say that the write is still ours to send.
+            raise Broken(Fault.LOST) from None
+        if said is not Permit.GRANTED:
+            raise Broken(_REFUSED[said])
+
+    def refuse_late(self) -> None:
+        """
+        Raise `Broken` with `LATE` where the permit is too old; nothing may have left before.
+        """
+        if self._asked is None or self._monotonic is None:
+            return
+        if self._monotonic() - self._asked > FIRST_BYTE_WITHIN_S:
+            self.passed = False
+            raise Broken(Fault.LATE)
 
 
 _gate: ContextVar[Gate] = ContextVar("gate")
@@ -62,6 +98,22 @@ class GatedRequest(aiohttp.ClientRequest):
         """
         await _gate.get().pass_through()
         return await super().send(conn)
+
+    async def write_bytes(
+        self, writer: AbstractStreamWriter, conn: Connection, content_length: int | None = None
+    ) -> None:
+        """
+        Write head and body; where other work came in between and took too long, break the exchange off instead.
+
+        A request with a body leaves in a task of its own, head included; one without leaves inside `send`.
+        """
+        try:
+            _gate.get().refuse_late()
+        except Broken as late:
+            if conn.protocol is not None:
+                conn.protocol.set_exception(late)
+            return
+        await super().write_bytes(writer, conn, content_length)
 
 
 async def send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -198,7 +250,7 @@ def fault_of(error: BaseException, *, passed: bool) -> Fault:
     Say how an exchange broke, by the error that ended it and whether the gate had been passed.
     """
     if isinstance(error, Broken):
-        return error.fault if passed or error.fault is Fault.STOPPED else Fault.CONNECT
+        return error.fault if passed or error.fault in _HELD_BACK else Fault.CONNECT
     if not passed:
         return _fault_before(error)
     if isinstance(error, TimeoutError):

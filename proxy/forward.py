@@ -1,8 +1,9 @@
 """
-Stage 7, the only room that calls an upstream: an `Intent` or a `Look` in, an `Outcome` out.
+Stage 7, the only room that calls an upstream: an `Intent`, a `Redo` or a `Look` in, an `Outcome` out.
 
-The dispatch mark and the kill re-check happen inside, after the connection stands and before the first byte; nothing is
-sent twice. Whatever breaks becomes an outcome: forwarding never raises.
+The dispatch mark and the kill re-check happen inside, after the connection stands and before the first byte, and again
+before each re-send; what is sent again, and when, is `retrying`'s. Whatever breaks becomes an outcome: forwarding never
+raises.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import aiohttp
 
-from breakers.call import Fault, Outcome, Sent
+from breakers.call import Applied, Call, Fault, Health, Outcome, Retry, Sent
 from breakers.results import judge_result
+from breakers.retries import joined, key_holds
 from breakers.store.protocol import Store
 from config.catalog import OperationSpec
 from config.settings import Timeouts
@@ -25,8 +28,10 @@ from proxy.dial import Dialer
 from proxy.errors import Broken
 from proxy.exchange import Budget, Exchange, Gate, open_session
 from proxy.ledger.book import Intent
-from proxy.passes import Look
+from proxy.passes import Look, Redo
+from proxy.retrying import BODY_BYTES_MAX, LOOK_RESENDS_MAX, RESENDS_MAX, Bounds, Retries, Tries
 from proxy.shown import shown_headers
+from proxy.wire import Wire
 
 WRITE_IDLE_S = 2.0
 """A connection idle for longer may have outlived the upstream's keep-alive: 40 % false doubts, measured."""
@@ -70,9 +75,10 @@ class Forwarder:
         clock: Clock,
         store: Store,
         on_echo: Callable[[str], None],
+        retries: Retries,
     ) -> None:
         self._accounts, self._dialer, self._timeouts = accounts, dialer, timeouts
-        self._clock, self._store, self._on_echo = clock, store, on_echo
+        self._clock, self._store, self._on_echo, self._retries = clock, store, on_echo, retries
         self._sessions: dict[tuple[str, str, bool], aiohttp.ClientSession] = {}
 
     def __repr__(self) -> str:
@@ -107,43 +113,93 @@ class Forwarder:
         A stop that cuts it short after its first byte leaves `unknown`, which is an outcome like any other.
         """
         call = intent.held.go.call
-        account = self._accounts[call.api]
-        gate = Gate(lambda: self._store.dispatch(intent.held, intent.opened))
-        budget = Budget.of(self._timeouts, self._timeouts.write_total_s)
-        session = self._sessions[call.api, call.request.base, True]
-        exchange = Exchange(session, account.origins[call.request.base], intent.wire, budget, gate)
-        began = self._clock.monotonic()
+        permit = partial(self._store.dispatch, intent.held, intent.opened)
+        redo = Redo(call.id, call.api, call.request.base, call.operation.spec, call.at, permit)
+        return await self._write(redo, intent.wire, self._told(call))
+
+    async def resend(self, redo: Redo, wire: Wire) -> Outcome:
+        """
+        Send a write in doubt again, the bytes that are on record under their own key, and say what is known of it now.
+
+        Only an answer that tells about every earlier attempt too ends the doubt; past the key's time nothing is sent.
+        """
+        if not wire.keyed or not key_holds(redo.since, redo.spec.key_kept_s, self._clock.now()):
+            return IN_DOUBT
+        return await self._write(redo, wire, float("inf"), IN_DOUBT)
+
+    async def _write(self, redo: Redo, wire: Wire, told: float, ended: Outcome | None = None) -> Outcome:
+        began, total_s = self._clock.monotonic(), self._timeouts.write_total_s
+        bounds = Bounds(
+            ends=began + total_s,
+            told=told,
+            connect_s=self._timeouts.connect_s,
+            since=redo.since if wire.keyed and len(wire.body) <= BODY_BYTES_MAX else None,
+            kept_s=redo.spec.key_kept_s,
+            resets=self._accounts[redo.api].dialect.resets,
+        )
+        tries = self._retries.begin(redo.api, bounds)
+        while True:
+            last, exchange = await self._attempt(redo, wire, tries, began)
+            ended = last if ended is None else joined(ended, last)
+            delay_s = tries.write(ended, last, exchange.raw_headers)
+            if delay_s is None:
+                return ended
+            try:
+                await self._retries.sleep(delay_s)
+            except asyncio.CancelledError:
+                return ended
+
+    async def _attempt(self, redo: Redo, wire: Wire, tries: Tries, began: float) -> tuple[Outcome, Exchange]:
+        account = self._accounts[redo.api]
+        gate = Gate(redo.permit, self._clock.monotonic)
+        budget = Budget.of(self._timeouts, tries.left_s)
+        session = self._sessions[redo.api, redo.base, True]
+        exchange = Exchange(session, account.origins[redo.base], wire, budget, gate)
         fault, raw, size = await _read_whole(exchange)
         body = account.scrubber.clean(raw)
         self._look_for_echo(account, exchange, in_body=body is not raw)
-        micros = round((self._clock.monotonic() - began) * 1_000_000)
-        return self._conclude(call.operation.spec, account, exchange, fault=fault, body=body, size=size, micros=micros)
+        micros = self._micros_since(began)
+        return self._conclude(redo.spec, account, exchange, fault=fault, body=body, size=size, micros=micros), exchange
 
     async def read(self, look: Look) -> Reading:
         """
         Send one read and return its answer as it begins.
         """
-        account = self._accounts[look.api]
-        budget = Budget.of(self._timeouts, look.total_s or self._timeouts.read_total_s)
-        gate = Gate()
-        exchange = Exchange(
-            self._sessions[look.api, look.base, False], account.origins[look.base], look.wire, budget, gate
+        account, began = self._accounts[look.api], self._clock.monotonic()
+        ends = began + (look.total_s or self._timeouts.read_total_s)
+        bounds = Bounds(
+            ends=ends,
+            told=ends if look.total_s else self._told(look.call),
+            resends_max=LOOK_RESENDS_MAX if look.total_s else RESENDS_MAX,
+            resets=account.dialect.resets,
         )
-        began = self._clock.monotonic()
-        fault: Fault | None = None
-        try:
-            await exchange.open()
-            if _is_encoded(exchange):
-                exchange.close()
-                fault = Fault.MALFORMED
-        except Broken as broken:
-            fault = broken.fault
-        micros = round((self._clock.monotonic() - began) * 1_000_000)
-        outcome = self._conclude(look.spec, account, exchange, fault=fault, micros=micros)
-        reading = Reading(outcome, _nothing(), exchange)
+        tries, ended = self._retries.begin(look.api, bounds), None
+        while True:
+            budget = Budget.of(self._timeouts, tries.left_s)
+            session = self._sessions[look.api, look.base, False]
+            exchange = Exchange(session, account.origins[look.base], look.wire, budget, Gate())
+            fault = await _begin(exchange)
+            last = self._conclude(look.spec, account, exchange, fault=fault, micros=self._micros_since(began))
+            ended = last if ended is None else joined(ended, last)
+            delay_s = tries.read(last, exchange.raw_headers)
+            if delay_s is None:
+                break
+            exchange.close()
+            await self._retries.sleep(delay_s)
+        reading = Reading(ended, _nothing(), exchange)
         if fault is None:
             reading.chunks = self._stream(reading, look.spec, account, exchange, began)
         return reading
+
+    def _told(self, call: Call) -> float:
+        """
+        Return until when, in monotonic time, the caller of a call waits for its answer.
+        """
+        waited_s = max(0.0, (self._clock.now() - call.at).total_seconds())
+        return self._clock.monotonic() + call.deadline_ms / 1000 - waited_s
+
+    def _micros_since(self, began: float) -> int:
+        return round((self._clock.monotonic() - began) * 1_000_000)
 
     async def _stream(
         self, reading: Reading, spec: OperationSpec, account: Account, exchange: Exchange, began: float
@@ -162,8 +218,8 @@ class Forwarder:
         finally:
             exchange.close()
             self._look_for_echo(account, exchange, in_body=scrubber.echoed)
-            micros = round((self._clock.monotonic() - began) * 1_000_000)
-            reading.outcome = self._conclude(spec, account, exchange, fault=fault, size=size, micros=micros)
+            whole = self._conclude(spec, account, exchange, fault=fault, size=size, micros=self._micros_since(began))
+            reading.outcome = replace(whole, attempts=reading.outcome.attempts)
 
     def _look_for_echo(self, account: Account, exchange: Exchange, *, in_body: bool) -> None:
         """
@@ -213,6 +269,9 @@ class Forwarder:
         )
 
 
+IN_DOUBT = Outcome(Applied.UNKNOWN, Health.IGNORE, Retry.SAME_KEY_ONLY, Sent.YES, attempts=0)
+"""What is known of a write that may have been sent, before it is sent again."""
+
 NO_PIECES: tuple[bytes, ...] = ()
 
 
@@ -226,6 +285,20 @@ def _is_encoded(exchange: Exchange) -> bool:
         name.lower() == b"content-encoding" and value.strip().lower() not in {b"", b"identity"}
         for name, value in exchange.raw_headers
     )
+
+
+async def _begin(exchange: Exchange) -> Fault | None:
+    """
+    Carry one exchange to the head of its answer, and say how it broke if it did.
+    """
+    try:
+        await exchange.open()
+    except Broken as broken:
+        return broken.fault
+    if _is_encoded(exchange):
+        exchange.close()
+        return Fault.MALFORMED
+    return None
 
 
 async def _read_whole(exchange: Exchange) -> tuple[Fault | None, bytes, int]:

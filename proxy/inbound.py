@@ -28,6 +28,8 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 class Inbound:
     """
     One request whose head is canonical and whose body still waits on the socket; `links` are its caller's.
+
+    `left` says that its caller was told to wait no longer.
     """
 
     door: Door
@@ -36,6 +38,15 @@ class Inbound:
     request: web.BaseRequest
     trail: Trail
     links: Links = NO_LINKS
+    left: bool = False
+
+    @property
+    def waits(self) -> bool:
+        """
+        Tell whether its caller still waits for its answer: it was told nothing yet, and has not hung up.
+        """
+        transport = self.request.transport
+        return not self.left and transport is not None and not transport.is_closing()
 
     async def body(self, bytes_max: int, within_s: float) -> bytes:
         """

@@ -6,9 +6,12 @@ A registry belongs to one running program, so that two in one process do not sha
 
 from __future__ import annotations
 
+import contextlib
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from breakers.store.protocol import Store
+from breakers.store.protocol import Store, StoreUnavailable
+from breakers.verdict import Reason
 from proxy.ledger.book import Ledger
 from proxy.trail import Trail
 
@@ -34,6 +37,13 @@ class Metrics:
             ("reason",),
             registry=r,
         )
+        self.repeats = Counter(
+            "breakwater_repeats_total", "Writes that were answered from an earlier one.", ("api", "how"), registry=r
+        )
+        self.duplicates_refused = Counter(
+            "breakwater_duplicates_refused_total", "Writes that were refused as suspected duplicates.", ("api",),
+            registry=r,
+        )  # fmt: skip
         self.stage_seconds = Histogram(
             "breakwater_stage_seconds", "Time spent in each stage of a call.", ("stage",), buckets=SECONDS, registry=r
         )
@@ -45,6 +55,18 @@ class Metrics:
         self.unknown_open = Gauge("breakwater_unknown_outcomes_open", "Writes whose outcome is not known.", registry=r)
         self.echoes = Counter(
             "breakwater_credential_echoes_total", "Answers in which an upstream echoed our credential.",
+            ("api",), registry=r,
+        )  # fmt: skip
+        self.upstream_retries = Counter(
+            "breakwater_upstream_retries_total", "Calls that were sent to their upstream again, by why.",
+            ("api", "why"), registry=r,
+        )  # fmt: skip
+        self.doubts_resolved = Counter(
+            "breakwater_doubts_resolved_total", "Writes in doubt that were settled or put before a person, by how.",
+            ("api", "how"), registry=r,
+        )  # fmt: skip
+        self.doubt_incidents = Counter(
+            "breakwater_doubt_incidents_total", "Writes in doubt that turned out to have been made more than once.",
             ("api",), registry=r,
         )  # fmt: skip
         self.ledger_entries = Counter("breakwater_ledger_entries_total", "Entries made durable.", registry=r)
@@ -66,15 +88,16 @@ class Metrics:
 
         ledger.stats.on_batch = on_batch
 
-    def sample(self, ledger: Ledger, store: Store, in_flight: int) -> None:
+    async def sample(self, ledger: Ledger, store: Store, in_flight: int) -> None:
         """
-        Read what is a state and not a count.
+        Read what is a state and not a count; what a store that is away would say stays as it was.
         """
-        self.unknown_open.set(sum(intent.suspended for intent in store.open_intents()))
         self.ledger_queue.set(ledger.pending)
         self.ledger_ready.set(ledger.state == "ready")
-        self.kill_epoch.set(store.writes.epoch)
         self.writes_in_flight.set(in_flight)
+        with contextlib.suppress(StoreUnavailable):
+            self.unknown_open.set(sum(intent.suspended for intent in await store.open_intents()))
+            self.kill_epoch.set((await store.writes()).epoch)
 
     def ended(self, trail: Trail) -> None:
         """
@@ -84,6 +107,10 @@ class Metrics:
         self.calls.labels(trail.api or "none", effect, trail.verdict or "edge", trail.outcome or "none").inc()
         if trail.reason:
             self.refusals.labels(trail.reason).inc()
+        if trail.reason == Reason.DUPLICATE_SUSPECTED:
+            self.duplicates_refused.labels(trail.api).inc()
+        if trail.how:
+            self.repeats.labels(trail.api, trail.how).inc()
         for stage, micros in trail.stages.items():
             self.stage_seconds.labels(stage).observe(micros / 1_000_000)
         self.added_seconds.labels(effect).observe(max(0, trail.total_us() - trail.upstream_us) / 1_000_000)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from breakers.call import Call, Multipart, Request
 from proxy.account import Account
 from proxy.canonical.bodies import encode_body
 from proxy.canonical.target import encode_target
 from proxy.clock import Randomness
-from proxy.upstreamkey import UpstreamKeys
+from proxy.markers import marked
+from proxy.upstreamkey import mint_key
 from proxy.wire import Wire
 
 BOUNDARY_BYTES = 16
@@ -18,8 +21,8 @@ class Wires:
     Generates upstream requests from canonical ones, each with the version of the credential that is current now.
     """
 
-    def __init__(self, keys: UpstreamKeys, randomness: Randomness) -> None:
-        self._keys, self._randomness = keys, randomness
+    def __init__(self, randomness: Randomness) -> None:
+        self._randomness = randomness
 
     def read(self, request: Request, account: Account) -> Wire:
         """
@@ -27,13 +30,18 @@ class Wires:
         """
         return self._wire(request, account, ())
 
-    def write(self, call: Call, account: Account) -> Wire:
+    def write(self, call: Call, account: Account, *, mark: bool = False) -> Wire:
         """
-        Return a write as it leaves, under an idempotency key where the vendor honours one.
+        Return a write as it leaves, once and for all that is sent of it: under a new key where the vendor honours keys.
+
+        With `mark` it bears the mark of its intent, where its catalogue says how and its body has a place for it.
         """
-        name = account.upstream_key_header(call.operation.spec)
-        key = self._keys.key(call.caller.agent, call.api, call.idempotency_key) if name else ""
-        return self._wire(call.request, account, ((name.lower(), key),) if name else ())
+        spec = call.operation.spec
+        name = account.upstream_key_header(spec)
+        key = ((name.lower(), mint_key(self._randomness)),) if name else ()
+        request = marked(call.request, spec.marker, call.id) if mark and spec.marker else call.request
+        wire = self._wire(request, account, key)
+        return replace(wire, keyed=bool(key), marked=request is not call.request)
 
     def _wire(self, request: Request, account: Account, extra: tuple[tuple[str, str], ...]) -> Wire:
         boundary = self._randomness(BOUNDARY_BYTES).hex() if isinstance(request.body, Multipart) else ""

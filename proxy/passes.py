@@ -1,11 +1,17 @@
-"""What lets a read be sent: a `Look`, the agent's own after its reserve, or one that a judgement asked for."""
+"""
+What lets something be sent: of reads a `Look`, the agent's own after its reserve or one that a judgement asked for.
+
+A write leaves as an intent, and once more as a `Redo`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from breakers.call import Call
-from breakers.store.protocol import HeldRead
+from breakers.store.protocol import HeldRead, Permit
 from config.catalog import OperationSpec
 from proxy.wire import Wire
 
@@ -22,6 +28,23 @@ class Look:
     spec: OperationSpec
     wire: Wire
     total_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Redo:
+    """
+    A write that may be sent, again where it may have been already: its intent is durable and has no end.
+
+    `since` is when its key was first used; `permit` is asked before each first byte, and says no once writes were
+    stopped or another has ended it.
+    """
+
+    intent: str
+    api: str
+    base: str
+    spec: OperationSpec
+    since: datetime
+    permit: Callable[[], Awaitable[Permit]]
 
 
 def own_read(held: HeldRead, wire: Wire) -> Look:

@@ -1,41 +1,43 @@
 """
 The order of a call, written once: `handle`, which may be cancelled, and `carry_through`, which may not.
 
-    identify > classify > kill > allowlist > look > limits > reserve > intent > send > outcome > settle > respond
+    identify > classify > repeats > kill > allowlist > duplicates > look > limits > reserve > intent > send > outcome
+    > settle > respond
 
 All branching is in `handle`; `carry_through` has none. Before the intent is durable nothing has left; after it the
-write runs to its end in a task of its own, whoever hangs up. A decision that cannot be recorded is a refusal.
+write runs to its end in a task of its own, whoever hangs up. A decision that cannot be recorded is a refusal. A repeat
+is answered from the first, by no road of its own: nothing of it is reserved, and nothing sent.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from functools import partial
 
 from breakers.call import Call, Caller, Request
 from breakers.decide import decide
-from breakers.store.protocol import HeldRead, HeldWrite, Stale
+from breakers.idempotency import ended_by
+from breakers.known import State
+from breakers.store.protocol import HeldRead, HeldWrite, Stale, StoreUnavailable
 from breakers.touching import named, touched
-from breakers.verdict import Ask, Forward, Reason, Refuse
+from breakers.verdict import Ask, Forward, Reason, Refuse, Repeat
 from proxy import classify
 from proxy.account import Account
-from proxy.answer import EARLY, STATUS, Answer, Streamed, Whole, read_failed, read_headers, refusal, written
+from proxy.answer import EARLY, INTENT, STATUS, Answer, Whole, refusal, written
 from proxy.canonical.bodies import admit_body, parse_body, refuse_key
 from proxy.changes import follow
 from proxy.errors import LedgerUnavailable, OutcomeUnrecorded, Refused
-from proxy.forward import Reading
 from proxy.identify import identify
 from proxy.inbound import Inbound
-from proxy.ledger.book import READ_BYTES_KEPT, Capture, Declined, Delivered
+from proxy.ledger.book import Declined
 from proxy.look import look
-from proxy.passes import own_read
+from proxy.repeat import answer_again
 from proxy.rewrite import swap_body
 from proxy.rooms import Rooms
+from proxy.stream import stream_through, undelivered
 from proxy.trail import Trail
-from proxy.wholeread import is_read_whole, read_whole
 
 REDECISIONS_MAX = 4
 """A look, a generation that moved, another look, another move: more than that is a state that does not settle."""
@@ -59,11 +61,26 @@ async def handle(inbound: Inbound, rooms: Rooms) -> Answer:
         return await _decline(inbound, caller, call, None, rooms)
     # A write's turn with what it touches begins here, and ends once what it changed was seen.
     with rooms.pending.turn(call.id, touched(call) if call.operation.writes else ()):
-        return await _judged(call, inbound, account, rooms)
+        try:
+            async with rooms.judging.turn(call.names, inbound.trail.left_s(call.deadline_ms)):
+                judged = await _judged(call, inbound.trail, rooms)
+        except StoreUnavailable as error:
+            judged = Refuse(Reason.STORE_UNAVAILABLE, "store", f"{error}.")
+        if isinstance(judged, HeldWrite):
+            return await _finish(judged, inbound, account, rooms)
+    match judged:
+        case HeldRead() as held:
+            return await stream_through(held, inbound, account, rooms)
+        case Repeat() as same:
+            return await answer_again(same, call, inbound, account, rooms)
+        case Refuse() as no:
+            return await _decline(inbound, caller, no, call, rooms)
 
 
-async def _judged(call: Call, inbound: Inbound, account: Account, rooms: Rooms) -> Answer:
-    trail = inbound.trail
+async def _judged(call: Call, trail: Trail, rooms: Rooms) -> HeldWrite | HeldRead | Repeat | Refuse:
+    """
+    Judge a call, with whatever reads that needs, and take what it consumes where it may pass.
+    """
     facts = await rooms.store.facts(call)
     for _ in range(REDECISIONS_MAX):
         with trail.stage("decide"):
@@ -72,44 +89,52 @@ async def _judged(call: Call, inbound: Inbound, account: Account, rooms: Rooms) 
             case Ask(reads):
                 with trail.stage("look"):
                     facts = facts.with_looks(*await look(call, reads, rooms))
-            case Refuse() as no:
-                return await _decline(inbound, call.caller, no, call, rooms)
-            case Forward() if rooms.stopping and call.operation.writes:
-                # What was being judged when the stop began would join what the stop is waiting for.
-                late = Refuse(Reason.STOPPING, "reserve", "It is shutting down.")
-                return await _decline(inbound, call.caller, late, call, rooms)
+            case Refuse() | Repeat() as said:
+                return said
+            case Forward() if call.operation.writes and (no := _not_now(rooms)):
+                return no
             case Forward() as go:
                 trail.verdict = "forward"
                 with trail.stage("reserve"):
                     held = await rooms.store.reserve(go)
-                match held:
-                    case HeldWrite():
-                        return await _finish(held, inbound, account, rooms)
-                    case HeldRead():
-                        return await stream_through(held, inbound, account, rooms)
-                    case Stale():
-                        facts = (await rooms.store.facts(call)).with_looks(facts.looks, facts.images)
-    moved = Refuse(Reason.UNSETTLED_STATE, "reserve", "The state that judges it kept moving.")
-    return await _decline(inbound, call.caller, moved, call, rooms)
+                if not isinstance(held, Stale):
+                    return held
+                facts = (await rooms.store.facts(call)).with_looks(facts.looks, facts.images)
+    return Refuse(Reason.UNSETTLED_STATE, "reserve", "The state that judges it kept moving.")
+
+
+def _not_now(rooms: Rooms) -> Refuse | None:
+    """
+    Return why no write may begin at the moment, although it would pass.
+    """
+    if rooms.stopping:
+        # What was being judged when the stop began would join what the stop is waiting for.
+        return Refuse(Reason.STOPPING, "reserve", "It is shutting down.")
+    if rooms.standing.fault is not None:
+        return Refuse(Reason.STORE_UNAVAILABLE, "store", f"{rooms.standing.fault}.")
+    return None
 
 
 async def _finish(held: HeldWrite, inbound: Inbound, account: Account, rooms: Rooms) -> Answer:
     """
     Let the write run in a task of its own, and wait for it as long as its caller does.
     """
-    call, trail = held.go.call, inbound.trail
+    call = held.go.call
     task = rooms.inflight.start(_carried(held, account, rooms, inbound))
     rooms.pending.keep(call.id, task)
-    patience_s = max(0.0, call.deadline_ms / 1000 - trail.total_us() / 1_000_000)
-    await asyncio.wait({task}, timeout=patience_s)
-    if not task.done():
+    try:
+        await asyncio.wait({task}, timeout=inbound.trail.left_s(call.deadline_ms))
+    finally:
+        # Before anything else: a write that ends from now on ends unheard.
+        inbound.left = not task.done()
+    if inbound.left:
         return await _answer_early(call, account, rooms)
     try:
         answer = task.result()
-        if _hung_up(inbound):
-            _undelivered(call, rooms)
+        if not inbound.waits:
+            undelivered(call, rooms)
             return answer
-        return replace(answer, on_broken=partial(_undelivered, call, rooms))
+        return replace(answer, on_broken=partial(undelivered, call, rooms))
     except OutcomeUnrecorded:
         lost = Refuse(Reason.OUTCOME_UNKNOWN, "ledger", "Its end could not be recorded. Do not re-issue it.")
         return refusal(lost, call.id, account.dialect, dispatched="unknown")
@@ -125,28 +150,15 @@ async def _answer_early(call: Call, account: Account, rooms: Rooms) -> Answer:
     """
     Tell a caller who does not wait any longer that the write is under way, and have on record that it was told so.
     """
-    late = Refuse(
-        Reason.OUTCOME_UNKNOWN, "forward", "It is still under way; if it was sent, its end will be on record."
-    )
+    # Under a key, a client that asks again joins what is under way; without one it must not be invited to.
+    reason = Reason.OUTCOME_UNKNOWN if call.idempotency_key is None else Reason.IDEMPOTENCY_IN_FLIGHT
+    detail = "It is still under way; if it was sent, its end will be on record."
+    late = Refuse(reason, "forward", detail, ((INTENT, call.id),))
     answer = refusal(late, call.id, account.dialect, dispatched=EARLY)
     # Whatever cannot be recorded any more, the write may have been sent: this must not turn into a refusal.
     with contextlib.suppress(LedgerUnavailable):
         await rooms.ledger.answered_early(call, answer)
     return answer
-
-
-def _hung_up(inbound: Inbound) -> bool:
-    transport = inbound.request.transport
-    return transport is None or transport.is_closing()
-
-
-def _undelivered(call: Call, rooms: Rooms) -> None:
-    """
-    Record that the answer which the write's outcome shows does not reach its caller.
-    """
-    # Whatever cannot be recorded any more, the write was sent: this must not turn into a refusal.
-    with contextlib.suppress(LedgerUnavailable):
-        rooms.ledger.delivery_aborted(call, 0)
 
 
 async def _carried(held: HeldWrite, account: Account, rooms: Rooms, inbound: Inbound) -> Whole:
@@ -155,16 +167,30 @@ async def _carried(held: HeldWrite, account: Account, rooms: Rooms, inbound: Inb
     """
     call = held.go.call.id
     try:
-        return await carry_through(held, account, rooms, inbound)
+        answer = await carry_through(held, account, rooms, inbound)
     except Exception as error:
         if isinstance(error, LedgerUnavailable):
             rooms.log.event("unrecorded", call=call, why=str(error))
         else:
             rooms.log.failure(call, error)
-        for marked in rooms.store.open_intents():
-            if marked.opened.intent == call:
-                await rooms.store.suspend(marked.opened)
+        await _broken_off(held, rooms)
         raise
+    if not inbound.waits:
+        # It may have left while the store was told that it waits.
+        await rooms.settling.missed(call)
+    return answer
+
+
+async def _broken_off(held: HeldWrite, rooms: Rooms) -> None:
+    """
+    Give the claim back where nothing can have been sent; anything else is in doubt.
+    """
+    try:
+        known = await rooms.store.earlier(held.go.call.id)
+        sent = known is not None and known.state is not State.CLAIMED
+    except StoreUnavailable:
+        sent = True
+    await (rooms.settling.doubt(held) if sent else rooms.settling.let_go(held))
 
 
 async def carry_through(held: HeldWrite, account: Account, rooms: Rooms, inbound: Inbound) -> Whole:
@@ -173,7 +199,7 @@ async def carry_through(held: HeldWrite, account: Account, rooms: Rooms, inbound
     """
     call, stage = held.go.call, inbound.trail.stage
     wire = rooms.wires.write(call, account)
-    # Stop here: reserved, nothing sent, nothing on record. The reservation lives in memory and goes with the process.
+    # Stop here: reserved, nothing sent, nothing on record. The claim's lease passes, and whoever asks again is judged.
     with stage("intent"):
         intent = await rooms.ledger.intend(held, wire)
     # Stop here: on record, and it may have been sent. The next start finds it open and keeps it in doubt.
@@ -183,71 +209,14 @@ async def carry_through(held: HeldWrite, account: Account, rooms: Rooms, inbound
     with stage("outcome"):
         entry = await rooms.ledger.conclude(intent, outcome, answer)
     # Stop here: known and on record, not settled. The next start replays the outcome and settles from it.
+    ended = ended_by(outcome, rooms.clock.now(), entry.place, delivered=inbound.waits)
+    kept = rooms.answers.keep(call.id, ended, answer, call.operation.spec.never_store)
     with stage("settle"):
-        await rooms.store.settle(held, outcome)
+        await rooms.settling.settle(held, ended, kept)
     # Stop here, or before the change is on record: the next start says that nobody looked at what was changed.
     follow(intent, outcome, entry, rooms)
     inbound.trail.upstream_us = outcome.upstream_us
     return answer
-
-
-async def stream_through(held: HeldRead, inbound: Inbound, account: Account, rooms: Rooms) -> Answer:
-    """
-    Send a read and pass its answer on as it comes; cancelling it anywhere is harmless.
-    """
-    call, trail = held.go.call, inbound.trail
-    rooms.ledger.admit_read()
-    # Whatever fails from here on must not be answered as if nothing had been sent.
-    trail.dispatched = "unknown"
-    pass_ = own_read(held, rooms.wires.read(call.request, account))
-    with trail.stage("forward"):
-        reading = await rooms.forward.read(pass_)
-    trail.upstream_us = reading.outcome.upstream_us
-    failed = reading.outcome.status is None or reading.outcome.fault is not None
-    if failed or reading.outcome.status == 401:  # the field's own number
-        return await _read_ended(held, reading, account, rooms)
-    url = account.url(call.request.base, pass_.wire.target)
-    if is_read_whole(call.request.method, reading, inbound.links):
-        with trail.stage("forward"):
-            answer = await read_whole(held, reading, url, account, rooms)
-        trail.upstream_us = reading.outcome.upstream_us
-        return replace(answer, on_broken=partial(_undelivered, call, rooms))
-    return replace(_streamed(held, reading, inbound.trail, rooms), url=url)
-
-
-async def _read_ended(held: HeldRead, reading: Reading, account: Account, rooms: Rooms) -> Whole:
-    await reading.close()
-    answer = read_failed(held.go.call.id, reading.outcome, account.dialect)
-    seen = Delivered(answer.status, answer.body, len(answer.body), complete=True)
-    await rooms.ledger.read_done(held, reading.outcome, seen)
-    await rooms.store.settle(held, reading.outcome)
-    return answer
-
-
-def _streamed(held: HeldRead, reading: Reading, trail: Trail, rooms: Rooms) -> Streamed:
-    call, kept = held.go.call, Capture(READ_BYTES_KEPT)
-
-    async def chunks() -> AsyncIterator[bytes]:
-        async for piece in reading.chunks:
-            kept.feed(piece)
-            yield piece
-
-    async def conclude(delivered: int, complete: bool) -> None:  # noqa: FBT001 a callback's own shape
-        await reading.close()
-        trail.upstream_us = reading.outcome.upstream_us
-        seen = Delivered(reading.outcome.status or 0, kept.payload(), delivered, complete)
-        await rooms.ledger.read_done(held, reading.outcome, seen)
-        await rooms.store.settle(held, reading.outcome)
-
-    headers = read_headers(call.id, reading.outcome.headers)
-    return Streamed(
-        status=reading.outcome.status or 0,
-        headers=headers,
-        chunks=chunks(),
-        whole=lambda: reading.whole,
-        stall_s=rooms.settings.timeouts.idle_s,
-        conclude=conclude,
-    )
 
 
 async def _recognised(inbound: Inbound, caller: Caller, account: Account, rooms: Rooms) -> Call | Refuse:
@@ -281,7 +250,7 @@ async def _recognised(inbound: Inbound, caller: Caller, account: Account, rooms:
         redirecting=head.redirecting,
     )
     deadline_ms = head.deadline_ms or round(timeouts.caller_deadline_s * 1000)
-    return Call(
+    call = Call(
         id=trail.call,
         at=rooms.clock.now(),
         api=inbound.door.api,
@@ -293,7 +262,10 @@ async def _recognised(inbound: Inbound, caller: Caller, account: Account, rooms:
         trace=head.trace,
         door=inbound.door.name,
         way=str(inbound.links.came.style),
+        duplicate=head.duplicate,
+        again=head.again,
     )
+    return replace(call, names=rooms.namer.names(call))
 
 
 async def _decline(inbound: Inbound, caller: Caller, no: Refuse, call: Call | None, rooms: Rooms) -> Answer:

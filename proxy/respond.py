@@ -12,7 +12,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from breakers.verdict import Reason
-from proxy.answer import ALLOWED, Answer, Streamed, Whole
+from proxy.answer import ALLOWED, REPLAYED, Answer, Streamed, Whole
 from proxy.links import NO_LINKS, Links
 from proxy.trail import Trail
 
@@ -48,7 +48,7 @@ def note_answer(trail: Trail, answer: Answer) -> None:
     trail.status = answer.status
     trail.outcome, trail.dispatched = ours.get("breakwater-outcome", ""), ours.get("breakwater-dispatched", "")
     decided = ours.get("breakwater-decision", "").partition(":")[2]
-    trail.reason = "" if decided == ALLOWED else decided
+    trail.reason = "" if decided in {ALLOWED, REPLAYED} else decided
 
 
 async def _respond_whole(request: web.BaseRequest, answer: Whole, trail: Trail) -> web.StreamResponse:
@@ -68,6 +68,7 @@ async def _respond_whole(request: web.BaseRequest, answer: Whole, trail: Trail) 
         _break_off(request)
         answer.on_broken()
         raise
+    answer.on_reached()
     return response
 
 

@@ -9,17 +9,22 @@ from breakers.decide import Policy
 from breakers.store.protocol import Store
 from config.settings import Settings
 from proxy.account import Account
+from proxy.answers import Answers
 from proxy.clock import Clock
 from proxy.credentials import Credentials
 from proxy.doors import Door
 from proxy.forward import Forwarder
 from proxy.inflight import InFlight
+from proxy.judging import Judging
 from proxy.keys import Keys
 from proxy.ledger.book import Ledger
 from proxy.logline import Log
 from proxy.metrics import Metrics
+from proxy.naming import Namer
 from proxy.outbound import Wires
 from proxy.pending import Pending
+from proxy.settling import Settling
+from proxy.standing import Standing
 from proxy.ulid import Ulids
 
 
@@ -38,6 +43,11 @@ class Rooms:
     doors: Mapping[str, Door]
     keys: Keys
     store: Store
+    standing: Standing
+    settling: Settling
+    namer: Namer
+    judging: Judging
+    answers: Answers
     ledger: Ledger
     credentials: Credentials
     forward: Forwarder

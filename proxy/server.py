@@ -14,7 +14,7 @@ import os
 import resource
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import orjson
@@ -36,6 +36,7 @@ from proxy.ledger.state import read_admin_token
 from proxy.listener import HEAD_WITHIN_S, AgentServer, Crowd
 from proxy.logline import JsonLog, LibraryLines, Log
 from proxy.rooms import Rooms
+from proxy.selftest import check_requests
 from proxy.sockets import Listener, bind, serve_on
 
 GRACE_S = 1.0
@@ -99,6 +100,7 @@ class Program:
     state: Path
     stop: asyncio.Event
     failed: bool = False
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def until_stopped(self) -> int:
         """
@@ -123,11 +125,23 @@ class Program:
         # A write that was still being judged when the stop began, and whose caller did not wait for its end.
         late += await rooms.inflight.drain(rooms.settings.timeouts.drain_s)
         await rooms.pending.drain(rooms.settings.timeouts.look_s + GRACE_S)
+        await rooms.settling.drain(GRACE_S)
+        await self.end(*self.tasks)
         await rooms.forward.close()
+        await rooms.store.close()
         await rooms.ledger.close("stopped")
         with contextlib.suppress(OSError):
             (self.state / "run.json").unlink(missing_ok=True)
         rooms.log.event("stopped", abandoned=late)
+
+    @staticmethod
+    async def end(*tasks: asyncio.Task[None]) -> None:
+        """
+        End work that would go on for as long as the process does.
+        """
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def startup(
@@ -147,6 +161,7 @@ async def startup(
     # From the first moment: a signal during the start ends it in the same clean way.
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    await check_requests()
     ledger, keys = app.open_ledger(configuration, clock=clock, new_epoch=new_epoch)
     taken = [listener.address for listener in listeners]
     rooms = app.build(configuration, accounts, ledger, keys, doors, taken, clock=clock, log=log)
@@ -184,6 +199,8 @@ async def open_doors(program: Program, listeners: list[Listener]) -> None:
         hint = "see the state folder's disk; nothing was lost, and nothing is served before it can be recorded"
         raise StartRefused(f"what an earlier process left open could not be recorded: {error}", hint) from error
     rooms.metrics.watch(rooms.ledger)
+    await rooms.standing.begin(rooms.ledger.recovered.events)
+    program.tasks.append(asyncio.create_task(rooms.standing.watch()))
     rooms.forward.start()
     front, crowd = Front(rooms), Crowd(rooms.settings.limits.connections)
     for listener in listeners:
@@ -220,8 +237,8 @@ async def _listen(listener: Listener, rooms: Rooms, front: Front, crowd: Crowd) 
 def _announce(program: Program) -> None:
     rooms = program.rooms
     log = rooms.log
-    for doubt in rooms.store.open_intents():
-        log.event("in-doubt", intent=doubt.opened.intent, api=doubt.opened.api, operation=doubt.opened.operation)
+    for opened in rooms.ledger.recovered.open_intents:
+        log.event("in-doubt", intent=opened.intent, api=opened.api, operation=opened.operation)
     run_file = {
         "pid": os.getpid(),
         "started": rooms.clock.now().isoformat(timespec="seconds").replace("+00:00", "Z"),

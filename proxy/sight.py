@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from breakers.call import Call, Fault, Request
+from breakers.call import Call, Fault, Outcome, Request
 from breakers.touching import Key
 from config.catalog import OperationSpec, Place
 from proxy.canonical.target import TARGET_BYTES_MAX, encode_target, segment_fault
@@ -67,36 +67,70 @@ class Sight:
         return self.failed is None and self.status != 200  # the field's own number
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """
+    What a read of ours brought: how it ended, and its body as far as it was taken; `cut` tells whether there was more.
+    """
+
+    outcome: Outcome
+    body: bytes
+    cut: bool
+
+
+async def take(look: Look, rooms: Rooms, bytes_max: int) -> Taken:
+    """
+    Make a read and take its answer, up to a bound; whatever the upstream does is said.
+    """
+    reading = await rooms.forward.read(look)
+    body = bytearray()
+    async for piece in reading.chunks:
+        body += piece
+        if len(body) > bytes_max:
+            break
+    await reading.close()
+    return Taken(reading.outcome, bytes(body[:bytes_max]), len(body) > bytes_max)
+
+
 async def see(plan: Plan, call: Call, rooms: Rooms, *, kept_max: int, total_s: float) -> Sight:
     """
     Make a read within `total_s`, have it on record (`kept_max` bytes of what it showed), and say what it showed.
 
     Whatever the upstream does is said. Raise `LedgerUnavailable` where the record of it is not taken any more.
     """
+    title = rooms.accounts[call.api].title
+    look = look_of(plan, call, rooms, total_s)
+    if look is None:
+        return Sight(rooms.clock.now(), failed="what names it is not an object's id")
+    taken = await take(look, rooms, SIGHT_BYTES_MAX)
+    rooms.ledger.look_done(call, look.spec.name, taken.outcome, taken.body, kept_max, *look.spec.never_store)
+    return sight_of(taken, rooms.clock.now(), title)
+
+
+def sight_of(taken: Taken, at: datetime, title: str) -> Sight:
+    """
+    Return what a read showed of an object; `title` is the API's, for whoever is told that it showed nothing.
+    """
+    outcome = taken.outcome
+    if outcome.fault is Fault.TIMEOUT:
+        return Sight(at, failed=f"{title} did not show it in time")
+    if outcome.status not in {200, 404, 410} or outcome.fault is not None:
+        return Sight(at, outcome.status, failed=f"{title} did not show it ({outcome.status or 'no answer'})")
+    if taken.cut:
+        return Sight(at, outcome.status, failed=f"it is larger than {SIGHT_BYTES_MAX} bytes")
+    return Sight(at, outcome.status, taken.body)
+
+
+def look_of(plan: Plan, call: Call, rooms: Rooms, total_s: float) -> Look | None:
+    """
+    Return the pass of a read for the sake of a call, or None where a value could lead it elsewhere.
+    """
     account = rooms.accounts[call.api]
     (spec, *_) = account.catalog.named(plan.operation)
     request = _request(plan, spec, call, account.dialect.forward_headers)
     if request is None:
-        return Sight(rooms.clock.now(), failed="what names it is not an object's id")
-    wire = rooms.wires.read(request, account)
-    reading = await rooms.forward.read(Look(call, call.api, spec.base, spec, wire, total_s))
-    body = bytearray()
-    async for piece in reading.chunks:
-        body += piece
-        if len(body) > SIGHT_BYTES_MAX:
-            break
-    await reading.close()
-    outcome = reading.outcome
-    taken = bytes(body[:SIGHT_BYTES_MAX])
-    rooms.ledger.look_done(call, spec.name, outcome, taken, kept_max, *spec.never_store)
-    at = rooms.clock.now()
-    if outcome.fault is Fault.TIMEOUT:
-        return Sight(at, failed=f"{account.title} did not show it in time")
-    if outcome.status not in {200, 404, 410} or outcome.fault is not None:
-        return Sight(at, outcome.status, failed=f"{account.title} did not show it ({outcome.status or 'no answer'})")
-    if len(body) > SIGHT_BYTES_MAX:
-        return Sight(at, outcome.status, failed=f"it is larger than {SIGHT_BYTES_MAX} bytes")
-    return Sight(at, outcome.status, taken)
+        return None
+    return Look(call, call.api, spec.base, spec, rooms.wires.read(request, account), total_s)
 
 
 def _request(plan: Plan, spec: OperationSpec, call: Call, manners: frozenset[str]) -> Request | None:

@@ -15,6 +15,8 @@ from proxy.clock import Clock
 class Trail:
     """
     One request's facts as they become known; `stages` maps a stage's name to microseconds.
+
+    Of a repeat, `how` says how it is answered and `intent` from which call.
     """
 
     call: str
@@ -28,6 +30,8 @@ class Trail:
     effect: str = ""
     verdict: str = ""
     reason: str = ""
+    how: str = ""
+    intent: str = ""
     status: int = 0
     outcome: str = ""
     dispatched: str = ""
@@ -53,6 +57,12 @@ class Trail:
         """
         return round((self.clock.monotonic() - self.began) * 1_000_000)
 
+    def left_s(self, deadline_ms: int) -> float:
+        """
+        Return the seconds that are left to a caller who waits so many milliseconds in all.
+        """
+        return max(0.0, deadline_ms / 1000 - self.total_us() / 1_000_000)
+
     def line(self) -> dict[str, object]:
         """
         Return the canonical log line of this request: only ids, names, codes and numbers.
@@ -69,6 +79,7 @@ class Trail:
             "effect": self.effect,
             "verdict": self.verdict,
             "reason": self.reason,
+            "intent": self.intent,
             "status": self.status,
             "outcome": self.outcome,
             "dispatched": self.dispatched,

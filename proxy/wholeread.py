@@ -19,7 +19,7 @@ from proxy.account import Account
 from proxy.answer import Whole, read_failed, read_headers, refusal
 from proxy.forward import Reading
 from proxy.ledger.book import READ_BYTES_KEPT, Delivered
-from proxy.ledger.records import kept
+from proxy.ledger.parts import kept
 from proxy.links import Links
 from proxy.respond import BODILESS
 from proxy.rooms import Rooms
@@ -78,4 +78,4 @@ def _partial(call: str, account: Account) -> Whole:
 
 async def _ended(held: HeldRead, outcome: Outcome, seen: Delivered, rooms: Rooms) -> None:
     await rooms.ledger.read_done(held, outcome, seen)
-    await rooms.store.settle(held, outcome)
+    await rooms.settling.settle(held, None)

@@ -15,6 +15,8 @@ from proxy.held import Held
 class Wire:
     """
     One upstream request: `target` is origin-form ASCII, `body` the exact bytes, `credential` stands in none of them.
+
+    `keyed` tells whether it leaves under an idempotency key of ours, `marked` whether it bears a marker.
     """
 
     method: str
@@ -22,6 +24,8 @@ class Wire:
     headers: tuple[tuple[str, str], ...]
     body: bytes
     credential: Held
+    keyed: bool = False
+    marked: bool = False
 
     def image(self) -> bytes:
         """

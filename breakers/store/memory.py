@@ -1,31 +1,46 @@
 """
-The shared state of one process: the embedded default, plain Python under one lock.
+The shared state of one process: the embedded default, plain Python that never awaits, so that no verb is cut in half.
 
-It holds whether writes may pass, and the writes whose outcome is not known. Nothing in it awaits, so that no verb is
-ever cut in half; the lock is there for callers on other threads.
+Under each name stands one tuple, `(version, newest, …)`; versions come from one counter, so that a version that was
+seen once never comes back. What has ended is forgotten in the order in which it ended, a few at each write: no call
+ever pays for all of it. Whether an answer is still kept is asked when somebody looks, exactly.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
-from threading import Lock
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
 
-from breakers.call import Applied, Call, Outcome
+from breakers.call import Call
 from breakers.facts import Facts
+from breakers.known import IN_FLIGHT, NOTHING_KNOWN, Earlier, Ended, Known, Names, State
+from breakers.store import moves
 from breakers.store.protocol import (
+    LEASE_S,
     Event,
     HeldRead,
     HeldWrite,
+    IntentDelivered,
     IntentEnded,
     IntentOpened,
     OpenIntent,
+    Permit,
     Reservation,
     Stale,
     WritesChanged,
     opened_by,
 )
+from breakers.store.waiters import Waiters
 from breakers.verdict import Forward
+
+SWEPT_A_WRITE = 4
+"""How many records each write looks at to forget them: more than it can add, so that what is kept stays bounded."""
+
+# A version and the records under a name, newest first; typed loosely because a flat tuple is half the size of two.
+Entry = tuple[Any, ...]
 
 
 class MemoryStore:
@@ -33,105 +48,265 @@ class MemoryStore:
     The store of one process, empty until the ledger is replayed into it.
     """
 
-    def __init__(self, now: Callable[[], datetime]) -> None:
-        self._now = now
-        self._lock = Lock()
-        self._generation = 0
+    kind = "memory"
+    emptied = False
+
+    def __init__(
+        self,
+        now: Callable[[], datetime],
+        retention: moves.Retention = moves.BY_DEFAULT,
+        lease_s: float = LEASE_S,
+    ) -> None:
+        self._now, self._retention, self._lease = now, retention, timedelta(seconds=lease_s)
+        self._answers = retention.answers
+        self._generation = self._epoch = self._version = 0
         self._stopped = False
-        self._epoch = 0
-        self._open: dict[str, OpenIntent] = {}
+        self._names: dict[str, Entry] = {}
+        # By intent: what stands under its names, and what ended without keeping them.
+        self._standing: dict[str, Earlier] = {}
+        self._freed: dict[str, Earlier] = {}
+        self._open: dict[str, IntentOpened] = {}
+        # What will be forgotten, the next one first: claims and freed ones within minutes, the others after months.
+        self._soon: deque[str] = deque()
+        self._later: deque[str] = deque()
+        self._waiters = Waiters()
 
     def __repr__(self) -> str:
-        suspended = sum(intent.suspended for intent in self._open.values())
+        flying = sum(self._standing[intent].state is State.DISPATCHED for intent in self._open)
         return (
             f"<MemoryStore generation={self._generation} epoch={self._epoch} stopped={self._stopped} "
-            f"in_flight={len(self._open) - suspended} in_doubt={suspended}>"
+            f"in_flight={flying} in_doubt={len(self._open) - flying} kept={len(self._standing) - len(self._open)}>"
         )
 
-    @property
-    def writes(self) -> WritesChanged:
-        """
-        Return what the newest record says about writes.
-        """
-        with self._lock:
-            return WritesChanged(self._stopped, self._epoch)
+    async def start(self, events: Iterable[Event]) -> None:
+        for event in events:
+            self._apply(event)
 
-    async def facts(self, call: Call) -> Facts:  # noqa: ARG002 nothing here depends on the call yet
+    async def close(self) -> None:
         """
-        Return the snapshot that a decision about `call` may look at.
+        Give up nothing: all that it holds is this process's own.
         """
-        with self._lock:
-            return Facts(at=self._now(), generation=self._generation, writes_stopped=self._stopped)
+
+    async def fault(self) -> str | None:
+        return None
+
+    async def writes(self) -> WritesChanged:
+        return WritesChanged(self._stopped, self._epoch)
+
+    async def facts(self, call: Call) -> Facts:
+        at = self._now()
+        known = NOTHING_KNOWN if call.names is None or not call.operation.writes else self._known(call.names, at)
+        return Facts(at, self._generation, self._stopped, known=known)
 
     async def reserve(self, go: Forward) -> Reservation | Stale:
-        """
-        Grant what `go` consumes; `Stale` when the state moved since its facts were read.
-        """
-        with self._lock:
-            if go.facts.generation != self._generation:
-                return Stale()
-        return HeldWrite(go) if go.call.operation.writes else HeldRead(go)
+        call = go.call
+        if not call.operation.writes:
+            return HeldRead(go) if go.facts.generation == self._generation else Stale()
+        if self._found(call.id) is not None:
+            return HeldWrite(go)
+        if go.facts.generation != self._generation or not self._are_current(go):
+            return Stale()
+        now = self._now()
+        self._sweep(now)
+        for records in go.facts.known.under.values():
+            for record in records:
+                if moves.has_lapsed(record, go.facts.at) and record.intent in self._standing:
+                    self._forget(record.intent)
+        self._put(moves.claimed(call, now + self._lease))
+        self._soon.append(call.id)
+        return HeldWrite(go)
 
-    async def dispatch(self, held: HeldWrite, opened: IntentOpened) -> bool:  # noqa: ARG002 it holds nothing to mark yet
-        """
-        Mark the intent as about to be sent; False when writes were stopped meanwhile and nothing may leave.
-        """
-        with self._lock:
-            # Marked even where it is stopped: the intent is durable and stays open until `settle` ends it. One that is
-            # in doubt already stays so.
-            self._open.setdefault(opened.intent, OpenIntent(opened, suspended=False))
-            return not self._stopped
+    async def dispatch(self, held: HeldWrite, opened: IntentOpened) -> Permit:
+        intent = held.go.call.id
+        record = self._standing.get(intent)
+        if record is None or record.state not in IN_FLIGHT:
+            return Permit.LOST
+        if record.state is State.CLAIMED:
+            # Marked even where it is stopped: the intent is durable and stays open until it is settled.
+            self._open[intent] = opened
+            self._put(moves.from_opened(opened, State.DISPATCHED))
+        return Permit.STOPPED if self._stopped else Permit.GRANTED
 
-    async def settle(self, held: Reservation, outcome: Outcome) -> None:
-        """
-        End the reservation by its outcome; an unknown one is suspended instead of removed.
-        """
-        match held:
-            case HeldRead():
-                return
-            case HeldWrite(go):
-                with self._lock:
-                    if outcome.applied is Applied.UNKNOWN:
-                        self._suspend(opened_by(go.call))
-                    else:
-                        self._open.pop(go.call.id, None)
+    async def settle(self, held: Reservation, ended: Ended | None, answer: bytes | None = None) -> None:  # noqa: ARG002 the ledger keeps it
+        if ended is None or isinstance(held, HeldRead):
+            return
+        call = held.go.call
+        record = self._found(call.id)
+        if record is None:
+            # Whoever lost its claim has sent nothing; of anything else the truth is kept, whoever holds the names now.
+            if moves.stands(ended):
+                self._end(moves.from_opened(opened_by(call), State.DISPATCHED), ended, opened_by(call))
+            return
+        self._end(record, ended, None if call.id in self._open else opened_by(call))
 
-    async def suspend(self, opened: IntentOpened) -> None:
-        """
-        Keep an intent as in doubt.
-        """
-        with self._lock:
-            self._suspend(opened)
+    async def resolve(self, opened: IntentOpened, ended: Ended, answer: bytes | None = None) -> bool:  # noqa: ARG002 as above
+        record = self._found(opened.intent)
+        if record is None:
+            record = moves.from_opened(opened, State.DISPATCHED)
+        if self._end(record, ended, opened):
+            return True
+        return record.state is not State.COMPLETED or moves.says_the_same(record, ended)
 
-    def open_intents(self) -> tuple[OpenIntent, ...]:
-        """
-        Return the intents in flight and in doubt, oldest first.
-        """
-        with self._lock:
-            return tuple(sorted(self._open.values(), key=lambda intent: (intent.opened.at, intent.opened.intent)))
+    async def delivered(self, intent: str, *, reached: bool) -> None:
+        self._delivered(intent, reached=reached)
 
-    def apply(self, event: Event) -> None:
-        """
-        Replay one event of the ledger; applying it twice changes nothing more.
+    async def earlier(self, intent: str) -> Earlier | None:
+        record = self._found(intent)
+        return None if record is None else self._as_of(record, self._now())
 
-        An intent that is only known from a replay is in doubt: whoever carried it is gone.
-        """
-        with self._lock:
-            match event:
-                case IntentOpened():
-                    if event.intent not in self._open:
-                        self._suspend(event)
-                case IntentEnded(intent, unknown=True):
-                    if intent in self._open:
-                        self._suspend(self._open[intent].opened)
-                case IntentEnded(intent):
-                    self._open.pop(intent, None)
-                case WritesChanged():
-                    self._change_writes(event)
+    async def wait(self, intent: str, within_s: float) -> Earlier | None:
+        record = self._found(intent)
+        if record is not None and record.state in IN_FLIGHT and within_s > 0:
+            await self._waiters.woken(intent, within_s)
+        return await self.earlier(intent)
 
-    def _suspend(self, opened: IntentOpened) -> None:
-        known = self._open.get(opened.intent)
-        self._open[opened.intent] = OpenIntent(known.opened if known else opened, suspended=True)
+    async def answer(self, intent: str) -> bytes | None:  # noqa: ARG002 the ledger keeps answers
+        return None
+
+    async def open_intents(self) -> tuple[OpenIntent, ...]:
+        states = [(opened, self._standing[intent].state) for intent, opened in self._open.items()]
+        states.sort(key=lambda one: (one[0].at, one[0].intent))
+        return tuple(
+            OpenIntent(opened, suspended=state is not State.DISPATCHED, parked=state is State.PARKED)
+            for opened, state in states
+        )
+
+    async def apply(self, event: Event) -> None:
+        self._apply(event)
+
+    def _apply(self, event: Event) -> None:
+        """
+        Replay one event. An intent that is only known from a replay is in doubt: whoever carried it is gone.
+        """
+        match event:
+            case IntentOpened():
+                if self._found(event.intent) is None:
+                    self._open[event.intent] = event
+                    self._put(moves.from_opened(event, State.UNKNOWN))
+            case IntentEnded(intent, ended):
+                record = self._found(intent)
+                if record is not None:
+                    self._end(record, ended, None)
+                self._sweep(self._now())
+            case IntentDelivered(intent, delivered):
+                self._delivered(intent, reached=delivered)
+            case WritesChanged():
+                self._change_writes(event)
+
+    def _known(self, names: Names, at: datetime) -> Known:
+        horizon = at - self._answers
+        under: dict[str, tuple[Earlier, ...]] = {}
+        versions: dict[str, int] = {}
+        for name in names.held if len(names.fingerprints) == 1 else names.asked:
+            entry = self._names.get(name)
+            if entry is None:
+                versions[name] = 0
+                continue
+            versions[name] = entry[0]
+            records: tuple[Earlier, ...] = entry[1:]
+            for record in records:
+                if record.ended_at is not None and record.ended_at <= horizon:
+                    records = tuple(now for one in records if (now := self._as_of(one, at)) is not None)
+                    break
+            if records:
+                under[name] = records
+        return Known(under, versions)
+
+    def _as_of(self, record: Earlier, at: datetime) -> Earlier | None:
+        return moves.as_of(record, at, self._retention, standing=record.intent in self._standing)
+
+    def _found(self, intent: str) -> Earlier | None:
+        return self._standing.get(intent) or self._freed.get(intent)
+
+    def _are_current(self, go: Forward) -> bool:
+        names = go.call.names
+        if names is None:
+            return True
+        seen = go.facts.known.versions
+        for name in names.held if len(names.fingerprints) == 1 else names.asked:
+            entry = self._names.get(name)
+            if (0 if entry is None else entry[0]) != seen.get(name, 0):
+                return False
+        return True
+
+    def _put(self, record: Earlier) -> None:
+        self._version += 1
+        self._standing[record.intent] = record
+        for name in moves.held(record):
+            entry = self._names.get(name)
+            if entry is None or len(entry) == 1 or (len(entry) == 2 and entry[1].intent == record.intent):
+                self._names[name] = (self._version, record)
+            else:
+                self._names[name] = (self._version, *moves.under_name(entry[1:], record))
+
+    def _end(self, record: Earlier, ended: Ended, opened: IntentOpened | None) -> bool:
+        after = moves.ended(record, ended)
+        if after is None:
+            return False
+        intent = record.intent
+        if ended.state is State.COMPLETED:
+            self._open.pop(intent, None)
+            (self._later if moves.stands(ended) else self._soon).append(intent)
+        elif opened is not None:
+            self._open.setdefault(intent, opened)
+        if moves.stands(ended):
+            self._put(after)
+        else:
+            self._take_away(record)
+            self._freed[intent] = after
+        self._waiters.wake(intent)
+        return True
+
+    def _take_away(self, record: Earlier) -> None:
+        """
+        Take a record from under its names, which are left behind with a new version.
+        """
+        self._version += 1
+        self._standing.pop(record.intent, None)
+        for name in moves.held(record):
+            entry = self._names.get(name, ())
+            self._names[name] = (self._version, *(one for one in entry[1:] if one.intent != record.intent))
+
+    def _forget(self, intent: str) -> None:
+        record = self._found(intent)
+        if record is None:
+            return
+        if intent in self._standing:
+            self._take_away(record)
+        self._freed.pop(intent, None)
+        for name in moves.held(record):
+            if len(self._names.get(name, ())) == 1:
+                del self._names[name]
+        self._waiters.wake(intent)
+
+    def _sweep(self, now: datetime) -> None:
+        for queue in (self._soon, self._later):
+            for _ in range(SWEPT_A_WRITE):
+                if not queue:
+                    break
+                intent = queue[0]
+                freed = self._freed.get(intent)
+                record = freed or self._standing.get(intent)
+                due = None if record is None else moves.forgotten_at(record, self._retention, standing=freed is None)
+                if due is not None and due > now and (queue is self._later or not self._is_settled(intent)):
+                    break
+                queue.popleft()
+                if due is not None and due <= now:
+                    self._forget(intent)
+
+    def _is_settled(self, intent: str) -> bool:
+        record = self._standing.get(intent)
+        return record is not None and record.state is State.COMPLETED
+
+    def _delivered(self, intent: str, *, reached: bool) -> None:
+        record = self._found(intent)
+        if record is None or record.state is not State.COMPLETED or record.delivered is reached:
+            return
+        after = replace(record, delivered=reached)
+        if intent in self._standing:
+            self._put(after)
+        else:
+            self._freed[intent] = after
 
     def _change_writes(self, event: WritesChanged) -> None:
         # An older record never undoes a newer one; of two with one epoch the stricter holds.

@@ -20,7 +20,7 @@ from breakers.known import Earlier, Ended, Names
 from breakers.verdict import Forward
 
 LEASE_S = 15.0
-"""How long a claim keeps others out before anything was sent; whoever holds it longer may lose it, and sends nothing."""
+"""How long a claim keeps others out before anything was sent; held longer it may be lost, and then sends nothing."""
 
 REMEMBERED_S = 60.0
 """How long an end without effect is remembered for those who wait for it: far longer than anyone waits."""
@@ -156,6 +156,8 @@ class Store(Protocol):
 
     kind: str
     """`memory` or `redis`."""
+    emptied: bool
+    """Whether what was replayed into it is lost; nothing is held until `start` has replayed the ledger again."""
 
     async def start(self, events: Iterable[Event]) -> None:
         """

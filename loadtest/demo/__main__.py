@@ -11,6 +11,7 @@ import stripe
 from github import GithubException
 from jira import JIRAError
 
+from loadtest.demo.doubt import a_lost_answer_is_found
 from loadtest.demo.issues import an_issue_is_edited, another_repository_is_refused
 from loadtest.demo.record import Shown, UnexpectedError
 from loadtest.demo.refunds import (
@@ -29,6 +30,7 @@ SCENES: tuple[tuple[str, Callable[[Stage], Shown]], ...] = (
     ("a refund inside its limit passes, and its diff is shown", a_refund_passes),
     ("a refund over the limit is refused", a_large_refund_is_refused),
     ("an operation off the allowlist is refused", an_unlisted_operation_is_refused),
+    ("an answer lost after the refund was made is found and settled", a_lost_answer_is_found),
     ("an issue is edited through PyGithub, at the URL that GitHub names", an_issue_is_edited),
     ("an issue in another repository is refused", another_repository_is_refused),
     ("a ticket is worked on through jira, at the URL that Jira names", a_ticket_is_worked_on),

@@ -80,10 +80,23 @@ class Stage:
         expect(shown == {SECRET}, f"{api} was shown {len(shown)} credentials, of which one is its own")
         self.record.expect_sent(api, lambda: len(self._asked(api, "requests")))
 
-    def _asked(self, api: str, what: str) -> Any:
+    def strike(self, api: str, fault: Mapping[str, object]) -> None:
+        """
+        Put a failure in force at a sandbox.
+        """
+        self._asked(api, "faults", "POST", json.dumps(fault).encode())
+
+    def relieve(self, api: str) -> None:
+        """
+        Lift every failure of a sandbox.
+        """
+        self._asked(api, "faults", "DELETE")
+
+    def _asked(self, api: str, what: str, method: str = "GET", body: bytes | None = None) -> Any:
         # Not through whatever proxy the machine has.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(f"{self.sandboxes[api]}/_sandbox/{what}", timeout=STOP_S) as answer:
+        request = urllib.request.Request(f"{self.sandboxes[api]}/_sandbox/{what}", body, method=method)
+        with opener.open(request, timeout=STOP_S) as answer:
             return json.load(answer)[what]
 
 

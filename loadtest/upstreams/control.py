@@ -2,7 +2,7 @@
 The sandbox's own door for a test in another process: below `/_sandbox/`, without a key, never written down.
 
 `POST faults` adds one (`{"act": {"status": 500}, "applied": true, "times": 2, ...}`), `DELETE faults` lifts all,
-`GET effects`, `GET requests`, `GET credentials` show what was done and seen, `POST contains` looks for a secret in
+`POST knobs` sets what can be set while it runs (`{"search_lag_s": 180}`; each sandbox says which), `GET effects`, `GET requests`, `GET credentials` show what was done and seen, `POST contains` looks for a secret in
 every byte that arrived.
 """
 
@@ -39,6 +39,9 @@ def _do(sandbox: Sandbox, seen: Seen) -> Answer:
         case "DELETE", "faults":
             sandbox.faults.clear()
             return Answer.of(200, {"faults": repr(sandbox.faults)})
+        case "POST", "knobs":
+            sandbox.turn({str(name): float(value) for name, value in json.loads(seen.body).items()})
+            return Answer.of(200, {"knobs": {name: getattr(sandbox, name) for name in sandbox.knobs}})
         case "GET", "effects":
             return Answer.of(200, sandbox.counted())
         case "GET", "requests":
@@ -63,7 +66,7 @@ def _act(asked: dict[str, Any]) -> Act:
         case {"hang_up": bool(reset)}:
             return HangUp(reset=reset)
         case {"drip": int(chunk), "pause_s": float(pause_s)}:
-            return Drip(chunk, pause_s)
+            return Drip(chunk, pause_s, head=bool(asked.get("head")))
         case {"malformed": str(manner)}:
             return Malformed(manner)
         case _:

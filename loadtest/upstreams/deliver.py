@@ -51,6 +51,8 @@ async def deliver(request: web.BaseRequest, answer: Answer, act: Act) -> web.Str
             return plain(malformed.CONTENTS[manner](answer))
         case Malformed(manner):
             return await _malformed(request, answer, manner)
+        case Drip(head=True):
+            return await _dripped(request, answer, act)
         case Drip(chunk, pause_s):
             slow = web.StreamResponse(status=answer.status, headers=_headers(answer))
             slow.content_length = len(answer.body)
@@ -61,6 +63,21 @@ async def deliver(request: web.BaseRequest, answer: Answer, act: Act) -> web.Str
             return slow
         case _:
             return plain(answer)
+
+
+async def _dripped(request: web.BaseRequest, answer: Answer, act: Drip) -> web.Response:
+    transport = request.transport
+    if isinstance(transport, asyncio.Transport):
+        lines = [f"{name}: {value}" for name, value in _headers(answer).items()]
+        head = [f"HTTP/1.1 {answer.status} Status", *lines, f"Content-Length: {len(answer.body)}", "", ""]
+        whole = "\r\n".join(head).encode("latin-1") + answer.body
+        for start in range(0, len(whole), act.chunk):
+            if transport.is_closing():
+                break
+            transport.write(whole[start : start + act.chunk])
+            await asyncio.sleep(act.pause_s)
+        transport.close()
+    return web.Response()
 
 
 async def _malformed(request: web.BaseRequest, answer: Answer, manner: str) -> web.Response:

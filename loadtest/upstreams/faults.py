@@ -52,11 +52,12 @@ class HangUp:
 @dataclass(frozen=True, slots=True)
 class Drip:
     """
-    Send the answer's body `chunk` bytes at a time, pausing in between.
+    Send the answer's body `chunk` bytes at a time, pausing in between; with `head` its status line and headers, too.
     """
 
     chunk: int = 1
     pause_s: float = 0.01
+    head: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,11 @@ def _not_http(answer: Answer) -> bytes:
     return b"SSH-2.0-sandbox\r\n" + answer.body
 
 
+def _garbage(answer: Answer) -> bytes:
+    # Every byte there is, none where a parser would like it, and as many as a good answer has at least.
+    return bytes(reversed(range(256))) * (1 + len(answer.body) // 256)
+
+
 def _header_injection(answer: Answer) -> bytes:
     return _head(answer, "X-Bad: a\rX-Injected: b", f"Content-Length: {len(answer.body)}") + answer.body
 
@@ -90,6 +95,7 @@ MANNERS: Mapping[str, Callable[[Answer], bytes]] = MappingProxyType(
         "truncated-chunk": _truncated_chunk,
         "bad-chunk": _bad_chunk,
         "not-http": _not_http,
+        "garbage": _garbage,
         "header-injection": _header_injection,
         "switching-protocols": _switching_protocols,
         "early-hints": _early_hints,

@@ -14,7 +14,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Self
+from typing import ClassVar, Self
 
 from aiohttp import web
 
@@ -61,7 +61,11 @@ class _Tapped(web.RequestHandler):
 class Sandbox:
     """
     One account behind one secret, listening while entered. `url` is its address, for every base of the API.
+
+    `knobs` are attributes, in seconds, that may be set while it runs.
     """
+
+    knobs: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self, *, secret: str = "sandbox-secret", seed: int = 0, clock: Callable[[], float] = time.time, port: int = 0
@@ -86,6 +90,15 @@ class Sandbox:
         Return how often each effect happened.
         """
         raise NotImplementedError
+
+    def turn(self, knobs: dict[str, float]) -> None:
+        """
+        Set some of what can be set while it runs, or raise `ValueError` and set nothing.
+        """
+        if unknown := knobs.keys() - set(self.knobs):
+            raise ValueError(f"no such knob: {', '.join(sorted(unknown))}")
+        for name, seconds in knobs.items():
+            setattr(self, name, seconds)
 
     def counted(self) -> dict[str, object]:
         """

@@ -38,6 +38,7 @@ READ = frozenset(
         "keep-alive",
         "prefer",
         "transfer-encoding",
+        "x-stainless-retry-count",
     },
 )
 
@@ -79,6 +80,7 @@ _NEVER = frozenset(
         "x-original-url",
         "x-real-ip",
         "x-rewrite-url",
+        "x-stainless-retry-count",
     },
 )
 _NEVER_PREFIXES = ("breakwater-", "proxy-", "x-forwarded-")

@@ -6,6 +6,8 @@ methods, odd transfer codings, names with underscores (CGI-style servers read th
 twice. Nothing is forwarded because it came: a header leaves only if it is listed here or by the API's dialect, and
 never if it is one of those that carry credentials, framing or routing. Names with underscores are dropped, never read.
 
+An idempotency key is the same bare, as vendors have it, and as a string of RFC 8941, as the IETF's draft has it.
+
 A boundary inside quotes may hold `;` by the letter of RFC 2046; no encoder emits one and it is refused as malformed.
 """
 
@@ -45,10 +47,16 @@ _HOST = re.compile(
     r"(\[[0-9A-Fa-f:.]{2,45}\]|(?=[^:]{1,253}(?::|$))[A-Za-z0-9_\-]{1,63}(?:\.[A-Za-z0-9_\-]{1,63})*)(?::([0-9]{1,5}))?",
 ).fullmatch
 _IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}").fullmatch
+_QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"').fullmatch
+_ESCAPE = re.compile(r'\\(["\\])').sub
+_RETRY_COUNT = re.compile(r"[0-9]{1,9}").fullmatch
 _DEADLINE = re.compile(r"[1-9][0-9]{0,5}").fullmatch
 _PREFERENCE = re.compile(r"respond-async|wait=[0-9]{1,4}").fullmatch
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}").fullmatch
 _PORT_MAX = 65_535
+
+# What is said of a header that is given twice, where it has words of its own.
+_TWICE = {"expect": Reason.EXPECTATION_FAILED, "idempotency-key": Reason.IDEMPOTENCY_KEY_MALFORMED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +81,7 @@ class Head:
     task: str | None = None
     deadline_ms: int | None = None
     duplicate: bool = False
+    again: bool = False
     prefer: tuple[str, ...] = ()
     trace: str | None = None
     content_length: int | None = None
@@ -131,6 +140,7 @@ def canonical_head(
         task=fields.get("breakwater-task"),
         deadline_ms=_deadline_ms(fields),
         duplicate=_duplicate(fields),
+        again=_again(fields),
         prefer=tuple(filter(_PREFERENCE, (token.strip().lower() for token in fields.get("prefer", "").split(",")))),
         trace=trace,
         content_length=_content_length(fields),
@@ -172,8 +182,7 @@ def _fields(
             unread.add(spelled(name))
             continue
         if name in fields and (name in singletons or name in READ or name.startswith("breakwater-")):
-            reason = Reason.EXPECTATION_FAILED if name == "expect" else Reason.HEAD_MALFORMED
-            raise Refused(reason, f"The header `{name}` is given twice.")
+            raise Refused(_TWICE.get(name, Reason.HEAD_MALFORMED), f"The header `{name}` is given twice.")
         fields[name] = raw_value.decode("ascii").strip(" ")
     return fields, unread
 
@@ -235,9 +244,22 @@ def _media(fields: Mapping[str, str]) -> MediaType | None:
 
 def _idempotency_key(fields: Mapping[str, str]) -> str | None:
     value = fields.get("idempotency-key")
-    if value is not None and (not _IDEMPOTENCY_KEY(value) or holds_key(value)):
-        raise Refused(Reason.IDEMPOTENCY_KEY_MALFORMED, "An Idempotency-Key is 1 to 255 visible ASCII characters.")
-    return value
+    if value is None:
+        return None
+    quoted = _QUOTED(value)
+    key = _ESCAPE(r"\1", quoted.group(1)) if quoted else value
+    if (value.startswith('"') and not quoted) or not _IDEMPOTENCY_KEY(key) or holds_key(key):
+        detail = "An Idempotency-Key is 1 to 255 visible ASCII characters, bare or between double quotes."
+        raise Refused(Reason.IDEMPOTENCY_KEY_MALFORMED, detail)
+    return key
+
+
+def _again(fields: Mapping[str, str]) -> bool:
+    """
+    Tell whether the client's SDK counts this as a re-send; a count that is none says nothing.
+    """
+    value = fields.get("x-stainless-retry-count", "")
+    return bool(_RETRY_COUNT(value)) and int(value) > 0
 
 
 def _deadline_ms(fields: Mapping[str, str]) -> int | None:

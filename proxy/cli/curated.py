@@ -7,6 +7,9 @@ from collections.abc import Collection, Iterator
 from config.catalog import (
     WHOLE_BODY,
     Amount,
+    Find,
+    Listing,
+    Marker,
     ObjectSpec,
     OperationSpec,
     Place,
@@ -16,6 +19,9 @@ from config.catalog import (
     Touch,
     Undo,
 )
+
+# What a person reads in a list: whole hours and minutes, where there are any.
+_UNITS = (("h", 3600), ("min", 60), ("s", 1))
 
 CURATED, GENERATED = "curated", "generated"
 
@@ -39,12 +45,18 @@ def said(spec: OperationSpec, everywhere: Collection[str]) -> Iterator[tuple[str
         yield "subject", _subject(subject)
     if spec.effect_key:
         yield "effect key", spec.effect_key
+    if spec.effect_window_s:
+        yield (
+            "effect window",
+            f"{_span(spec.effect_window_s)}, in which a second one is a suspected duplicate",
+        )
     for touch in spec.touches:
         yield "touches", _touch(touch)
     for shown in spec.shows:
         yield "shows", f"{shown.type} by {', '.join(shown.key)}"
     if spec.undo:
         yield "undo", _undo(spec.undo)
+    yield from _lost(spec)
     if spec.reversibility is not Reversibility.UNKNOWN:
         yield "reversibility", spec.reversibility + (f": {spec.note}" if spec.note else "")
     elif spec.note:
@@ -57,6 +69,52 @@ def said(spec: OperationSpec, everywhere: Collection[str]) -> Iterator[tuple[str
         yield "whole body", str(whole.kind)
     if spec.body_bytes_max:
         yield "largest body", f"{spec.body_bytes_max} bytes"
+
+
+def _lost(spec: OperationSpec) -> Iterator[tuple[str, str]]:
+    """
+    Yield what is known of doing it once, and of finding out whether it was done.
+    """
+    if spec.key_kept_s:
+        yield "key kept", f"{_span(spec.key_kept_s)}; as long a repeat under its key is the first"
+    if spec.find:
+        yield "find", _find(spec.find)
+    if spec.find and spec.find.marked:
+        yield "find marked", _listing(spec.find.marked)
+    if spec.unfound:
+        yield "find", f"nowhere: {spec.unfound}"
+    if spec.marker:
+        yield "marker", _marker(spec.marker)
+    if spec.done:
+        yield "done", ", ".join(f"{at} is {' or '.join(map(_value, held))}" for at, held in spec.done)
+
+
+def _span(seconds: int) -> str:
+    unit, size = next((unit, size) for unit, size in _UNITS if seconds % size == 0)
+    return f"{seconds // size} {unit}"
+
+
+def _find(find: Find) -> str:
+    who = f"by {find.creator}" if find.creator else "by nobody else"
+    less = f", without {' or '.join(find.without)}" if find.without else ""
+    later = ", once something later is there" if find.needs_later else ""
+    absent = f"absent after {find.reads} reads {_span(find.apart_s)} apart, {_span(find.lag_s)} behind{later}"
+    return f"{_listing(find.listing)}: {find.id} at {find.created} {who}{less}; {absent}"
+
+
+def _listing(listing: Listing) -> str:
+    parameters = [f"{name} = {spelled(source)}" for name, source in (*listing.sources, *listing.quoted)]
+    parameters += [f"{name} = {value!r}" for name, value in listing.query]
+    order = "newest first" if listing.newest_first else "to its end"
+    return f"{listing.read} ({', '.join(parameters)}) {listing.items or 'whole'}, {order}"
+
+
+def _marker(marker: Marker) -> str:
+    return f"a {marker.form} in body.{marker.argument}{marker.pointer}, shown at {marker.shown}"
+
+
+def _value(value: object) -> str:
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _amount(amount: Amount) -> str:
@@ -90,7 +148,7 @@ def spelled(source: Source) -> str:
     Return where a value comes from as an overlay spells it.
     """
     if source.origin in tuple(Place):
-        return f"{source.origin}.{source.name}" + (f" - {source.strip}" if source.strip else "")
+        return f"{source.origin}.{source.name}{source.pointer}" + (f" - {source.strip}" if source.strip else "")
     return f"={source.name}" if source.origin == "constant" else f"{source.origin}{source.name}"
 
 
@@ -112,9 +170,15 @@ def described(spec: OperationSpec) -> dict[str, object]:
         "currency": spec.amount.currency if spec.amount else None,
         "subjects": [{"by": subject.by, "operation": subject.operation} for subject in spec.subjects],
         "effect_key": spec.effect_key or None,
+        "effect_window_s": spec.effect_window_s,
+        "key_kept_s": spec.key_kept_s,
         "touches": [_touch_json(touch) for touch in spec.touches],
         "shows": [_object_json(shown) for shown in spec.shows],
         "undo": spec.undo and _undo_json(spec.undo),
+        "find": spec.find and _find_json(spec.find),
+        "unfound": spec.unfound or None,
+        "marker": spec.marker and _marker_json(spec.marker),
+        "done": {at: list(held) for at, held in spec.done},
         "content": dict(spec.contents),
         "open_body": spec.open_body,
         "arguments": {
@@ -131,6 +195,41 @@ def _undo_json(undo: Undo) -> object:
     if undo.person:
         return "person"
     return {"operation": undo.operation, "with": {name: spelled(one) for name, one in undo.arguments}}
+
+
+def _find_json(find: Find) -> dict[str, object]:
+    return {
+        "listing": _listing_json(find.listing),
+        "marked": find.marked and _listing_json(find.marked),
+        "id": find.id,
+        "created": find.created,
+        "creator": find.creator,
+        "without": list(find.without),
+        "claims": dict(find.claims),
+        "key": dict(find.key),
+        "lag_s": find.lag_s,
+        "needs_later": find.needs_later,
+        "reads": find.reads,
+        "apart_s": find.apart_s,
+    }
+
+
+def _listing_json(listing: Listing) -> dict[str, object]:
+    return {
+        "read": listing.read,
+        "with": [[name, spelled(source)] for name, source in listing.sources],
+        "query": dict(listing.query),
+        "quoted": [[name, spelled(source)] for name, source in listing.quoted],
+        "items": listing.items,
+        "paging": listing.paging,
+        "page": listing.page or None,
+        "more": listing.more or None,
+        "newest_first": listing.newest_first,
+    }
+
+
+def _marker_json(marker: Marker) -> dict[str, str]:
+    return {"argument": marker.argument, "form": marker.form, "pointer": marker.pointer, "shown": marker.shown}
 
 
 def _touch_json(touch: Touch) -> dict[str, object]:

@@ -60,11 +60,11 @@ def _add_health(app: web.Application, rooms: Rooms) -> None:
         return reply({"ready": not why, "why": why}, 503 if why else 200)
 
     async def metrics(_: web.Request) -> web.Response:
-        rooms.metrics.sample(rooms.ledger, rooms.store, len(rooms.inflight))
+        await rooms.metrics.sample(rooms.ledger, rooms.store, len(rooms.inflight))
         return web.Response(body=generate_latest(rooms.metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def get_status(_: web.Request) -> web.Response:
-        return reply(status(rooms))
+        return reply(await status(rooms))
 
     app.router.add_get("/livez", livez)
     app.router.add_get("/readyz", readyz)

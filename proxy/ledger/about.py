@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from breakers.call import Call, Caller
+from breakers.call import Call, Caller, Request
+from config.catalog import Effect, OperationSpec
 from proxy.ledger.drafts import Draft, Part
 from proxy.ledger.keyring import KeyRing
 
@@ -31,6 +32,21 @@ def call_draft(kind: str, call: Call, fields: Mapping[str, object], parts: tuple
     # A read's outcome says outright that it has no intent.
     said = {name: value for name, value in fields.items() if value is not None or name == "intent"}
     return Draft(kind, call.caller.task, said, call.id, actor(call.caller), _trace_id(call), parts)
+
+
+def operation_fields(api: str, spec: OperationSpec, request: Request, ring: KeyRing) -> dict[str, object]:
+    """
+    Return what an entry says of the operation that a request was recognised as.
+    """
+    return {
+        "prov": api,
+        "op": spec.name,
+        "m": request.method,
+        "base": request.base,
+        "path_t": spec.path,
+        "path_h": ring.redact("path", "/" + "/".join(request.segments)),
+        "rw": "r" if spec.effect is Effect.READ else "w",
+    }
 
 
 def objects_named(api: str, named: Iterable[tuple[str, str]], ring: KeyRing) -> list[dict[str, object]]:

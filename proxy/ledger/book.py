@@ -4,6 +4,8 @@ The ledger as the road sees it: one verb for each thing that must be on record, 
 `intend`, `conclude` and `decline` return once the record is durable; reads are appended, and waited for only where the
 configuration says so. `LedgerUnavailable` from a verb means that nothing that needs the record may go on.
 
+A `place` says where a record stands: whoever keeps one can have the answer or the intent that stands there read again.
+
 Only this file builds an `Intent` or an `Entry`.
 """
 
@@ -12,62 +14,48 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 from breakers.call import Call, Outcome
-from breakers.store.protocol import HeldRead, HeldWrite, IntentOpened, opened_by
+from breakers.known import Earlier
+from breakers.store.protocol import Event, HeldRead, HeldWrite, IntentOpened, opened_by
 from breakers.verdict import Reason
 from config.settings import LedgerSettings
 from proxy.clock import Clock, Randomness
 from proxy.errors import LedgerUnavailable, OutcomeUnrecorded
-from proxy.ledger import changed, records
+from proxy.ledger import changed, records, repeats
 from proxy.ledger.blobs import OPENER_BYTES, Capture
+from proxy.ledger.counted import Counted
 from proxy.ledger.disk import Disk
-from proxy.ledger.drafts import Draft, checked, system
+from proxy.ledger.doubts import Doubts, Probed, Resolved
+from proxy.ledger.drafts import Draft, system
+from proxy.ledger.entries import Entry, Intent
 from proxy.ledger.keyring import KeyRing
 from proxy.ledger.layout import LEDGER
-from proxy.ledger.records import Declined, Delivered, Shown
+from proxy.ledger.parts import Shown
+from proxy.ledger.pen import Pen
+from proxy.ledger.records import Declined, Delivered
+from proxy.ledger.remembered import REMEMBERED_S, Events
+from proxy.ledger.reread import KeptAnswer, Reread, StoredIntent
 from proxy.ledger.space import Space
 from proxy.ledger.state import State, open_state
-from proxy.ledger.tail import Written
-from proxy.ledger.tally import MINUTE_S, Tally
 from proxy.ledger.views import Recovery
 from proxy.ledger.writer import Rank, Stats, Writer
 from proxy.ledger.writer import State as WriterState
 from proxy.wire import Wire
 
-__all__ = ["READ_BYTES_KEPT", "Capture", "Declined", "Delivered", "Entry", "Intent", "Ledger"]
+__all__ = [
+    "READ_BYTES_KEPT", "Capture", "Declined", "Delivered", "Entry", "Intent", "KeptAnswer", "Ledger", "Probed",
+    "Resolved", "StoredIntent",
+]  # fmt: skip
 
 READ_BYTES_KEPT = 64 * 1024
 """Of a read's answer; what is larger is on record by its length and digest."""
 
 WRITE_BYTES_KEPT = 1024 * 1024
 """Of a write's answer, where nobody says otherwise."""
-
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """
-    A write whose intent is durable: it may be sent, as `wire` and nothing else.
-    """
-
-    held: HeldWrite
-    index: int
-    leaf_hash: bytes
-    wire: Wire
-    opened: IntentOpened
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """
-    A durable record: what it says may be shown.
-    """
-
-    call: str
-    index: int
-    leaf_hash: bytes
 
 
 class Ledger:
@@ -90,29 +78,25 @@ class Ledger:
     ) -> None:
         self._state, self._settings, self._clock, self._randomness = state, settings, clock, randomness
         self._disk = disk
-        room = settings.disk
-        space = Space(
-            disk,
-            folder / LEDGER,
-            free_bytes_min=room.min_free_bytes,
-            free_pct_min=room.min_free_pct,
-            reserve_bytes=room.reserve_bytes,
-        )
         self._writer = Writer(
             state.log,
             disk,
             clock,
-            space,
+            Space.of(settings.disk, disk, folder / LEDGER),
             entries_max=settings.batch_max_entries,
             bytes_max=settings.batch_max_bytes,
             pending_max=settings.max_pending,
         )
         self._answer_bytes_max = answer_bytes_max
-        self._tally = Tally(clock.monotonic())
-        self._timer: asyncio.TimerHandle | None = None
+        self._pen = Pen(self._writer)
+        self._counted = Counted(self._pen, clock, self._writer.stats)
+        self._doubts = Doubts(self._pen, state.log.origin, state.views.open, answer_bytes_max)
+        self._reread = Reread(disk, folder, state.ring)
         self._started = self._closed = False
         self.on_poisoned: Callable[[], None] = lambda: None
-        self.recovered: Recovery = state.views.recovery(len(state.torn.entries) if state.torn else 0)
+        recovered = state.views.recovery(len(state.torn.entries) if state.torn else 0)
+        events = Events(disk, folder / LEDGER, recovered.writes, state.remembered)
+        self.recovered: Recovery = replace(recovered, events=events)
 
     def __repr__(self) -> str:
         return f"<Ledger {self.origin} {self.state} size={self.size} pending={self.pending}>"
@@ -130,10 +114,12 @@ class Ledger:
         software: str,
         new_epoch: str | None = None,
         answer_bytes_max: int = WRITE_BYTES_KEPT,
+        remembered_s: float = REMEMBERED_S,
     ) -> Ledger:
         """
         Lock a state folder and open its ledger, making what is missing and recovering what a crash left.
 
+        The end of a write is told to a store for `remembered_s` seconds.
         Raise `StartRefused` where another has it or it cannot be used, `LedgerDamaged` where it does not verify.
         """
         state = open_state(
@@ -145,6 +131,7 @@ class Ledger:
             config_hash=config_hash,
             software=software,
             new_epoch=new_epoch,
+            since=clock.now() - timedelta(seconds=remembered_s),
         )
         return cls(
             state,
@@ -211,7 +198,7 @@ class Ledger:
         """
         self._started = True
         self._writer.start(loop, self._poisoned)
-        self._timer = loop.call_later(MINUTE_S, self._every_minute, loop)
+        self._counted.start(loop)
 
     async def close(self, reason: str) -> None:
         """
@@ -222,28 +209,62 @@ class Ledger:
         self._closed = True
         if not self._started:
             self.start(asyncio.get_running_loop())
-        if self._timer is not None:
-            self._timer.cancel()
-        self._flush()
+        self._counted.stop()
         said = "disk-full" if self.state is WriterState.READONLY else reason
         # Where nothing can be said any more, the next start finds a stop that was not clean.
         with contextlib.suppress(LedgerUnavailable):
-            await self._durable(system("log.closed", reason=said), Rank.END)
+            await self._pen.durable(system("log.closed", reason=said), Rank.END)
         self._writer.stop()
-        segment = self._state.log.segment
-        for handle in (segment.entries, segment.blobs) if segment else ():
-            self._disk.close(handle)
-        self._state.keys.close()
-        self._disk.close(self._state.lock)
+        self._reread.close()
+        self._state.close(self._disk)
 
     async def recovery_opened(self) -> None:
         """
-        Record each write that an earlier process left without an outcome, or without its change, once.
+        Record each write that an earlier process left in doubt, or without its change, once.
         """
         for write in self._state.views.unnamed():
-            await self._durable(records.recovery_opened(write.opened, write.index), Rank.END)
+            await self._doubts.opened(write.opened)
         for owed in tuple(self._state.views.owed.values()):
-            await self._durable(changed.interrupted(owed.intent, owed.outcome), Rank.END)
+            await self._pen.durable(changed.interrupted(owed), Rank.END)
+
+    def events(self) -> list[Event]:
+        """
+        Return what a store is rebuilt from, as far as the record says it now; it reads files: call it in a thread.
+        """
+        return list(self.recovered.events)
+
+    def answer_at(self, place: str) -> KeptAnswer | None:
+        """
+        Return the answer that stands at a place, or None; it reads files: call it in a thread.
+        """
+        return self._reread.answer(place)
+
+    def intent_at(self, place: str) -> StoredIntent:
+        """
+        Return the intent that stands at a place; it reads files: call it in a thread.
+
+        Raise `LookupError` where none does.
+        """
+        return self._reread.intent(place)
+
+    async def doubt_opened(self, opened: IntentOpened) -> None:
+        """
+        Record that nobody knows how a write ended; once, however often it is said.
+        """
+        await self._doubts.opened(opened)
+
+    async def doubt_probed(self, opened: IntentOpened, probed: Probed, *never_store: str) -> None:
+        """
+        Record one attempt to find out how a write in doubt ended.
+        """
+        await self._doubts.probed(opened, probed, never_store)
+
+    async def doubt_resolved(self, opened: IntentOpened, resolved: Resolved, *never_store: str) -> Entry:
+        """
+        Record how a write in doubt ended, or that a person must say.
+        """
+        written = await self._doubts.resolved(opened, resolved, never_store)
+        return Entry(opened.intent, written.index, written.leaf_hash, written.place)
 
     def admit_read(self) -> None:
         """
@@ -258,9 +279,9 @@ class Ledger:
         Record that a write may be sent from now on.
         """
         draft = records.intent(held, wire, self.ring, self._randomness(OPENER_BYTES))
-        written = await self._durable(draft, Rank.WRITE)
-        call = held.go.call
-        return Intent(held, written.index, written.leaf_hash, wire, opened_by(call))
+        written = await self._pen.durable(draft, Rank.WRITE)
+        opened = opened_by(held.go.call, written.place)
+        return Intent(held, written.index, written.leaf_hash, wire, opened, written.place)
 
     async def conclude(self, intent: Intent, outcome: Outcome, shown: Shown) -> Entry:
         """
@@ -278,11 +299,10 @@ class Ledger:
         """
         Record a refusal of a known agent's call; None where that agent had so many in this minute that it is counted.
         """
-        self._flush_if_over()
         agent = declined.caller.agent
-        if not self._tally.records(agent):
+        if not self._counted.records(agent):
             self._writer.admit(Rank.READ)
-            self._tally.count(agent, str(declined.refuse.reason))
+            self._counted.count(agent, str(declined.refuse.reason))
             return None
         return await self._entry(records.refusal(declined, self.ring), Rank.WRITE)
 
@@ -293,7 +313,7 @@ class Ledger:
         if self.state is WriterState.READONLY and self._settings.on_unavailable.reads == "serve_unlogged":
             self.stats.lost += 1
             return
-        future = self._note(records.read_outcome(held.go, outcome, seen, self.ring))
+        future = self._pen.note(records.read_outcome(held.go, outcome, seen, self.ring))
         if self._settings.reads == "durable":
             await future
 
@@ -303,94 +323,71 @@ class Ledger:
         """
         Record a read of ours; where a judgement asked for it, it is durable before the intent that follows from it.
         """
-        self._note(records.subject_read(call, read, outcome, body, kept_max, never_store))
+        self._pen.note(records.subject_read(call, read, outcome, body, kept_max, never_store))
 
     def change_recorded(self, intent: Intent, outcome: Entry, change: changed.Changed) -> None:
         """
         Record what a write that took effect has changed.
         """
-        self._note(changed.change(intent.held.go.call, intent.index, outcome.index, change, self.ring))
+        self._pen.note(changed.change(intent.held.go.call, intent.index, outcome.index, change, self.ring))
+
+    def late_change_recorded(self, call: Call, opened: IntentOpened, resolved: Entry, change: changed.Changed) -> None:
+        """
+        Record what a write has changed that was found, once it was in doubt no more, to have taken effect.
+        """
+        self._pen.note(self._doubts.changed(call, opened, resolved.place, change, self.ring))
+
+    def repeated(self, call: Call, earlier: Earlier, how: str, status: int) -> None:
+        """
+        Record that a call was answered from an earlier one: how, and with which status.
+        """
+        self._pen.note(repeats.repeated(call, earlier, how, status, self.ring))
 
     async def answered_early(self, call: Call, shown: Shown) -> None:
         """
         Record what an agent is told of a write that has not ended.
         """
-        await self._durable(records.answered_early(call, shown), Rank.END)
+        await self._pen.durable(repeats.answered_early(call, shown), Rank.END)
 
     def delivery_aborted(self, call: Call, delivered: int) -> None:
         """
         Record that an answer did not arrive whole.
         """
-        self._note(records.delivery_aborted(call, delivered))
+        self._pen.note(repeats.delivery_aborted(call, delivered))
+
+    def delivered(self, call: Call, intent: str) -> None:
+        """
+        Record that the answer of an intent, which its own caller missed, has reached this call's.
+        """
+        self._pen.note(repeats.delivered(call, intent))
 
     def edge_refused(self, reason: Reason) -> None:
         """
         Count a request that was refused before it had an agent.
         """
-        self._flush_if_over()
-        self._tally.count(None, str(reason))
+        self._counted.count(None, str(reason))
 
     async def key_minted(self, agent: str, kid: str, digest: str) -> None:
         """
         Record a new agent key.
         """
-        await self._durable(system("key.minted", agent=agent, kid=kid, hash=digest), Rank.WRITE)
+        await self._pen.durable(system("key.minted", agent=agent, kid=kid, hash=digest), Rank.WRITE)
 
     async def key_revoked(self, kid: str) -> None:
         """
         Record that an agent key is not valid any more.
         """
-        await self._durable(system("key.revoked", kid=kid), Rank.END)
+        await self._pen.durable(system("key.revoked", kid=kid), Rank.END)
 
     async def credential_changed(self, name: str, number: int, act: str) -> None:
         """
         Record what an operator did to one version of a sealed credential.
         """
-        await self._durable(system("credential.changed", name=name, ver=number, how=act), Rank.END)
+        await self._pen.durable(system("credential.changed", name=name, ver=number, how=act), Rank.END)
 
     async def _entry(self, draft: Draft, rank: Rank) -> Entry:
-        written = await self._durable(draft, rank)
-        return Entry(draft.call or "", written.index, written.leaf_hash)
-
-    async def _durable(self, draft: Draft, rank: Rank) -> Written:
-        return await self._submit(draft, rank)
-
-    def _note(self, draft: Draft) -> asyncio.Future[Written]:
-        # Nobody may wait for it: that it was lost is counted, and needs no second voice.
-        future = self._submit(draft, Rank.READ, admitted=True)
-        future.add_done_callback(_look)
-        return future
-
-    def _submit(self, draft: Draft, rank: Rank, *, admitted: bool = False) -> asyncio.Future[Written]:
-        try:
-            return self._writer.submit(checked(draft), rank, admitted=admitted)
-        except ValueError as error:
-            raise LedgerUnavailable(f"this cannot be put on record: {error}") from error
+        written = await self._pen.durable(draft, rank)
+        return Entry(draft.call or "", written.index, written.leaf_hash, written.place)
 
     def _poisoned(self) -> None:
         self.on_poisoned()
-
-    def _every_minute(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._flush()
-        self._timer = loop.call_later(MINUTE_S, self._every_minute, loop)
-
-    def _flush_if_over(self) -> None:
-        if self._tally.over(self._clock.monotonic()):
-            self._flush()
-
-    def _flush(self) -> None:
-        """
-        Record what was counted.
-        """
-        task = f"edge/{self._clock.now():%Y-%m-%d}"
-        for count in self._tally.drain(self._clock.monotonic()):
-            kind = "edge.refused" if count.agent is None else "agent.refused"
-            try:
-                self._note(records.counted(kind, count.reasons, task, count.agent))
-            except LedgerUnavailable:
-                self.stats.lost += 1
-
-
-def _look(future: asyncio.Future[Written]) -> None:
-    if not future.cancelled():
-        future.exception()

@@ -20,14 +20,17 @@ from pathlib import Path
 from typing import Any
 
 from breakers.call import Applied
+from breakers.known import State
 from proxy.ledger.disk import Disk
 from proxy.ledger.frames import MAGIC
 from proxy.ledger.layout import epochs, segments
+from proxy.ledger.places import epoch_of
+from proxy.ledger.profile import INTEGER_MAX
 from proxy.ledger.read import Record, read_from
 from proxy.ledger.tree import leaf_hash
 
 # Of what the tables mean: an index of another version is built again.
-VERSION = 2
+VERSION = 3
 
 ROWS_AT_ONCE = 20_000
 """Enough to make SQLite's overhead vanish, few enough to hold, and a fraction of a second to write."""
@@ -203,11 +206,8 @@ class _Batch:
         self.objects += [(kind, id_h, self.epoch, index) for kind, id_h in _named(entry)]
         if record.kind == "call.intent":
             self.opened.append((self.epoch, index))
-        elif record.kind == "call.outcome" and entry.get("eff") in DEFINITE:
-            # A read's outcome ends nothing, and no outcome ends what comes after it.
-            intent = entry.get("intent")
-            if isinstance(intent, int) and 0 <= intent < index:
-                self.ended.append((self.epoch, intent))
+        elif (ended := _ended_by(record, self.epoch)) is not None:
+            self.ended.append(ended)
         self.last = (segment, record)
 
     @property
@@ -237,6 +237,25 @@ class _Batch:
             stood = (self.epoch, stand.size, stand.segment, stand.place, stand.leaf)
             database.execute("INSERT OR REPLACE INTO stand VALUES (?, ?, ?, ?, ?)", stood)
         return True
+
+
+def _ended_by(record: Record, epoch: int) -> tuple[int, int] | None:
+    """
+    Return the intent, by epoch and index, that a record ends; a read's outcome ends none, and a person is to end what
+    is parked.
+    """
+    entry = record.entry
+    resolved = record.kind == "recovery.resolved" and entry.get("state") == State.COMPLETED
+    if not (resolved or record.kind == "call.outcome") or entry.get("eff") not in DEFINITE:
+        return None
+    intent, former = entry.get("intent"), entry.get("of")
+    if not isinstance(intent, int):
+        return None
+    if resolved and isinstance(former, str):
+        number = epoch_of(former)
+        return (number, intent) if 0 < number < epoch and 0 <= intent <= INTEGER_MAX else None
+    # Nothing ends what comes after it.
+    return (epoch, intent) if 0 <= intent < record.index else None
 
 
 def _named(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any
 
 import orjson
 
@@ -23,6 +22,7 @@ from proxy.ledger.about import call_draft, objects_named
 from proxy.ledger.blobs import Digest, Kept, Payload
 from proxy.ledger.drafts import Draft, Part, present, stamp
 from proxy.ledger.keyring import KeyRing
+from proxy.ledger.views import OwedChange
 
 
 def join_images(images: Mapping[str, bytes | None]) -> bytes:
@@ -83,9 +83,14 @@ class Changed:
     note: str | None = None
 
 
-def change(call: Call, intent: int, outcome: int, changed: Changed, ring: KeyRing) -> Draft:
+def change(
+    call: Call, intent: int, outcome: int | str, changed: Changed, ring: KeyRing, origin: str | None = None
+) -> Draft:
     """
     Return the record of what a write changed: ids as hashes and counts in the entry, everything else in payloads.
+
+    `outcome` is the index of its outcome, or the place of the record that resolved it out of doubt; `origin` names the
+    former log where its intent stands there.
     """
     acts = [act for _, _, act in changed.objects]
     named = [(kind, one) for kind, one, _ in changed.objects]
@@ -93,7 +98,8 @@ def change(call: Call, intent: int, outcome: int, changed: Changed, ring: KeyRin
     counts = {name: len(paths) for name, paths in changed.paths.items()}
     fields = {
         "intent": intent,
-        "outcome": outcome,
+        **_ended_at(outcome),
+        "of": origin,
         "prov": call.api,
         "op": call.operation.spec.name,
         "res": res or None,
@@ -112,17 +118,22 @@ def change(call: Call, intent: int, outcome: int, changed: Changed, ring: KeyRin
     return call_draft("change.recorded", call, fields, parts)
 
 
-def interrupted(intent: Mapping[str, Any], outcome: int, origin: str | None = None) -> Draft:
+def _ended_at(outcome: int | str) -> dict[str, object]:
+    return {"resolved": outcome} if isinstance(outcome, str) else {"outcome": outcome}
+
+
+def interrupted(owed: OwedChange, former: str | None = None) -> Draft:
     """
     Return the record that says that nobody looked at what a write had changed, because the process stopped first.
 
-    `intent` is the write's own entry, `origin` the former log where it stood there. What the objects have become since
-    cannot be told from what the write did.
+    `former` is the log where it was owed, where that is not this one. What the objects have become since cannot be told
+    from what the write did.
     """
+    intent = owed.entry
     fields = {
-        "intent": intent["i"],
-        "outcome": outcome,
-        "of": origin,
+        "intent": owed.index,
+        **_ended_at(owed.outcome),
+        "of": owed.origin or former,
         "prov": intent["prov"],
         "op": intent["op"],
         "note": str(Note.INTERRUPTED),

@@ -14,6 +14,7 @@ from proxy.ledger import frames, profile
 from proxy.ledger.blobs import OPENER_BYTES, Bound, Digest, commitment, seal
 from proxy.ledger.datakeys import NONCE_BYTES, DataKey
 from proxy.ledger.drafts import Draft, stamp, system
+from proxy.ledger.places import spell_place
 from proxy.ledger.tail import LONG_AGO, Batch, Log, Segment, Written
 from proxy.ledger.tree import Frontier, leaf_hash
 
@@ -31,7 +32,8 @@ KEPT_WHEN_OVER = frozenset(
     {
         "v", "k", "i", "id", "ts", "task", "tn", "tp", "call", "act", "tr", "at", "prov", "op", "m", "intent", "eff",
         "sent", "st", "of", "wire", "req", "resp", "seen", "blobs", "kid", "hash", "agent", "mode", "scope", "epoch",
-        "touches", "before", "outcome", "after", "patch", "inv", "paths", "note",
+        "touches", "before", "outcome", "after", "patch", "inv", "paths", "note", "idem", "head", "par", "how", "rw",
+        "place", "parked", "resolved", "way", "found", "evidence", "state", "by", "why", "keeps", "incident", "reason",
     }
 )  # fmt: skip
 """What an entry that would be too large still says: who, what, how it ended, and its commitments."""
@@ -45,6 +47,7 @@ class Composed:
 
     tree: Frontier
     last_ts: datetime
+    entry_end: int
     blob_end: int
     frames: list[bytes] = field(default_factory=list)
     blobs: list[bytes] = field(default_factory=list)
@@ -57,7 +60,7 @@ def compose(batch: Batch, segment: Segment, keys: dict[str, DataKey]) -> Compose
     Return a batch composed for the end of a segment; `keys` holds the data key of every task that has payloads.
     """
     log = batch.log
-    end = Composed(log.tree.copy(), log.last_ts, segment.blob_size)
+    end = Composed(log.tree.copy(), log.last_ts, segment.size, segment.blob_size)
     if log.last_now != LONG_AGO and log.last_now - batch.now > STEP_BACK:
         jump = (batch.now - log.last_now) // timedelta(milliseconds=1)
         _add(end, batch, segment, system("log.clock", jump_ms=jump), None)
@@ -90,8 +93,11 @@ def _add(end: Composed, batch: Batch, segment: Segment, draft: Draft, key: DataK
     leaf = leaf_hash(body)
     end.tree.append(leaf)
     end.chains[draft.task] = (number + 1, leaf)
-    end.frames.append(frames.frame(frames.Kind.ENTRY, body))
-    end.written.append(Written(index, leaf, end.last_ts))
+    frame = frames.frame(frames.Kind.ENTRY, body)
+    place = spell_place(log.origin, segment.first, index, end.entry_end, len(body))
+    end.frames.append(frame)
+    end.entry_end += len(frame)
+    end.written.append(Written(index, leaf, end.last_ts, place))
 
 
 def _spell(entry: dict[str, object]) -> bytes:

@@ -10,6 +10,7 @@ intent), and nothing that widens.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,12 @@ import orjson
 from proxy.ledger import frames
 from proxy.ledger.changed import interrupted
 from proxy.ledger.disk import Disk
+from proxy.ledger.doubts import opened_draft
 from proxy.ledger.drafts import Draft, system
 from proxy.ledger.fold import Fold, fold
 from proxy.ledger.layout import epoch_folder, segments
 from proxy.ledger.log import commit
-from proxy.ledger.records import recovery_opened
+from proxy.ledger.places import spell_place
 from proxy.ledger.tail import Batch, Log
 from proxy.ledger.views import RUN, Kill
 
@@ -31,8 +33,11 @@ REASON_LENGTH_MAX = 500
 """Of an operator's words in the first record: a sentence or two, and a ticket's number."""
 
 BELIEVED = frozenset(
-    {"call.intent", "call.outcome", "change.recorded", "recovery.opened", "key.revoked", "credential.changed"}
-)
+    {
+        "call.intent", "call.outcome", "change.recorded", "recovery.opened", "recovery.resolved", "key.revoked",
+        "credential.changed",
+    }
+)  # fmt: skip
 """Kinds that are believed from behind the damage; a kill record is, where it stops."""
 
 
@@ -41,8 +46,8 @@ def take_over(disk: Disk, former: Path, reason: str) -> tuple[Mapping[str, objec
     Return what a new epoch's first record says of the former log, and the records that carry its state over.
     """
     found = fold(disk, former)
-    for entry in _behind(disk, former, found):
-        _believe(found, entry)
+    for entry, place in _behind(disk, former, found):
+        _believe(found, entry, place)
     views, lost = found.views, _lost_bytes(disk, former, found)
     previous = {
         "origin": views.origin,
@@ -60,8 +65,9 @@ def take_over(disk: Disk, former: Path, reason: str) -> tuple[Mapping[str, objec
     ]
     # All of them, those that are gone too: no number of a name is ever used again.
     sealed = [system("credential.changed", name=n, ver=ver, how=how) for (n, ver), how in views.credentials.items()]
-    doubts = [recovery_opened(w.opened, w.index, w.origin or views.origin) for w in views.open.values()]
-    untold = [interrupted(one.intent, one.outcome, views.origin) for one in views.owed.values()]
+    open_there = [replace(write, origin=write.origin or views.origin) for write in views.open.values()]
+    doubts = [opened_draft(write, carried=True) for write in open_there]
+    untold = [interrupted(owed, views.origin) for owed in views.owed.values()]
     # No more kill records can have been lost than bytes, so that no epoch of theirs is used again.
     return previous, (kill_changed(kill.mode, kill.epoch + 1 + lost), *keys, *sealed, *doubts, *untold)
 
@@ -101,13 +107,13 @@ def _lost_bytes(disk: Disk, epoch: Path, found: Fold) -> int:
     return sum(len(disk.read(path)) for path in behind) - found.damage.good
 
 
-def _behind(disk: Disk, epoch: Path, found: Fold) -> Iterator[Mapping[str, Any]]:
+def _behind(disk: Disk, epoch: Path, found: Fold) -> Iterator[tuple[Mapping[str, Any], str]]:
     """
-    Yield the entries that can still be read from the damage on.
+    Yield the entries that can still be read from the damage on, each with its place.
     """
     if found.damage is None or found.damaged is None:
         return
-    for _first, path in segments(disk, epoch):
+    for first, path in segments(disk, epoch):
         if path.name < found.damaged.name:
             continue
         start = found.damage.good if path == found.damaged else 0
@@ -118,16 +124,16 @@ def _behind(disk: Disk, epoch: Path, found: Fold) -> Iterator[Mapping[str, Any]]
                 entry = orjson.loads(frame.payload)
             except ValueError:
                 continue
-            if isinstance(entry, dict):
-                yield entry
+            if isinstance(entry, dict) and isinstance(index := entry.get("i"), int):
+                yield entry, spell_place(found.views.origin, first, index, frame.offset, len(frame.payload))
 
 
-def _believe(found: Fold, entry: Mapping[str, Any]) -> None:
+def _believe(found: Fold, entry: Mapping[str, Any], place: str) -> None:
     kind = entry.get("k")
     stops = kind == "kill.changed" and entry.get("mode") != RUN
     if kind not in BELIEVED and not stops:
         return
     try:
-        found.views.see(int(entry["i"]), b"", entry)
+        found.views.see(entry["i"], b"", entry, place)
     except (KeyError, TypeError, ValueError):
         return

@@ -15,9 +15,14 @@ import orjson
 
 from proxy.ledger.disk import Disk
 from proxy.ledger.layout import segments
+from proxy.ledger.places import spell_place
+from proxy.ledger.remembered import SEEN, Remembered
 from proxy.ledger.replay import End, Ending, Replay, Stored
 from proxy.ledger.tree import Frontier
 from proxy.ledger.views import Views
+
+PLACED = frozenset({"call.intent", "call.outcome", "recovery.resolved"})
+"""Kinds whose place is held; spelling it for every entry of a long log would take seconds."""
 
 
 @dataclass(slots=True)
@@ -44,6 +49,7 @@ class Fold:
     newest: Newest | None = None
     damage: Ending | None = None
     damaged: Path | None = None
+    remembered: Remembered | None = None
 
 
 def read_entry(stored: Stored) -> Mapping[str, Any]:
@@ -58,11 +64,13 @@ def read_entry(stored: Stored) -> Mapping[str, Any]:
     return entry
 
 
-def fold(disk: Disk, epoch: Path) -> Fold:
+def fold(disk: Disk, epoch: Path, remembered: Remembered | None = None) -> Fold:
     """
     Read an epoch; stop at the first damage, having taken in every whole batch before it.
+
+    `remembered` sees every entry as well, for whoever needs the events.
     """
-    result = Fold()
+    result = Fold(remembered=remembered)
     found = segments(disk, epoch)
     for position, (first, path) in enumerate(found):
         newest = position == len(found) - 1
@@ -85,14 +93,25 @@ def _fold_segment(data: bytes, first: int, path: Path, result: Fold) -> Newest:
         for stored in batch:
             try:
                 entry = read_entry(stored)
-                result.views.see(stored.index, stored.leaf, entry)
-                blob_end = max(blob_end, *(end_of(place) for place in entry.get("blobs", ())), 0)
+                _take(result, first, stored, entry)
+                for blob in entry.get("blobs", ()):
+                    blob_end = max(blob_end, end_of(blob))
             except (ValueError, KeyError, TypeError):
                 # The tree says that these are the bytes that were written; they are no entry of this program.
                 why = "an entry does not say what its kind says"
                 return Newest(first, path, data, Ending(End.TAMPERED, 0, stored.index, stored.offset, why), 0)
         result.tree = replay.tree
     return Newest(first, path, data, replay.ending, blob_end)
+
+
+def _take(result: Fold, first: int, stored: Stored, entry: Mapping[str, Any]) -> None:
+    views, kind, place = result.views, entry["k"], ""
+    if kind in PLACED:
+        place = spell_place(views.origin, first, stored.index, stored.offset, len(stored.body))
+    views.see(stored.index, stored.leaf, entry, place)
+    if result.remembered is not None and kind in SEEN:
+        opened = views.open[stored.index].opened if kind == "call.intent" else None
+        result.remembered.see(entry, place, opened)
 
 
 def end_of(place: Mapping[str, Any]) -> int:

@@ -22,7 +22,7 @@ from proxy.ledger.blobs import Bound, Opening, Payload, unseal
 from proxy.ledger.datakeys import DataKeys
 from proxy.ledger.disk import Disk
 from proxy.ledger.frames import Kind
-from proxy.ledger.keyring import read_ring
+from proxy.ledger.keyring import KeyRing, read_ring
 from proxy.ledger.layout import DATA_KEYS, KEY_RING, LEDGER, blobs_beside, epochs, segment_name, segments
 
 PIECE_BYTES = 8 << 20
@@ -166,12 +166,12 @@ def first_record(disk: Disk, epoch: Path) -> Record | None:
 
 class Payloads:
     """
-    Opens the payloads of a state folder's records.
+    Opens the payloads of a state folder's records, with the key ring that is there or a given one.
     """
 
-    def __init__(self, disk: Disk, state: Path) -> None:
+    def __init__(self, disk: Disk, state: Path, ring: KeyRing | None = None) -> None:
         self._disk, self._state = disk, state
-        self._ring = read_ring(disk, state / KEY_RING)
+        self._ring = ring or read_ring(disk, state / KEY_RING)
         self._keys: DataKeys | None = None
         if disk.exists(state / DATA_KEYS):
             self._keys = DataKeys(disk.database(state / DATA_KEYS, read_only=True), disk, self._ring)
@@ -209,10 +209,13 @@ class Payloads:
             key = None
         if key is None:
             return Opening.ERASED
-        bound = Bound(self._origin(record.epoch), task, str(record.entry.get("call", "")), part)
+        bound = Bound(self.origin(record.epoch), task, str(record.entry.get("call", "")), part)
         return unseal(key, blob, bound, bytes.fromhex(said["c"]), int(said["n"]), digest=bool(said.get("digest")))
 
-    def _origin(self, epoch: Path) -> str:
+    def origin(self, epoch: Path) -> str:
+        """
+        Return the name of an epoch's log; none where it cannot be read.
+        """
         if epoch not in self._origins:
             named = first_record(self._disk, epoch)
             self._origins[epoch] = str(named.entry.get("origin", "")) if named is not None else ""

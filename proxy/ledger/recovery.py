@@ -21,6 +21,7 @@ from proxy.ledger.fold import Fold, Newest, fold
 from proxy.ledger.frames import MAGIC
 from proxy.ledger.layout import TORN, blobs_beside
 from proxy.ledger.log import commit
+from proxy.ledger.remembered import Remembered
 from proxy.ledger.replay import End
 from proxy.ledger.tail import Batch, Log, Segment
 
@@ -37,13 +38,13 @@ class Torn:
     blobs: bytes
 
 
-def read_epoch(disk: Disk, epoch: Path) -> Fold:
+def read_epoch(disk: Disk, epoch: Path, remembered: Remembered | None = None) -> Fold:
     """
     Read an epoch that is to be written on.
 
     Raise `LedgerDamaged` where more than its end is missing.
     """
-    found = fold(disk, epoch)
+    found = fold(disk, epoch, remembered)
     if found.newest is None and found.damage is None:
         # An epoch gets its name with its first segment in it.
         raise LedgerDamaged(End.TAMPERED, f"the ledger is damaged: {epoch} holds no segment", NEW_EPOCH_HINT)

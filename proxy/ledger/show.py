@@ -11,6 +11,7 @@ import base64
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from breakers.known import State
 from config.faults import Unreadable
 from config.money import Money
 from proxy.ledger.blobs import Digest, Kept, Opening, Payload
@@ -31,7 +32,13 @@ NAMES = {
     "resp": "upstream's answer",
     "seen": "shown to the agent",
     "before": "what it touches, before",
+    "head": "headers shown",
+    "evidence": "what was seen",
+    "reason": "an operator's words",
 }
+
+REPEATS = {"replay": "replayed", "join": "joined", "unknown": "nobody knows how that ended"}
+"""How a repeat was answered; a word that is not here is printed as it is."""
 
 CHANGE = "change.recorded"
 
@@ -54,6 +61,9 @@ def result(entry: Mapping[str, Any]) -> str:
     match entry["k"]:
         case "call.intent":
             return "may be sent from here on"
+        case "call.decision" if "how" in entry:
+            how = REPEATS.get(entry["how"], entry["how"])
+            return f"repeat of {entry.get('par', '?')}: {how}, status {entry.get('st', '?')}"
         case "call.decision":
             return f"refused: {', '.join(entry.get('pol', {}).get('reasons', ['unknown']))}, status {entry['st']}"
         case "call.outcome" | "call.look":
@@ -62,6 +72,8 @@ def result(entry: Mapping[str, Any]) -> str:
             return f"{entry['eff']}, sent {entry['sent']}, {answer}, {entry.get('up_ms', '?')} ms"
         case "call.delivery" if entry.get("early"):
             return f"the caller did not wait: told status {entry['st']}, still under way"
+        case "call.delivery" if entry.get("complete"):
+            return f"the answer of {entry.get('par', '?')}, which its own caller had missed, arrived here"
         case "call.delivery":
             return f"cut off after {entry.get('bytes', '?')} bytes"
         case "change.recorded":
@@ -80,8 +92,26 @@ def result(entry: Mapping[str, Any]) -> str:
             return str(entry.get("origin", ""))
         case "log.closed":
             return str(entry.get("reason", ""))
+        case "recovery.opened" | "recovery.probed" | "recovery.resolved":
+            return doubt(entry)
         case _:
             return ""
+
+
+def doubt(entry: Mapping[str, Any]) -> str:
+    """
+    Return what a record of a write in doubt comes to, in a few words.
+    """
+    match entry["k"]:
+        case "recovery.opened":
+            return "it is looked into: nobody knows how it ended"
+        case "recovery.probed":
+            return f"looked for it ({entry['way']}): found {entry['found']}, {entry['n']} in all"
+        case _:
+            incident = f", INCIDENT {entry['incident']}" if "incident" in entry else ""
+            parked = entry["state"] == State.PARKED
+            said = "a person must say how it ended" if parked else f"resolved as {entry['eff']}"
+            return f"{said}, by {entry['by']} ({entry['why']}){incident}"
 
 
 def as_json(record: Record, payloads: Payloads | None = None) -> dict[str, object]:
@@ -150,12 +180,17 @@ def details(entry: Mapping[str, Any]) -> Iterator[str]:
     """
     if policy := entry.get("pol"):
         rules = ", ".join(policy.get("rules", ())) or policy.get("gate", "")
-        yield f"judged by {rules} under {str(policy.get('ver'))[:12]}"
+        if "ver" in policy:
+            yield f"judged by {rules} under {str(policy['ver'])[:12]}"
+        if flags := policy.get("flags"):
+            yield f"noted: {', '.join(flags)}"
     yield from foreseen(entry)
     if entry.get("seen", {}).get("same"):
         yield "shown to the agent as it came"
     if any(entry.get(part, {}).get("cut") for part in ("resp", "seen")):
         yield "members that are never stored are left out of what is kept of the answer"
+    if entry.get("par") and "how" not in entry and "complete" not in entry:
+        yield f"for the sake of {entry['par']}"
     if entry.get("rid"):
         yield f"the upstream calls it {entry['rid']}"
     if entry.get("over"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from config.settings import Disk as DiskSettings
 from proxy.ledger.disk import Disk
 
 RESERVE_NAME = "reserve"
@@ -28,6 +29,19 @@ class Space:
         self._reserve = folder / RESERVE_NAME
         self._looked_at: float | None = None
         self._enough = True
+
+    @classmethod
+    def of(cls, settings: DiskSettings, disk: Disk, folder: Path) -> Space:
+        """
+        Return the room that is configured for a ledger's folder.
+        """
+        return cls(
+            disk,
+            folder,
+            free_bytes_min=settings.min_free_bytes,
+            free_pct_min=settings.min_free_pct,
+            reserve_bytes=settings.reserve_bytes,
+        )
 
     def __repr__(self) -> str:
         return f"Space(enough={self._enough}, reserve={self._disk.exists(self._reserve)})"

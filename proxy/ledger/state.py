@@ -24,6 +24,7 @@ from proxy.ledger.epoch import begin, kill_changed, take_over
 from proxy.ledger.keyring import KeyRing, make_ring, read_ring
 from proxy.ledger.layout import ADMIN_TOKEN, DATA_KEYS, KEY_RING, LEDGER, LOCK, VAULT, epochs
 from proxy.ledger.recovery import Torn, is_clean, read_epoch, resume
+from proxy.ledger.remembered import Remembered, remembered_epochs, reread
 from proxy.ledger.tail import Log
 from proxy.ledger.views import RUN, Views
 from proxy.ulid import Ulids
@@ -55,6 +56,17 @@ class State:
     log: Log
     views: Views
     torn: Torn | None
+    remembered: Remembered
+
+    def close(self, disk: Disk) -> None:
+        """
+        Give the files and the folder back.
+        """
+        segment = self.log.segment
+        for handle in (segment.entries, segment.blobs) if segment else ():
+            disk.close(handle)
+        self.keys.close()
+        disk.close(self.lock)
 
 
 def open_state(
@@ -67,10 +79,12 @@ def open_state(
     config_hash: str,
     software: str,
     new_epoch: str | None,
+    since: datetime,
 ) -> State:
     """
     Lock the folder, finish or repeat its first start, and set its log up to be written on.
 
+    `since` is from when on the end of a write is remembered.
     Raise `StartRefused` where that is not possible, `LedgerDamaged` where the log does not verify.
     """
     try:
@@ -80,7 +94,7 @@ def open_state(
         raise _refused(folder, error) from error
     program = Program(software, config_hash, randomness(BOOT_BYTES).hex())
     try:
-        return _open_locked(folder, lock, options, clock, randomness, disk, program, new_epoch)
+        return _open_locked(folder, lock, options, clock, randomness, disk, program, new_epoch, since)
     except (OSError, LedgerUnavailable) as error:
         disk.close(lock)
         raise _refused(folder, error) from error
@@ -114,6 +128,7 @@ def _open_locked(
     disk: Disk,
     program: Program,
     new_epoch: str | None,
+    since: datetime,
 ) -> State:
     ledger = folder / LEDGER
     found = epochs(disk, ledger)
@@ -142,11 +157,17 @@ def _open_locked(
         write_whole(disk, folder / ADMIN_TOKEN, token, 0o600)
     epoch = epochs(disk, ledger)[-1]
     fresh = epoch not in found
-    epoch_found = read_epoch(disk, epoch)
+    remembered = Remembered(since)
+    for former in remembered_epochs(disk, ledger, since)[:-1]:
+        reread(disk, former, remembered)
+    epoch_found = read_epoch(disk, epoch, remembered)
     log.folder, log.origin = epoch, epoch_found.views.origin
     first = () if fresh else _later(log, epoch, options, program)
-    torn = resume(disk, log, epoch_found, first, clean=fresh or is_clean(disk, epoch_found), now=now)
-    return State(lock, ring, keys, log, epoch_found.views, torn)
+    clean = fresh or is_clean(disk, epoch_found)
+    if not clean:
+        remembered.stopped()
+    torn = resume(disk, log, epoch_found, first, clean=clean, now=now)
+    return State(lock, ring, keys, log, epoch_found.views, torn, remembered)
 
 
 def _ring(disk: Disk, folder: Path, randomness: Randomness, *, first: bool) -> KeyRing:

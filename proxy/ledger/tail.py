@@ -77,3 +77,4 @@ class Written:
     index: int
     leaf_hash: bytes
     at: datetime
+    place: str = ""

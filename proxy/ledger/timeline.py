@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from breakers.call import Applied
+from breakers.known import State
 from proxy.ledger.read import Payloads, Record
 from proxy.ledger.show import CHANGE, as_json, details, foreseen, payload_lines, result
 
@@ -134,12 +135,12 @@ def _came_to(record: Record) -> str:
         case "call.outcome":
             shown, came = entry.get("seen", {}).get("st"), entry.get("st")
             return result(entry) + (f", shown as status {shown}" if shown not in {None, came} else "")
+        case "call.decision" if "how" in entry:
+            return result(entry)
         case "call.decision":
             gate = entry.get("pol", {}).get("gate")
             return result(entry) + (f", by {gate}" if gate else "")
-        case "recovery.opened":
-            return "a start found it without an outcome"
-        case "call.delivery":
+        case "recovery.opened" | "recovery.probed" | "recovery.resolved" | "call.delivery":
             return result(entry)
         case kind:
             return f"{kind}  {result(entry)}".rstrip()
@@ -158,7 +159,11 @@ def _delivered(delivery: Mapping[str, Any]) -> str:
 
 def _doubt(records: Sequence[Record]) -> str:
     kinds = [record.kind for record in records]
+    resolved = [record.entry.get("state") for record in records if record.kind == "recovery.resolved"]
+    if resolved:
+        return "in doubt: a person is to say whether it took effect" if State.COMPLETED not in resolved else ""
     ends = [record.entry.get("eff") for record in records if record.kind == "call.outcome"]
-    if "call.intent" in kinds and not ends:
+    if "call.intent" in kinds and not ends and "recovery.opened" not in kinds:
         return "no outcome is on record: it is under way, or in doubt"
-    return "in doubt: nobody knows whether it took effect" if ends[-1:] == [Applied.UNKNOWN] else ""
+    doubted = ends[-1:] == [Applied.UNKNOWN] or (not ends and "recovery.opened" in kinds)
+    return "in doubt: nobody knows whether it took effect" if doubted else ""

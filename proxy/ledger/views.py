@@ -6,13 +6,14 @@ Every view is thrown away at a stop and folded again at a start; nothing here is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from breakers.call import Applied
-from breakers.store.protocol import Event, IntentEnded, IntentOpened, WritesChanged
+from breakers.known import Names, State
+from breakers.store.protocol import Event, IntentOpened, WritesChanged
 from proxy.keys import AgentKey
 from proxy.ledger.drafts import read_stamp
 from proxy.ledger.tail import LONG_AGO
@@ -25,7 +26,8 @@ RUN = "run"
 class OpenWrite:
     """
     A write without a definite outcome. `origin` names the former log where its intent stands there, `named` tells
-    whether a `recovery.opened` says so, `unknown` whether an outcome does.
+    whether a `recovery.opened` says so, `unknown` whether an outcome does, `parked` whether a person is to decide.
+    `touching` is the entry that says what it touches, where it touches something.
     """
 
     opened: IntentOpened
@@ -33,16 +35,23 @@ class OpenWrite:
     origin: str | None = None
     named: bool = False
     unknown: bool = False
+    parked: bool = False
+    touching: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class OwedChange:
     """
-    A write that took effect and of whose change there is no record yet: its intent's entry, the outcome's index.
+    A write that took effect and of whose change there is no record yet.
+
+    `entry` says what it touches, `index` is its intent's, in the log `origin` where that is a former one; `outcome` is
+    the index of its outcome, or the place of the record that resolved it out of doubt.
     """
 
-    intent: Mapping[str, Any]
-    outcome: int
+    entry: Mapping[str, Any]
+    index: int
+    outcome: int | str
+    origin: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +69,16 @@ class Recovery:
     """
     What the rest of the program is rebuilt from at a start.
 
-    `events` replay into a store, in order: an intent without outcome is opened and then ended as unknown.
+    `events` replay into a store, in order, `writes` first; each time they are gone through, they are read anew.
+    `open_intents` have no definite end, those of `parked` wait for a person.
     `credentials` has the newest act on each version of a sealed credential, by name and number.
     """
 
-    events: tuple[Event, ...]
+    writes: WritesChanged
+    events: Iterable[Event]
     keys: tuple[AgentKey, ...]
     open_intents: tuple[IntentOpened, ...]
+    parked: frozenset[str] = frozenset()
     torn_bytes: int = 0
     credentials: Mapping[tuple[str, int], str] = field(default_factory=dict)
 
@@ -79,35 +91,36 @@ class Views:
 
     origin: str = ""
     last_kind: str = ""
-    last_ts: datetime = LONG_AGO
+    last_said: str = ""
     kill: Kill | None = None
     keys: dict[str, AgentKey] = field(default_factory=dict)
     credentials: dict[tuple[str, int], str] = field(default_factory=dict)
     open: dict[int | str, OpenWrite] = field(default_factory=dict)
     chains: dict[str, tuple[int, bytes]] = field(default_factory=dict)
-    owed: dict[int, OwedChange] = field(default_factory=dict)
-    _touching: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    owed: dict[int | str, OwedChange] = field(default_factory=dict)
 
-    def see(self, index: int, leaf: bytes, entry: Mapping[str, Any]) -> None:
+    def see(self, index: int, leaf: bytes, entry: Mapping[str, Any], place: str = "") -> None:
         """
         Take the next entry into the views.
         """
         kind = entry["k"]
-        self.last_kind, self.last_ts = kind, read_stamp(entry["ts"])
+        self.last_kind, self.last_said = kind, entry["ts"]
         self.chains[entry["task"]] = (entry["tn"] + 1, leaf)
+        # What there is most of stands first.
         match kind:
-            case "log.opened":
-                self.origin = entry["origin"]
             case "call.intent":
-                self.open[index] = OpenWrite(_opened(entry), index)
-                if entry.get("touches"):
-                    self._touching[index] = entry
+                touching = entry if entry.get("touches") else None
+                self.open[index] = OpenWrite(opened_from(entry, place), index, touching=touching)
             case "call.outcome":
                 self._ended(index, entry)
-            case "change.recorded" if entry.get("of") is None:
-                self.owed.pop(entry["intent"], None)
+            case "change.recorded":
+                self.owed.pop(_key(entry), None)
             case "recovery.opened":
                 self._named(entry)
+            case "recovery.resolved":
+                self._resolved(entry, place)
+            case "log.opened":
+                self.origin = entry["origin"]
             case "key.minted":
                 self.keys.setdefault(entry["kid"], AgentKey(entry["kid"], entry["agent"], entry["hash"]))
             case "key.revoked" if entry["kid"] in self.keys:
@@ -117,46 +130,78 @@ class Views:
             case "kill.changed" if entry["scope"] == "all" and (not self.kill or entry["epoch"] > self.kill.epoch):
                 self.kill = Kill(entry["mode"], entry["epoch"])
 
+    @property
+    def last_ts(self) -> datetime:
+        """
+        Return the time of the last entry.
+        """
+        return read_stamp(self.last_said) if self.last_said else LONG_AGO
+
     def _ended(self, at: int, entry: Mapping[str, Any]) -> None:
         index = entry.get("intent")
         if index is None or index not in self.open:
             return
         if entry["eff"] == Applied.UNKNOWN:
             self.open[index] = replace(self.open[index], unknown=True)
-            return
-        del self.open[index]
-        touching = self._touching.pop(index, None)
-        if touching is not None and entry["eff"] == Applied.APPLIED:
-            self.owed[index] = OwedChange(touching, at)
+        else:
+            self._closed(index, entry, at)
+
+    def _closed(self, key: int | str, entry: Mapping[str, Any], outcome: int | str) -> None:
+        write = self.open.pop(key)
+        if write.touching is not None and entry["eff"] == Applied.APPLIED:
+            self.owed[key] = OwedChange(write.touching, write.index, outcome, write.origin)
 
     def _named(self, entry: Mapping[str, Any]) -> None:
-        index, origin = entry["intent"], entry.get("of")
+        key, origin = _key(entry), entry.get("of")
         if origin is not None:
             # A write of a former log is known here only by its record.
-            name = f"{origin}#{index}"
-            self.open.setdefault(name, OpenWrite(_opened(entry), index, origin, named=True))
-        elif index in self.open:
-            self.open[index] = replace(self.open[index], named=True)
+            opened, touching = opened_from(entry, entry.get("place", "")), entry if entry.get("touches") else None
+            parked = bool(entry.get("parked"))
+            write = OpenWrite(opened, entry["intent"], origin, named=True, parked=parked, touching=touching)
+            self.open.setdefault(key, write)
+        elif key in self.open:
+            self.open[key] = replace(self.open[key], named=True)
+
+    def _resolved(self, entry: Mapping[str, Any], place: str) -> None:
+        key = _key(entry)
+        if key not in self.open:
+            return
+        if entry["state"] == State.COMPLETED:
+            self._closed(key, entry, place)
+        else:
+            self.open[key] = replace(self.open[key], parked=True)
 
     def recovery(self, torn_bytes: int = 0) -> Recovery:
         """
-        Return what the program is rebuilt from; without a kill record, writes are stopped.
+        Return what the program is rebuilt from, its events left to who reads them; without a kill record, writes are
+        stopped.
         """
         kill = self.kill or Kill("stop-writes", 0)
-        opened = tuple(write.opened for write in self.open.values())
-        events: list[Event] = [WritesChanged(stopped=kill.mode != RUN, epoch=kill.epoch)]
-        for intent in opened:
-            events += [intent, IntentEnded(intent.intent, unknown=True)]
-        return Recovery(tuple(events), tuple(self.keys.values()), opened, torn_bytes, dict(self.credentials))
+        return Recovery(
+            WritesChanged(stopped=kill.mode != RUN, epoch=kill.epoch),
+            (),
+            tuple(self.keys.values()),
+            tuple(write.opened for write in self.open.values()),
+            frozenset(write.opened.intent for write in self.open.values() if write.parked),
+            torn_bytes,
+            dict(self.credentials),
+        )
 
     def unnamed(self) -> tuple[OpenWrite, ...]:
         """
-        Return the writes that have no outcome and of which no record says so yet.
+        Return the writes in doubt of which no record says so yet.
         """
-        return tuple(write for write in self.open.values() if not write.named and not write.unknown)
+        return tuple(write for write in self.open.values() if not write.named)
 
 
-def _opened(entry: Mapping[str, Any]) -> IntentOpened:
+def opened_from(entry: Mapping[str, Any], place: str) -> IntentOpened:
+    """
+    Return the event that an intent's entry says; what was written before writes had names has none.
+    """
+    idem = entry.get("idem")
+    names, window_s = None, 0
+    if isinstance(idem, dict):
+        names, window_s = Names((idem["f"],), idem.get("k"), idem.get("e")), idem.get("w", 0)
     return IntentOpened(
         intent=entry["call"],
         api=entry["prov"],
@@ -164,4 +209,15 @@ def _opened(entry: Mapping[str, Any]) -> IntentOpened:
         agent=entry["act"]["agent"],
         task=entry["task"],
         at=read_stamp(entry["at"]),
+        names=names,
+        window_s=window_s,
+        place=place,
     )
+
+
+def _key(entry: Mapping[str, Any]) -> int | str:
+    """
+    Return under what a record about an intent finds it: its index, and its log's name where that is a former one.
+    """
+    index: int = entry["intent"]
+    return index if entry.get("of") is None else f"{entry['of']}#{index}"

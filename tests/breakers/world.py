@@ -1,22 +1,36 @@
-"""A small API of our own, a card and a call, so that a policy test is one line that reads as policy."""
+"""A small API of our own, a card, a call and what came before it, so that a policy test reads as policy."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from breakers.allowlist import compile_policy
-from breakers.call import Call, Caller, Operation, Request
+from breakers.call import Call, Caller, Json, Operation, Request
 from breakers.decide import decide
 from breakers.facts import Facts, Looked
+from breakers.known import Earlier, Known, State
 from breakers.policy import Policy
-from breakers.verdict import Forward, Reason, Refuse, Verdict
-from config.catalog import NO_ARGUMENTS, Amount, Argument, Content, Effect, Kind, OperationSpec, Place, Subject
+from breakers.verdict import Again, Forward, Reason, Refuse, Repeat, Verdict
+from config.catalog import (
+    NO_ARGUMENTS,
+    Amount,
+    Argument,
+    Content,
+    Effect,
+    Kind,
+    Marker,
+    MarkerForm,
+    OperationSpec,
+    Place,
+    Subject,
+)
 from config.dialect import Dialect
 from config.policy import AgentCard
 from config.routes import Catalog
+from proxy.naming import Namer
 
 AT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 QUIET = Facts(at=AT, generation=0)
@@ -39,6 +53,8 @@ def _spec(name: str, route: str, effect: Effect, declared: Mapping[str, Kind], *
 
 REFUND = {"body.amount": Kind.INTEGER, "body.charge": Kind.STRING, "body.intent": Kind.STRING, "body.why": Kind.STRING}
 ISSUE = {"path.owner": Kind.STRING, "path.repo": Kind.STRING, "body.title": Kind.STRING, "body.labels": Kind.ARRAY}
+COMMENT = {"path.number": Kind.INTEGER, "body.body": Kind.STRING}
+LABELS = {"path.number": Kind.INTEGER, "body.labels": Kind.ARRAY}
 SOURCE = {"path.customer": Kind.STRING, "path.id": Kind.STRING}
 
 SPECS = (
@@ -52,6 +68,8 @@ SPECS = (
         REFUND,
         amount=Amount("amount"),
         subjects=(CHARGE, INTENT),
+        effect_key="refund:{charge|intent}:{amount}",
+        effect_window_s=86_400,
     ),
     _spec(
         "charges.create",
@@ -90,6 +108,19 @@ SPECS = (
         },
     ),
     _spec("issues/create", "POST /repos/{owner}/{repo}/issues", Effect.WRITE, ISSUE),
+    # It makes one each time, moves nothing, and can bear a mark.
+    _spec(
+        "comments/create",
+        "POST /issues/{number}/comments",
+        Effect.WRITE,
+        COMMENT,
+        effect_key="comment:{number}:{body}",
+        effect_window_s=60,
+        marker=Marker("body", MarkerForm.COMMENT, "/body"),
+        curated=True,
+    ),
+    # Done twice it is as if it were done once.
+    _spec("labels/set", "PUT /issues/{number}/labels", Effect.WRITE, LABELS, curated=True),
     _spec(
         "repos/transfer",
         "POST /repos/{owner}/transfer",
@@ -154,6 +185,64 @@ def call(
     return Call(id, AT, api, Caller(agent, "key-1", "task-1"), operation, request)
 
 
+NAMER = Namer(b"n" * 32)
+
+
+def write(
+    name: str,
+    arguments: Values | None = None,
+    *,
+    id: str = "01CALL",  # noqa: A002 the field's own name
+    key: str | None = None,
+    agent: str = "clerk",
+    api: str = "shop",
+    **more: Any,
+) -> Call:
+    """
+    Return a call whose request says its arguments, with the names under which it can be found again.
+    """
+    made = call(name, arguments, agent=agent, api=api, id=id)
+    said = {place: {bare: v for (at, bare), v in made.operation.arguments.items() if at is place} for place in Place}
+    segments = (name, *map(str, said[Place.PATH].values()))
+    request = replace(made.request, segments=segments, media_type="application/json", body=Json(said[Place.BODY]))
+    made = replace(made, request=request, idempotency_key=key, **more)
+    return replace(made, names=NAMER.names(made))
+
+
+def before(first: Call, state: State, ago: float = 5.0, **more: Any) -> Earlier:
+    """
+    Return the record of a call that came, and ended if it has, so many seconds ago; it took effect unless it says not.
+    """
+    assert first.names is not None
+    at = AT - timedelta(seconds=ago)
+    ended: dict[str, Any] = {"ended_at": at, "applied": True, "status": 201} if state is State.COMPLETED else {}
+    return Earlier(
+        intent=first.id,
+        state=state,
+        at=at,
+        api=first.api,
+        operation=first.operation.spec.name,
+        agent=first.caller.agent,
+        task=first.caller.task,
+        fingerprint=first.names.fingerprint,
+        key=first.names.key,
+        effect=first.names.effect,
+        **(ended | more),
+    )
+
+
+def known(*records: Earlier, stopped: bool = False) -> Facts:
+    """
+    Return facts in which these came before, each under its names, newest first.
+    """
+    under: dict[str, tuple[Earlier, ...]] = {}
+    for one in sorted(records, key=lambda record: record.at):
+        for name in (one.key, one.fingerprint, one.effect):
+            if name is not None:
+                under[name] = (one, *under.get(name, ()))
+    return replace(STOPPED if stopped else QUIET, known=Known(under))
+
+
 def looked(currency: str | None = None, bound_minor: int | None = None, failed: str | None = None) -> Facts:
     """
     Return facts in which the charge of a refund has been read.
@@ -179,3 +268,13 @@ def deny(judged: Policy, asked: Call, reason: Reason, gate: str = "", facts: Fac
     assert verdict.reason is reason, verdict
     assert not gate or verdict.gate == gate, verdict
     return verdict
+
+
+def repeat(judged: Policy, asked: Call, again: Again, facts: Facts) -> str:
+    """
+    Assert that the call is answered from one that came before, and return that one's id.
+    """
+    verdict = decide(asked, judged, facts)
+    assert isinstance(verdict, Repeat), verdict
+    assert verdict.again is again, verdict
+    return verdict.earlier.intent

@@ -47,6 +47,9 @@ class Site:
         forker: Forker,
         sandbox: StripeSandbox,
         *,
+        apis: Mapping[str, object] | None = None,
+        allow: Mapping[str, Mapping[str, object]] | None = None,
+        secrets: Mapping[str, str] | None = None,
         agents: int = 1,
         ledger: Mapping[str, object] | None = None,
         timeouts: Mapping[str, object] | None = None,
@@ -55,13 +58,13 @@ class Site:
         folder.mkdir(parents=True)
         self.sandbox, self.state, self.log = sandbox, folder / "state", folder / "serve.log"
         self._forker, self._folder, self._config = forker, folder, folder / "breakwater.yaml"
-        self._environ = environment(folder, {"STRIPE_SECRET": SECRET})
+        self._environ = environment(folder, secrets or {"STRIPE_SECRET": SECRET})
         self.names = [f"agent_{number}" for number in range(agents)]
         document = {
             "state": str(self.state),
             "admin": "127.0.0.1:0",
-            "apis": {"stripe": stripe_api(sandbox.url)},
-            "agents": {name: agent({"stripe": CARD}) for name in self.names},
+            "apis": apis or {"stripe": stripe_api(sandbox.url)},
+            "agents": {name: agent(allow or {"stripe": CARD}) for name in self.names},
             "ledger": {**LEDGER, **(ledger or {})},
             "timeouts": dict(timeouts or {}),
         }

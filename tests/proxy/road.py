@@ -230,6 +230,10 @@ async def soon(true: Callable[[], object]) -> None:
             await asyncio.sleep(_STEP_S)
 
 
+async def _no_pause(_: float) -> None:
+    await asyncio.sleep(0)
+
+
 def call_of(answer: Answer) -> str:
     """
     Return the id of the call that was answered.
@@ -300,6 +304,8 @@ async def road(
     ledger.start(asyncio.get_running_loop())
     program = Program(rooms, [], configuration.settings.state, asyncio.Event())
     await server.open_doors(program, listeners)
+    # What is sent again is sent again, but nobody waits for that.
+    rooms.forward._retries.sleep = _no_pause
     running = Road(rooms, program, clock, log, {}, configuration.settings.state)
     watch.follow(rooms.addresses, configuration.settings.state)
     for name in cards:

@@ -7,7 +7,7 @@ The ten stages, in order, as a table of calls: what each is answered, and what i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from loadtest.upstreams.faults import Fault, HangUp, Malformed, Status
@@ -45,7 +45,11 @@ class Row:
     retry_after: str | None = None
     stopped: bool = False
     effects: Mapping[str, int] = field(default_factory=dict)
+    sends: int = 1
 
+
+SENDS = 3
+"""How often a call leaves at most: once, and twice again."""
 
 EDGE = ()
 WRITTEN = ("call.intent", "call.outcome")
@@ -194,7 +198,7 @@ FORWARDED = (
         "POST /v1/customers",
         "200 forward:allowed",
         kinds=CHANGED,
-        form={"name": "a"},
+        form={"name": "written"},
         effects={"customer.created": 1},
     ),
     row(
@@ -241,7 +245,7 @@ FORWARDED = (
         "POST /v1/customers",
         "429 forward:allowed",
         kinds=WRITTEN,
-        form={"name": "a"},
+        form={"name": "throttled"},
         faults=(Fault(Status(429, retry_after_s=3)),),
         retry_after="3",
     ),
@@ -250,7 +254,7 @@ FORWARDED = (
         "POST /v1/customers",
         "501 forward:allowed",
         kinds=WRITTEN,
-        form={"name": "a"},
+        form={"name": "not implemented"},
         faults=(Fault(Status(501)),),
     ),
     row(
@@ -258,7 +262,7 @@ FORWARDED = (
         "POST /v1/customers",
         "307 forward:allowed",
         kinds=WRITTEN,
-        form={"name": "a"},
+        form={"name": "moved"},
         faults=(Fault(Status(307)),),
     ),
     row(
@@ -266,7 +270,8 @@ FORWARDED = (
         "GET /v1/customers",
         "500 forward:allowed",
         kinds=("call.outcome",),
-        faults=(Fault(Status(500)),),
+        faults=(Fault(Status(500), times=SENDS),),
+        sends=SENDS,
     ),
 )
 
@@ -275,18 +280,19 @@ CREATE = {"name": "a"}
 
 def lost(name: str, fault: Fault, **more: Any) -> Row:
     """
-    Return a write whose outcome nobody knows.
+    Return a write whose outcome nobody knows, however often it is sent under its key.
     """
-    said = {"outcome": "unknown", "dispatched": "unknown", "sentence": DOUBT, "form": CREATE, "kinds": WRITTEN}
-    return row(name, "POST /v1/customers", "424 forward:outcome-unknown", faults=(fault,), **(said | more))
+    said = {"outcome": "unknown", "dispatched": "unknown", "sentence": DOUBT, "kinds": WRITTEN, "sends": SENDS}
+    said |= {"form": {"name": name}, "faults": (replace(fault, method="POST", times=SENDS),)}
+    return row(name, "POST /v1/customers", "424 forward:outcome-unknown", **(said | more))
 
 
-def broken(name: str, answered: str, fault: Fault) -> Row:
+def broken(name: str, answered: str, fault: Fault, sends: int = 1) -> Row:
     """
     Return a read that brought no whole answer.
     """
-    said = {"outcome": "executed", "dispatched": "yes", "sentence": SENT, "kinds": ("call.outcome",)}
-    return row(name, "GET /v1/customers", answered, faults=(fault,), **said)
+    said = {"outcome": "executed", "dispatched": "yes", "sentence": SENT, "kinds": ("call.outcome",), "sends": sends}
+    return row(name, "GET /v1/customers", answered, faults=(replace(fault, times=sends),), **said)
 
 
 APPLIED = {"customer.created": 1}
@@ -298,8 +304,8 @@ BROKEN = (
     lost("504", Fault(Status(504))),
     lost("408", Fault(Status(408))),
     lost("key in use", Fault(Status(409, kind="idempotency_error", code="idempotency_key_in_use"))),
-    lost("teapot", Fault(Status(418))),
-    lost("303", Fault(Status(303))),
+    lost("teapot", Fault(Status(418)), sends=1),
+    lost("303", Fault(Status(303)), sends=1),
     lost("hang-up before the work", Fault(HangUp())),
     lost("hang-up after the work", Fault(HangUp(), applied=True), effects=APPLIED),
     lost("reset", Fault(HangUp(reset=True), applied=True), effects=APPLIED),
@@ -310,7 +316,7 @@ BROKEN = (
         "POST /v1/customers",
         "424 forward:answer-not-kept",
         kinds=CHANGED,
-        form=CREATE,
+        form={"name": "cut"},
         faults=(Fault(Malformed("truncated-body")),),
         outcome="executed",
         dispatched="yes",
@@ -322,15 +328,15 @@ BROKEN = (
         "POST /v1/customers",
         "424 forward:answer-not-kept",
         kinds=CHANGED,
-        form=CREATE,
+        form={"name": "encoded"},
         faults=(Fault(Malformed("gzip")),),
         outcome="executed",
         dispatched="yes",
         sentence=SENT,
         effects=APPLIED,
     ),
-    broken("read, hang-up", "502 forward:upstream-malformed", Fault(HangUp())),
+    broken("read, hang-up", "502 forward:upstream-malformed", Fault(HangUp()), SENDS),
     broken("read, no HTTP", "502 forward:upstream-malformed", Fault(Malformed("not-http"))),
     broken("read, encoded", "502 forward:upstream-malformed", Fault(Malformed("gzip"))),
-    broken("read, late", "504 forward:upstream-timeout", Fault(held=True)),
+    broken("read, late", "504 forward:upstream-timeout", Fault(held=True), SENDS),
 )

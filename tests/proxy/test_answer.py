@@ -13,7 +13,7 @@ from breakers.call import Applied, Fault, Health, Outcome, Retry, Sent
 from breakers.verdict import SENTENCES, Reason, Refuse
 from config.dialect import Dialect
 from config.tables import load_catalog
-from proxy.answer import RETRY_AFTER_S, STATUS, Whole, read_failed, refusal, written
+from proxy.answer import RESENT, RETRY_AFTER_S, STATUS, Whole, read_failed, refusal, written
 from tests.proxy.road import first_sentence
 from tests.proxy.shapes import message, ours
 
@@ -42,13 +42,14 @@ def header(whole: Whole, name: str) -> str | None:
 
 
 def test_statuses() -> None:
-    """Every reason has a status, none is a success, a fake decline or a conflict, and only a 503 is worth repeating."""
+    """Every reason has a status, none is a success or a fake decline, and only 503 and a joinable 409 invite a repeat."""
     assert set(STATUS) == set(Reason) == set(SENTENCES)
-    assert all(400 <= status < 600 and status not in {402, 409} for status in STATUS.values())
+    assert all(400 <= status < 600 and status != 402 for status in STATUS.values())
+    assert {reason for reason, status in STATUS.items() if status == 409} == {Reason.IDEMPOTENCY_IN_FLIGHT} == RESENT
     again = {reason for reason, status in STATUS.items() if status == 429 or status >= 500}
     ended = {Reason.UPSTREAM_TIMEOUT, Reason.UPSTREAM_MALFORMED, Reason.ANSWER_TOO_LARGE}
     assert again - set(RETRY_AFTER_S) == {*ended, Reason.INTERNAL}
-    assert {STATUS[reason] for reason in RETRY_AFTER_S} == {503}
+    assert {STATUS[reason] for reason in RETRY_AFTER_S} == {503, 409}
 
 
 @pytest.mark.parametrize("name", DIALECTS)
@@ -69,8 +70,9 @@ def test_refusal(reason: Reason, name: str) -> None:
         "no",
         f"gate:{reason}",
     ]
-    assert (header(no, "retry-after") is not None) == (no.status == 503)
-    assert header(no, "stripe-should-retry") == ("false" if name == "stripe" else None)
+    assert (header(no, "retry-after") is not None) == (no.status in {503, 409})
+    assert header(no, "stripe-should-retry") == ("false" if name == "stripe" and reason not in RESENT else None)
+    assert header(no, "breakwater-intent") is None
     assert header(no, "content-type") == ("application/problem+json" if name == "none" else "application/json")
 
 

@@ -222,9 +222,10 @@ async def test_not_to_be_had(world: World, how: str) -> None:
         "500": answer(500, b"{}"),
         "no JSON": answer(200, b"<html>"),
     }
-    world.upstream.then(pieces[how])
+    for _ in range(1 if how == "no JSON" else 2):
+        world.upstream.then(pieces[how])
     world.shows({}, {"id": "t6"})
-    answered = await world.write("PATCH", "/v1/things/t6", {"name": "N"})
+    answered = await world.write("PATCH", "/v1/things/t6", {"name": how})
     late.set()
     assert marks(answered) == PASSED
     records = await world.records(answered)
@@ -237,17 +238,19 @@ async def test_not_to_be_had(world: World, how: str) -> None:
 @pytest.mark.parametrize(("method", "path", "who"), [("PATCH", "", "careful"), ("POST", "/guarded", "worker")])
 async def test_required(world: World, method: str, path: str, who: str) -> None:
     """Where the card or the catalogue requires the image, a write that cannot be seen is not made."""
-    world.upstream.then(answer(500, b"{}"))
+    for _ in range(2):
+        world.upstream.then(answer(500, b"{}"))
     refused = await world.write(method, f"/v1/things/t7{path}", {"name": "N"}, who)
     assert marks(refused) == (503, "denied", "no", "images:before-missing")
-    assert world.asked() == ["GET /v1/things/t7"]
+    assert world.asked() == ["GET /v1/things/t7"] * 2
     assert set(await world.records(refused)) == {"call.look", "call.decision"}
 
 
 async def test_after_not_to_be_had(world: World) -> None:
     """A change whose object cannot be read after it keeps the image before, and says why there is no more."""
     world.shows({"id": "t8", "name": "O"}, {})
-    world.upstream.then(HANG_UP)
+    for _ in range(2):
+        world.upstream.then(HANG_UP)
     records = await world.records(await world.write("PATCH", "/v1/things/t8", {"name": "N"}))
     assert records["call.intent"]["payloads"]["before"]["json"] == {"thing": {"id": "t8", "name": "O"}}
     assert records["change.recorded"]["entry"]["note"] == "after-missing"

@@ -11,6 +11,7 @@ import pytest
 from yarl import URL
 
 from breakers.call import Fault
+from breakers.store.protocol import Permit, StoreUnavailable
 from proxy.dial import Dialer
 from proxy.errors import Broken
 from proxy.exchange import Budget, Exchange, Gate, open_session
@@ -102,17 +103,65 @@ async def test_target_is_not_rewritten() -> None:
         assert names == {b"host", b"accept-encoding", b"authorization"}
 
 
-async def test_gate_stops_before_the_first_byte() -> None:
-    """A gate that says no closes the connection before a byte has left."""
+def moments(*seconds: float) -> Callable[[], float]:
+    """
+    Return a clock that tells these times, one after the other.
+    """
+    left = list(seconds)
+    return lambda: left.pop(0)
 
-    async def no() -> bool:
-        return False
 
+async def granted() -> Permit:
+    """
+    Let everything pass.
+    """
+    return Permit.GRANTED
+
+
+async def refused() -> Permit:
+    """
+    Let nothing pass.
+    """
+    return Permit.STOPPED
+
+
+async def taken_over() -> Permit:
+    """
+    Say that another has the write by now.
+    """
+    return Permit.LOST
+
+
+async def unavailable() -> Permit:
+    """
+    Have nobody to say anything.
+    """
+    raise StoreUnavailable("it is gone")
+
+
+GATES = {
+    "stopped": (refused, [0], Fault.STOPPED),
+    "taken over": (taken_over, [0], Fault.LOST),
+    "nobody to ask": (unavailable, [0], Fault.LOST),
+    "held up before the answer": (granted, [7, 9.1], Fault.LATE),
+    "held up behind the gate": (granted, [7, 7.5, 9.1], Fault.LATE),
+}
+
+
+@pytest.mark.parametrize(("permit", "times", "fault"), GATES.values(), ids=GATES)
+async def test_gate(permit: Callable[[], Awaitable[Permit]], times: list[float], fault: Fault) -> None:
+    """A gate that says no, or too late a yes, closes the connection before a byte has left."""
     async with upstream(OK) as (peer, session):
-        gate = Gate(no)
+        gate = Gate(permit, moments(*times))
         with pytest.raises(Broken) as caught:
             await fetch(peer, session, "POST", gate, b"a=1")
-        assert (caught.value.fault, gate.passed, peer.seen) == (Fault.STOPPED, False, [])
+        assert (caught.value.fault, gate.passed, peer.seen) == (fault, False, [])
+
+
+async def test_gate_in_time() -> None:
+    """Two seconds after its permit was asked for a request may still leave."""
+    async with upstream(OK) as (peer, session):
+        assert await fetch(peer, session, "POST", Gate(granted, moments(7, 8.5, 9)), b"a=1") == b"hi"
 
 
 MALFORMED = {

@@ -69,7 +69,7 @@ async def test_deadline(stand: Stand) -> None:
     assert change.kind == "change.recorded"
     assert [record.kind for record in (intent, delivery, outcome)] == ["call.intent", "call.delivery", "call.outcome"]
     assert (outcome.entry["eff"], outcome.entry["st"]) == ("applied", 200)
-    assert stand.road.rooms.store.open_intents() == ()
+    assert await stand.road.rooms.store.open_intents() == ()
     assert stand.sandbox.account.effects == {"customer.created": 1}
 
 
@@ -100,7 +100,7 @@ async def test_caller_leaves(stand: Stand) -> None:
     await soon(lambda: not len(stand.road.rooms.inflight))
     (outcome,) = [record for record in await stand.road.newest(3) if record.kind == "call.outcome"]
     assert outcome.entry["eff"] == "applied"
-    assert stand.road.rooms.store.open_intents() == ()
+    assert await stand.road.rooms.store.open_intents() == ()
 
 
 async def test_drain(stand: Stand) -> None:
@@ -130,7 +130,7 @@ async def test_drain_is_bounded(stand: Stand) -> None:
     records = await stand.road.on_record(call_of(answer))
     assert records[1].entry["err"] == {"class": "abandoned"}
     assert records[1].entry["eff"] == "unknown"
-    assert [intent.suspended for intent in stand.road.rooms.store.open_intents()] == [True]
+    assert [intent.suspended for intent in await stand.road.rooms.store.open_intents()] == [True]
 
 
 async def test_stop_cuts_a_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

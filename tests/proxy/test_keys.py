@@ -1,9 +1,8 @@
-"""Agents' own keys, and the keys that upstreams see."""
+"""Agents' own keys."""
 
 from __future__ import annotations
 
 from proxy.keys import AgentKey, Keys, make_key
-from proxy.upstreamkey import UpstreamKeys
 
 
 def counting(count: int) -> bytes:
@@ -40,21 +39,3 @@ def test_revoked_key_is_unknown() -> None:
     keys.minted(AgentKey(key.kid, key.agent, key.digest))
     keys.revoked("no such key")
     assert keys.find(text) is None
-
-
-def test_upstream_key_is_stable() -> None:
-    """The same agent, account and key give the same upstream key; any other gives another, and none tells of it."""
-    keys = UpstreamKeys(b"ring", counting)
-    first = keys.key("a", "stripe", "order-7")
-    assert first == keys.key("a", "stripe", "order-7")
-    others = {keys.key("b", "stripe", "order-7"), keys.key("a", "other", "order-7"), keys.key("a", "stripe", "order-8")}
-    assert len(others | {first}) == 4
-    assert first.startswith("bw1_")
-    assert "order" not in first
-
-
-def test_upstream_key_is_random_without_one() -> None:
-    """A write without a key gets one from randomness, never from what it says."""
-    drawn = iter([b"1" * 20, b"2" * 20])
-    keys = UpstreamKeys(b"ring", lambda _: next(drawn))
-    assert keys.key("a", "stripe", None) != keys.key("a", "stripe", None)

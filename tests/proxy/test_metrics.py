@@ -10,7 +10,7 @@ from proxy.metrics import Metrics
 from proxy.trail import Trail
 from tests.ledger.world import StillClock
 from tests.proxy.road import SECRET, Road, charged, road
-from tests.proxy.rows import CREATE
+from tests.proxy.rows import CREATE, SENDS
 
 
 def sample(on: Road, name: str, **labels: str) -> float:
@@ -28,8 +28,8 @@ async def test_counts(tmp_path: Path) -> None:
         await on.ask("POST", "/v1/payouts")
         await on.ask("GET", "/v1/customers", key="")
         await on.ask("GET", "/v1/nothing")
-        sandbox.faults.add(Fault(HangUp()))
-        await on.ask("POST", "/v1/customers", form=CREATE)
+        sandbox.faults.add(Fault(HangUp(), times=SENDS))
+        await on.ask("POST", "/v1/customers", form={"name": "lost"})
         counted = {
             ("stripe", "read", "forward", "executed"): 1,
             ("stripe", "write", "forward", "executed"): 1,
@@ -50,10 +50,10 @@ async def test_counts(tmp_path: Path) -> None:
 async def test_states(tmp_path: Path) -> None:
     """Gauges say what is so when they are read: writes in flight and in doubt, the ledger's queue, the kill epoch."""
     async with StripeSandbox(secret=SECRET) as sandbox, road(tmp_path, sandbox.url) as on:
-        sandbox.faults.add(Fault(HangUp()))
+        sandbox.faults.add(Fault(HangUp(), times=SENDS))
         await on.ask("POST", "/v1/customers", form=CREATE)
         rooms = on.rooms
-        rooms.metrics.sample(rooms.ledger, rooms.store, 7)
+        await rooms.metrics.sample(rooms.ledger, rooms.store, 7)
         read = {name: sample(on, name) for name in ("in_flight", "unknown_outcomes_open", "ledger_ready", "kill_epoch")}
         assert read == {"in_flight": 7, "unknown_outcomes_open": 1, "ledger_ready": 1, "kill_epoch": 1}
         assert sample(on, "ledger_entries_total") == rooms.ledger.stats.entries == 4

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import pytest
 import pytest_asyncio
-from hypothesis import example, given
-from hypothesis import strategies as st
 
+from breakers.call import Operation
+from config.catalog import Marker, MarkerForm
 from loadtest.installation import agent, stripe_api
 from proxy.clock import system_randomness
-from proxy.upstreamkey import UpstreamKeys
-from tests.ledger.world import Counted
+from proxy.outbound import Wires
+from proxy.upstreamkey import mint_key
+from tests.ledger.world import call, spec
+from tests.proxy.forwarding import account
 from tests.proxy.road import Road, road
 from tests.proxy.rows import CREATE
 from tests.proxy.scripted import Asked, Scripted, scripted
 
-DERIVED = re.compile(r"bw1_[a-z2-7]{52}")
-RANDOM = re.compile(r"bw1_[a-z2-7]{32}")
+MINTED = re.compile(r"bw1_[a-z2-7]{26}")
 KEY = "order-4711"
 
 OPERATIONS: dict[str, object] = {
@@ -52,45 +55,30 @@ async def on(upstream: Scripted, tmp_path: Path) -> AsyncIterator[Road]:
 
 
 async def written(
-    on: Road, upstream: Scripted, key: str | None, *, agent: str = "support", door: str = "stripe"
+    on: Road, upstream: Scripted, key: str | None, *, agent: str = "support", door: str = "stripe", name: str = "a"
 ) -> str:
     """
     Make a write under an agent's key, and return the key that it left under.
     """
     headers = () if key is None else (("Idempotency-Key", key),)
-    answer = await on.ask("POST", "/v1/customers", agent=agent, door=door, form=CREATE, headers=headers)
+    form = {**CREATE, "name": name}
+    answer = await on.ask("POST", "/v1/customers", agent=agent, door=door, form=form, headers=headers)
     assert answer.status == 200
     return upstream.asked[-1].headers["idempotency-key"]
 
 
 async def test_upstream_key(on: Road, upstream: Scripted) -> None:
-    """One agent's key at one account is one key of the vendor's; another agent, account or key is another."""
-    first = await written(on, upstream, KEY)
-    assert DERIVED.fullmatch(first)
-    assert await written(on, upstream, KEY) == first
-    others = [
+    """Each write leaves under a key of its own, in which nothing of its agent's key can be seen."""
+    keys = [
+        await written(on, upstream, KEY),
         await written(on, upstream, KEY, agent="other"),
         await written(on, upstream, KEY, door="second"),
         await written(on, upstream, KEY + "2"),
+        await written(on, upstream, None, name="b"),
     ]
-    assert len({first, *others}) == 4
+    assert len(set(keys)) == len(keys) == len(upstream.asked)
+    assert all(MINTED.fullmatch(key) for key in keys)
     assert not any(KEY in str(asked) for asked in upstream.asked)
-
-
-async def test_without_a_key(on: Road, upstream: Scripted) -> None:
-    """A write whose agent sent no key leaves under a random one, never the same for the same content."""
-    keys = {await written(on, upstream, None) for _ in range(3)}
-    assert len(keys) == 3
-    assert all(RANDOM.fullmatch(key) for key in keys)
-
-
-async def test_after_a_restart(upstream: Scripted, tmp_path: Path) -> None:
-    """The next process derives the same key, because the key ring is the folder's."""
-    seen = []
-    for _ in range(2):
-        async with road(tmp_path, upstream.url) as on:
-            seen.append(await written(on, upstream, KEY))
-    assert seen[0] == seen[1]
 
 
 @pytest.mark.parametrize(
@@ -169,22 +157,32 @@ async def test_no_body(on: Road, upstream: Scripted) -> None:
     assert names(read) == {"host", "authorization", "accept-encoding"}
 
 
-text = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=12)
-triples = st.tuples(text, text, text)
+def test_minted_keys() -> None:
+    """A key is sixteen bytes of randomness and nothing else, and fits wherever vendors take keys."""
+    drawn = iter([bytes(16), bytes(15) + b"\x01"])
+    first, second = mint_key(lambda _: next(drawn)), mint_key(lambda _: next(drawn))
+    assert first == "bw1_" + "a" * 26 != second
+    assert MINTED.fullmatch(mint_key(system_randomness))
 
 
-@given(triples, triples)
-@example(("ab", "c", "d"), ("a", "bc", "d"))
-@example(("a", "bc", "d"), ("a", "b", "cd"))
-def test_one_key_each(one: tuple[str, str, str], other: tuple[str, str, str]) -> None:
-    """Two triples of agent, account and key share a key of the vendor's only if they are the same triple."""
-    keys = UpstreamKeys(b"s" * 32, Counted())
-    assert (keys.key(*one) == keys.key(*other)) is (one == other)
-    assert UpstreamKeys(b"t" * 32, Counted()).key(*one) != keys.key(*one)
+MARKER = Marker("metadata", "", MarkerForm.MEMBER, "/metadata")
+MARKED = ("metadata[breakwater_call]", call().id)
 
 
-def test_key_of_a_key() -> None:
-    """The vendor's key fits where vendors take keys, and two random ones differ."""
-    keys = UpstreamKeys(b"s" * 32, system_randomness)
-    assert len(keys.key("a", "b", "c" * 255)) <= 255
-    assert keys.key("a", "b", None) != keys.key("a", "b", None)
+@pytest.mark.parametrize(
+    ("mark", "marker", "marked"), [(True, MARKER, True), (False, MARKER, False), (True, None, False)]
+)
+def test_mark(mark: bool, marker: Marker | None, marked: bool) -> None:
+    """A write bears the mark of its intent where that is asked for and its catalogue says how, and its wire says so."""
+    marking = replace(call(), operation=Operation(replace(spec(), marker=marker), {}))
+    wire = Wires(system_randomness).write(marking, account(), mark=mark)
+    assert (MARKED in parse_qsl(wire.body.decode())) is marked is wire.marked
+    assert not wire.keyed
+
+
+def test_keyed() -> None:
+    """A wire says whether it leaves under a key of ours, and two wires of one call leave under two."""
+    keyed = replace(call(), operation=Operation(replace(spec(), honours_key=True), {}))
+    wires = [Wires(system_randomness).write(keyed, account()) for _ in range(2)]
+    assert all(wire.keyed for wire in wires)
+    assert len({dict(wire.headers)["idempotency-key"] for wire in wires}) == 2

@@ -86,7 +86,7 @@ async def test_no_outcome(tmp_path: Path, sandbox: StripeSandbox) -> None:
         assert marks(answer) == (424, "unknown", "unknown", "ledger:outcome-unknown")
         assert first_sentence(answer.json["error"]["message"]) == DOUBT
         assert sandbox.account.effects == {"customer.created": 1}
-        assert [intent.suspended for intent in on.rooms.store.open_intents()] == [True]
+        assert [intent.suspended for intent in await on.rooms.store.open_intents()] == [True]
 
 
 async def test_unforeseen(tmp_path: Path, sandbox: StripeSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,7 +112,7 @@ async def test_unforeseen_write(tmp_path: Path, sandbox: StripeSandbox, monkeypa
             answer = await on.ask("POST", "/v1/customers", form=CREATE)
         assert marks(answer) == (424, "unknown", "unknown", "forward:outcome-unknown")
         assert await on.kinds(answer.header("Breakwater-Call") or "") == ["call.intent"]
-        assert [intent.suspended for intent in on.rooms.store.open_intents()] == [True]
+        assert [intent.suspended for intent in await on.rooms.store.open_intents()] == [True]
         assert [line["call"] for line in on.log.of("failure")] == [answer.header("Breakwater-Call")]
 
 
@@ -142,7 +142,7 @@ async def test_stopped_at_the_gate(tmp_path: Path, sandbox: StripeSandbox, monke
 
         async def stopped_meanwhile(*arguments: Any) -> Any:
             made = await intend(*arguments)
-            on.rooms.store.apply(WritesChanged(True, 2))
+            await on.rooms.store.apply(WritesChanged(True, 2))
             return made
 
         monkeypatch.setattr(on.rooms.ledger, "intend", stopped_meanwhile)
@@ -151,5 +151,5 @@ async def test_stopped_at_the_gate(tmp_path: Path, sandbox: StripeSandbox, monke
         records = await on.on_record(answer.header("Breakwater-Call") or "")
         assert [record.kind for record in records] == ["call.intent", "call.outcome"]
         assert (records[-1].entry["eff"], records[-1].entry["sent"]) == ("not_applied", "no")
-        assert on.rooms.store.open_intents() == ()
+        assert await on.rooms.store.open_intents() == ()
     assert sandbox.wiretap.requests == []

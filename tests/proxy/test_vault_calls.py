@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
+from breakers.store.protocol import Permit
 from loadtest.installation import agent
 from loadtest.upstreams.faults import Fault
 from loadtest.upstreams.stripe import StripeSandbox
@@ -128,10 +129,10 @@ async def test_held_to_the_end(tmp_path: Path) -> None:
         at_the_gate, let = asyncio.Event(), asyncio.Event()
         dispatch = on.rooms.store.dispatch
 
-        async def held(*arguments: object) -> bool:
+        async def held(*arguments: object) -> Permit:
             at_the_gate.set()
             await let.wait()
-            return bool(await dispatch(*arguments))  # type: ignore[arg-type] # what it was called with
+            return await dispatch(*arguments)  # type: ignore[arg-type] # what it was called with
 
         on.rooms.store.dispatch = held  # type: ignore[method-assign, assignment]
         first = asyncio.create_task(on.ask("POST", "/v1/customers", form={"metadata[n]": "1"}))
@@ -201,7 +202,7 @@ async def test_every_version_is_hidden(method: str, tmp_path: Path) -> None:
 
 async def hidden(on: Road, upstream: Scripted, method: str, body: bytes) -> None:
     upstream.then(answer(200, body, f"Request-Id: {json.loads(body)['said']}"))
-    got = await on.ask(method, "/v1/customers", form={} if method == "POST" else None)
+    got = await on.ask(method, "/v1/customers", form={"name": body} if method == "POST" else None)
     assert got.status == 200
     assert CANARY.encode() not in got.raw
     assert len(got.body) == len(body)

@@ -45,7 +45,7 @@ async def test_cut() -> None:
     rooms: Any = SimpleNamespace(
         settings=SimpleNamespace(limits=SimpleNamespace(rewrite_max_bytes=100)),
         ledger=SimpleNamespace(read_done=read_done),
-        store=SimpleNamespace(settle=settle),
+        settling=SimpleNamespace(settle=settle),
     )
     held: Any = SimpleNamespace(go=SimpleNamespace(call=SimpleNamespace(id="call")))
     account: Any = SimpleNamespace(dialect=None, title="")

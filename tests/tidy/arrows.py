@@ -73,12 +73,13 @@ _WORLD = (
 )
 
 # What must not be skipped is a type that only one room can make: its name, the package that it lives in, its maker.
-MAKERS: Mapping[str, tuple[str, str]] = {
-    "Forward": ("breakers", "breakers/decide.py"),
-    "HeldWrite": ("breakers.store", "breakers/store/memory.py"),
-    "HeldRead": ("breakers.store", "breakers/store/memory.py"),
-    "Intent": ("proxy.ledger", "proxy/ledger/book.py"),
-    "Entry": ("proxy.ledger", "proxy/ledger/book.py"),
+STORES = ("breakers/store/memory.py", "breakers/store/fleet.py")
+MAKERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "Forward": ("breakers", ("breakers/decide.py",)),
+    "HeldWrite": ("breakers.store", STORES),
+    "HeldRead": ("breakers.store", STORES),
+    "Intent": ("proxy.ledger", ("proxy/ledger/book.py",)),
+    "Entry": ("proxy.ledger", ("proxy/ledger/book.py",)),
 }
 
 
@@ -179,9 +180,10 @@ def makers(root: Path) -> list[str]:
             name = dotted(call.func, bound) or ""
             # A name that was not imported is the file's own.
             full = name if name.split(".")[0] in ROOMS else f"{source.module}.{name}"
-            home, maker = MAKERS.get(full.rsplit(".", 1)[-1], ("", source.path))
-            if within(full, home) and source.path != maker:
-                found.append(f"{source.path}:{call.lineno}: only {maker} may build {full.rsplit('.', 1)[-1]}")
+            home, files = MAKERS.get(full.rsplit(".", 1)[-1], ("", (source.path,)))
+            if within(full, home) and source.path not in files:
+                built = full.rsplit(".", 1)[-1]
+                found.append(f"{source.path}:{call.lineno}: only {' or '.join(files)} may build {built}")
     return found
 
 

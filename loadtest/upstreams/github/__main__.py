@@ -18,6 +18,7 @@ def main() -> None:
     parser.add_argument("--base-url", help="what addresses in bodies begin with; the sandbox's own unless told")
     parser.add_argument("--uploads-url", help="the same for uploads")
     parser.add_argument("--link-url", help="the same for Link and Location")
+    parser.add_argument("--list-lag-s", type=float, default=0.0, help="how long a list lags behind what is made")
     parser.add_argument("--by-id", action="store_true", help="name repositories by id in Link and redirects")
     run(parser, _built)
 
@@ -33,6 +34,7 @@ def _built(options: argparse.Namespace, secret: str) -> GithubSandbox:
         uploads_url=options.uploads_url,
         link_url=options.link_url,
         by_id=options.by_id,
+        list_lag_s=options.list_lag_s,
     )
 
 

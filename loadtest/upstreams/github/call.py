@@ -27,6 +27,9 @@ _PER_PAGE_MAX = 100
 # The version that a client gets which asks for none.
 VERSION_DEFAULT = "2022-11-28"
 
+# Under which of these an object keeps when it was made.
+_STAMPS = ("created_at", "submitted_at", "at")
+
 _TYPES: Mapping[str, type] = {"string": str, "boolean": bool, "integer": int, "array": list, "object": dict}
 
 
@@ -98,7 +101,7 @@ class Call:
         """
         Cut the page that was asked for and link to those around it.
         """
-        whole = list(things)
+        whole = [thing for thing in things if self._listed(thing)]
         size = min(_number(self.query.get("per_page"), _PER_PAGE_DEFAULT), _PER_PAGE_MAX)
         here, last = _number(self.query.get("page"), 1), max(1, -(-len(whole) // size))
         cut = whole[(here - 1) * size : here * size]
@@ -108,6 +111,10 @@ class Call:
         links = [f'<{self._page(number)}>; rel="{rel}"' for rel, number in around.items() if rel not in hidden]
         headers = {"Link": ", ".join(links)} if links else {}
         return Answer.of(200, [view(thing) for thing in cut], **headers)
+
+    def _listed(self, thing: object) -> bool:
+        made = next((at for name in _STAMPS if (at := getattr(thing, name, None)) is not None), None)
+        return made is None or made + self.world.list_lag_s <= self.world.now()
 
     def _page(self, number: int) -> str:
         return f"{self.urls.links}{self.path}?{urlencode({**self.query, 'page': number})}"

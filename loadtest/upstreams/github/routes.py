@@ -15,6 +15,7 @@ from urllib.parse import unquote
 from loadtest.upstreams.answer import Answer
 from loadtest.upstreams.github import (
     comments,
+    commits,
     contents,
     issues,
     labels,
@@ -65,6 +66,7 @@ IN_REPO: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/labels/{}", labels.get),
     ("PATCH", "/labels/{}", labels.update),
     ("DELETE", "/labels/{}", labels.delete),
+    ("GET", "/commits", commits.list_),
     ("GET", "/contents/{+}", contents.get),
     ("PUT", "/contents/{+}", contents.put),
     ("DELETE", "/contents/{+}", contents.delete),

@@ -46,11 +46,26 @@ class GithubSandbox(Sandbox):
         uploads_url: str | None = None,
         link_url: str | None = None,
         by_id: bool = False,
+        list_lag_s: float = 0.0,
     ) -> None:
         self._seeded = login, tuple(repos), tuple(people)
         self._told = base_url, uploads_url, link_url
         self._by_id = by_id
+        self._lag_s = list_lag_s
         super().__init__(secret=secret, seed=seed, clock=clock, port=port)
+
+    knobs = ("list_lag_s",)
+
+    @property
+    def list_lag_s(self) -> float:
+        """
+        Return for how long a list does not show yet what was made.
+        """
+        return self._lag_s
+
+    @list_lag_s.setter
+    def list_lag_s(self, seconds: float) -> None:
+        self._lag_s = self.world.list_lag_s = seconds
 
     @property
     def effects(self) -> Effects:
@@ -80,6 +95,7 @@ class GithubSandbox(Sandbox):
         """
         login, repos, people = self._seeded
         self.world = World(self.clock, login)
+        self.world.list_lag_s = self._lag_s
         for name in people:
             self.world.person(name)
         for name in repos:

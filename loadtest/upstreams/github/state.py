@@ -197,6 +197,8 @@ class World:
         self.renamed: dict[str, Repo] = {}
         # How many requests count against the rate limit.
         self.requests = 0
+        # For how long a list does not show yet what was made; reading it by itself does at once.
+        self.list_lag_s = 0.0
         self.me = self.person(login)
 
     def now(self) -> int:

@@ -91,6 +91,7 @@ class Worklog(Note):
     updated: float = 0.0
     started: str = ""
     seconds: int = 0
+    properties: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

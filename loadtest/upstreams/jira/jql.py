@@ -10,9 +10,11 @@ Fields are `project`, `key` (`issue`, `id`), `labels`, `status`, `issuetype` (`t
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from loadtest.upstreams.jira.account import Account, Issue
 from loadtest.upstreams.jira.documents import to_text
@@ -23,6 +25,12 @@ _TOKEN = re.compile(r"""\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|(!=|!~|[=~
 _ALIASES = {"issue": "key", "id": "key", "issuekey": "key", "type": "issuetype"}
 _TEXTS = frozenset({"summary", "description", "text"})
 _ORDERS = frozenset({"created", "updated", "key", "priority"})
+
+# A moment, in UTC here, or how long ago; Jira takes nothing finer than a minute.
+_MOMENT = re.compile(r"(\d{4})[/-](\d\d)[/-](\d\d)(?: (\d\d):(\d\d))?")
+_AGO = re.compile(r"-(\d{1,6})([mhdw])")
+_UNITS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_ME = "currentuser()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +43,7 @@ class Clause:
     negated: bool
     values: tuple[str, ...]
     text: bool = False
+    compared: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +124,8 @@ def parse(jql: str) -> Query:
 def _clause(words: _Words) -> Clause:
     name = words.value()
     field = _ALIASES.get(name.lower(), name.lower())
+    if field == "created":
+        return _compared(words)
     if field not in _READERS and field not in _TEXTS:
         raise JiraError(400, f"Field '{name}' does not exist or you do not have permission to view it.")
     if field in _TEXTS:
@@ -133,17 +144,36 @@ def _clause(words: _Words) -> Clause:
     negated = words.take("!=")
     if not negated and not words.take("="):
         raise JiraError(400, f"Error in the JQL Query: '{words.value()}' is no operator of the field '{field}'.")
-    return Clause(field, negated, (words.value(),))
+    return Clause(field, negated, (_value(words),))
+
+
+def _value(words: _Words) -> str:
+    """
+    Return a value, or the one function that is known here.
+    """
+    text = words.value()
+    if not words.take("(", ")"):
+        return text
+    if f"{text.lower()}()" != _ME:
+        raise JiraError(400, f"Unable to find JQL function '{text}()'.")
+    return _ME
+
+
+def _compared(words: _Words) -> Clause:
+    for sign in (">=", "<=", ">", "<"):
+        if words.take(*sign):
+            return Clause("created", False, (words.value(),), compared=sign)  # noqa: FBT003 - it is not negated
+    raise JiraError(400, f"The operator '{words.value()}' is not supported by the 'created' field.")
 
 
 def _list(words: _Words) -> Iterator[str]:
     if not words.take("("):
         raise JiraError(400, "Error in the JQL Query: Expecting '(' before a list.")
-    yield words.value()
+    yield _value(words)
     while not words.take(")"):
         if not words.take(","):
             raise JiraError(400, f"Error in the JQL Query: Expecting ')' or ',' but got '{words.value()}'.")
-        yield words.value()
+        yield _value(words)
 
 
 def _orders(words: _Words) -> Iterator[tuple[str, bool]]:
@@ -169,6 +199,13 @@ def _one(value: object) -> list[str]:
     return [] if value is None else [str(value)]
 
 
+_HOLDS: dict[str, Callable[[float, float], bool]] = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    ">": operator.gt,
+    "<": operator.lt,
+}
+
 # The ids that an issue has in a field.
 _READERS: dict[str, Callable[[Issue], list[str]]] = {
     "project": lambda issue: [issue.project],
@@ -179,6 +216,8 @@ _READERS: dict[str, Callable[[Issue], list[str]]] = {
     "priority": lambda issue: _one(issue.values["priority"]),
     "assignee": lambda issue: _one(issue.values["assignee"]),
     "reporter": lambda issue: _one(issue.values["reporter"]),
+    # Nobody else works here.
+    "creator": lambda _issue: [_ME],
     "parent": lambda issue: _one(issue.values["parent"]),
 }
 
@@ -207,7 +246,9 @@ def _ids(account: Account, field: str, value: str) -> list[str]:
         case "priority":
             found = [id_ for id_, name in PRIORITIES.items() if wanted in {id_, name.lower()}]
         case _:
-            found = [each.id for each in account.people.values() if wanted in {each.id, each.email, each.name.lower()}]
+            told = {each.id: {each.id, each.email, each.name.lower()} for each in account.people.values()}
+            told[account.me].add(_ME)
+            found = [_ME if field == "creator" and id_ == account.me else id_ for id_ in told if wanted in told[id_]]
     if not found:
         noun = "An issue with key" if field in {"key", "parent"} else "The value"
         raise JiraError(400, f"{noun} '{value}' does not exist for the field '{field}'.")
@@ -226,12 +267,23 @@ def _test(account: Account, clause: Clause) -> Callable[[Issue], bool]:
     if clause.text:
         words = [word.casefold() for word in clause.values[0].replace('"', " ").split()]
         return lambda issue: all(_says(issue, clause.field, word) for word in words) != clause.negated
+    if clause.compared:
+        moment, holds = _moment(account, clause.values[0]), _HOLDS[clause.compared]
+        return lambda issue: holds(issue.created, moment)
     read = _READERS[clause.field]
     if not clause.values:
         return lambda issue: bool(read(issue)) == clause.negated
     ids = {id_ for value in clause.values for id_ in _ids(account, clause.field, value)}
     # As in Jira, `!=` does not find issues whose field is empty.
     return lambda issue: bool(held := set(read(issue))) and bool(held & ids) != clause.negated
+
+
+def _moment(account: Account, text: str) -> float:
+    if ago := _AGO.fullmatch(text):
+        return account.clock() - int(ago[1]) * _UNITS[ago[2]]
+    if at := _MOMENT.fullmatch(text):
+        return datetime(*(int(part or 0) for part in at.groups()), tzinfo=UTC).timestamp()  # type: ignore[misc]
+    raise JiraError(400, f"Date value '{text}' for field 'created' is invalid.")
 
 
 def _says(issue: Issue, field: str, word: str) -> bool:

@@ -51,6 +51,8 @@ class JiraSandbox(Sandbox):
         self._lag_s = search_lag_s
         super().__init__(secret=secret, seed=seed, clock=clock, port=port)
 
+    knobs = ("search_lag_s",)
+
     @property
     def search_lag_s(self) -> float:
         """

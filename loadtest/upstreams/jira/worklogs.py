@@ -11,7 +11,8 @@ from loadtest.upstreams.jira.account import Issue, Worklog
 from loadtest.upstreams.jira.asked import Asked, View
 from loadtest.upstreams.jira.documents import read_document
 from loadtest.upstreams.jira.errors import JiraError, Wrong
-from loadtest.upstreams.jira.pages import page
+from loadtest.upstreams.jira.pages import Shape, page
+from loadtest.upstreams.jira.properties import read_properties
 from loadtest.upstreams.jira.said import said, silence
 from loadtest.upstreams.jira.times import read_span, read_started, stamp
 
@@ -38,6 +39,7 @@ def read(view: View, asked: dict[str, Any]) -> Callable[[Issue], Worklog]:
     now = view.account.clock()
     started = stamp(now) if asked.get("started") is None else read_started(asked["started"])
     comment, seconds = read_document(view.version, asked.get("comment")), read_seconds(asked)
+    properties = read_properties(asked.get("properties"))
 
     def write(issue: Issue) -> Worklog:
         made = Worklog(
@@ -49,10 +51,18 @@ def read(view: View, asked: dict[str, Any]) -> Callable[[Issue], Worklog]:
             updated=now,
             started=started,
             seconds=seconds,
+            properties=properties,
         )
         return view.account.add(made, "worklog.created")
 
     return write
+
+
+def _shown(asked: Asked, thing: Worklog) -> Shape:
+    shown = shapes.worklog(asked.view, thing)
+    if "properties" not in asked.names("expand"):
+        return shown
+    return shown | {"properties": [{"key": key, "value": value} for key, value in thing.properties.items()]}
 
 
 def create(asked: Asked) -> Answer:
@@ -64,7 +74,7 @@ def create(asked: Asked) -> Answer:
         made = read(asked.view, body)(issue)
     except Wrong as wrong:
         raise JiraError(400, errors={"timeLogged": str(wrong)}) from wrong
-    return said(201, shapes.worklog(asked.view, made))
+    return said(201, _shown(asked, made))
 
 
 def list_(asked: Asked) -> Answer:
@@ -72,7 +82,7 @@ def list_(asked: Asked) -> Answer:
     List the work on an issue, oldest first.
     """
     found = asked.account.notes_of(Worklog, asked.issue)
-    return said(200, page(asked, "worklogs", found, lambda each: shapes.worklog(asked.view, each), default=_PAGE))
+    return said(200, page(asked, "worklogs", found, lambda each: _shown(asked, each), default=_PAGE))
 
 
 def _found(asked: Asked) -> Worklog:
@@ -87,7 +97,7 @@ def retrieve(asked: Asked) -> Answer:
     """
     Show a worklog.
     """
-    return said(200, shapes.worklog(asked.view, _found(asked)))
+    return said(200, _shown(asked, _found(asked)))
 
 
 def update(asked: Asked) -> Answer:

@@ -6,10 +6,12 @@ Stripe's Idempotency-Key, as documented: the first result of a v1 POST is rememb
 * The same key with other parameters, or on another path, is a 400 `idempotency_error`.
 * The same key while the first request is still running is a 409 `idempotency_key_in_use`.
 * A request that did not validate, or that was refused before it was executed, is not remembered.
+* After `kept_s` seconds a key is forgotten, and the request under it is a new one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from loadtest.upstreams.answer import Answer
@@ -18,10 +20,14 @@ from loadtest.upstreams.stripe.errors import ApiError
 # Stripe's own bound.
 _KEY_CHARS_MAX = 255
 
+# Stripe may forget a key after a day.
+KEPT_S = 24 * 3600.0
+
 
 @dataclass(slots=True)
 class _Use:
     fingerprint: str
+    at: float
     answer: Answer | None = None
 
 
@@ -30,8 +36,10 @@ class IdempotencyKeys:
     The keys of one account and what they were first used for.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float], kept_s: float = KEPT_S) -> None:
+        self._clock = clock
         self._uses: dict[str, _Use] = {}
+        self.kept_s = kept_s
 
     def __repr__(self) -> str:
         running = sum(use.answer is None for use in self._uses.values())
@@ -43,9 +51,9 @@ class IdempotencyKeys:
         """
         if len(key) > _KEY_CHARS_MAX:
             raise ApiError(400, f"Idempotency-Key is longer than {_KEY_CHARS_MAX} characters", kind="idempotency_error")
-        use = self._uses.get(key)
-        if use is None:
-            self._uses[key] = _Use(fingerprint)
+        now, use = self._clock(), self._uses.get(key)
+        if use is None or (use.answer is not None and use.at + self.kept_s <= now):
+            self._uses[key] = _Use(fingerprint, now)
             return None
         if use.fingerprint != fingerprint:
             message = (

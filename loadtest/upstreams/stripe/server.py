@@ -39,6 +39,19 @@ class StripeSandbox(Sandbox):
     One account behind one secret, listening while entered. `url` is its address, for every base of the API.
     """
 
+    knobs = ("keys_kept_s",)
+
+    @property
+    def keys_kept_s(self) -> float:
+        """
+        Return how long an idempotency key is remembered.
+        """
+        return self.keys.kept_s
+
+    @keys_kept_s.setter
+    def keys_kept_s(self, seconds: float) -> None:
+        self.keys.kept_s = seconds
+
     @property
     def effects(self) -> Counter[str]:
         """
@@ -58,7 +71,7 @@ class StripeSandbox(Sandbox):
         Forget every object, effect and key; what was seen and which faults are in force stays.
         """
         self.account = Account(self.clock, self.seed)
-        self.keys = IdempotencyKeys()
+        self.keys = IdempotencyKeys(self.clock)
         self.effects_by_key: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._requests = 0
 

@@ -1,0 +1,81 @@
+"""
+The business effect of a call, as its catalogue names it: `refund:{payment_intent}:{amount}` with this call's arguments.
+
+An argument stands as canonical JSON of its typed value, one of the path as text; of alternatives (`{a|b}`) the first
+that is present counts; an absent one is `null`, so that two refunds of one payment without an amount are one effect.
+Nobody knows the effect of a call that has none of the arguments: then there is no key, and nothing is compared.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from functools import lru_cache
+from hashlib import sha256
+
+import orjson
+
+from breakers.call import Operation, Part
+from config.catalog import OperationSpec, Place
+
+_REFERENCE = re.compile(r"\{([^{}]*)\}")
+
+_ABSENT = object()
+
+# A file comes as a dataclass, and stands by its digest.
+_OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
+
+
+def effect_key(operation: Operation) -> str | None:
+    """
+    Return the rendered effect key of a call, or None where its operation has none, or the call nothing of it.
+    """
+    template = operation.spec.effect_key
+    if not template:
+        return None
+    literals, references = _parsed(template)
+    values = [_first(names, operation) for names in references]
+    if all(value is _ABSENT for value in values):
+        return None
+    pieces = [literals[0]]
+    for value, literal in zip(values, literals[1:], strict=True):
+        pieces += [_rendered(value), literal]
+    return "".join(pieces)
+
+
+@lru_cache(maxsize=1024)
+def _parsed(template: str) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    pieces = _REFERENCE.split(template)
+    return tuple(pieces[::2]), tuple(tuple(names.split("|")) for names in pieces[1::2])
+
+
+def _first(names: tuple[str, ...], operation: Operation) -> object:
+    for name in names:
+        value = _argument(name, operation.spec, operation)
+        if value is not _ABSENT:
+            return value
+    return _ABSENT
+
+
+def _argument(name: str, spec: OperationSpec, operation: Operation) -> object:
+    # Only where it is declared: what stands elsewhere under its name must not make the same effect another one.
+    for place in Place:
+        if (place, name) in spec.arguments and (place, name) in operation.arguments:
+            value = operation.arguments[place, name]
+            return str(value) if place is Place.PATH else value
+    return _ABSENT
+
+
+def _rendered(value: object) -> str:
+    if value is _ABSENT:
+        return "null"
+    if isinstance(value, Decimal):
+        # 1.50 and 1.5 are one number, and so are 1.0 and 1.
+        return str(int(value)) if value == int(value) else format(value.normalize(), "f")
+    return orjson.dumps(value, default=_file, option=_OPTIONS).decode()
+
+
+def _file(value: object) -> str:
+    if isinstance(value, Part):
+        return sha256(value.data).hexdigest()
+    raise TypeError

@@ -1,0 +1,80 @@
+"""What an end, or all that the ledger says of an intent, makes of a record: a shared store moves it by this."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from breakers.known import IN_FLIGHT, Earlier, Ended, State
+from breakers.store import moves
+from breakers.store.packed import Kept, Move
+from breakers.store.protocol import Event, IntentDelivered, IntentEnded, IntentOpened, WritesChanged
+
+Decide = Callable[[Kept | None], Move | None]
+"""What becomes of a record as it was found; None leaves it."""
+
+
+@dataclass(slots=True)
+class History:
+    """
+    All that the ledger says of one intent.
+    """
+
+    opened: IntentOpened
+    ended: Ended | None = None
+    delivered: bool | None = None
+
+    def told(self, record: Earlier | None, *, standing: bool, carried: bool) -> tuple[Earlier, bool] | None:
+        """
+        Return the record as this leaves it and whether it stands under its names, or None where it says nothing new.
+
+        `carried` tells whether this process has it in flight; whoever else carried it is gone, and it is in doubt. What
+        another replica knows better stays.
+        """
+        after = record or moves.from_opened(self.opened, State.DISPATCHED if carried else State.UNKNOWN)
+        if after.state in IN_FLIGHT and not carried:
+            after = moves.from_opened(self.opened, State.UNKNOWN)
+        if self.ended is not None and (end := moves.ended(after, self.ended)) is not None:
+            after, standing = end, moves.stands(self.ended)
+        if self.delivered is not None and after.state is State.COMPLETED:
+            after = replace(after, delivered=self.delivered)
+        return None if after == record else (after, standing)
+
+
+def histories(events: Iterable[Event]) -> tuple[dict[str, History], tuple[WritesChanged, ...]]:
+    """
+    Return what the events say of each intent, and of writes as a whole.
+    """
+    by_intent: dict[str, History] = {}
+    changes: list[WritesChanged] = []
+    for event in events:
+        match event:
+            case IntentOpened(intent):
+                by_intent.setdefault(intent, History(event))
+            case IntentEnded(intent, ended):
+                known = by_intent.get(intent)
+                if known is not None and (known.ended is None or moves.is_further(ended.state, known.ended.state)):
+                    known.ended, known.delivered = ended, None
+            case IntentDelivered(intent, delivered):
+                if intent in by_intent:
+                    by_intent[intent].delivered = delivered
+            case WritesChanged():
+                changes.append(event)
+    return by_intent, tuple(changes)
+
+
+def ending(opened: IntentOpened | None, ended: Ended, *, create: bool = False) -> Decide:
+    """
+    Return what ends a record so; one that is not there is made of `opened` where `create` says so.
+    """
+
+    def decide(kept: Kept | None) -> Move | None:
+        if kept is None and (opened is None or not create):
+            return None
+        known = kept.opened if kept is not None and (opened is None or not opened.place) else opened
+        assert known is not None
+        record = moves.from_opened(known, State.DISPATCHED) if kept is None else kept.record
+        after = moves.ended(record, ended)
+        return None if after is None else Move(after, known, moves.stands(ended))
+
+    return decide

@@ -1,0 +1,1 @@
+"""Doubt: writes of which nobody knows whether they took effect, and how that is found out."""

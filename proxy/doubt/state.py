@@ -1,0 +1,80 @@
+"""
+What the object that a lost write named proves: it is as the write wanted it and was not before, or is as it was.
+
+A state tells nothing of who brought it about. So it is proof only beside the image from before the write: what was so
+already proves nothing, and neither does an object that is neither as it was nor as it should be.
+
+Pure: both images are parsed exactly, None is an object that is not there, `UNSEEN` an image that is not on record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from config.catalog import After, OperationSpec
+from config.dialect import point_at
+from proxy.doubt.claims import Claim
+from proxy.doubt.course import Found
+from proxy.images import same
+
+UNSEEN = object()
+"""In place of an image that nobody took."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """
+    How an object is once a write took effect: `gone`, or showing what it is `done` by, or all that was sent.
+
+    `done` has for each pointer what may stand there; None is nothing.
+    """
+
+    gone: bool = False
+    done: tuple[tuple[str, tuple[str | int | bool | None, ...]], ...] = ()
+    claims: tuple[Claim, ...] = ()
+
+    @property
+    def visible(self) -> bool:
+        """
+        Tell whether anything of it can be seen.
+        """
+        return bool(self.gone or self.done or self.claims)
+
+    def met_by(self, image: object) -> bool:
+        """
+        Tell whether an object is as it was wanted.
+        """
+        if image is None:
+            return self.gone
+        if self.done:
+            return all(any(same(point_at(image, at), one) for one in may) for at, may in self.done)
+        return not self.gone and all(claim.shown_by(image) for claim in self.claims)
+
+    def unmoved(self, before: object, now: object) -> bool:
+        """
+        Tell whether an object that is not as it was wanted is, in all of that, as it was before.
+        """
+        if self.gone or self.done:
+            # It is there, or does not show what nothing else would make it show.
+            return now is not None
+        if before is UNSEEN or (before is None) is not (now is None):
+            return False
+        return all(same(point_at(before, claim.pointer), point_at(now, claim.pointer)) for claim in self.claims)
+
+
+def wanted_by(spec: OperationSpec, claims: Sequence[Claim]) -> Wanted:
+    """
+    Return how the object that a write is about should be after it.
+    """
+    gone = spec.touches[0].after is After.GONE
+    return Wanted(gone, spec.done, () if gone else tuple(claims))
+
+
+def judge(wanted: Wanted, before: object, now: object) -> Found:
+    """
+    Return what an object proves that is now like this, and was like that before.
+    """
+    if wanted.met_by(now):
+        return Found.ONE if before is not UNSEEN and not wanted.met_by(before) else Found.UNLIKE
+    return Found.NONE if wanted.unmoved(before, now) else Found.UNLIKE

@@ -1,0 +1,249 @@
+"""
+The ways to find out how a write ended, each one asking of its upstream: send it again, list, look at the object.
+
+| way | where | what it proves |
+|---|---|---|
+| `resend` | the vendor honours keys and certainly remembers this one, and the very bytes are on record | its answer is the end |
+| `list` | the catalogue says what to list | that what it made is there, or not |
+| `state` | the request names the object that it is about | that the object is as the write wanted it, or as it was |
+
+Every way may fail, and then proves nothing. What a way saw goes on record with what it proves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from breakers.call import Applied, Outcome
+from breakers.known import IN_DOUBT, Earlier
+from breakers.retries import key_holds
+from breakers.store.protocol import Permit
+from breakers.touching import Key, key_of
+from config.catalog import Find, Source, Touch
+from config.recipes import ANSWER
+from proxy.doubt.candidates import SKEW, Picked, Sought, made_at, pick
+from proxy.doubt.claims import Claim, claims_of
+from proxy.doubt.course import Course, Evidence, Found, Terms
+from proxy.doubt.identity import Identities
+from proxy.doubt.listing import Listed, read_list
+from proxy.doubt.reading import Reader
+from proxy.doubt.recorded import Doubt
+from proxy.doubt.restore import Answer, object_answer
+from proxy.doubt.state import UNSEEN, judge, wanted_by
+from proxy.images import parse_image, spell_image
+from proxy.markers import spelled
+from proxy.passes import Redo
+from proxy.rooms import Rooms
+from proxy.sight import Plan
+
+RESEND, LIST, STATE = "resend", "list", "state"
+
+SHOWN_MAX = 3
+"""Of the things that may be it, as many go on record whole: more than a person compares."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """
+    What one way said: its evidence, the answer that can be given from it, what it `seen` as JSON.
+
+    `never_store` are the members that must not be kept of that, `later_s` is how long the API asks to wait.
+    """
+
+    way: str
+    evidence: Evidence
+    answer: Answer | None = None
+    seen: bytes = b""
+    never_store: tuple[str, ...] = ()
+    failed: str | None = None
+    later_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resent:
+    """
+    What came of sending a write again; `left` tells whether it may have left.
+    """
+
+    outcome: Outcome
+    left: bool
+
+
+def ways_of(doubt: Doubt) -> tuple[str, ...]:
+    """
+    Return the ways in which this write can be looked for at all, in their order.
+    """
+    spec = doubt.spec
+    found = [RESEND] if doubt.wire is not None and doubt.wire.keyed and spec.key_kept_s else []
+    if spec.find is not None:
+        found.append(LIST)
+    # Where its catalogue says why nothing tells whether it was done, its object does not either.
+    if not spec.unfound and _main_key(doubt) is not None and wanted_by(spec, _claims_on(spec.touches[0], doubt)).visible:
+        found.append(STATE)
+    return tuple(found)
+
+
+def may_resend(doubt: Doubt, now: datetime) -> bool:
+    """
+    Tell whether the vendor certainly still remembers the key under which the write left.
+    """
+    return RESEND in ways_of(doubt) and key_holds(doubt.call.at, doubt.spec.key_kept_s, now)
+
+
+async def resend(doubt: Doubt, rooms: Rooms) -> Resent | None:
+    """
+    Send the same bytes under the same key, unless writes are stopped or another has ended it; None without them.
+    """
+    if doubt.wire is None:
+        return None
+    asked = _Permits(doubt.opened.intent, rooms)
+    redo = Redo(doubt.call.id, doubt.call.api, doubt.call.request.base, doubt.spec, doubt.call.at, asked.permit)
+    return Resent(await rooms.forward.resend(redo, doubt.wire), asked.granted)
+
+
+class _Permits:
+    """
+    Whether a write in doubt may leave again, asked before each first byte.
+    """
+
+    def __init__(self, intent: str, rooms: Rooms) -> None:
+        self._intent, self._rooms = intent, rooms
+        self.granted = False
+
+    async def permit(self) -> Permit:
+        """
+        Say whether it may leave now.
+        """
+        if (await self._rooms.store.writes()).stopped or self._rooms.stopping:
+            return Permit.STOPPED
+        known: Earlier | None = await self._rooms.store.earlier(self._intent)
+        if known is None or known.state not in IN_DOUBT:
+            return Permit.LOST
+        self.granted = True
+        return Permit.GRANTED
+
+
+async def look(doubt: Doubt, course: Course, terms: Terms, who: Identities, rooms: Rooms) -> Told:
+    """
+    Ask by reading, in the first way that this write can be looked for; without one, nothing is learned.
+    """
+    ways, reader = ways_of(doubt), Reader(doubt, rooms)
+    if LIST in ways and doubt.spec.find is not None:
+        told = await _by_list(doubt.spec.find, course, terms, who, reader)
+        return replace(told, later_s=reader.later_s)
+    if STATE in ways:
+        return replace(await _by_state(reader), later_s=reader.later_s)
+    return Told(RESEND, Evidence(Found.FAILED, rooms.clock.now()), failed="nothing but its key can tell")
+
+
+async def _by_list(find: Find, course: Course, terms: Terms, who: Identities, reader: Reader) -> Told:
+    began, doubt = reader.rooms.clock.now(), reader.doubt
+    marker = doubt.spec.marker if doubt.marked else None
+    sought = Sought(
+        doubt.opened.intent,
+        find,
+        since=doubt.call.at - SKEW,
+        over_at=course.over_at(terms),
+        claims=claims_of(doubt.call.operation, dict(find.claims)),
+        marker=marker,
+        who=await who.of(reader) if find.creator is not None else None,
+        certain=doubt.credential == reader.account.current().ref,
+    )
+    listed, picked = await _listed(sought, reader)
+    answer, failed = None, listed.failed
+    if picked.found in {Found.ONE, Found.MANY}:
+        # The first of several is the one that the agent's own request made.
+        first = min(picked.items, key=lambda item: made_at(item, find) or began)
+        answer = await _answer_from(first, find, reader)
+        if answer is None:
+            picked, failed = Picked(Found.FAILED), f"{reader.account.title} did not show what was found"
+    if picked.found is Found.FAILED and failed is None:
+        failed = "an item does not say when it was made or by whom, or who we are is not known"
+    return Told(
+        LIST,
+        Evidence(picked.found, began, len(picked.items), picked.later),
+        answer,
+        _seen(listed, picked, sought),
+        _never_store(find.listing.read, reader),
+        failed,
+    )
+
+
+async def _listed(sought: Sought, reader: Reader) -> tuple[Listed, Picked]:
+    """
+    Read the list for the write's mark, where there is one, and the list of everything where that has to speak, too.
+    """
+    find = sought.find
+    mark = spelled(sought.marker, sought.intent) if sought.marker is not None else ""
+    if sought.marker is not None and find.marked is not None:
+        listed = await read_list(find.marked, find, mark, sought.since, reader)
+        picked = Picked(Found.FAILED) if listed.failed is not None else pick(listed.items, sought)
+        if picked.found is not Found.NONE or not find.needs_later:
+            return listed, picked
+    listed = await read_list(find.listing, find, mark, sought.since, reader)
+    return listed, Picked(Found.FAILED) if listed.failed is not None else pick(listed.items, sought)
+
+
+async def _answer_from(item: object, find: Find, reader: Reader) -> Answer | None:
+    """
+    Return what the write would have answered: the object that an item leads to, or the item where nothing shows one.
+    """
+    spec = reader.doubt.spec
+    if not spec.touches:
+        return object_answer(spec, spell_image(item))
+    main, shown = spec.touches[0], dict(find.key)
+    sources = tuple((name, Source(ANSWER, shown[name]) if name in shown else one) for name, one in main.sources)
+    key = key_of(replace(main, sources=sources), reader.doubt.call.operation, item)
+    if key is None:
+        return object_answer(spec, spell_image(item))
+    sight = await reader.see(Plan.of(main.object.read, key, main.object.query))
+    if sight.failed is not None:
+        return None
+    # What was deleted since was made all the same.
+    return object_answer(spec, spell_image(item) if sight.absent else sight.body)
+
+
+async def _by_state(reader: Reader) -> Told:
+    doubt, began = reader.doubt, reader.rooms.clock.now()
+    touch = doubt.spec.touches[0]
+    sight = await reader.see(Plan.of(touch.object.read, _main_key(doubt) or {}, touch.object.query))
+    never_store = _never_store(touch.object.read, reader)
+    failed = sight.failed
+    try:
+        now = None if failed is not None or sight.absent else parse_image(sight.body)
+    except ValueError:
+        now, failed = None, "what was shown is no JSON"
+    if failed is not None:
+        return Told(STATE, Evidence(Found.FAILED, began), never_store=never_store, failed=failed)
+    wanted = wanted_by(doubt.spec, _claims_on(touch, doubt))
+    found = judge(wanted, doubt.before.get(touch.object.type, UNSEEN), now)
+    answer = object_answer(doubt.spec, None if now is None else sight.body) if found is Found.ONE else None
+    count = 0 if found is Found.NONE else 1
+    return Told(STATE, Evidence(found, began, count), answer, sight.body, never_store)
+
+
+def _claims_on(touch: Touch, doubt: Doubt) -> tuple[Claim, ...]:
+    return claims_of(doubt.call.operation, dict(touch.claims))
+
+
+def _main_key(doubt: Doubt) -> Key | None:
+    return key_of(doubt.spec.touches[0], doubt.call.operation) if doubt.spec.touches else None
+
+
+def _never_store(read: str, reader: Reader) -> tuple[str, ...]:
+    (spec, *_) = reader.account.catalog.named(read)
+    return tuple(dict.fromkeys((*reader.doubt.spec.never_store, *spec.never_store)))
+
+
+def _seen(listed: Listed, picked: Picked, sought: Sought) -> bytes:
+    return spell_image(
+        {
+            "pages": listed.pages,
+            "items": len(listed.items),
+            "since": sought.since.isoformat(),
+            "later": picked.later,
+            "failed": listed.failed,
+            "found": list(picked.items[:SHOWN_MAX]),
+        }
+    )

@@ -1,0 +1,34 @@
+"""What the road holds of the record: a write whose intent is durable, and a record that is. Only `book` builds them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from breakers.store.protocol import HeldWrite, IntentOpened
+from proxy.wire import Wire
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """
+    A write whose intent is durable: it may be sent, as `wire` and nothing else.
+    """
+
+    held: HeldWrite
+    index: int
+    leaf_hash: bytes
+    wire: Wire
+    opened: IntentOpened
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """
+    A durable record: what it says may be shown.
+    """
+
+    call: str
+    index: int
+    leaf_hash: bytes
+    place: str = ""

@@ -1,0 +1,280 @@
+"""
+What a store must know of writes that came before, read from the record: the events that rebuild it.
+
+A write is told once its end is known, and only where that is not too long ago; what has no end is told last, whatever
+its age. So little is held at any time, however long the log. Of a write whose names are free again nothing is told.
+
+Former logs are read as well, because a new log forgets no key: each as far as it can be read, and what stands behind
+damage like the rest, for it can only add to what is not done twice. Of a log that began before the bound the former
+ones say nothing that is still remembered: what was in doubt was carried over.
+
+Whether an answer reached its caller is on record only where it did not. After a stop that was not clean nobody knows it
+of the last ones: those of `UNCONFIRMED` before the last record count as missed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from breakers.call import Applied
+from breakers.idempotency import ended_as
+from breakers.known import Ended, State
+from breakers.store.protocol import Event, IntentDelivered, IntentEnded, IntentOpened, WritesChanged
+from proxy.ledger import frames
+from proxy.ledger.disk import Disk
+from proxy.ledger.drafts import read_stamp
+from proxy.ledger.frames import Broken, Frame, Kind
+from proxy.ledger.layout import epochs, segments
+from proxy.ledger.places import spell_place
+from proxy.ledger.read import first_record
+from proxy.ledger.views import opened_from
+
+REMEMBERED_S = 97 * 86_400.0
+"""For how long an end is told of, where nobody says otherwise: a week of answers, 90 days more of outcomes."""
+
+UNCONFIRMED = timedelta(seconds=15)
+"""Longer than an answer waits between its record and its caller, and no longer than clients wait before they repeat."""
+
+SEEN = frozenset(
+    {
+        "call.intent", "call.outcome", "call.delivery", "recovery.opened", "recovery.resolved", "log.opened",
+        "log.recovered", "log.closed",
+    }
+)  # fmt: skip
+"""Kinds from which something follows."""
+
+# Only these are parsed: in a long log most entries are others.
+_TOLD = re.compile(rb'"k":"(?:call\.(?:intent|outcome|delivery)|recovery\.|log\.)')
+_OF_A_READ = re.compile(rb'"intent":null')
+
+Entry = Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class _Held:
+    """
+    A write whose end was not read yet; `ended` says how it stands until then.
+    """
+
+    opened: IntentOpened
+    ended: Ended | None = None
+    delivered: bool = True
+
+
+class Remembered:
+    """
+    The fold over entries, oldest first, that adds to `told` what follows from them; `since` is the bound.
+    """
+
+    def __init__(self, since: datetime) -> None:
+        self.since = since
+        self.told: deque[Event] = deque()
+        self._held: dict[str, _Held] = {}
+        self._last_said = ""
+        # What ended since the last start of the program.
+        self._latest: deque[tuple[datetime, str]] = deque()
+
+    def __repr__(self) -> str:
+        return f"Remembered({len(self._held)} without an end)"
+
+    def see(self, entry: Entry, place: str, opened: IntentOpened | None = None) -> None:
+        """
+        Take the next entry; of an intent's, `opened` is what it says where that is known already.
+
+        Raise `KeyError`, `TypeError` or `ValueError` where it is not what its kind says.
+        """
+        kind: str = entry["k"]
+        match kind:
+            case "call.intent":
+                self._held[entry["call"]] = _Held(opened or opened_from(entry, place))
+            case "call.outcome":
+                if entry["intent"] is not None:
+                    self._outcome(entry, place)
+            case "call.delivery":
+                self._delivery(entry)
+            case "recovery.opened":
+                self._doubted(entry)
+            case "recovery.resolved":
+                self._resolved(entry, place)
+            case "log.closed":
+                self._latest.clear()
+            case "log.opened" | "log.recovered":
+                self.stopped()
+            case _:
+                pass
+        self._last_said = entry["ts"]
+
+    def stopped(self) -> None:
+        """
+        Take it that the program did not end by saying so: whether its last answers arrived is not known.
+        """
+        if self._latest:
+            last = read_stamp(self._last_said)
+            missed = [intent for at, intent in self._latest if at >= last - UNCONFIRMED]
+            self.told += [IntentDelivered(intent, delivered=False) for intent in missed]
+            self._latest.clear()
+
+    def rest(self) -> None:
+        """
+        Tell of the writes that have no end.
+        """
+        for held in self._held.values():
+            self.told.append(held.opened)
+            if held.ended is not None:
+                self.told.append(IntentEnded(held.opened.intent, held.ended))
+
+    def _outcome(self, entry: Entry, place: str) -> None:
+        held = self._held.get(entry["call"])
+        if held is None:
+            return
+        at, applied = read_stamp(entry["ts"]), Applied(entry["eff"])
+        ended = ended_as(applied, entry.get("st"), at, place, delivered=held.delivered)
+        if ended.state is State.COMPLETED:
+            self._completed(held, ended)
+        else:
+            held.ended = ended
+
+    def _completed(self, held: _Held, ended: Ended) -> None:
+        intent = held.opened.intent
+        del self._held[intent]
+        if ended.keeps and ended.at >= self.since:
+            self.told += (held.opened, IntentEnded(intent, ended))
+            if ended.delivered:
+                self._latest.append((ended.at, intent))
+                while self._latest[0][0] < ended.at - UNCONFIRMED:
+                    self._latest.popleft()
+
+    def _delivery(self, entry: Entry) -> None:
+        call = entry["call"]
+        if (repeated := entry.get("par")) is not None:
+            self.told.append(IntentDelivered(repeated, bool(entry["complete"])))
+        elif call in self._held:
+            self._held[call].delivered = False
+        elif entry.get("rw") != "r":
+            self.told.append(IntentDelivered(call, delivered=False))
+
+    def _doubted(self, entry: Entry) -> None:
+        if entry.get("of") is not None:
+            # It stands there for the intent of a former log, which may not be read any more.
+            self._held.setdefault(entry["call"], _Held(opened_from(entry, entry.get("place", ""))))
+        held = self._held.get(entry["call"])
+        if held is not None:
+            state = State.PARKED if entry.get("parked") else State.UNKNOWN
+            doubt = held.ended or Ended(state, read_stamp(entry["ts"]), delivered=False)
+            held.ended = replace(doubt, state=State.PARKED) if entry.get("parked") else doubt
+
+    def _resolved(self, entry: Entry, place: str) -> None:
+        held = self._held.get(entry["call"])
+        if held is None:
+            return
+        at = read_stamp(entry["ts"])
+        if entry["state"] != State.COMPLETED:
+            held.ended = Ended(State.PARKED, at, status=entry.get("st"), place=place, delivered=False)
+            return
+        applied = entry["eff"] == Applied.APPLIED
+        ended = Ended(State.COMPLETED, at, applied, bool(entry["keeps"]), entry.get("st"), place, delivered=False)
+        self._completed(held, ended)
+
+
+class Events:
+    """
+    The events of a ledger, `writes` first. What a start has read already is told once; later they are read anew.
+    """
+
+    def __init__(self, disk: Disk, ledger: Path, writes: WritesChanged, remembered: Remembered) -> None:
+        self._disk, self._ledger, self._writes, self._since = disk, ledger, writes, remembered.since
+        self._at_start: Remembered | None = remembered
+
+    def __repr__(self) -> str:
+        return f"Events(since {self._since:%Y-%m-%d})"
+
+    def __iter__(self) -> Iterator[Event]:
+        yield self._writes
+        # Of what was told nothing is held: a long log's events are as large as the store that is made of them.
+        at_start, self._at_start = self._at_start, None
+        if at_start is not None:
+            at_start.rest()
+            while at_start.told:
+                yield at_start.told.popleft()
+            return
+        anew = Remembered(self._since)
+        for epoch in remembered_epochs(self._disk, self._ledger, self._since):
+            for _ in _reread(self._disk, epoch, anew):
+                while anew.told:
+                    yield anew.told.popleft()
+        anew.rest()
+        yield from anew.told
+
+
+def remembered_epochs(disk: Disk, ledger: Path, since: datetime) -> list[Path]:
+    """
+    Return the logs that say something that is still remembered, oldest first.
+    """
+    found: list[Path] = []
+    for epoch in reversed(epochs(disk, ledger)):
+        found.insert(0, epoch)
+        began = first_record(disk, epoch)
+        if began is not None and began.kind == "log.opened" and read_stamp(began.entry["ts"]) < since:
+            break
+    return found
+
+
+def reread(disk: Disk, epoch: Path, remembered: Remembered) -> None:
+    """
+    Let `remembered` see every entry of a log that can be read.
+    """
+    for _ in _reread(disk, epoch, remembered):
+        pass
+
+
+def _reread(disk: Disk, epoch: Path, remembered: Remembered) -> Iterator[None]:
+    origin = ""
+    for first, frame in _entries(disk, epoch):
+        body = frame.payload
+        if not _TOLD.search(body) or _OF_A_READ.search(body):
+            continue
+        # Behind damage anything may stand; what stands before it was looked at by a start.
+        with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+            entry = orjson.loads(body)
+            if entry["k"] == "log.opened":
+                origin = entry["origin"]
+            remembered.see(entry, spell_place(origin, first, int(entry["i"]), frame.offset, len(body)))
+            yield
+
+
+def _entries(disk: Disk, epoch: Path) -> Iterator[tuple[int, Frame]]:
+    found = segments(disk, epoch)
+    for position, (first, path) in enumerate(found):
+        for frame in _believable(disk.read(path), newest=position == len(found) - 1):
+            yield first, frame
+
+
+def _believable(data: bytes, *, newest: bool) -> Iterator[Frame]:
+    """
+    Yield the entries of whole batches; of a segment that is damaged, and not only torn or being written, all others.
+    """
+    pending: list[Frame] = []
+    offset = len(frames.MAGIC)
+    while offset < len(data):
+        found = frames.frame_at(data, offset)
+        if isinstance(found, Broken):
+            if newest and frames.find_commit(data, offset) is None:
+                return
+            yield from pending
+            yield from (frame for frame in frames.salvage(data, offset) if frame.kind is Kind.ENTRY)
+            return
+        offset = found.end
+        if found.kind is Kind.ENTRY:
+            pending.append(found)
+        elif found.kind is Kind.COMMIT:
+            yield from pending
+            pending.clear()

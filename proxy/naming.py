@@ -1,0 +1,50 @@
+"""Under which names a write is found again: keyed hashes of what it says, of its own key, of its business effect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hmac import digest
+
+from breakers.call import Call
+from breakers.effectkey import effect_key
+from breakers.fingerprint import CANONICAL, Canonical, framed
+from breakers.known import Names
+
+# 128 bits: two different writes never share a name by chance, and a name fits everywhere.
+NAME_DIGITS = 32
+
+
+class Namer:
+    """
+    Gives writes their names; without `secret` nobody can tell what a name stands for, or make one.
+
+    `secret` stays the same for as long as anything is remembered: the oldest version of a ring that was turned.
+    `canonical` maps the versions of a fingerprint that are still read; the highest is the current one.
+    """
+
+    __slots__ = ("_secret", "_versions")
+
+    def __init__(self, secret: bytes, canonical: Mapping[int, Canonical] = CANONICAL) -> None:
+        self._secret = secret
+        self._versions = tuple((f"f{version}", canonical[version]) for version in sorted(canonical, reverse=True))
+
+    def __repr__(self) -> str:
+        return f"<Namer {' '.join(prefix for prefix, _ in self._versions)}>"
+
+    def names(self, call: Call) -> Names | None:
+        """
+        Return the names of a write; a read has none.
+        """
+        if not call.operation.writes:
+            return None
+        key, effect = call.idempotency_key, effect_key(call.operation)
+        return Names(
+            fingerprints=tuple([self._name(prefix, canonical(call)) for prefix, canonical in self._versions]),
+            key=None if key is None else self._name("k", framed([call.caller.agent, call.api, key])),
+            effect=None if effect is None else self._name("e", framed([call.api, effect])),
+        )
+
+    def _name(self, prefix: str, said: bytes) -> str:
+        # The prefix is hashed as well: a key that spells what another kind of name says is still another name.
+        mac = digest(self._secret, b"bw/v1/%b\x00%b" % (prefix.encode(), said), "sha256")
+        return f"{prefix}:{mac.hex()[:NAME_DIGITS]}"

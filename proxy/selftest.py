@@ -1,0 +1,170 @@
+"""
+Proof at start, on loopback, that the libraries underneath send nothing a second time by themselves.
+
+Over a connection that drops, aiohttp re-sends GET, HEAD, PUT and DELETE and redis-py every command, unless both are
+kept from it. What keeps them from it is ours, but whether it still does depends on the versions that are installed: so
+each start drops a fresh and a reused connection under every method and counts what arrives. It takes a few hundredths
+of a second, and a start that fails here has touched nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+
+from yarl import URL
+
+from config.dialect import Credential
+from proxy.dial import Dialer
+from proxy.errors import Broken, StartRefused
+from proxy.exchange import Budget, Exchange, Gate, open_session
+from proxy.held import Holder
+from proxy.secret import Secret
+from proxy.wire import Wire
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+
+HOST = "127.0.0.1"
+KEPT = "/kept"
+_EMPTY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+_BUDGET = Budget(connect_s=5, first_byte_s=5, idle_s=5, total_s=5)
+_IDLE_S = 5.0
+_HINT = "install the versions that requirements/ pins; the ones here do more than they are asked to"
+
+
+class Commander(Protocol):
+    """
+    A client of Redis, as far as it is tested here.
+    """
+
+    def execute_command(self, *args: Any, **options: Any) -> Awaitable[Any]:
+        """
+        Send one command and return its answer.
+        """
+
+    async def aclose(self) -> None:
+        """
+        Close its connections.
+        """
+
+
+class Dropping:
+    """
+    A peer that keeps the connection for what is named `kept`, and hangs up on everything else once it has read it.
+
+    `seen` counts what it has read, by name and by whether it came over a connection that had been used.
+    """
+
+    def __init__(self) -> None:
+        self.seen: Counter[tuple[str, bool]] = Counter()
+
+    async def http(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """
+        Serve requests on one connection.
+        """
+        used = False
+        while True:
+            head = await reader.readuntil(b"\r\n\r\n")
+            method, target, *_ = head.decode("latin-1").split(" ")
+            if target != KEPT:
+                self.seen[method, used] += 1
+                return
+            used = True
+            writer.write(_EMPTY)
+
+    async def resp(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """
+        Serve commands on one connection: what a client says of itself first is taken as it comes.
+        """
+        used = False
+        while True:
+            count = int((await reader.readline())[1:])
+            words = [await self._word(reader) for _ in range(count)]
+            if words[0] == b"ECHO" and words[1] != KEPT.encode():
+                self.seen["ECHO", used] += 1
+                return
+            used = used or words[0] == b"ECHO"
+            writer.write(b"+OK\r\n")
+
+    @staticmethod
+    async def _word(reader: asyncio.StreamReader) -> bytes:
+        length = int((await reader.readline())[1:])
+        return (await reader.readexactly(length + 2))[:-2]
+
+
+Peer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+async def check_requests(open_pool: Callable[..., Any] = open_session) -> None:
+    """
+    Drop every method over a fresh and over a reused connection; raise `StartRefused` where one is sent again.
+    """
+    peer = Dropping()
+    async with _listening(peer.http) as port, open_pool(Dialer(list).connector(HOST, port, idle_s=_IDLE_S)) as session:
+        for method in METHODS:
+            for target in ("/fresh", KEPT, "/reused"):
+                await _send(session, port, method, target)
+    for method in METHODS:
+        _judge(peer, method, f"aiohttp sends a {method} again by itself")
+
+
+async def check_commands(connect: Callable[[int], Commander]) -> None:
+    """
+    Drop a command over a fresh and over a reused connection to a port; raise `StartRefused` where it is sent again.
+    """
+    peer = Dropping()
+    async with _listening(peer.resp) as port:
+        client = connect(port)
+        for word in ("/fresh", KEPT, "/reused"):
+            with contextlib.suppress(Exception):  # it was hung up on: what counts is what arrived
+                await client.execute_command("ECHO", word)
+        await client.aclose()
+    _judge(peer, "ECHO", "the client of Redis sends a command again by itself")
+
+
+def _judge(peer: Dropping, name: str, error: str) -> None:
+    # Two were sent. Which of them a re-send belongs to, and over what connection it came, is all the same.
+    arrived = peer.seen[name, False] + peer.seen[name, True]
+    if arrived > 2:
+        raise StartRefused(f"{error} over a connection that dropped", _HINT)
+    if arrived < 2:
+        raise StartRefused(f"the self-test could not reach itself on {HOST}", "check the loopback interface")
+
+
+async def _send(session: Any, port: int, method: str, target: str) -> None:
+    holder = Holder(Credential())
+    holder.turn([("self-test", Secret("self-test"))])
+    wire = Wire(method, target, (), b"", holder.current())
+    exchange = Exchange(session, URL(f"http://{HOST}:{port}"), wire, _BUDGET, Gate())
+    try:
+        await exchange.open()
+        async for _ in exchange.chunks():
+            pass
+    except Broken:
+        pass
+    finally:
+        exchange.close()
+
+
+@asynccontextmanager
+async def _listening(peer: Peer) -> AsyncIterator[int]:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await peer(reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError, ValueError):
+            pass
+        finally:
+            writer.close()
+
+    try:
+        server = await asyncio.start_server(serve, HOST, 0)
+    except OSError as error:
+        raise StartRefused(f"the self-test cannot listen on {HOST}: {error.strerror}", "check the loopback") from None
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()

@@ -1,0 +1,96 @@
+"""
+The store is told how reservations ended; what it cannot be told now is told again, behind the road.
+
+By then the record has it, so nobody waits and nothing is lost: a process that ends before replays it from the record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from breakers.known import Ended, State
+from breakers.store.protocol import HeldWrite, IntentOpened, Reservation, Store, StoreUnavailable
+from proxy.clock import Clock
+from proxy.inflight import InFlight
+from proxy.logline import Log
+
+AGAIN_AFTER_S = (0.2, 1.0, 5.0, 15.0, *[60.0] * 60)
+"""An hour of trying: a store that is away for longer has lost everything, or is told by the next start."""
+
+Tell = Callable[[], Awaitable[object]]
+
+
+class Settling:
+    """
+    What the store has to be told of how a call ended.
+    """
+
+    def __init__(self, store: Store, clock: Clock, log: Log, again_after_s: Sequence[float] = AGAIN_AFTER_S) -> None:
+        self._store, self._clock, self._log = store, clock, log
+        self._again_after_s = again_after_s
+        self._behind = InFlight()
+
+    def __repr__(self) -> str:
+        return f"Settling({len(self._behind)} behind)"
+
+    def __len__(self) -> int:
+        return len(self._behind)
+
+    async def settle(self, held: Reservation, ended: Ended | None, answer: bytes | None = None) -> None:
+        """
+        Tell how a reservation ended; it never fails.
+        """
+        await self._told(held.go.call.id, lambda: self._store.settle(held, ended, answer))
+
+    async def let_go(self, held: HeldWrite) -> None:
+        """
+        Give a write's claim back: nothing of it was sent.
+        """
+        await self.settle(held, Ended(State.COMPLETED, self._clock.now(), applied=False, delivered=False))
+
+    async def doubt(self, held: HeldWrite) -> None:
+        """
+        Say of a write that nobody knows how it ended.
+        """
+        await self.settle(held, Ended(State.UNKNOWN, self._clock.now(), delivered=False))
+
+    async def resolve(self, opened: IntentOpened, ended: Ended, answer: bytes | None = None) -> None:
+        """
+        Tell how a write in doubt stands by what was found out since; it never fails.
+        """
+        await self._told(opened.intent, lambda: self._store.resolve(opened, ended, answer))
+
+    async def missed(self, intent: str) -> None:
+        """
+        Note that the answer of an intent did not reach its caller.
+        """
+        await self._told(intent, lambda: self._store.delivered(intent, reached=False))
+
+    def noted(self, intent: str, *, reached: bool) -> None:
+        """
+        Note whether the answer of an intent reached its caller, without anyone's waiting for that.
+        """
+        self._behind.start(self._told(intent, lambda: self._store.delivered(intent, reached=reached)))
+
+    async def _told(self, intent: str, tell: Tell) -> None:
+        try:
+            await tell()
+        except StoreUnavailable:
+            self._behind.start(self._again(intent, tell))
+
+    async def _again(self, intent: str, tell: Tell) -> None:
+        for after_s in self._again_after_s:
+            await asyncio.sleep(after_s)
+            try:
+                await tell()
+            except StoreUnavailable:
+                continue
+            return
+        self._log.event("unsettled", call=intent)
+
+    async def drain(self, timeout_s: float) -> int:
+        """
+        Wait this long for what is behind, and leave the rest to the next start.
+        """
+        return await self._behind.drain(timeout_s)

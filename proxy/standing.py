@@ -1,0 +1,74 @@
+"""
+Whether the store can be relied on: asked at the start and every minute, and no write is begun while it cannot be.
+
+A store that lost what it knew is told the record again. It stays out of use until it knows all of it: a write that it
+does not know of would be made twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from breakers.store.protocol import Event, Store, StoreUnavailable
+from proxy.logline import Log
+
+EVERY_S = 60.0
+"""A store that begins to evict loses what it knows in minutes, not in seconds."""
+
+NOT_BEGUN = "it has not begun"
+
+
+class Standing:
+    """
+    What is wrong with the store at the moment, in words, or None.
+    """
+
+    def __init__(self, store: Store, events: Callable[[], Iterable[Event]], log: Log) -> None:
+        self._store, self._events, self._log = store, events, log
+        self._begun = False
+        self.fault: str | None = NOT_BEGUN
+
+    def __repr__(self) -> str:
+        return f"Standing({self.fault or 'well'})"
+
+    async def begin(self, events: Iterable[Event]) -> None:
+        """
+        Tell the store what the record says, and see whether it can be relied on.
+        """
+        self._say(await self._asked(events))
+
+    async def look(self) -> None:
+        """
+        Ask the store once; one that does not know what the record says is told.
+        """
+        why = await self._asked(None)
+        if self._store.emptied or not self._begun:
+            why = await self._asked(await asyncio.to_thread(self._events))
+        self._say(why)
+
+    async def watch(self) -> None:
+        """
+        Ask for ever.
+        """
+        while True:
+            await asyncio.sleep(EVERY_S)
+            try:
+                await self.look()
+            except Exception as error:  # whatever it is: a store that nobody can ask about is not relied on
+                self._log.failure("", error)
+                self._say("it could not be asked")
+
+    async def _asked(self, events: Iterable[Event] | None) -> str | None:
+        try:
+            if events is not None:
+                await self._store.start(events)
+                self._begun = True
+            return await self._store.fault()
+        except StoreUnavailable as error:
+            return str(error)
+
+    def _say(self, why: str | None) -> None:
+        if why != self.fault and (why is not None or self.fault != NOT_BEGUN):
+            self._log.event("store", fault=why)
+        self.fault = why

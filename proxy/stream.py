@@ -1,0 +1,95 @@
+"""
+A read is sent, and its answer passed on as it comes; cancelling that anywhere is harmless.
+
+Nothing of it is on record before it has ended: then its one record says how, and how much of it arrived.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from functools import partial
+
+from breakers.call import Call
+from breakers.store.protocol import HeldRead
+from proxy.account import Account
+from proxy.answer import Answer, Streamed, Whole, read_failed, read_headers
+from proxy.errors import LedgerUnavailable
+from proxy.forward import Reading
+from proxy.inbound import Inbound
+from proxy.ledger.book import READ_BYTES_KEPT, Capture, Delivered
+from proxy.passes import own_read
+from proxy.rooms import Rooms
+from proxy.trail import Trail
+from proxy.wholeread import is_read_whole, read_whole
+
+
+async def stream_through(held: HeldRead, inbound: Inbound, account: Account, rooms: Rooms) -> Answer:
+    """
+    Send a read and pass its answer on as it comes; cancelling it anywhere is harmless.
+    """
+    call, trail = held.go.call, inbound.trail
+    rooms.ledger.admit_read()
+    # Whatever fails from here on must not be answered as if nothing had been sent.
+    trail.dispatched = "unknown"
+    pass_ = own_read(held, rooms.wires.read(call.request, account))
+    with trail.stage("forward"):
+        reading = await rooms.forward.read(pass_)
+    trail.upstream_us = reading.outcome.upstream_us
+    failed = reading.outcome.status is None or reading.outcome.fault is not None
+    if failed or reading.outcome.status == 401:  # the field's own number
+        return await _read_ended(held, reading, account, rooms)
+    url = account.url(call.request.base, pass_.wire.target)
+    if is_read_whole(call.request.method, reading, inbound.links):
+        with trail.stage("forward"):
+            answer = await read_whole(held, reading, url, account, rooms)
+        trail.upstream_us = reading.outcome.upstream_us
+        return replace(answer, on_broken=partial(undelivered, call, rooms))
+    return replace(_streamed(held, reading, inbound.trail, rooms), url=url)
+
+
+async def _read_ended(held: HeldRead, reading: Reading, account: Account, rooms: Rooms) -> Whole:
+    await reading.close()
+    answer = read_failed(held.go.call.id, reading.outcome, account.dialect)
+    seen = Delivered(answer.status, answer.body, len(answer.body), complete=True)
+    await rooms.ledger.read_done(held, reading.outcome, seen)
+    await rooms.settling.settle(held, None)
+    return answer
+
+
+def _streamed(held: HeldRead, reading: Reading, trail: Trail, rooms: Rooms) -> Streamed:
+    call, kept = held.go.call, Capture(READ_BYTES_KEPT)
+
+    async def chunks() -> AsyncIterator[bytes]:
+        async for piece in reading.chunks:
+            kept.feed(piece)
+            yield piece
+
+    async def conclude(delivered: int, complete: bool) -> None:  # noqa: FBT001 a callback's own shape
+        await reading.close()
+        trail.upstream_us = reading.outcome.upstream_us
+        seen = Delivered(reading.outcome.status or 0, kept.payload(), delivered, complete)
+        await rooms.ledger.read_done(held, reading.outcome, seen)
+        await rooms.settling.settle(held, None)
+
+    headers = read_headers(call.id, reading.outcome.headers)
+    return Streamed(
+        status=reading.outcome.status or 0,
+        headers=headers,
+        chunks=chunks(),
+        whole=lambda: reading.whole,
+        stall_s=rooms.settings.timeouts.idle_s,
+        conclude=conclude,
+    )
+
+
+def undelivered(call: Call, rooms: Rooms) -> None:
+    """
+    Have it noted that the answer that is on record does not reach its caller.
+    """
+    if call.operation.writes:
+        rooms.settling.noted(call.id, reached=False)
+    # Whatever cannot be recorded any more was sent: this must not turn into a refusal.
+    with contextlib.suppress(LedgerUnavailable):
+        rooms.ledger.delivery_aborted(call, 0)

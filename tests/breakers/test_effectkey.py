@@ -1,0 +1,82 @@
+"""Effect keys as a table: the same business effect is one text, and another one is another."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from breakers.call import Operation, Part
+from breakers.effectkey import effect_key
+from config.catalog import Argument, Kind, Place
+from config.tables import load_catalog
+from tests.breakers.world import CATALOG
+
+KINDS = {
+    (Place.PATH, "number"): Kind.INTEGER,
+    (Place.QUERY, "mode"): Kind.STRING,
+    (Place.BODY, "a"): Kind.ANY,
+    (Place.BODY, "b"): Kind.ANY,
+}
+ARGUMENTS = {key: Argument(key[1], key[0], kind) for key, kind in KINDS.items()}
+
+
+def rendered(template: str, **said: object) -> str | None:
+    spec = replace(CATALOG.operations["comments/create"], effect_key=template, arguments=ARGUMENTS)
+    places = {name: place for place, name in KINDS}
+    return effect_key(Operation(spec, {(places.get(name, Place.BODY), name): value for name, value in said.items()}))
+
+
+@pytest.mark.parametrize(
+    ("template", "said", "key"),
+    [
+        ("", {"a": 1}, None),
+        ("x:{a}", {}, None),
+        ("x:{a|b}:{mode}", {"other": 1}, None),
+        ("x:{a}", {"a": "1"}, 'x:"1"'),
+        ("x:{a}", {"a": 1}, "x:1"),
+        ("x:{a}", {"a": True}, "x:true"),
+        ("x:{a}", {"a": None}, "x:null"),
+        ("x:{a}:{b}", {"b": 1}, "x:null:1"),
+        ("x:{a}:{b}", {"a": "1:2"}, 'x:"1:2":null'),
+        ("x:{a|b}", {"a": 1, "b": 2}, "x:1"),
+        ("x:{a|b}", {"b": 2}, "x:2"),
+        ("{a}{b}!", {"a": "é", "b": ["y", {"d": 1, "c": 2}]}, '"é"["y",{"c":2,"d":1}]!'),
+        ("x:{number}", {"number": 7}, 'x:"7"'),
+        ("x:{number}/{mode}", {"number": 7, "mode": "m"}, 'x:"7"/"m"'),
+        ("x:{a}", {"a": Decimal("1.50")}, "x:1.5"),
+        ("x:{a}", {"a": Decimal("1E+3")}, "x:1000"),
+        ("x:{a}", {"a": Decimal("1.0")}, "x:1"),
+        ("x:{a}", {"a": Decimal("-0.0")}, "x:0"),
+    ],
+)
+def test_rendered(template: str, said: dict[str, object], key: str | None) -> None:
+    """Arguments stand as canonical JSON, of alternatives the first, and without any of them there is no key."""
+    assert rendered(template, **said) == key
+
+
+def test_files_by_digest() -> None:
+    """A file counts by its content, whatever it is called."""
+    one, other = Part("a", "x.png", "image/png", b"1"), Part("a", "y.png", None, b"1")
+    assert rendered("x:{a}", a=one) == rendered("x:{a}", a=other)
+    assert rendered("x:{a}", a=one) != rendered("x:{a}", a=replace(one, data=b"2"))
+
+
+def test_only_where_declared() -> None:
+    """What stands where the operation does not declare it does not make the same effect another one."""
+    spec = CATALOG.operations["refunds.create"]
+    said: dict[tuple[Place, str], object] = {(Place.BODY, "charge"): "ch_1", (Place.BODY, "amount"): 5}
+    plain, decorated = (Operation(spec, some) for some in (said, said | {(Place.QUERY, "charge"): "x"}))
+    assert effect_key(plain) == effect_key(decorated) == 'refund:"ch_1":5'
+
+
+def test_bundled() -> None:
+    """Every effect key of the bundled catalogues renders from the arguments that it names."""
+    for api in ("stripe", "github", "jira"):
+        for spec in load_catalog(api, Path()).operations.values():
+            values = {key: "x" if key[0] is Place.PATH else 1 for key in spec.arguments}
+            key = effect_key(Operation(spec, values))
+            assert (key is None) is (not spec.effect_key)
+            assert key is None or not {"{", "}"} & set(key)

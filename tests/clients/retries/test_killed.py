@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loadtest.upstreams.faults import Fault
+from loadtest.upstreams.sandbox import Sandbox
+from loadtest.upstreams.stripe import StripeSandbox
+from tests.clients.nodejs import Process, running_script
+from tests.clients.retries.asking import MADE, NODE, PYTHON, Door, Told
+from tests.clients.retries.relay import Relay
+from tests.clients.retries.stand import ALLOWED, TIMEOUTS, Client, clients, configured, environ, sandboxes
+from tests.conftest import Figure
+from tests.crash.forked import Forker
+from tests.crash.record import read_log
+from tests.crash.site import Site
+from tests.crash.waiting import until
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+
+NAMES = (*PYTHON, *NODE)
+
+Hook = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """
+    Where the process dies: at a step of its own, or (None) while the upstream has done the write and does not answer;
+    and how many effects the write can have had by then.
+    """
+
+    hook: Hook | None
+    effects: int
+
+
+def at(room: str, verb: str, when: str) -> Hook:
+    return {"room": room, "verb": verb, "when": when}
+
+
+def torn(verb: str) -> Hook:
+    return {"verb": verb, "step": "append", "nth": 2, "act": "tear"}
+
+
+MOMENTS = {
+    "reserved": Moment(at("ledger", "intend", "before"), 0),
+    "intent torn": Moment(torn("intend"), 0),
+    "intent durable": Moment(at("ledger", "intend", "after"), 0),
+    "marked, not sent": Moment(at("store", "dispatch", "after"), 0),
+    "with the upstream": Moment(None, 1),
+    "answered": Moment(at("forward", "write", "after"), 1),
+    "outcome torn": Moment(torn("conclude"), 1),
+    "outcome durable": Moment(at("ledger", "conclude", "after"), 1),
+    "not settled": Moment(at("store", "settle", "before"), 1),
+    "settled": Moment(at("store", "settle", "after"), 1),
+}
+
+# In which no record of the write is left: its repeat is the first that anybody knows of.
+UNRECORDED = {"reserved", "intent torn"}
+
+# What an SDK shows where it does not end with the object.
+OURS = ("outcome-unknown", "idempotency-in-flight", "duplicate-suspected")
+
+
+@dataclass
+class Ground:
+    """
+    Sandboxes, every SDK, one state folder, and an address for each API that outlives the process behind it.
+    """
+
+    site: Site
+    upstreams: Mapping[str, Sandbox]
+    clients: Mapping[str, Client]
+    relays: Mapping[str, Relay]
+
+    async def kill_at(self, name: str, moment: str) -> Told:
+        """
+        Let an SDK make one thing, kill the process at a moment of that, and start it while the SDK asks again.
+        """
+        client, site = self.clients[name], self.site
+        upstream = self.upstreams[client.api]
+        upstream.faults.clear()
+        site.hook = MOMENTS[moment].hook
+        child = await site.start()
+        if site.hook is None:
+            upstream.faults.add(Fault(held=True, applied=True, method="POST"))
+        door = Door(self.relays[client.api].url, site.keys[0])
+        asking = asyncio.create_task(asyncio.to_thread(client.ask, door, f"{name}, {moment}, {time.monotonic_ns()}"))
+        if site.hook is None:
+            await until(upstream.faults.holding.is_set)
+            await child.kill()
+            upstream.faults.release()
+        assert await child.ended() == -9
+        site.hook = None
+        await site.start()
+        return await asking
+
+    def effects(self, name: str) -> int:
+        """
+        Return how many things the API of an SDK has made.
+        """
+        api = self.clients[name].api
+        return self.upstreams[api].effects[MADE[api]]
+
+    def door(self, api: str) -> str | None:
+        """
+        Return where an API's door is now.
+        """
+        return self.site.doors.get(api)
+
+
+@pytest.fixture(scope="module")
+def forker() -> Iterator[Forker]:
+    with Forker() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    with running_script(tmp_path_factory.mktemp("node"), "retries.mjs", "lines.mjs") as made:
+        yield made
+
+
+@pytest.fixture
+async def ground(tmp_path: Path, forker: Forker, node: Process) -> AsyncIterator[Ground]:
+    """
+    Run the sandboxes and the relays, and Breakwater as often as a test kills it.
+    """
+    async with AsyncExitStack() as stack:
+        upstreams = {api: await stack.enter_async_context(made) for api, made in sandboxes().items()}
+        stripe = upstreams["stripe"]
+        assert isinstance(stripe, StripeSandbox)
+        urls = {api: made.url for api, made in upstreams.items()}
+        site = Site(
+            tmp_path / "site",
+            forker,
+            stripe,
+            apis=configured(urls),
+            allow=ALLOWED,
+            secrets=environ(),
+            timeouts=TIMEOUTS,
+        )
+        made = Ground(site, upstreams, clients(node), {})
+        for api in MADE:
+            relay = Relay(lambda api=api: made.door(api))  # type: ignore[misc] # bound where it stands
+            made.relays = {**made.relays, api: await stack.enter_async_context(relay)}
+        yield made
+        if site.child is not None:
+            await site.child.kill()
+
+
+async def killed(on: Ground, name: str, moment: str) -> str:
+    """Kill it at one moment, and hold what the SDK was told against what happened; return what that was."""
+    before = on.effects(name)
+    told = await on.kill_at(name, moment)
+    done = on.effects(name) - before
+    assert MOMENTS[moment].effects <= done <= 1
+    if told.made:
+        assert done == 1
+    elif moment in UNRECORDED and done == 0:
+        # One that does not ask again: nothing was sent, and nothing is on record.
+        assert not any(reason in told.error for reason in OURS), told.error
+    await ended(on.site)
+    assert on.site.child is not None
+    await on.site.child.kill()
+    return "the object" if told.made else next((reason for reason in OURS if reason in told.error), "no answer")
+
+
+async def ended(site: Site) -> None:
+    """Every intent has an end on record, or is named as in doubt."""
+
+    async def nothing_under_way() -> bool:
+        return bool((await site.admin("GET", "/v1/status"))["in_flight"] == 0)
+
+    await until(nothing_under_way)
+    entries = read_log(site.state).entries
+    doubted = {each["intent"] for each in (await site.admin("GET", "/v1/status"))["in_doubt"]}
+    by_index = {entry["i"]: entry["call"] for entry in entries if entry["k"] == "call.intent"}
+    over = {by_index[entry["intent"]] for entry in entries if entry["k"] == "call.outcome" and entry["intent"] is not None}
+    over |= {by_index[entry["intent"]] for entry in entries if entry["k"] == "recovery.resolved"}
+    assert set(by_index.values()) == over | doubted
+
+
+# In the suite each SDK meets some of the moments, and each moment some of the SDKs.
+SHARE = 3
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_killed(ground: Ground, name: str, figure: Figure) -> None:
+    """An SDK whose proxy is killed under its write and comes back never makes two of it, and is told what is true."""
+    first, moments = NAMES.index(name), list(MOMENTS)
+    told: Counter[str] = Counter()
+    for turn in range(SHARE):
+        moment = moments[(first * SHARE + turn) % len(moments)]
+        told[await killed(ground, name, moment)] += 1
+    for kind, count in told.items():
+        figure(f"killed under an SDK, {kind}, {name}", count)
+
+
+@pytest.mark.torture(weight=2)
+async def test_killed_everywhere(ground: Ground, figure: Figure, torture_until: float) -> None:
+    """So it is for every SDK at every moment."""
+    told: Counter[str] = Counter()
+    cells = [(name, moment) for name in NAMES for moment in MOMENTS]
+    random.Random(int.from_bytes(os.urandom(4), "big")).shuffle(cells)
+    for name, moment in cells:
+        if time.monotonic() > torture_until:
+            break
+        told[await killed(ground, name, moment)] += 1
+    for kind, count in told.items():
+        figure(f"torture killed under an SDK, {kind}", count)
+    assert told.total() == len(cells) or float(os.environ.get("MINUTES", "10")) < 10

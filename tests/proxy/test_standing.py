@@ -1,0 +1,117 @@
+"""A store that cannot be relied on: who says so, for how long, and what it is given once it can."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import cast
+
+from breakers.store.protocol import Event, Store, StoreUnavailable, WritesChanged
+from proxy.standing import NOT_BEGUN, Standing
+from tests.proxy.road import Lines
+
+FIRST: tuple[Event, ...] = (WritesChanged(stopped=False, epoch=1),)
+LATER: tuple[Event, ...] = (*FIRST, WritesChanged(stopped=True, epoch=2))
+
+
+class Moody:
+    """A store that is away, or says that something is wrong, when it is told to be."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self.wrong: str | None = None
+        self.emptied = False
+        self.begun: list[list[Event]] = []
+
+    async def start(self, events: Iterable[Event]) -> None:
+        """
+        Begin.
+        """
+        self._here()
+        self.begun.append(list(events))
+        self.emptied = False
+
+    async def fault(self) -> str | None:
+        """
+        Say what is wrong.
+        """
+        self._here()
+        return "it lost what it knew" if self.emptied else self.wrong
+
+    def _here(self) -> None:
+        if self.away:
+            raise StoreUnavailable("it does not answer")
+
+
+def standing(store: Moody) -> tuple[Standing, Lines]:
+    """
+    Return what asks this store, and its log.
+    """
+    log = Lines()
+    return Standing(cast("Store", store), lambda: LATER, log), log
+
+
+async def test_begins_well() -> None:
+    """A store that begins is relied on, and was told what the record says; nothing is worth a line."""
+    store = Moody()
+    asked, log = standing(store)
+    assert asked.fault == NOT_BEGUN
+    await asked.begin(FIRST)
+    await asked.look()
+    assert asked.fault is None
+    assert store.begun == [list(FIRST)]
+    assert log.lines == []
+
+
+async def test_away_at_start() -> None:
+    """A store that is away at the start is not relied on until it was there to be told what the record says by then."""
+    store = Moody()
+    store.away = True
+    asked, log = standing(store)
+    await asked.begin(FIRST)
+    await asked.look()
+    assert asked.fault == "it does not answer"
+    store.away = False
+    await asked.look()
+    assert asked.fault is None
+    assert store.begun == [list(LATER)]
+    assert [line["fault"] for line in log.of("store")] == ["it does not answer", None]
+
+
+async def test_away_later() -> None:
+    """A store that goes away and comes back as it was is not told everything again."""
+    store = Moody()
+    asked, _ = standing(store)
+    await asked.begin(FIRST)
+    store.away = True
+    await asked.look()
+    assert asked.fault == "it does not answer"
+    store.away = False
+    await asked.look()
+    assert asked.fault is None
+    assert store.begun == [list(FIRST)]
+
+
+async def test_emptied() -> None:
+    """A store that lost what it knew is told the record as it is now, before it is relied on again."""
+    store = Moody()
+    asked, _ = standing(store)
+    await asked.begin(FIRST)
+    store.emptied = True
+    await asked.look()
+    assert asked.fault is None
+    assert store.begun == [list(FIRST), list(LATER)]
+
+
+async def test_wrongly_set_up() -> None:
+    """What is wrong with a store is said in its own words for as long as it is so, and it is not told anything."""
+    store = Moody()
+    store.wrong = "its maxmemory-policy evicts"
+    asked, log = standing(store)
+    await asked.begin(FIRST)
+    await asked.look()
+    assert asked.fault == "its maxmemory-policy evicts"
+    assert store.begun == [list(FIRST)]
+    store.wrong = None
+    await asked.look()
+    assert asked.fault is None
+    assert [line["fault"] for line in log.of("store")] == ["its maxmemory-policy evicts", None]
