@@ -22,7 +22,19 @@ from types import MappingProxyType
 from breakers.arguments import Reading, reading
 from breakers.call import Call, Operation
 from breakers.facts import Facts
-from breakers.policy import DUPLICATES_S, AgentRules, Allowed, Denied, Entry, Limit, Only, Passed, Policy, Scalar
+from breakers.policy import (
+    DUPLICATES_S,
+    MARKED,
+    AgentRules,
+    Allowed,
+    Denied,
+    Entry,
+    Limit,
+    Only,
+    Passed,
+    Policy,
+    Scalar,
+)
 from breakers.verdict import Reason, Refuse
 from config.catalog import WHOLE_BODY, Effect, OperationSpec, Place
 from config.policy import AgentCard, Rule
@@ -109,7 +121,8 @@ def allowlist(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passe
     match rules and rules.operations.get((call.api, name)):
         case Allowed(entries) if rules is not None:
             no = _redirected(call, rules) or _undeclared(entries, call.operation) or _not_only(entries, call.operation)
-            return no or replace(passed, entries=entries)
+            flags = (MARKED,) if any(entry.marks for entry in entries) else ()
+            return no or replace(passed, entries=entries, flags=(*passed.flags, *flags))
         case Denied(pattern):
             detail = f"`{name}` is denied to this agent by `{pattern}`."
         case _:

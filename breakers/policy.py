@@ -104,6 +104,10 @@ class Policy:
     duplicates_s: float = DUPLICATES_S
 
 
+MARKED = "marked"
+"""The flag of a write that is to bear a marker, where its body has a place for one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Passed:
     """

@@ -281,8 +281,8 @@ class Find:
     Of an item in `listing` (in `marked`, where the write bore a marker), `id` is the pointer to what identifies it,
     `created` to when it was made (RFC 3339, or seconds since 1970), `creator` to who made it (None: nobody else can),
     and one with a member of `without` (a pointer that is there and not null) is something else. `claims` maps arguments
-    to where an item shows them, as a touch's do; None is nowhere. An item may show an object where its `name`, `login`,
-    `key` or `id` was sent, and more members and items than were. `key` maps the parameters of the main object's read
+    to where an item shows them, as a touch's do; None is nowhere. An item may show an object where one member of it was
+    sent, and more members than were. `key` maps the parameters of the main object's read
     to where an item shows them; the others come from where its touch says. The list is complete
     `lag_s` seconds after a write; with `needs_later`, only once `listing` shows what was made later. Absence takes
     `reads` clean reads, `apart_s` seconds apart.

@@ -95,7 +95,9 @@ def inconsistencies(written: Written) -> Iterator[Fault]:
 def _store(written: Written) -> Iterator[Fault]:
     if written.settings.store == MEMORY and written.settings.store_password is not None:
         spot = written.places.key(("store_password",))
-        yield spot.fault("a store in memory has no password", "remove it, or name a Redis: `store: redis://HOST:PORT/DB`")
+        yield spot.fault(
+            "a store in memory has no password", "remove it, or name a Redis: `store: redis://HOST:PORT/DB`"
+        )
 
 
 def _doors(written: Written) -> Iterator[Fault]:

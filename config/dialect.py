@@ -170,6 +170,8 @@ class Dialect(Model):
     `card.number` is the member `number` of any member `card`. `shaping` are arguments that shape an answer and change
     nothing: with one of them an object in an answer is not spelled as its read spells it. `verbatim_types` are media
     types, lower-case, under which a file's own bytes are answered: they stream untouched, even where they are JSON.
+    `deletion` are the members by which an answer, or an object that is still shown, says that it was deleted; without
+    them a deletion is answered with nothing, and shows nothing.
     `identity` tells who we are there, `lag_s` within how many seconds a read shows what was written, and `resets` names
     headers that say when a throttled caller may come again, beside `Retry-After`.
     """
@@ -193,6 +195,7 @@ class Dialect(Model):
     throttled: tuple[AnswerSign, ...] = Field(default=(AnswerSign(status=429),), strict=False)
     declined: frozenset[Status] = Field(default=frozenset(), strict=False)
     key_in_use: tuple[AnswerSign, ...] = Field(default=(), strict=False)
+    deletion: dict[str, JsonValue] = Field(default_factory=dict)
     identity: Identity | None = None
     lag_s: Annotated[int, Field(ge=0, le=3600)] = 30
     resets: tuple[Header, ...] = Field(default=("x-ratelimit-reset",), strict=False)

@@ -51,7 +51,8 @@ def read_store(written: object) -> str:
     if not isinstance(written, str):
         raise Unreadable("this must be text", _FORMS)
     if "://" not in written:
-        raise Unreadable(f"`{written[:40]}` is no store", did_you_mean(written, [MEMORY]) or _FORMS)
+        near = did_you_mean(written, [MEMORY])
+        raise Unreadable(f"`{written[:40]}` is no store", near if near.startswith("did") else _FORMS)
     redis_address(written)
     return written
 

@@ -88,11 +88,11 @@ class Answers:
         Return what was shown of an intent, or None where that is not to be had whole any more.
         """
         intent = earlier.intent
+        if not earlier.answered:
+            return None
         if (known := self._newest.get(intent)) is not None:
             self._newest.move_to_end(intent)
             return known
-        if not earlier.answered:
-            return None
         found = await self._from_store(intent)
         if found is None and earlier.place:
             found = _whole(await asyncio.to_thread(self._from_record, earlier.place))

@@ -6,11 +6,11 @@ What a room needs from outside (clock, randomness, disk, dialler, environment) i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 
 from breakers.allowlist import compile_policy
-from breakers.store.memory import MemoryStore
+from breakers.store.protocol import Store
 from config.consistency import door_of
 from config.load import Configuration
 from config.written import UnixSocket
@@ -39,6 +39,7 @@ from proxy.rooms import Rooms
 from proxy.secret import Secret, with_user
 from proxy.settling import Settling
 from proxy.standing import Standing
+from proxy.stores import open_store
 from proxy.ulid import Ulids
 from proxy.vault import Vault, stored_in
 
@@ -146,25 +147,18 @@ def build(
     randomness: Randomness = system_randomness,
     disk: Disk | None = None,
     log: Log | None = None,
+    store: Store | None = None,
 ) -> Rooms:
     """
     Join the rooms of one running program. `taken` is filled with our own addresses, which nobody may dial.
+
+    The store is the one that the configuration names, unless another is given; whoever runs the program starts it.
     """
     clock = clock or SystemClock()
-    store = MemoryStore(clock.now)
+    store = store or open_store(configuration, {}, clock)
     settings, metrics, log = configuration.settings, Metrics(), log or JsonLog(clock)
-
-    def on_echo(api: str) -> None:
-        metrics.echoes.labels(api).inc()
-        log.event("credential-echoed", api=api)
-
-    needed = used_by(configuration)
-
-    def on_change(name: str, versions: Sequence[tuple[str, Secret]]) -> None:
-        for api in needed[name]:
-            user = configuration.apis[api].credential.user
-            accounts[api].credential.turn([(ref, with_user(secret, user)) for ref, secret in versions])
-
+    retries = Retries(clock, randomness, lambda api, why: metrics.upstream_retries.labels(api, why).inc())
+    on_echo, on_change = _telling(metrics, log), _turning(configuration, accounts)
     return Rooms(
         settings=settings,
         accounts=accounts,
@@ -187,15 +181,7 @@ def build(
         credentials=open_credentials(
             configuration, ledger, clock=clock, randomness=randomness, disk=disk, on_change=on_change
         ),
-        forward=Forwarder(
-            accounts,
-            Dialer(lambda: taken),
-            settings.timeouts,
-            clock,
-            store,
-            on_echo,
-            Retries(clock, randomness, lambda api, why: metrics.upstream_retries.labels(api, why).inc()),
-        ),
+        forward=Forwarder(accounts, Dialer(lambda: taken), settings.timeouts, clock, store, on_echo, retries),
         wires=Wires(randomness),
         inflight=InFlight(),
         pending=Pending(),
@@ -204,3 +190,29 @@ def build(
         log=log,
         metrics=metrics,
     )
+
+
+def _telling(metrics: Metrics, log: Log) -> Callable[[str], None]:
+    """
+    Return what counts and logs that an upstream echoed an account's credential.
+    """
+
+    def on_echo(api: str) -> None:
+        metrics.echoes.labels(api).inc()
+        log.event("credential-echoed", api=api)
+
+    return on_echo
+
+
+def _turning(configuration: Configuration, accounts: Mapping[str, Account]) -> OnChange:
+    """
+    Return what gives accounts the new versions of a name in the vault.
+    """
+    needed = used_by(configuration)
+
+    def on_change(name: str, versions: Sequence[tuple[str, Secret]]) -> None:
+        for api in needed[name]:
+            user = configuration.apis[api].credential.user
+            accounts[api].credential.turn([(ref, with_user(secret, user)) for ref, secret in versions])
+
+    return on_change

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 
 import aiohttp
@@ -19,7 +20,7 @@ import aiohttp
 from breakers.call import Applied, Call, Fault, Health, Outcome, Retry, Sent
 from breakers.results import judge_result
 from breakers.retries import joined, key_holds
-from breakers.store.protocol import Store
+from breakers.store.protocol import Permit, Store
 from config.catalog import OperationSpec
 from config.settings import Timeouts
 from proxy.account import Account
@@ -60,6 +61,21 @@ class Reading:
         await self.chunks.aclose()
         # A generator that was never begun has no end of its own.
         self.exchange.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """
+    What of a write `_write` needs to know, whichever pass it came with; `told` is until when its caller waits.
+    """
+
+    api: str
+    base: str
+    spec: OperationSpec
+    since: datetime
+    permit: Callable[[], Awaitable[Permit]]
+    wire: Wire
+    told: float
 
 
 class Forwarder:
@@ -114,8 +130,8 @@ class Forwarder:
         """
         call = intent.held.go.call
         permit = partial(self._store.dispatch, intent.held, intent.opened)
-        redo = Redo(call.id, call.api, call.request.base, call.operation.spec, call.at, permit)
-        return await self._write(redo, intent.wire, self._told(call))
+        spec, base = call.operation.spec, call.request.base
+        return await self._write(_Write(call.api, base, spec, call.at, permit, intent.wire, self._told(call)))
 
     async def resend(self, redo: Redo, wire: Wire) -> Outcome:
         """
@@ -125,21 +141,22 @@ class Forwarder:
         """
         if not wire.keyed or not key_holds(redo.since, redo.spec.key_kept_s, self._clock.now()):
             return IN_DOUBT
-        return await self._write(redo, wire, float("inf"), IN_DOUBT)
+        write = _Write(redo.api, redo.base, redo.spec, redo.since, redo.permit, wire, float("inf"))
+        return await self._write(write, IN_DOUBT)
 
-    async def _write(self, redo: Redo, wire: Wire, told: float, ended: Outcome | None = None) -> Outcome:
-        began, total_s = self._clock.monotonic(), self._timeouts.write_total_s
+    async def _write(self, write: _Write, ended: Outcome | None = None) -> Outcome:
+        began, wire = self._clock.monotonic(), write.wire
         bounds = Bounds(
-            ends=began + total_s,
-            told=told,
+            ends=began + self._timeouts.write_total_s,
+            told=write.told,
             connect_s=self._timeouts.connect_s,
-            since=redo.since if wire.keyed and len(wire.body) <= BODY_BYTES_MAX else None,
-            kept_s=redo.spec.key_kept_s,
-            resets=self._accounts[redo.api].dialect.resets,
+            since=write.since if wire.keyed and len(wire.body) <= BODY_BYTES_MAX else None,
+            kept_s=write.spec.key_kept_s,
+            resets=self._accounts[write.api].dialect.resets,
         )
-        tries = self._retries.begin(redo.api, bounds)
+        tries = self._retries.begin(write.api, bounds)
         while True:
-            last, exchange = await self._attempt(redo, wire, tries, began)
+            last, exchange = await self._attempt(write, tries, began)
             ended = last if ended is None else joined(ended, last)
             delay_s = tries.write(ended, last, exchange.raw_headers)
             if delay_s is None:
@@ -149,17 +166,17 @@ class Forwarder:
             except asyncio.CancelledError:
                 return ended
 
-    async def _attempt(self, redo: Redo, wire: Wire, tries: Tries, began: float) -> tuple[Outcome, Exchange]:
-        account = self._accounts[redo.api]
-        gate = Gate(redo.permit, self._clock.monotonic)
+    async def _attempt(self, write: _Write, tries: Tries, began: float) -> tuple[Outcome, Exchange]:
+        account = self._accounts[write.api]
+        gate = Gate(write.permit, self._clock.monotonic)
         budget = Budget.of(self._timeouts, tries.left_s)
-        session = self._sessions[redo.api, redo.base, True]
-        exchange = Exchange(session, account.origins[redo.base], wire, budget, gate)
+        session = self._sessions[write.api, write.base, True]
+        exchange = Exchange(session, account.origins[write.base], write.wire, budget, gate)
         fault, raw, size = await _read_whole(exchange)
         body = account.scrubber.clean(raw)
         self._look_for_echo(account, exchange, in_body=body is not raw)
         micros = self._micros_since(began)
-        return self._conclude(redo.spec, account, exchange, fault=fault, body=body, size=size, micros=micros), exchange
+        return self._conclude(write.spec, account, exchange, fault=fault, body=body, size=size, micros=micros), exchange
 
     async def read(self, look: Look) -> Reading:
         """

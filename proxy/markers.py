@@ -89,7 +89,7 @@ def _turned(held: object, marker: Marker, intent: str) -> object:
         # Without a text there the vendor writes one of its own, which a trailer alone would take the place of.
         case MarkerForm.COMMENT | MarkerForm.TRAILER if isinstance(held, str) and held:
             return f"{held}\n\n{mark}"
-        case MarkerForm.COMMENT if held == "":  # noqa: PLC1901 nothing else that is false is a text
+        case MarkerForm.COMMENT if held == "":
             return mark
         case MarkerForm.LABEL if absent or isinstance(held, list):
             return [*(held if isinstance(held, list) else ()), mark]

@@ -33,7 +33,7 @@ class Look:
 @dataclass(frozen=True, slots=True)
 class Redo:
     """
-    A write that may be sent, again where it may have been already: its intent is durable and has no end.
+    A write in doubt that may be sent again: its intent is durable and has no end. Only what resolves doubt builds one.
 
     `since` is when its key was first used; `permit` is asked before each first byte, and says no once writes were
     stopped or another has ended it.

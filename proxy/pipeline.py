@@ -19,7 +19,7 @@ from functools import partial
 from breakers.call import Call, Caller, Request
 from breakers.decide import decide
 from breakers.idempotency import ended_by
-from breakers.known import State
+from breakers.policy import MARKED
 from breakers.store.protocol import HeldRead, HeldWrite, Stale, StoreUnavailable
 from breakers.touching import named, touched
 from breakers.verdict import Ask, Forward, Reason, Refuse, Repeat
@@ -65,6 +65,7 @@ async def handle(inbound: Inbound, rooms: Rooms) -> Answer:
             async with rooms.judging.turn(call.names, inbound.trail.left_s(call.deadline_ms)):
                 judged = await _judged(call, inbound.trail, rooms)
         except StoreUnavailable as error:
+            rooms.standing.hurry()
             judged = Refuse(Reason.STORE_UNAVAILABLE, "store", f"{error}.")
         if isinstance(judged, HeldWrite):
             return await _finish(judged, inbound, account, rooms)
@@ -185,12 +186,17 @@ async def _broken_off(held: HeldWrite, rooms: Rooms) -> None:
     """
     Give the claim back where nothing can have been sent; anything else is in doubt.
     """
+    call = held.go.call.id
     try:
-        known = await rooms.store.earlier(held.go.call.id)
-        sent = known is not None and known.state is not State.CLAIMED
+        sent = [one.opened for one in await rooms.store.open_intents() if one.opened.intent == call]
     except StoreUnavailable:
-        sent = True
-    await (rooms.settling.doubt(held) if sent else rooms.settling.let_go(held))
+        await rooms.settling.doubt(held)
+        return
+    for opened in sent:
+        await rooms.settling.doubt(held)
+        rooms.doubts.opened(opened)
+    if not sent:
+        await rooms.settling.let_go(held)
 
 
 async def carry_through(held: HeldWrite, account: Account, rooms: Rooms, inbound: Inbound) -> Whole:
@@ -198,7 +204,7 @@ async def carry_through(held: HeldWrite, account: Account, rooms: Rooms, inbound
     Record, send, record, settle: the write's one way, without a branch.
     """
     call, stage = held.go.call, inbound.trail.stage
-    wire = rooms.wires.write(call, account)
+    wire = rooms.wires.write(call, account, mark=MARKED in held.go.flags)
     # Stop here: reserved, nothing sent, nothing on record. The claim's lease passes, and whoever asks again is judged.
     with stage("intent"):
         intent = await rooms.ledger.intend(held, wire)
@@ -213,6 +219,7 @@ async def carry_through(held: HeldWrite, account: Account, rooms: Rooms, inbound
     kept = rooms.answers.keep(call.id, ended, answer, call.operation.spec.never_store)
     with stage("settle"):
         await rooms.settling.settle(held, ended, kept)
+    rooms.doubts.ended(intent.opened, ended)
     # Stop here, or before the change is on record: the next start says that nobody looked at what was changed.
     follow(intent, outcome, entry, rooms)
     inbound.trail.upstream_us = outcome.upstream_us

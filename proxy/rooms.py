@@ -13,6 +13,7 @@ from proxy.answers import Answers
 from proxy.clock import Clock
 from proxy.credentials import Credentials
 from proxy.doors import Door
+from proxy.doubt.inbox import Inbox
 from proxy.forward import Forwarder
 from proxy.inflight import InFlight
 from proxy.judging import Judging
@@ -58,5 +59,6 @@ class Rooms:
     ids: Ulids
     log: Log
     metrics: Metrics
+    doubts: Inbox = field(default_factory=Inbox)
     addresses: dict[str, str] = field(default_factory=dict)
     stopping: bool = False

@@ -18,7 +18,9 @@ from typing import Any, Protocol
 
 from yarl import URL
 
+from breakers.store.redis import client
 from config.dialect import Credential
+from config.store import MEMORY, RedisAddress
 from proxy.dial import Dialer
 from proxy.errors import Broken, StartRefused
 from proxy.exchange import Budget, Exchange, Gate, open_session
@@ -97,6 +99,15 @@ class Dropping:
 
 
 Peer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+async def check_sends_once(store: str) -> None:
+    """
+    Prove it of the sessions that upstreams are called with, and of the client of a store of another kind than `memory`.
+    """
+    await check_requests()
+    if store != MEMORY:
+        await check_commands(lambda port: client(RedisAddress(HOST, port), None))
 
 
 async def check_requests(open_pool: Callable[..., Any] = open_session) -> None:

@@ -22,6 +22,7 @@ import uvloop
 from aiohttp import web
 from aiohttp.http import HttpRequestParser
 
+from breakers.store.protocol import Store
 from config.load import Configuration, load
 from proxy import app
 from proxy.account import Account
@@ -29,6 +30,7 @@ from proxy.answer import Whole
 from proxy.clock import Clock, SystemClock, system_randomness
 from proxy.control.api import admin_app
 from proxy.doors import Door
+from proxy.doubt.doubts import Doubts
 from proxy.errors import LedgerUnavailable, StartRefused
 from proxy.front import Front
 from proxy.ledger.disk import RealDisk
@@ -36,8 +38,9 @@ from proxy.ledger.state import read_admin_token
 from proxy.listener import HEAD_WITHIN_S, AgentServer, Crowd
 from proxy.logline import JsonLog, LibraryLines, Log
 from proxy.rooms import Rooms
-from proxy.selftest import check_requests
+from proxy.selftest import check_sends_once
 from proxy.sockets import Listener, bind, serve_on
+from proxy.stores import open_store
 
 GRACE_S = 1.0
 """For what is still being answered once no write is under way; a read that a stop cuts is on record as cut."""
@@ -55,7 +58,7 @@ def run(config: Path, environ: Mapping[str, str], new_epoch: str | None) -> int:
     configuration = load(config)
     allow_descriptors(configuration.settings.limits.connections)
     accounts = app.open_accounts(configuration, environ)
-    return uvloop.run(_serve(configuration, accounts, new_epoch))
+    return uvloop.run(_serve(configuration, accounts, environ, new_epoch))
 
 
 def allow_descriptors(connections: int) -> None:
@@ -74,14 +77,16 @@ def allow_descriptors(connections: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
 
 
-async def _serve(configuration: Configuration, accounts: Mapping[str, Account], new_epoch: str | None) -> int:
-    doors = app.declared_doors(configuration)
+async def _serve(
+    configuration: Configuration, accounts: Mapping[str, Account], environ: Mapping[str, str], new_epoch: str | None
+) -> int:
+    doors, clock = app.declared_doors(configuration), SystemClock()
+    store = open_store(configuration, environ, clock)
     listeners = bind(configuration, doors)
-    clock = SystemClock()
     log = JsonLog(clock)
     logging.basicConfig(handlers=[LibraryLines(log)], level=logging.WARNING, force=True)
     try:
-        program = await startup(configuration, accounts, doors, listeners, new_epoch, clock=clock, log=log)
+        program = await startup(configuration, accounts, doors, listeners, new_epoch, clock=clock, log=log, store=store)
         return await program.until_stopped()
     finally:
         for listener in listeners:
@@ -101,6 +106,10 @@ class Program:
     stop: asyncio.Event
     failed: bool = False
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    doubts: Doubts = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.doubts = Doubts(self.rooms, system_randomness)
 
     async def until_stopped(self) -> int:
         """
@@ -124,9 +133,10 @@ class Program:
         await asyncio.gather(*(runner.cleanup() for runner in self.runners))
         # A write that was still being judged when the stop began, and whose caller did not wait for its end.
         late += await rooms.inflight.drain(rooms.settings.timeouts.drain_s)
+        # What is found from here on would have nobody to record what it changed.
+        await self.end(*self.tasks)
         await rooms.pending.drain(rooms.settings.timeouts.look_s + GRACE_S)
         await rooms.settling.drain(GRACE_S)
-        await self.end(*self.tasks)
         await rooms.forward.close()
         await rooms.store.close()
         await rooms.ledger.close("stopped")
@@ -153,6 +163,7 @@ async def startup(
     *,
     clock: Clock,
     log: Log,
+    store: Store,
 ) -> Program:
     """
     Open the ledger, join the rooms, listen, and say where.
@@ -161,10 +172,10 @@ async def startup(
     # From the first moment: a signal during the start ends it in the same clean way.
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await check_requests()
+    await check_sends_once(store.kind)
     ledger, keys = app.open_ledger(configuration, clock=clock, new_epoch=new_epoch)
     taken = [listener.address for listener in listeners]
-    rooms = app.build(configuration, accounts, ledger, keys, doors, taken, clock=clock, log=log)
+    rooms = app.build(configuration, accounts, ledger, keys, doors, taken, clock=clock, log=log, store=store)
     rooms.addresses = {listener.name: listener.url for listener in listeners}
     program = Program(rooms, [], configuration.settings.state, stop)
 
@@ -202,9 +213,11 @@ async def open_doors(program: Program, listeners: list[Listener]) -> None:
     await rooms.standing.begin(rooms.ledger.recovered.events)
     program.tasks.append(asyncio.create_task(rooms.standing.watch()))
     rooms.forward.start()
+    program.doubts.start()
+    program.tasks.append(asyncio.create_task(program.doubts.watch()))
     front, crowd = Front(rooms), Crowd(rooms.settings.limits.connections)
     for listener in listeners:
-        program.runners.append(await _listen(listener, rooms, front, crowd))
+        program.runners.append(await _listen(listener, program, front, crowd))
     try:
         _announce(program)
     except OSError as error:
@@ -212,13 +225,15 @@ async def open_doors(program: Program, listeners: list[Listener]) -> None:
         raise StartRefused(f"the state folder {program.state} cannot be written: {error.strerror}", hint) from error
 
 
-async def _listen(listener: Listener, rooms: Rooms, front: Front, crowd: Crowd) -> web.ServerRunner | web.AppRunner:
-    door = listener.door
+async def _listen(
+    listener: Listener, program: Program, front: Front, crowd: Crowd
+) -> web.ServerRunner | web.AppRunner:
+    rooms, door = program.rooms, listener.door
     runner: web.ServerRunner | web.AppRunner
     if door is None:
         token = read_admin_token(rooms.settings.state, RealDisk())
         runner = web.AppRunner(
-            admin_app(rooms, token, system_randomness),
+            admin_app(rooms, program.doubts, token, system_randomness),
             access_log=None,
             keepalive_timeout=HEAD_WITHIN_S,
             shutdown_timeout=GRACE_S,

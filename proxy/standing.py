@@ -8,6 +8,7 @@ does not know of would be made twice.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable
 
 from breakers.store.protocol import Event, Store, StoreUnavailable
@@ -15,6 +16,9 @@ from proxy.logline import Log
 
 EVERY_S = 60.0
 """A store that begins to evict loses what it knows in minutes, not in seconds."""
+
+PAUSE_S = 1.0
+"""Between two attempts at least: whatever is wrong, to tell a store everything is work for both."""
 
 NOT_BEGUN = "it has not begun"
 
@@ -27,6 +31,7 @@ class Standing:
     def __init__(self, store: Store, events: Callable[[], Iterable[Event]], log: Log) -> None:
         self._store, self._events, self._log = store, events, log
         self._begun = False
+        self._hurried = asyncio.Event()
         self.fault: str | None = NOT_BEGUN
 
     def __repr__(self) -> str:
@@ -47,12 +52,22 @@ class Standing:
             why = await self._asked(await asyncio.to_thread(self._events))
         self._say(why)
 
+    def hurry(self) -> None:
+        """
+        Ask soon, where a verb found that the store does not know what it should.
+        """
+        if self._store.emptied:
+            self._hurried.set()
+
     async def watch(self) -> None:
         """
         Ask for ever.
         """
         while True:
-            await asyncio.sleep(EVERY_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._hurried.wait(), EVERY_S)
+            await asyncio.sleep(PAUSE_S)
+            self._hurried.clear()
             try:
                 await self.look()
             except Exception as error:  # whatever it is: a store that nobody can ask about is not relied on

@@ -138,16 +138,19 @@ class FleetStore:
         Replay the ledger over what is there, and hold writes under the epoch that Redis has, or under a new one.
         """
         epoch = _text(await self._run("begin", ("epoch", "building")))
-        by_intent, changes = histories(events)
-        for change in (*changes, self._writes):
+        said = histories(events)
+        for change in (*said.changes, self._writes):
             await self._change_writes(change)
         lingering = {_text(intent) for intent in await self._ask("HKEYS", "open")}
-        told = [one for intent, one in by_intent.items() if intent in lingering or not self._packer.is_over(one.ended)]
+        at, retention = self._now(), self._packer.retention
+        told = [one for intent, one in said.by_intent.items() if intent in lingering or not one.is_over(at, retention)]
         for first in range(0, len(told), REPLAYED_AT_ONCE):
             some = told[first : first + REPLAYED_AT_ONCE]
             for lost in await asyncio.gather(*(self._replay(one) for one in some), return_exceptions=True):
                 if lost is not None:
                     raise lost
+        for intent in lingering & said.ends.keys():
+            await self._change(intent, None, ending(None, said.ends[intent]))
         await self._pay()
         if not await self._run("ready", ("epoch", "building"), epoch):
             raise StoreUnavailable("Redis was emptied while the ledger was replayed into it")
@@ -379,7 +382,7 @@ def _reading() -> Iterator[None]:
     """
     try:
         yield
-    except (ValueError, TypeError, KeyError, IndexError):
+    except (ValueError, TypeError, KeyError, IndexError, OverflowError):
         raise StoreUnavailable("what stands in Redis was not written by this version") from None
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from breakers.known import IN_FLIGHT, Earlier, Ended, State
 from breakers.store import moves
@@ -40,27 +41,50 @@ class History:
             after = replace(after, delivered=self.delivered)
         return None if after == record else (after, standing)
 
+    def is_over(self, at: datetime, retention: moves.Retention) -> bool:
+        """
+        Tell whether nothing need be known of it any more.
+        """
+        ended = self.ended
+        if ended is None or ended.state is not State.COMPLETED:
+            return False
+        return ended.at + (retention.whole if moves.stands(ended) else moves.REMEMBERED) <= at
 
-def histories(events: Iterable[Event]) -> tuple[dict[str, History], tuple[WritesChanged, ...]]:
+
+@dataclass(slots=True)
+class Told:
     """
-    Return what the events say of each intent, and of writes as a whole.
+    What a ledger's events say: of each intent, of writes as a whole, and of intents of which only the end is told.
     """
-    by_intent: dict[str, History] = {}
-    changes: list[WritesChanged] = []
+
+    by_intent: dict[str, History] = field(default_factory=dict)
+    changes: list[WritesChanged] = field(default_factory=list)
+    ends: dict[str, Ended] = field(default_factory=dict)
+
+
+def histories(events: Iterable[Event]) -> Told:
+    """
+    Return what the events say when all of them are told.
+    """
+    told = Told()
+    by_intent = told.by_intent
     for event in events:
         match event:
             case IntentOpened(intent):
                 by_intent.setdefault(intent, History(event))
             case IntentEnded(intent, ended):
                 known = by_intent.get(intent)
-                if known is not None and (known.ended is None or moves.is_further(ended.state, known.ended.state)):
+                if known is None:
+                    told.ends[intent] = ended
+                elif known.ended is None or moves.is_further(ended.state, known.ended.state):
                     known.ended, known.delivered = ended, None
             case IntentDelivered(intent, delivered):
-                if intent in by_intent:
-                    by_intent[intent].delivered = delivered
+                known = by_intent.get(intent)
+                if known is not None and known.ended is not None:
+                    known.delivered = delivered
             case WritesChanged():
-                changes.append(event)
-    return by_intent, tuple(changes)
+                told.changes.append(event)
+    return told
 
 
 def ending(opened: IntentOpened | None, ended: Ended, *, create: bool = False) -> Decide:

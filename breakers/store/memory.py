@@ -18,6 +18,7 @@ from breakers.call import Call
 from breakers.facts import Facts
 from breakers.known import IN_FLIGHT, NOTHING_KNOWN, Earlier, Ended, Known, Names, State
 from breakers.store import moves
+from breakers.store.history import histories
 from breakers.store.protocol import (
     LEASE_S,
     Event,
@@ -79,8 +80,16 @@ class MemoryStore:
         )
 
     async def start(self, events: Iterable[Event]) -> None:
-        for event in events:
-            self._apply(event)
+        said = histories(events)
+        for change in said.changes:
+            self._change_writes(change)
+        at = self._now()
+        for intent, history in said.by_intent.items():
+            record = self._found(intent)
+            flies = record is not None and record.state in IN_FLIGHT
+            told = history.told(record, standing=intent not in self._freed, carried=flies)
+            if told is not None and (record is not None or not history.is_over(at, self._retention)):
+                self._place(told[0], standing=told[1], opened=history.opened)
 
     async def close(self) -> None:
         """
@@ -148,7 +157,14 @@ class MemoryStore:
         return record.state is not State.COMPLETED or moves.says_the_same(record, ended)
 
     async def delivered(self, intent: str, *, reached: bool) -> None:
-        self._delivered(intent, reached=reached)
+        record = self._found(intent)
+        if record is None or record.state is not State.COMPLETED or record.delivered is reached:
+            return
+        after = replace(record, delivered=reached)
+        if intent in self._standing:
+            self._put(after)
+        else:
+            self._freed[intent] = after
 
     async def earlier(self, intent: str) -> Earlier | None:
         record = self._found(intent)
@@ -172,24 +188,17 @@ class MemoryStore:
         )
 
     async def apply(self, event: Event) -> None:
-        self._apply(event)
-
-    def _apply(self, event: Event) -> None:
-        """
-        Replay one event. An intent that is only known from a replay is in doubt: whoever carried it is gone.
-        """
         match event:
             case IntentOpened():
+                # Whoever carried what is only known from a replay is gone.
                 if self._found(event.intent) is None:
-                    self._open[event.intent] = event
-                    self._put(moves.from_opened(event, State.UNKNOWN))
+                    self._place(moves.from_opened(event, State.UNKNOWN), standing=True, opened=event)
             case IntentEnded(intent, ended):
                 record = self._found(intent)
                 if record is not None:
                     self._end(record, ended, None)
-                self._sweep(self._now())
             case IntentDelivered(intent, delivered):
-                self._delivered(intent, reached=delivered)
+                await self.delivered(intent, reached=delivered)
             case WritesChanged():
                 self._change_writes(event)
 
@@ -243,19 +252,22 @@ class MemoryStore:
         after = moves.ended(record, ended)
         if after is None:
             return False
+        self._place(after, standing=moves.stands(ended), opened=opened)
+        return True
+
+    def _place(self, record: Earlier, *, standing: bool, opened: IntentOpened | None) -> None:
         intent = record.intent
-        if ended.state is State.COMPLETED:
+        if record.state is State.COMPLETED:
             self._open.pop(intent, None)
-            (self._later if moves.stands(ended) else self._soon).append(intent)
+            (self._later if standing else self._soon).append(intent)
         elif opened is not None:
             self._open.setdefault(intent, opened)
-        if moves.stands(ended):
-            self._put(after)
+        if standing:
+            self._put(record)
         else:
             self._take_away(record)
-            self._freed[intent] = after
+            self._freed[intent] = record
         self._waiters.wake(intent)
-        return True
 
     def _take_away(self, record: Earlier) -> None:
         """
@@ -297,16 +309,6 @@ class MemoryStore:
     def _is_settled(self, intent: str) -> bool:
         record = self._standing.get(intent)
         return record is not None and record.state is State.COMPLETED
-
-    def _delivered(self, intent: str, *, reached: bool) -> None:
-        record = self._found(intent)
-        if record is None or record.state is not State.COMPLETED or record.delivered is reached:
-            return
-        after = replace(record, delivered=reached)
-        if intent in self._standing:
-            self._put(after)
-        else:
-            self._freed[intent] = after
 
     def _change_writes(self, event: WritesChanged) -> None:
         # An older record never undoes a newer one; of two with one epoch the stricter holds.

@@ -101,7 +101,9 @@ def ended(record: Earlier, by: Ended) -> Earlier | None:
     """
     Return the record as it is after this end, or None where it says as much or more already.
     """
-    return _ended(record, by) if is_further(by.state, record.state) else None
+    # Of doubt that was only concluded from a missing end, this is the first that is said.
+    is_first = by.state is record.state and record.ended_at is None
+    return _ended(record, by) if is_first or is_further(by.state, record.state) else None
 
 
 def _ended(one: Earlier, by: Ended) -> Earlier:

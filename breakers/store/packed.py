@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 import orjson
 
-from breakers.known import Earlier, Ended, Names, State
+from breakers.known import Earlier, Names, State
 from breakers.store import moves
 from breakers.store.protocol import IntentOpened
 
@@ -91,6 +91,7 @@ class Packer:
         record = move.record
         had_effect = record.state is not State.COMPLETED or record.applied is not False
         due = moves.forgotten_at(record, self.retention, standing=move.standing)
+        answers_ms = round(self.retention.answers_s * 1000)
         kept_ms = 0 if due is None else max(1, millis(due) - millis(self.now()))
         return (
             record.intent,
@@ -101,16 +102,8 @@ class Packer:
             int(had_effect),
             pack_opened(move.opened) + b"\n" + pack_end(record),
             answer,
-            max(1, min(kept_ms, round(self.retention.answers_s * 1000))),
+            min(kept_ms or answers_ms, answers_ms),
         )
-
-    def is_over(self, ended: Ended | None) -> bool:
-        """
-        Tell whether nothing need be known any more of what ended so.
-        """
-        if ended is None or ended.state is not State.COMPLETED:
-            return False
-        return ended.at + (self.retention.whole if moves.stands(ended) else moves.REMEMBERED) <= self.now()
 
 
 def micros(at: datetime) -> int:

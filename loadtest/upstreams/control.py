@@ -2,8 +2,9 @@
 The sandbox's own door for a test in another process: below `/_sandbox/`, without a key, never written down.
 
 `POST faults` adds one (`{"act": {"status": 500}, "applied": true, "times": 2, ...}`), `DELETE faults` lifts all,
-`POST knobs` sets what can be set while it runs (`{"search_lag_s": 180}`; each sandbox says which), `GET effects`, `GET requests`, `GET credentials` show what was done and seen, `POST contains` looks for a secret in
-every byte that arrived.
+`POST knobs` sets what can be set while it runs (`{"search_lag_s": 180}`; each sandbox says what), `GET effects`,
+`GET requests`, `GET credentials` show what was done and seen, `POST contains` looks for a secret in every byte that
+arrived.
 """
 
 from __future__ import annotations

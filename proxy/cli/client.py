@@ -27,11 +27,11 @@ class Running:
     doors: dict[str, str]
     token: str
 
-    def ask(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
+    def ask(self, method: str, path: str, body: object = None, *, within_s: float = TIMEOUT_S) -> tuple[int, Any]:
         """
         Make one admin call; return its status and decoded body. Raise `StartRefused` where nobody answers.
         """
-        connection = _connection(self.doors["admin"])
+        connection = _connection(self.doors["admin"], within_s)
         try:
             data = None if body is None else json.dumps(body)
             connection.request(method, path, data, {"Authorization": f"Bearer {self.token}"})
@@ -43,11 +43,11 @@ class Running:
         finally:
             connection.close()
 
-    def insist(self, method: str, path: str, body: object = None) -> Any:
+    def insist(self, method: str, path: str, body: object = None, *, within_s: float = TIMEOUT_S) -> Any:
         """
         Make one admin call that must succeed; raise `StartRefused` with what the process said otherwise.
         """
-        status, answer = self.ask(method, path, body)
+        status, answer = self.ask(method, path, body, within_s=within_s)
         if status >= 400:  # the protocol's own bound
             raise StartRefused(str(answer.get("error", status)), str(answer.get("hint", "")))
         return answer
@@ -58,21 +58,21 @@ class _UnixConnection(http.client.HTTPConnection):
     A connection to a door that is a unix socket.
     """
 
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=TIMEOUT_S)
+    def __init__(self, path: str, within_s: float) -> None:
+        super().__init__("localhost", timeout=within_s)
         self._path = path
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(TIMEOUT_S)
+        self.sock.settimeout(self.timeout)
         self.sock.connect(self._path)
 
 
-def _connection(door: str) -> http.client.HTTPConnection:
+def _connection(door: str, within_s: float) -> http.client.HTTPConnection:
     if door.startswith("unix:"):
-        return _UnixConnection(door.removeprefix("unix:"))
+        return _UnixConnection(door.removeprefix("unix:"), within_s)
     where = urlsplit(door)
-    return http.client.HTTPConnection(str(where.hostname), where.port, timeout=TIMEOUT_S)
+    return http.client.HTTPConnection(str(where.hostname), where.port, timeout=within_s)
 
 
 def has_started(state: Path) -> bool:

@@ -13,9 +13,11 @@ import orjson
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from proxy.control.doubt import add_doubt
 from proxy.control.reply import refuse, reply
 from proxy.control.status import readiness, status
 from proxy.control.vault import add_vault
+from proxy.doubt.doubts import Doubts
 from proxy.errors import LedgerUnavailable
 from proxy.keys import make_key
 from proxy.rooms import Rooms
@@ -26,7 +28,7 @@ BODY_BYTES_MAX = 64 * 1024
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def admin_app(rooms: Rooms, token: str, randomness: Callable[[int], bytes]) -> web.Application:
+def admin_app(rooms: Rooms, doubts: Doubts, token: str, randomness: Callable[[int], bytes]) -> web.Application:
     """
     Build the admin door's application.
     """
@@ -48,6 +50,7 @@ def admin_app(rooms: Rooms, token: str, randomness: Callable[[int], bytes]) -> w
     _add_health(app, rooms)
     _add_keys(app, rooms, randomness)
     add_vault(app, rooms.credentials)
+    add_doubt(app, doubts)
     return app
 
 

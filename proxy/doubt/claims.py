@@ -43,7 +43,9 @@ def claims_of(operation: Operation, shown: Mapping[str, str | None]) -> tuple[Cl
     `shown` maps an argument to where the object shows it, or to None, nowhere. Without that, an argument of the body
     shows under its own name, one of the query nowhere; what stands in the path claims nothing, and neither does a file.
     """
-    return tuple(claim for (place, name), value in operation.arguments.items() for claim in _of(place, name, value, shown))
+    return tuple(
+        claim for (place, name), value in operation.arguments.items() for claim in _of(place, name, value, shown)
+    )
 
 
 def _of(place: Place, name: str, value: object, shown: Mapping[str, str | None]) -> Iterator[Claim]:

@@ -36,6 +36,7 @@ PATIENCE = timedelta(hours=24)
 RESENDS_ANSWERED_MAX = 2
 """A vendor that remembers a failure under a key gives the same answer for ever: only reading tells then."""
 
+
 class Found(StrEnum):
     """
     What one look proves.

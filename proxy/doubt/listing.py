@@ -117,9 +117,7 @@ def _is_enough(listing: Listing, find: Find, items: list[object], since: datetim
     return last is not None and last < since
 
 
-def _following(
-    listing: Listing, find: Find, answer: object, items: list[object], page: int, count: int
-) -> str | None:
+def _following(listing: Listing, find: Find, answer: object, items: list[object], page: int, count: int) -> str | None:
     """
     Return by which value of its parameter the next page is asked for, or None where this was the last.
     """

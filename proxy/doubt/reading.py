@@ -1,4 +1,4 @@
-"""The reads of one look: each with the account's own credential, within its own time, and how long the API asks to wait."""
+"""The reads of one look: each under the account's own credential and in its own time, and what the API asks to wait."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ READ_S = 10.0
 
 class Reader:
     """
-    Reads for the sake of one write in doubt; `later_s` is what an answer asked to wait, `pages` how many there were.
+    Reads for the sake of one write in doubt; `later_s` is what an answer last asked to wait.
     """
 
     def __init__(self, doubt: Doubt, rooms: Rooms) -> None:

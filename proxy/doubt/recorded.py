@@ -1,5 +1,5 @@
 """
-A write in doubt, put together again from the record of its intent: the call, the bytes that left, what was there before.
+A write in doubt, put together from the record of its intent: the call, the bytes that left, what was there before.
 
 At a start and in a running process alike: what looks for a lost write knows of it what the record says, and nothing
 else. What the record does not hold any more, or what this configuration does not know, cannot be looked for.

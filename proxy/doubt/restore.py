@@ -7,6 +7,7 @@ a write answers with, so that a client that reads it goes on as if the first ans
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import orjson
@@ -29,12 +30,14 @@ class Answer:
     body: bytes
 
 
-def object_answer(spec: OperationSpec, shown: bytes | None) -> Answer:
+def object_answer(spec: OperationSpec, shown: bytes | None, deletion: Mapping[str, object]) -> Answer:
     """
     Return the answer of a write whose object is shown like this; None is an object that is gone.
+
+    `deletion` are the members of an answer to a deletion, where it has any: some clients must have something to parse.
     """
     if shown is None:
-        return Answer(204, (), b"")
+        return Answer(200, _JSON, orjson.dumps(dict(deletion))) if deletion else Answer(204, (), b"")
     created = spec.method == "POST" and (not spec.touches or spec.touches[0].before is Before.NONE)
     return Answer(201 if created else 200, _JSON, _inside(spec, shown))
 
@@ -52,8 +55,5 @@ def _inside(spec: OperationSpec, shown: bytes) -> bytes:
     """
     pointer = spec.touches[0].pointer if spec.touches else ""
     for name in reversed(pointer_names(pointer)):
-        if name.isdigit():
-            shown = b"[" + shown + b"]"
-        else:
-            shown = b"{" + orjson.dumps(name) + b":" + shown + b"}"
+        shown = b"[" + shown + b"]" if name.isdigit() else b"{" + orjson.dumps(name) + b":" + shown + b"}"
     return shown

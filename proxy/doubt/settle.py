@@ -20,7 +20,6 @@ from proxy.doubt.course import End, Verdict, Why
 from proxy.doubt.recorded import Doubt
 from proxy.doubt.restore import Answer, vendor_answer
 from proxy.ledger.blobs import Kept
-from proxy.ledger.book import Entry
 from proxy.ledger.doubts import Resolved
 from proxy.rooms import Rooms
 
@@ -60,6 +59,13 @@ class Conclusion:
         Return how its record stands.
         """
         return State.PARKED if self.verdict.end is End.PARKED else State.COMPLETED
+
+    @property
+    def how(self) -> str:
+        """
+        Return how it ended and why, in two words.
+        """
+        return f"{self.verdict.end}:{self.verdict.why}"
 
     @property
     def incident(self) -> str | None:
@@ -152,11 +158,9 @@ def _tell(opened: IntentOpened, conclusion: Conclusion, rooms: Rooms) -> None:
     """
     Count it, and say it in the log; what must not have happened in a line of its own.
     """
-    verdict = conclusion.verdict
-    how = f"{verdict.end}:{verdict.why}"
-    rooms.metrics.doubts_resolved.labels(opened.api, how).inc()
+    rooms.metrics.doubts_resolved.labels(opened.api, conclusion.how).inc()
     names = {"intent": opened.intent, "api": opened.api, "operation": opened.operation}
-    rooms.log.event("doubt-resolved", **names, how=how, by=conclusion.by)
+    rooms.log.event("doubt-resolved", **names, how=conclusion.how, by=conclusion.by)
     if conclusion.incident is not None:
         rooms.metrics.doubt_incidents.labels(opened.api).inc()
         rooms.log.event("doubt-incident", **names, incident=conclusion.incident)

@@ -9,8 +9,8 @@ Pure: both images are parsed exactly, None is an object that is not there, `UNSE
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from config.catalog import After, OperationSpec
 from config.dialect import point_at
@@ -27,12 +27,13 @@ class Wanted:
     """
     How an object is once a write took effect: `gone`, or showing what it is `done` by, or all that was sent.
 
-    `done` has for each pointer what may stand there; None is nothing.
+    `done` has for each pointer what may stand there; None is nothing. An object with all of `deletion` is as good as gone.
     """
 
     gone: bool = False
     done: tuple[tuple[str, tuple[str | int | bool | None, ...]], ...] = ()
     claims: tuple[Claim, ...] = ()
+    deletion: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def visible(self) -> bool:
@@ -45,11 +46,15 @@ class Wanted:
         """
         Tell whether an object is as it was wanted.
         """
-        if image is None:
+        if image is None or self._is_deleted(image):
             return self.gone
         if self.done:
             return all(any(same(point_at(image, at), one) for one in may) for at, may in self.done)
         return not self.gone and all(claim.shown_by(image) for claim in self.claims)
+
+    def _is_deleted(self, image: object) -> bool:
+        held = image if isinstance(image, dict) else {}
+        return bool(self.deletion) and all(same(held.get(name), value) for name, value in self.deletion.items())
 
     def unmoved(self, before: object, now: object) -> bool:
         """
@@ -63,12 +68,12 @@ class Wanted:
         return all(same(point_at(before, claim.pointer), point_at(now, claim.pointer)) for claim in self.claims)
 
 
-def wanted_by(spec: OperationSpec, claims: Sequence[Claim]) -> Wanted:
+def wanted_by(spec: OperationSpec, claims: Sequence[Claim], deletion: Mapping[str, object]) -> Wanted:
     """
-    Return how the object that a write is about should be after it.
+    Return how the object that a write is about should be after it; `deletion` is by what its API says "deleted".
     """
     gone = spec.touches[0].after is After.GONE
-    return Wanted(gone, spec.done, () if gone else tuple(claims))
+    return Wanted(gone, spec.done, () if gone else tuple(claims), deletion)
 
 
 def judge(wanted: Wanted, before: object, now: object) -> Found:

@@ -3,7 +3,7 @@ The ways to find out how a write ended, each one asking of its upstream: send it
 
 | way | where | what it proves |
 |---|---|---|
-| `resend` | the vendor honours keys and certainly remembers this one, and the very bytes are on record | its answer is the end |
+| `resend` | the vendor certainly remembers the key, and the very bytes are on record | its answer is the end |
 | `list` | the catalogue says what to list | that what it made is there, or not |
 | `state` | the request names the object that it is about | that the object is as the write wanted it, or as it was |
 
@@ -12,30 +12,32 @@ Every way may fail, and then proves nothing. What a way saw goes on record with 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from breakers.call import Applied, Outcome
+from breakers.call import Outcome
 from breakers.known import IN_DOUBT, Earlier
 from breakers.retries import key_holds
 from breakers.store.protocol import Permit
 from breakers.touching import Key, key_of
-from config.catalog import Find, Source, Touch
+from config.catalog import Find, Source
 from config.recipes import ANSWER
 from proxy.doubt.candidates import SKEW, Picked, Sought, made_at, pick
-from proxy.doubt.claims import Claim, claims_of
+from proxy.doubt.claims import claims_of
 from proxy.doubt.course import Course, Evidence, Found, Terms
 from proxy.doubt.identity import Identities
 from proxy.doubt.listing import Listed, read_list
 from proxy.doubt.reading import Reader
 from proxy.doubt.recorded import Doubt
 from proxy.doubt.restore import Answer, object_answer
-from proxy.doubt.state import UNSEEN, judge, wanted_by
+from proxy.doubt.state import UNSEEN, Wanted, judge, wanted_by
 from proxy.images import parse_image, spell_image
 from proxy.markers import spelled
 from proxy.passes import Redo
 from proxy.rooms import Rooms
 from proxy.sight import Plan
+from proxy.wire import Wire
 
 RESEND, LIST, STATE = "resend", "list", "state"
 
@@ -79,7 +81,7 @@ def ways_of(doubt: Doubt) -> tuple[str, ...]:
     if spec.find is not None:
         found.append(LIST)
     # Where its catalogue says why nothing tells whether it was done, its object does not either.
-    if not spec.unfound and _main_key(doubt) is not None and wanted_by(spec, _claims_on(spec.touches[0], doubt)).visible:
+    if not spec.unfound and _main_key(doubt) is not None and _wanted(doubt, {}).visible:
         found.append(STATE)
     return tuple(found)
 
@@ -91,15 +93,13 @@ def may_resend(doubt: Doubt, now: datetime) -> bool:
     return RESEND in ways_of(doubt) and key_holds(doubt.call.at, doubt.spec.key_kept_s, now)
 
 
-async def resend(doubt: Doubt, rooms: Rooms) -> Resent | None:
+async def resend(doubt: Doubt, wire: Wire, rooms: Rooms) -> Resent:
     """
-    Send the same bytes under the same key, unless writes are stopped or another has ended it; None without them.
+    Send the same bytes under the same key, unless writes are stopped or another has ended it.
     """
-    if doubt.wire is None:
-        return None
     asked = _Permits(doubt.opened.intent, rooms)
     redo = Redo(doubt.call.id, doubt.call.api, doubt.call.request.base, doubt.spec, doubt.call.at, asked.permit)
-    return Resent(await rooms.forward.resend(redo, doubt.wire), asked.granted)
+    return Resent(await rooms.forward.resend(redo, wire), asked.granted)
 
 
 class _Permits:
@@ -134,11 +134,14 @@ async def look(doubt: Doubt, course: Course, terms: Terms, who: Identities, room
         return replace(told, later_s=reader.later_s)
     if STATE in ways:
         return replace(await _by_state(reader), later_s=reader.later_s)
-    return Told(RESEND, Evidence(Found.FAILED, rooms.clock.now()), failed="nothing but its key can tell")
+    return Told(RESEND, Evidence(Found.FAILED, rooms.clock.now()))
 
 
 async def _by_list(find: Find, course: Course, terms: Terms, who: Identities, reader: Reader) -> Told:
     began, doubt = reader.rooms.clock.now(), reader.doubt
+    ours = await who.of(reader) if find.creator is not None else None
+    if find.creator is not None and ours is None:
+        return Told(LIST, Evidence(Found.FAILED, began), failed="who we are there could not be read")
     marker = doubt.spec.marker if doubt.marked else None
     sought = Sought(
         doubt.opened.intent,
@@ -147,19 +150,20 @@ async def _by_list(find: Find, course: Course, terms: Terms, who: Identities, re
         over_at=course.over_at(terms),
         claims=claims_of(doubt.call.operation, dict(find.claims)),
         marker=marker,
-        who=await who.of(reader) if find.creator is not None else None,
+        who=ours,
         certain=doubt.credential == reader.account.current().ref,
     )
     listed, picked = await _listed(sought, reader)
     answer, failed = None, listed.failed
     if picked.found in {Found.ONE, Found.MANY}:
         # The first of several is the one that the agent's own request made.
-        first = min(picked.items, key=lambda item: made_at(item, find) or began)
+        oldest_first = reversed(picked.items) if find.listing.newest_first else picked.items
+        first = min(oldest_first, key=lambda item: made_at(item, find) or began)
         answer = await _answer_from(first, find, reader)
         if answer is None:
             picked, failed = Picked(Found.FAILED), f"{reader.account.title} did not show what was found"
     if picked.found is Found.FAILED and failed is None:
-        failed = "an item does not say when it was made or by whom, or who we are is not known"
+        failed = "an item does not say when it was made, or by whom"
     return Told(
         LIST,
         Evidence(picked.found, began, len(picked.items), picked.later),
@@ -189,19 +193,19 @@ async def _answer_from(item: object, find: Find, reader: Reader) -> Answer | Non
     """
     Return what the write would have answered: the object that an item leads to, or the item where nothing shows one.
     """
-    spec = reader.doubt.spec
+    spec, deletion = reader.doubt.spec, reader.account.dialect.deletion
     if not spec.touches:
-        return object_answer(spec, spell_image(item))
+        return object_answer(spec, spell_image(item), deletion)
     main, shown = spec.touches[0], dict(find.key)
     sources = tuple((name, Source(ANSWER, shown[name]) if name in shown else one) for name, one in main.sources)
     key = key_of(replace(main, sources=sources), reader.doubt.call.operation, item)
     if key is None:
-        return object_answer(spec, spell_image(item))
+        return object_answer(spec, spell_image(item), deletion)
     sight = await reader.see(Plan.of(main.object.read, key, main.object.query))
     if sight.failed is not None:
         return None
     # What was deleted since was made all the same.
-    return object_answer(spec, spell_image(item) if sight.absent else sight.body)
+    return object_answer(spec, spell_image(item) if sight.absent else sight.body, deletion)
 
 
 async def _by_state(reader: Reader) -> Told:
@@ -216,15 +220,16 @@ async def _by_state(reader: Reader) -> Told:
         now, failed = None, "what was shown is no JSON"
     if failed is not None:
         return Told(STATE, Evidence(Found.FAILED, began), never_store=never_store, failed=failed)
-    wanted = wanted_by(doubt.spec, _claims_on(touch, doubt))
-    found = judge(wanted, doubt.before.get(touch.object.type, UNSEEN), now)
-    answer = object_answer(doubt.spec, None if now is None else sight.body) if found is Found.ONE else None
+    deletion = reader.account.dialect.deletion
+    found = judge(_wanted(doubt, deletion), doubt.before.get(touch.object.type, UNSEEN), now)
+    answer = object_answer(doubt.spec, None if now is None else sight.body, deletion) if found is Found.ONE else None
     count = 0 if found is Found.NONE else 1
     return Told(STATE, Evidence(found, began, count), answer, sight.body, never_store)
 
 
-def _claims_on(touch: Touch, doubt: Doubt) -> tuple[Claim, ...]:
-    return claims_of(doubt.call.operation, dict(touch.claims))
+def _wanted(doubt: Doubt, deletion: Mapping[str, object]) -> Wanted:
+    claims = claims_of(doubt.call.operation, dict(doubt.spec.touches[0].claims))
+    return wanted_by(doubt.spec, claims, deletion)
 
 
 def _main_key(doubt: Doubt) -> Key | None:

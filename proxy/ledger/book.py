@@ -95,8 +95,8 @@ class Ledger:
         self._started = self._closed = False
         self.on_poisoned: Callable[[], None] = lambda: None
         recovered = state.views.recovery(len(state.torn.entries) if state.torn else 0)
-        events = Events(disk, folder / LEDGER, recovered.writes, state.remembered)
-        self.recovered: Recovery = replace(recovered, events=events)
+        self._events = Events(disk, folder / LEDGER, recovered.writes, state.remembered)
+        self.recovered: Recovery = replace(recovered, events=self._events)
 
     def __repr__(self) -> str:
         return f"<Ledger {self.origin} {self.state} size={self.size} pending={self.pending}>"
@@ -231,7 +231,7 @@ class Ledger:
         """
         Return what a store is rebuilt from, as far as the record says it now; it reads files: call it in a thread.
         """
-        return list(self.recovered.events)
+        return list(self._events.anew())
 
     def answer_at(self, place: str) -> KeptAnswer | None:
         """

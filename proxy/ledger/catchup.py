@@ -251,11 +251,9 @@ def _ended_by(record: Record, epoch: int) -> tuple[int, int] | None:
     intent, former = entry.get("intent"), entry.get("of")
     if not isinstance(intent, int):
         return None
-    if resolved and isinstance(former, str):
-        number = epoch_of(former)
-        return (number, intent) if 0 < number < epoch and 0 <= intent <= INTEGER_MAX else None
+    ended = (epoch_of(former) if resolved and isinstance(former, str) else epoch, intent)
     # Nothing ends what comes after it.
-    return (epoch, intent) if 0 <= intent < record.index else None
+    return ended if (1, 0) <= ended < (epoch, record.index) and 0 <= intent <= INTEGER_MAX else None
 
 
 def _named(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

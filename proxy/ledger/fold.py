@@ -94,8 +94,9 @@ def _fold_segment(data: bytes, first: int, path: Path, result: Fold) -> Newest:
             try:
                 entry = read_entry(stored)
                 _take(result, first, stored, entry)
-                for blob in entry.get("blobs", ()):
-                    blob_end = max(blob_end, end_of(blob))
+                if blobs := entry.get("blobs"):
+                    # They stand one behind the other.
+                    blob_end = end_of(blobs[-1])
             except (ValueError, KeyError, TypeError):
                 # The tree says that these are the bytes that were written; they are no entry of this program.
                 why = "an entry does not say what its kind says"
@@ -106,12 +107,12 @@ def _fold_segment(data: bytes, first: int, path: Path, result: Fold) -> Newest:
 
 def _take(result: Fold, first: int, stored: Stored, entry: Mapping[str, Any]) -> None:
     views, kind, place = result.views, entry["k"], ""
+    index, offset, body, leaf = stored
     if kind in PLACED:
-        place = spell_place(views.origin, first, stored.index, stored.offset, len(stored.body))
-    views.see(stored.index, stored.leaf, entry, place)
+        place = spell_place(views.origin, first, index, offset, len(body))
+    views.see(index, leaf, entry, place)
     if result.remembered is not None and kind in SEEN:
-        opened = views.open[stored.index].opened if kind == "call.intent" else None
-        result.remembered.see(entry, place, opened)
+        result.remembered.see(entry, place, views.open[index].opened if kind == "call.intent" else None)
 
 
 def end_of(place: Mapping[str, Any]) -> int:

@@ -56,6 +56,9 @@ SEEN = frozenset(
 _TOLD = re.compile(rb'"k":"(?:call\.(?:intent|outcome|delivery)|recovery\.|log\.)')
 _OF_A_READ = re.compile(rb'"intent":null')
 
+# Asked of every write of a long log, where asking the enum takes as long as all else of it.
+_APPLIED: Mapping[str, Applied] = {str(applied): applied for applied in Applied}
+
 Entry = Mapping[str, Any]
 
 
@@ -136,7 +139,7 @@ class Remembered:
         held = self._held.get(entry["call"])
         if held is None:
             return
-        at, applied = read_stamp(entry["ts"]), Applied(entry["eff"])
+        at, applied = read_stamp(entry["ts"]), _APPLIED[entry["eff"]]
         ended = ended_as(applied, entry.get("st"), at, place, delivered=held.delivered)
         if ended.state is State.COMPLETED:
             self._completed(held, ended)
@@ -147,7 +150,8 @@ class Remembered:
         intent = held.opened.intent
         del self._held[intent]
         if ended.keeps and ended.at >= self.since:
-            self.told += (held.opened, IntentEnded(intent, ended))
+            self.told.append(held.opened)
+            self.told.append(IntentEnded(intent, ended))
             if ended.delivered:
                 self._latest.append((ended.at, intent))
                 while self._latest[0][0] < ended.at - UNCONFIRMED:
@@ -198,14 +202,21 @@ class Events:
         return f"Events(since {self._since:%Y-%m-%d})"
 
     def __iter__(self) -> Iterator[Event]:
-        yield self._writes
         # Of what was told nothing is held: a long log's events are as large as the store that is made of them.
         at_start, self._at_start = self._at_start, None
-        if at_start is not None:
-            at_start.rest()
-            while at_start.told:
-                yield at_start.told.popleft()
+        if at_start is None:
+            yield from self.anew()
             return
+        yield self._writes
+        at_start.rest()
+        while at_start.told:
+            yield at_start.told.popleft()
+
+    def anew(self) -> Iterator[Event]:
+        """
+        Read the events again, as far as the record says them now.
+        """
+        yield self._writes
         anew = Remembered(self._since)
         for epoch in remembered_epochs(self._disk, self._ledger, self._since):
             for _ in _reread(self._disk, epoch, anew):

@@ -78,16 +78,16 @@ class Replay:
         tree = self.tree.copy()
         offset = good = len(MAGIC)
         while offset < len(data):
-            if not pending and self._stop is not None and self.tree.size >= self._stop:
+            if self._stop is not None and not pending and self.tree.size >= self._stop:
                 break
             found = frames.frame_at(data, offset)
             if isinstance(found, Broken):
                 return self._break(good, tuple(pending), found)
             offset = found.end
             if found.kind is Kind.ENTRY:
-                stored = Stored(tree.size, found.offset, found.payload, leaf_hash(found.payload))
-                tree.append(stored.leaf)
-                pending.append(stored)
+                leaf = leaf_hash(found.payload)
+                pending.append(Stored(tree.size, found.offset, found.payload, leaf))
+                tree.append(leaf)
             elif found.kind is Kind.COMMIT:
                 if frames.read_stand(found.payload) != (tree.size, tree.root()) or not pending:
                     return self._tampered(good, tuple(pending), found, "a batch's root is not that of its entries")

@@ -6,6 +6,7 @@ Everything here only reads files, blocks while it does, and may be called from a
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hmac import compare_digest
@@ -28,6 +29,9 @@ from proxy.wire import Wire
 
 ENTRY_BYTES_MAX = 65_535
 """Of any entry: a place that says more is none."""
+
+NOT_OURS = (KeyError, TypeError, ValueError, AttributeError)
+"""What an entry raises that does not say what its kind says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,12 @@ class Reread:
         found = self._record(place)
         if found is None or found.kind not in {"call.outcome", "recovery.resolved"}:
             return None
+        # A former log may be damaged: what stands there is taken for nothing more than it is.
+        with contextlib.suppress(*NOT_OURS):
+            return self._answer(found)
+        return None
+
+    def _answer(self, found: Record) -> KeptAnswer | None:
         entry = found.entry
         seen = entry.get("seen", {})
         status = seen.get("st", entry.get("st"))
@@ -128,6 +138,12 @@ class Reread:
         found = self._record(place)
         if found is None or found.kind != "call.intent":
             raise LookupError(f"no intent stands at {place!r}")
+        try:
+            return self._intent(found, place)
+        except NOT_OURS as error:
+            raise LookupError(f"what stands at {place!r} is damaged") from error
+
+    def _intent(self, found: Record, place: str) -> StoredIntent:
         entry, opened = found.entry, self._open(found)
         sealed, before = opened.get("req"), opened.get("before")
         said = restored(sealed.data) if isinstance(sealed, Kept) else None

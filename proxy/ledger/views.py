@@ -22,7 +22,7 @@ RUN = "run"
 """The kill mode in which writes may pass; every other stops them."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class OpenWrite:
     """
     A write without a definite outcome. `origin` names the former log where its intent stands there, `named` tells
@@ -142,7 +142,7 @@ class Views:
         if index is None or index not in self.open:
             return
         if entry["eff"] == Applied.UNKNOWN:
-            self.open[index] = replace(self.open[index], unknown=True)
+            self.open[index].unknown = True
         else:
             self._closed(index, entry, at)
 
@@ -160,7 +160,7 @@ class Views:
             write = OpenWrite(opened, entry["intent"], origin, named=True, parked=parked, touching=touching)
             self.open.setdefault(key, write)
         elif key in self.open:
-            self.open[key] = replace(self.open[key], named=True)
+            self.open[key].named = True
 
     def _resolved(self, entry: Mapping[str, Any], place: str) -> None:
         key = _key(entry)
@@ -169,7 +169,7 @@ class Views:
         if entry["state"] == State.COMPLETED:
             self._closed(key, entry, place)
         else:
-            self.open[key] = replace(self.open[key], parked=True)
+            self.open[key].parked = True
 
     def recovery(self, torn_bytes: int = 0) -> Recovery:
         """
@@ -202,17 +202,9 @@ def opened_from(entry: Mapping[str, Any], place: str) -> IntentOpened:
     names, window_s = None, 0
     if isinstance(idem, dict):
         names, window_s = Names((idem["f"],), idem.get("k"), idem.get("e")), idem.get("w", 0)
-    return IntentOpened(
-        intent=entry["call"],
-        api=entry["prov"],
-        operation=entry["op"],
-        agent=entry["act"]["agent"],
-        task=entry["task"],
-        at=read_stamp(entry["at"]),
-        names=names,
-        window_s=window_s,
-        place=place,
-    )
+    agent, at = entry["act"]["agent"], read_stamp(entry["at"])
+    # A start makes one of each intent of a long log.
+    return IntentOpened(entry["call"], entry["prov"], entry["op"], agent, entry["task"], at, names, window_s, place)
 
 
 def _key(entry: Mapping[str, Any]) -> int | str:

@@ -60,8 +60,6 @@ PROCESS: dict[str, tuple[str, list[Expected]]] = {
     "not whole": ("limits: {connections: '5'}\n", [(1, 23, "whole number", "without quotes")]),
     "boolean number": ("limits: {connections: true}\n", [(1, 23, "whole number", "")]),
     "number as path": ("state: 5\n", [(1, 8, "this must be a path", '"5"')]),
-    "redis": ("store: redis://127.0.0.1\n", [(1, 8, "not in this version", "`memory`")]),
-    "unknown store": ("store: disk\n", [(1, 8, "`disk` is not one of its values", "memory")]),
     "admin by name": ("admin: localhost:8470\n", [(1, 8, "`localhost` is no IP address", "`127.0.0.1:8470`")]),
     "door of no API": (APIS + "doors: {shp: '[::1]:1'}\n", [(3, 9, "door `shp` is for no API", "`shop`")]),
     "door of no base": (

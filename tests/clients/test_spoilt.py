@@ -25,6 +25,7 @@ SPOILT: dict[str, tuple[Outcome, Outcome]] = {
     "many-headers": (MALFORMED, IN_DOUBT),
     "bad-chunk": (MALFORMED, IN_DOUBT),
     "not-http": (MALFORMED, IN_DOUBT),
+    "garbage": (MALFORMED, IN_DOUBT),
     "header-injection": (MALFORMED, IN_DOUBT),
     "switching-protocols": (MALFORMED, IN_DOUBT),
     "truncated-body": (MALFORMED, DONE),

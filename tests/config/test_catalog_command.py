@@ -75,7 +75,12 @@ def test_show(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 OVERLAY = """\
-dialect: {never_store: [secret]}
+dialect:
+  never_store: [secret]
+  upstream_key_header: Key
+  honours_key: [{methods: [POST], kept_h: 30}]
+markers:
+  note: {argument: note, form: comment, shown: /note}
 objects:
   pet: {read: pets.get, key: [id], expected: [updated]}
 operations:
@@ -84,6 +89,18 @@ operations:
     amount: {argument: price}
     subjects: [{by: id, place: path, operation: pets.get, parameter: id, currency: /currency, bound: [+/price]}]
     effect_key: "sale:{id}"
+    find:
+      list: pets.list
+      with: {kind: body.more/kind}
+      query: {q: "{since_s}"}
+      marked: {query: {q: "{marker} in {id}"}, quoted: {id: path.id}}
+      items: /data
+      paging: whole
+      creator: /by
+      without: [/gone]
+      needs_later: true
+      apart: 2m
+    marker: note
     touches:
       pet: {with: {id: path.id - p_}, before: required, after: /pet, claims: {price: null}}
     undo: {operation: pets.buy, with: {id: answer/pet/id, kind: =whole}}
@@ -92,14 +109,17 @@ operations:
     never_store: [card]
     body_bytes_max: 100
     note: it can be bought back
-  pets.buy: {touches: {pet: {}}, undo: inverse}
+  pets.buy: {touches: {pet: {}}, undo: inverse, done: {/state: [sold, null], /here: false}}
+  pets.drop: {effect_key: "drop:{kind}", effect_window: 90s, find: it is gone}
 """
-PRICED = {"requestBody": {"content": {"application/json": {"schema": {"properties": {"price": {"type": "integer"}}}}}}}
+BODY = {"price": {"type": "integer"}, "note": {"type": "string"}, "more": {"type": "object"}}
+PRICED = {"requestBody": {"content": {"application/json": {"schema": {"properties": BODY}}}}}
+FILTERS = {"parameters": [{"in": "query", "name": name, "schema": {"type": "string"}} for name in ("kind", "q")]}
 KIND = {"parameters": [{"in": "query", "name": "kind", "schema": {"type": "string"}}]}
 CURATED = {
     **DOCUMENT,
     "paths": {
-        "/pets": {"get": {"operationId": "pets.list"}},
+        "/pets": {"get": {"operationId": "pets.list", **FILTERS}, "delete": {"operationId": "pets.drop", **KIND}},
         "/pets/{id}": {"get": {"operationId": "pets.get"}},
         "/pets/{id}/sell": {"post": {"operationId": "pets.sell", **PRICED}},
         "/pets/{id}/buy": {"post": {"operationId": "pets.buy", **KIND}},
@@ -110,6 +130,12 @@ OPERATION  KNOWN      EFFECT        METHOD  PATH
 pets.buy   curated    write         POST    /pets/{id}/buy
     touches        pet by pets.get (id = path.id), before wanted, after read
     undo           the inverse of what was changed, through this operation
+    key kept       30 h; as long a repeat under its key is the first
+    done           /state is sold or null, /here is false
+pets.drop  curated    irreversible  DELETE  /pets
+    effect key     drop:{kind}
+    effect window  90 s, in which a second one is a suspected duplicate
+    find           nowhere: it is gone
 pets.get   generated  read          GET     /pets/{id}
     shows          pet by id
 pets.list  generated  read          GET     /pets
@@ -117,8 +143,14 @@ pets.sell  curated    irreversible  POST    /pets/{id}/sell
     amount         body.price in the currency of its subject
     subject        pets.get of path.id: currency /currency, at most +/price
     effect key     sale:{id}
+    effect window  24 h, in which a second one is a suspected duplicate
     touches        pet by pets.get (id = path.id - p_), before required, after answer/pet
     undo           pets.buy: id = answer/pet/id, kind = =whole
+    key kept       30 h; as long a repeat under its key is the first
+    find           pets.list (kind = body.more/kind, q = '{since_s}') /data, newest first: /id at /created by /by, \
+without /gone; absent after 2 reads 2 min apart, 30 s behind, once something later is there
+    find marked    pets.list (kind = body.more/kind, id = path.id, q = '{marker} in {id}') /data, newest first
+    marker         a comment in body.note, shown at /note
     reversibility  compensable: it can be bought back
     never stored   card
     whole body     array
@@ -146,7 +178,7 @@ def test_show_curated_json(curated: str, capsys: pytest.CaptureFixture[str]) -> 
     assert run("show", curated, as_json=True) == 0
     shown = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
     assert {name: row["curated"] for name, row in shown.items()} == {
-        "pets.buy": True, "pets.get": False, "pets.list": False, "pets.sell": True
+        "pets.buy": True, "pets.drop": True, "pets.get": False, "pets.list": False, "pets.sell": True
     }  # fmt: skip
     sold, listed = shown["pets.sell"], shown["pets.list"]
     assert sold.keys() == listed.keys()
@@ -157,6 +189,36 @@ def test_show_curated_json(curated: str, capsys: pytest.CaptureFixture[str]) -> 
     assert shown["pets.get"]["shows"] == [pet]
     when = {"with": {"id": "path.id - p_"}, "before": "required", "after": "answer", "pointer": "/pet"}
     assert sold["touches"] == [{**pet, **when, "claims": {"price": None}}]
+
+
+def test_show_lost_json(curated: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """As JSON an operation also has its window, how long its key is kept, and how it is found when it is lost."""
+    assert run("show", curated, as_json=True) == 0
+    shown = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    sold, dropped, listed = shown["pets.sell"], shown["pets.drop"], shown["pets.list"]
+    windows = {name: (row["effect_window_s"], row["key_kept_s"]) for name, row in shown.items()}
+    assert windows["pets.sell"] == (86_400, 108_000)
+    assert (windows["pets.drop"], windows["pets.list"]) == ((90, 0), (0, 0))
+    listing = {
+        "read": "pets.list",
+        "with": [["kind", "body.more/kind"]],
+        "query": {"q": "{since_s}"},
+        "quoted": [],
+        "items": "/data",
+        "paging": "whole",
+        "page": None,
+        "more": None,
+        "newest_first": True,
+    }
+    marked = listing | {"query": {"q": "{marker} in {id}"}, "quoted": [["id", "path.id"]]}
+    told = {"id": "/id", "created": "/created", "creator": "/by", "without": ["/gone"]}
+    patience = {"lag_s": 30, "needs_later": True, "reads": 2, "apart_s": 120}
+    claims = {"claims": {"price": None}, "key": {}}
+    assert sold["find"] == {"listing": listing, "marked": marked, **told, **claims, **patience}
+    assert sold["marker"] == {"argument": "note", "form": "comment", "pointer": "", "shown": "/note"}
+    assert (dropped["find"], dropped["unfound"], dropped["marker"]) == (None, "it is gone", None)
+    assert shown["pets.buy"]["done"] == {"/state": ["sold", None], "/here": [False]}
+    assert (listed["find"], listed["unfound"], listed["done"]) == (None, None, {})
 
 
 def test_list(capsys: pytest.CaptureFixture[str]) -> None:

@@ -226,7 +226,8 @@ def test_documented_examples() -> None:
     listed, line = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
     overlay = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)[0]
     assert line.strip() in write_table(import_document(listed.encode())).splitlines()
-    routes = {"pets.search": {}, "pets.sell": {}, "pets.refund": {"sale": "string"}}
+    routes: dict[str, dict[str, str]] = {"pets.search": {}, "pets.call": {}}
+    routes |= {"pets.sell": {"metadata": "object"}, "pets.refund": {"sale": "string"}}
     rows = [
         {
             "name": name,
@@ -239,9 +240,15 @@ def test_documented_examples() -> None:
     ]
     path = {"path": {"id": "string"}}
     rows.append({"name": "sales.retrieve", "method": "GET", "path": "/{id}", "effect": "read", "arguments": path})
+    query = {"query": {"starting_after": "string", "limit": "integer", "currency": "string", "created": "object"}}
+    rows.append({"name": "sales.list", "method": "GET", "path": "/sales", "effect": "read", "arguments": query})
+    rows.append({"name": "me.retrieve", "method": "GET", "path": "/me/now", "effect": "read"})
     table = json.dumps({"name": "pets", "operations": rows}).encode()
     catalog = compile_catalog(table, overlay.encode(), "the example")
     assert catalog.dialect.title == "Pets"
+    assert only(catalog, "pets.sell").find is not None
+    assert only(catalog, "pets.refund").done == (("/status", ("refunded", "partly_refunded")),)
+    assert only(catalog, "pets.call").unfound == "a call leaves nothing behind"
     assert only(catalog, "pets.search").effect is Effect.READ
 
 

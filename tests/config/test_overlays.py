@@ -231,18 +231,13 @@ def test_answers_not_trusted() -> None:
 
 # Creations of which a second one fails, or is the first: no repeat makes a second effect.
 MADE_ONCE = {
-    "actions/create-environment-variable",
-    "actions/create-org-variable",
-    "actions/create-repo-variable",
     "createComponent",
     "createProject",
     "createVersion",
     "git/create-blob",
     "git/create-commit",
-    "git/create-ref",
     "git/create-tag",
     "git/create-tree",
-    "issues/create-label",
     "issues/create-milestone",
     "pulls/create",
     "repos/create-deploy-key",

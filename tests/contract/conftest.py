@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator
 
 import pytest
 
-from breakers.store.memory import MemoryStore
 from breakers.store.protocol import Store
+from tests.contract.world import World
+from tests.redis_server import fresh_redis, redis_server
 
-AT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
+__all__ = ["fresh_redis", "redis_server"]
 
 
-def memory() -> Store:
+@pytest.fixture(params=["memory", "redis"])
+async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
     """
-    Return an empty store of one process whose clock stands still.
+    Return what makes stores of the kind under test.
     """
-    return MemoryStore(lambda: AT)
-
-
-@pytest.fixture(params=[memory], ids=lambda made: made.__name__)
-def fresh(request: pytest.FixtureRequest) -> Callable[[], Store]:
-    """
-    Return what makes one empty store of the kind under test.
-    """
-    made: Callable[[], Store] = request.param
-    return made
+    server = request.getfixturevalue("redis_server") if request.param == "redis" else None
+    world = World(server)
+    yield world
+    await world.close()
 
 
 @pytest.fixture
-def store(fresh: Callable[[], Store]) -> Store:
+async def store(world: World) -> Store:
     """
     Return one empty store of the kind under test.
     """
-    return fresh()
+    return await world.store()

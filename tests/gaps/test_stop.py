@@ -216,9 +216,9 @@ async def test_deadline_passes(site: Site, sandbox: StripeSandbox) -> None:
 
 
 async def test_deadline_then_doubt(site: Site, sandbox: StripeSandbox) -> None:
-    """A write that breaks after its caller's deadline is in doubt, and on record as unknown."""
+    """A write that breaks after its caller's deadline, however often it is sent, is in doubt, and so on record."""
     await site.start()
-    sandbox.faults.add(Fault(HangUp(), held=True, applied=True))
+    sandbox.faults.add(Fault(HangUp(), held=True, applied=True), Fault(HangUp(), times=2))
     answer = await write(site, {"Breakwater-Deadline-Ms": "150"})
     assert answer is not None
     assert answer.status == 424

@@ -57,14 +57,25 @@ def found(records: Sequence[Record], wanted: Wanted) -> list[Place]:
 
 
 def unsettled(records: Sequence[Record]) -> set[tuple[str, int]]:
-    """The intents without a definite outcome."""
+    """The intents without a definite outcome that were not resolved either."""
     left = {(record.epoch.name, record.index) for record in records if record.kind == "call.intent"}
     for record in records:
         if record.kind == "call.outcome" and record.entry.get("eff") in ("applied", "not_applied"):
             ended = record.entry.get("intent")
             if isinstance(ended, int) and ended < record.index:
                 left.discard((record.epoch.name, ended))
+        if record.kind == "recovery.resolved" and record.entry.get("state") == "completed":
+            left -= _resolved(record)
     return left
+
+
+def _resolved(record: Record) -> set[tuple[str, int]]:
+    ended, former = record.entry.get("intent"), record.entry.get("of")
+    if record.entry.get("eff") not in ("applied", "not_applied") or not isinstance(ended, int):
+        return set()
+    epoch = f"{int(former.rpartition('/')[2]):06d}" if isinstance(former, str) else record.epoch.name
+    earlier = (epoch, ended) < (record.epoch.name, record.index)
+    return {(epoch, ended)} if earlier else set()
 
 
 def touched(records: Sequence[Record], kind: str, id_h: str) -> list[Place]:

@@ -83,6 +83,14 @@ def outcome(call: str, index: int | None, task: str = "t1", eff: str = "applied"
     return _of_call("call.outcome", call, task, {"intent": index, "eff": eff, "sent": "yes", "st": 200, **more})
 
 
+def resolved(
+    call: str, index: int, task: str = "t1", eff: str = "applied", state: str = "completed", **more: object
+) -> Entry:
+    """How a write in doubt ended whose intent has this index, by what was found out since."""
+    said = {"intent": index, "eff": eff, "state": state, "by": "reconciler", "why": "found", "keeps": True, **more}
+    return _of_call("recovery.resolved", call, task, said)
+
+
 def change(call: str, index: int, task: str = "t1", res: Iterable[tuple[str, str]] = (), **more: object) -> Entry:
     """What a write changed."""
     said = {"prov": "stripe", "op": "refunds.create", "intent": index, "outcome": index + 1, **_named(res), **more}

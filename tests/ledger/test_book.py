@@ -69,9 +69,11 @@ async def test_payloads_open() -> None:
     request = opened(world.disk, "call.intent")["req"]
     assert b'"body":{"form":[["charge","ch_1"],["amount","1"]]}' in request
     assert b'"key":"agents-key"' in request
-    assert opened(world.disk, "call.outcome") == {"resp": b'{"id": "re_1"}', "seen": b"we do not know"}
+    head = b'[["content-type","application/json"]]'
+    answered = {"head": head, "resp": b'{"id": "re_1"}'}
+    assert opened(world.disk, "call.outcome") == {**answered, "seen": b"we do not know"}
     await one_write(ledger, 2)
-    assert opened(world.disk, "call.outcome") == {"resp": b'{"id": "re_1"}'}
+    assert opened(world.disk, "call.outcome") == answered
     assert last_records(world.disk, LEDGER, 1)[0].entry["seen"] == {"same": True, "st": 200}
     await ledger.close("stopped")
 

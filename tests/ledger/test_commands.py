@@ -41,7 +41,7 @@ def test_verify(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A whole ledger is ok, with its size and root."""
     assert run("verify", "--dir", str(state)) == 0
     printed = capsys.readouterr().out
-    assert "breakwater.invalid/local/0/1: 9 entries and 8 payloads in 1 segments" in printed
+    assert "breakwater.invalid/local/0/1: 9 entries and 10 payloads in 1 segments" in printed
     assert printed.endswith("ok\n")
     assert run("verify", "--dir", str(state), "--json") == 0
     said = json.loads(capsys.readouterr().out)
@@ -90,7 +90,8 @@ def test_show_is_safe_and_whole(state: Path, capsys: pytest.CaptureFixture[str])
     run("show", a_call(4).id, "--dir", str(state), "--json")
     (intent, ended) = json.loads(capsys.readouterr().out)
     assert json.loads(intent["payloads"]["req"]["text"])["body"] == {"form": [["note", "\x1b[31mred"]]}
-    assert ended["payloads"] == {"resp": {"text": '{"id": "re_1"}'}, "seen": {"text": "unknown"}}
+    head = {"text": '[["content-type","application/json"]]'}
+    assert ended["payloads"] == {"head": head, "resp": {"text": '{"id": "re_1"}'}, "seen": {"text": "unknown"}}
     assert (intent["segment"], intent["entry"]["k"]) == ("seg-00000000000000000000.bwl", "call.intent")
 
 

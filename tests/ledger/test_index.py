@@ -16,7 +16,7 @@ from proxy.ledger.disk import RealDisk
 from proxy.ledger.index import Wanted, open_index
 from proxy.ledger.verify import verify
 from tests.ledger.by_hand import answers, right_answers
-from tests.ledger.forged_log import ForgedLog, change, intent, outcome
+from tests.ledger.forged_log import ForgedLog, change, intent, outcome, resolved
 from tests.ledger.world import ANY_ROOM, Answered, World, wire, write
 from tests.ledger.world import outcome as ended
 
@@ -122,6 +122,21 @@ def test_names(state: Path) -> None:
     assert index.types() == {"github": ["issue"], "stripe": ["charge", "refund"]}
     assert repr(index) == f"Index({state}, 13 entries)"
     index.close()
+
+
+def test_open(tmp_path: Path) -> None:
+    """Open is what is in doubt: parked too, resolved no more, in a former log as well."""
+    log = ForgedLog()
+    log.batch({"k": "log.opened", "origin": "log/1"}, *(intent(f"C{n}") for n in range(1, 7)))
+    log.batch(*(outcome(f"C{n}", n, eff="unknown") for n in range(1, 6)), outcome("C6", 6, eff="not_applied"))
+    log.batch(resolved("C1", 1, eff="not_applied"), resolved("C2", 2, eff="unknown", state="parked"))
+    log.save(tmp_path / "ledger" / "000001")
+    assert indices(tmp_path, open_only=True) == ["1.2", "1.3", "1.4", "1.5"]
+    later = ForgedLog(salt="later")
+    later.batch({"k": "log.opened", "origin": "log/2"}, resolved("C3", 3, of="log/1"), resolved("C2", 2, of="log/1"))
+    later.batch(*(resolved("C4", 4, of=of) for of in ("log/2", "log/3", "log", "log/0", 7)), resolved("C4", 99))
+    later.save(tmp_path / "ledger" / "000002")
+    assert indices(tmp_path, open_only=True) == ["1.4", "1.5"]
 
 
 def test_odd_entries(tmp_path: Path) -> None:

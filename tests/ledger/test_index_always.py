@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from proxy.ledger import catchup
 from tests.ledger.by_hand import answers, right_answers
-from tests.ledger.forged_log import Entry, ForgedLog, change, intent, outcome
+from tests.ledger.forged_log import Entry, ForgedLog, change, intent, outcome, resolved
 
 calls = st.sampled_from(["C1", "C2", "C3"])
 tasks = st.sampled_from(["t1", "t2"])
@@ -24,10 +24,10 @@ effects = st.sampled_from(["applied", "not_applied", "unknown"])
 
 entries: st.SearchStrategy[Entry | bytes] = st.one_of(
     st.builds(intent, calls, tasks, names),
-    st.builds(
-        outcome, calls, st.one_of(st.none(), indices), tasks, st.sampled_from(["applied", "not_applied", "unknown"])
-    ),
+    st.builds(outcome, calls, st.one_of(st.none(), indices), tasks, effects),
     st.builds(change, calls, indices, tasks, names),
+    st.builds(resolved, calls, indices, tasks, effects, st.sampled_from(["completed", "parked"])),
+    st.builds(resolved, calls, indices, tasks, effects, of=st.sampled_from(["log/1", "log/2"])),
     st.sampled_from([{"k": "call.look", "call": "C1", "op": "charges.retrieve", "prov": "stripe"}, {"k": "log.clock"}]),
     st.binary(max_size=8),
 )

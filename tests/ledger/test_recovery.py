@@ -10,7 +10,7 @@ import pytest
 
 from breakers.call import Applied
 from breakers.store.memory import MemoryStore
-from breakers.store.protocol import IntentEnded, WritesChanged
+from breakers.store.protocol import WritesChanged
 from proxy.errors import LedgerDamaged, StartRefused
 from proxy.ledger import records
 from proxy.ledger.book import Ledger
@@ -171,9 +171,9 @@ def test_rubbish_entry_refuses() -> None:
 def test_no_kill_record() -> None:
     """A log without a kill record starts with writes stopped; an empty folder with writes running."""
     disk = written(1)
-    assert World().open().recovered.events[0] == WritesChanged(stopped=False, epoch=1)
+    assert World().open().recovered.writes == WritesChanged(stopped=False, epoch=1)
     change(disk, FIRST, lambda parts: [parts[0], *parts[2:]], rehashed)
-    assert start_on(disk).recovered.events[0] == WritesChanged(stopped=True, epoch=0)
+    assert start_on(disk).recovered.writes == WritesChanged(stopped=True, epoch=0)
 
 
 @pytest.mark.parametrize(("mode", "stopped"), [("run", False), ("suggest", True), ("stop-writes", True), ("?", True)])
@@ -184,7 +184,7 @@ def test_newest_kill_record(mode: str, stopped: bool) -> None:
     commit_now(ledger, system("kill.changed", scope="all", mode=mode, epoch=3))
     commit_now(ledger, system("kill.changed", scope="all", mode="run", epoch=2))
     commit_now(ledger, system("kill.changed", scope="api:stripe", mode="stop-all", epoch=9))
-    assert start_on(world.disk.after_kill()).recovered.events[0] == WritesChanged(stopped, 3)
+    assert start_on(world.disk.after_kill()).recovered.writes == WritesChanged(stopped, 3)
 
 
 def intents(world: World, ends: list[Applied | None]) -> MemoryDisk:
@@ -198,7 +198,7 @@ def intents(world: World, ends: list[Applied | None]) -> MemoryDisk:
     return disk
 
 
-def test_open_intents() -> None:
+async def test_open_intents() -> None:
     """Intents without an outcome, and those whose outcome is unknown, are in doubt after a start; others are not."""
     disk = intents(World(), [Applied.APPLIED, None, Applied.UNKNOWN, Applied.NOT_APPLIED])
     recovered = start_on(disk).recovered
@@ -207,17 +207,13 @@ def test_open_intents() -> None:
     assert (opened.api, opened.operation, opened.agent) == ("stripe", "refunds.create", "support_refund_agent")
     assert (opened.at, opened.task) == (START, "support_refund_agent/2026-11-21")
     store = MemoryStore(lambda: START)
-    for event in recovered.events:
-        store.apply(event)
-    assert [(one.opened.intent, one.suspended) for one in store.open_intents()] == [
-        (a_call(2).id, True),
-        (a_call(3).id, True),
-    ]
-    assert IntentEnded(a_call(2).id, unknown=True) in recovered.events
+    await store.start(recovered.events)
+    doubts = [(one.opened.intent, one.suspended, one.parked) for one in await store.open_intents()]
+    assert doubts == [(a_call(2).id, True, False), (a_call(3).id, True, False)]
 
 
 async def test_recovery_is_named_once() -> None:
-    """Each intent without outcome gets one record that says so, over any number of starts; an unknown one gets none."""
+    """Each intent in doubt gets one record that says so, over any number of starts, with an outcome or without."""
     disk = intents(World(), [None, Applied.UNKNOWN, None])
     for _ in range(3):
         world = World(disk=disk)
@@ -226,7 +222,9 @@ async def test_recovery_is_named_once() -> None:
         disk = world.disk.after_kill()
         ledger._writer.stop()
     named = [record.entry for record in last_records(disk, FOLDER / "ledger", 99) if record.kind == "recovery.opened"]
-    assert [(entry["call"], entry["intent"]) for entry in named] == [(a_call(1).id, 2), (a_call(3).id, 5)]
+    assert [(entry["call"], entry["intent"]) for entry in named] == [
+        (a_call(n).id, at) for n, at in ((1, 2), (2, 3), (3, 5))
+    ]
 
 
 def test_links_continue() -> None:
@@ -312,7 +310,7 @@ def test_new_epoch() -> None:
     assert (first["prev"]["origin"], first["prev"]["size"]) == ("breakwater.invalid/local/0/1", 2)
     assert ledger.origin == "breakwater.invalid/local/0/2"
     assert first["prev"]["lost_bytes"] > 0
-    assert ledger.recovered.events[0] == WritesChanged(stopped=False, epoch=2 + first["prev"]["lost_bytes"])
+    assert ledger.recovered.writes == WritesChanged(stopped=False, epoch=2 + first["prev"]["lost_bytes"])
     report = verify(disk, FOLDER)
     assert report.ok
     assert [(stand.epoch, stand.size) for stand in report.epochs] == [("000001", 2), ("000002", ledger.size)]
@@ -360,8 +358,7 @@ def test_new_epoch_believes_what_narrows() -> None:
     disk = damage_behind(world, size)
     recovered = World(disk=disk).open(new_epoch="because").recovered
     assert recovered.keys == ()
-    stop = recovered.events[0]
-    assert isinstance(stop, WritesChanged)
+    stop = recovered.writes
     assert stop.stopped
     assert stop.epoch > 7
     assert [opened.intent for opened in recovered.open_intents] == [a_call(7).id]
@@ -370,7 +367,7 @@ def test_new_epoch_believes_what_narrows() -> None:
     assert again.open().recovered.open_intents == recovered.open_intents
     third = World(disk=again.disk.after_kill()).open(new_epoch="again")
     assert third.recovered.open_intents == recovered.open_intents
-    assert third.recovered.events[0] == WritesChanged(stopped=True, epoch=stop.epoch + 1)
+    assert third.recovered.writes == WritesChanged(stopped=True, epoch=stop.epoch + 1)
 
 
 def test_new_epoch_of_nothing() -> None:
@@ -383,7 +380,7 @@ def test_new_epoch_of_nothing() -> None:
         start_on(disk)
     ledger = World(disk=disk).open(new_epoch="because")
     lost = len(disk.read(FIRST))
-    assert ledger.recovered.events[0] == WritesChanged(stopped=False, epoch=1 + lost)
+    assert ledger.recovered.writes == WritesChanged(stopped=False, epoch=1 + lost)
     assert verify(disk, FOLDER).epochs[0].size == 0
 
 
@@ -395,4 +392,4 @@ def test_keys_survive_an_epoch_without_damage() -> None:
     commit_now(ledger, system("key.revoked", kid="k1"))
     recovered = World(disk=world.disk.after_kill()).open(new_epoch="moved").recovered
     assert [(key.kid, key.agent, key.revoked) for key in recovered.keys] == [("k2", "b", False)]
-    assert recovered.events[0] == WritesChanged(stopped=False, epoch=6)
+    assert recovered.writes == WritesChanged(stopped=False, epoch=6)

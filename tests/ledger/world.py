@@ -75,6 +75,8 @@ class World:
     randomness: Counted = field(default_factory=Counted)
     settings: Any = SETTINGS
     folder: Path = FOLDER
+    answer_bytes_max: int = 1024 * 1024
+    remembered_s: float = 30 * 86_400.0
 
     def open(self, *, new_epoch: str | None = None, disk: Disk | None = None) -> Ledger:
         return Ledger.open(
@@ -86,6 +88,8 @@ class World:
             config_hash="c0ffee",
             software="0.1.0",
             new_epoch=new_epoch,
+            answer_bytes_max=self.answer_bytes_max,
+            remembered_s=self.remembered_s,
         )
 
     def started(self) -> Ledger:

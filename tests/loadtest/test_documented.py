@@ -135,6 +135,8 @@ def github_git(walk: Walk) -> None:
     walk("PUT", path, file("b", sha="0" * 40), status=409)
     sha = walk("PUT", path, file("b", sha=made["content"]["sha"]))["content"]["sha"]
     walk("GET", path)
+    walk("GET", f"{REPO}/commits?path=docs/a.txt")
+    walk("GET", f"{REPO}/commits?sha=none", status=404)
     walk("GET", f"{REPO}/contents/")
     walk("DELETE", path, {"message": "m", "sha": "0" * 40}, status=409)
     walk("DELETE", path, {"message": "m", "sha": sha})

@@ -68,6 +68,15 @@ def filled() -> JiraSandbox:
         ('summary ~ "ref*"', "2"),
         ("description ~ card", ""),
         ('summary ~ "order by"', "3"),
+        ("creator = currentUser() AND project = SHOP", "123"),
+        ("creator = 'bot@shop.test'", "1234"),
+        ("creator = 'mia@shop.test'", ""),
+        ("creator in (currentUser(), '712020:mia') and type = Bug", "2"),
+        ("assignee = currentUser()", ""),
+        ("reporter = currentUser() and type = Bug", "2"),
+        ("created >= -1m and project = SHOP", "123"),
+        ("created > -1d and created <= '2027/01/15 08:00' and type = Bug", "2"),
+        ("created < '2027-01-15'", ""),
     ],
 )
 def test_found(jql: str, found: str) -> None:
@@ -113,6 +122,11 @@ def test_ordered(order: str, found: list[str]) -> None:
         "project = SHOP ORDER BY",
         "project = SHOP ORDER BY nonsense",
         "project = SHOP ORDER BY key SIDEWAYS",
+        "creator = nobody",
+        "creator = membersOf()",
+        "created = -1d",
+        "created >= yesterday",
+        "created >= '2027/13/45'",
     ],
 )
 def test_unread(jql: str) -> None:

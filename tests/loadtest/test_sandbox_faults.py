@@ -61,6 +61,7 @@ PARSED = {
     "truncated-chunk": "refused",
     "bad-chunk": "refused",
     "not-http": "refused",
+    "garbage": "refused",
     "header-injection": "refused",
 }
 

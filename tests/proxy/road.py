@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 
 from prometheus_client import generate_latest
 
+from breakers.store.protocol import Store
 from config.load import Configuration, load
 from loadtest.installation import agent, stripe_api
 from loadtest.upstreams.stripe import StripeSandbox
@@ -234,6 +235,10 @@ async def _no_pause(_: float) -> None:
     await asyncio.sleep(0)
 
 
+async def _nobody_looks() -> None:
+    await asyncio.Event().wait()
+
+
 def call_of(answer: Answer) -> str:
     """
     Return the id of the call that was answered.
@@ -285,27 +290,36 @@ async def road(
     agents: Mapping[str, object] | None = None,
     secret: str = SECRET,
     disk: Disk | None = None,
+    doubts: bool = False,
+    store: Store | str = "memory",
     **settings: object,
 ) -> AsyncIterator[Road]:
     """
     Give a running Breakwater whose API `stripe`, and all of `apis`, lead to the upstream.
+
+    What is in doubt is looked for only with `doubts`, or where a test says so. `store` is as in a configuration, or one
+    that does as a test says.
     """
     cards = {"support": SUPPORT, "platform": PLATFORM} if agents is None else dict(agents)
     apis = {"stripe": stripe_api(upstream), **(apis or {})}
-    configuration = configured(folder, {"apis": apis, "agents": cards, **settings})
+    named = {"store": store} if isinstance(store, str) else {}
+    configuration = configured(folder, {"apis": apis, "agents": cards, **named, **settings})
     clock, log = StillClock(), Lines()
     accounts = app.open_accounts(configuration, {"STRIPE_SECRET": secret})
     ledger, keys = app.open_ledger(configuration, clock=clock, disk=disk)
     doors = app.declared_doors(configuration)
     listeners = sockets.bind(configuration, doors)
     taken = [listener.address for listener in listeners]
-    rooms = app.build(configuration, accounts, ledger, keys, doors, taken, clock=clock, log=log)
+    given = None if isinstance(store, str) else store
+    rooms = app.build(configuration, accounts, ledger, keys, doors, taken, clock=clock, log=log, store=given)
     rooms.addresses = {listener.name: listener.url for listener in listeners}
     ledger.start(asyncio.get_running_loop())
     program = Program(rooms, [], configuration.settings.state, asyncio.Event())
-    await server.open_doors(program, listeners)
     # What is sent again is sent again, but nobody waits for that.
     rooms.forward._retries.sleep = _no_pause
+    if not doubts:
+        program.doubts.watch = _nobody_looks  # type: ignore[method-assign] # until the test says so
+    await server.open_doors(program, listeners)
     running = Road(rooms, program, clock, log, {}, configuration.settings.state)
     watch.follow(rooms.addresses, configuration.settings.state)
     for name in cards:

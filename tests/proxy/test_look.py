@@ -173,7 +173,7 @@ async def test_payment_intent(shared: Road, sandbox: StripeSandbox) -> None:
     [
         (Fault(Status(404)), 1),
         (Fault(Status(401)), 1),
-        (Fault(Status(429)), 2),
+        (Fault(Status(429, retry_after_s=1)), 1),
         (Fault(Status(500)), 2),
         (Fault(Status(302)), 1),
         (Fault(HangUp()), 2),

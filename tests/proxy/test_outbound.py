@@ -71,10 +71,10 @@ async def test_upstream_key(on: Road, upstream: Scripted) -> None:
     """Each write leaves under a key of its own, in which nothing of its agent's key can be seen."""
     keys = [
         await written(on, upstream, KEY),
-        await written(on, upstream, KEY, agent="other"),
-        await written(on, upstream, KEY, door="second"),
-        await written(on, upstream, KEY + "2"),
-        await written(on, upstream, None, name="b"),
+        await written(on, upstream, KEY, agent="other", name="b"),
+        await written(on, upstream, KEY, door="second", name="c"),
+        await written(on, upstream, KEY + "2", name="d"),
+        await written(on, upstream, None, name="e"),
     ]
     assert len(set(keys)) == len(keys) == len(upstream.asked)
     assert all(MINTED.fullmatch(key) for key in keys)
@@ -165,7 +165,7 @@ def test_minted_keys() -> None:
     assert MINTED.fullmatch(mint_key(system_randomness))
 
 
-MARKER = Marker("metadata", "", MarkerForm.MEMBER, "/metadata")
+MARKER = Marker("metadata", MarkerForm.MEMBER, "/metadata")
 MARKED = ("metadata[breakwater_call]", call().id)
 
 

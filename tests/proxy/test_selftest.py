@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import partial
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -11,10 +12,16 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from proxy import selftest
+from breakers.store.redis import client
+from config.store import RedisAddress
+from loadtest.installation import stripe_api
+from proxy import app, selftest, server
 from proxy.errors import StartRefused
 from proxy.exchange import GatedRequest, open_session
-from proxy.selftest import METHODS, Dropping, check_commands, check_requests
+from proxy.selftest import METHODS, Dropping, check_commands, check_requests, check_sends_once
+from proxy.stores import open_store
+from tests.ledger.world import StillClock
+from tests.proxy.road import SECRET, Lines, configured
 
 
 @pytest.fixture
@@ -40,11 +47,18 @@ def unguarded(connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(connector=connector, request_class=GatedRequest)
 
 
-def redis(port: int, *, retries: int) -> Redis:
+def ours(port: int) -> Redis:
     """
-    Return a client of Redis that sends a command again so many times.
+    Return the client of Redis that the store is built on.
     """
-    return Redis(host="127.0.0.1", port=port, protocol=2, retry=Retry(NoBackoff(), retries), driver_info=None)
+    return client(RedisAddress(selftest.HOST, port), None)
+
+
+def eager(port: int) -> Redis:
+    """
+    Return a client of Redis that sends a command again by itself.
+    """
+    return Redis(host="127.0.0.1", port=port, retry=Retry(NoBackoff(), 1))
 
 
 async def test_requests_once(peers: list[Dropping]) -> None:
@@ -71,14 +85,33 @@ async def test_which_are_repeated(method: str, peers: list[Dropping]) -> None:
 
 async def test_commands_once(peers: list[Dropping]) -> None:
     """A command arrives once over a fresh and once over a reused connection that drops."""
-    await check_commands(partial(redis, retries=0))
+    await check_commands(ours)
     assert dict(peers[0].seen) == {("ECHO", False): 1, ("ECHO", True): 1}
 
 
 async def test_would_notice_commands() -> None:
     """A client of Redis that repeats a command is no start."""
     with pytest.raises(StartRefused, match="the client of Redis sends a command again by itself"):
-        await check_commands(partial(redis, retries=1))
+        await check_commands(eager)
+
+
+@pytest.mark.parametrize(("kind", "names"), [("memory", {*METHODS}), ("redis", {*METHODS, "ECHO"})])
+async def test_what_is_asked(kind: str, names: set[str], peers: list[Dropping]) -> None:
+    """The client of Redis is asked only where the store is one."""
+    await check_sends_once(kind)
+    assert {name for peer in peers for name, _ in peer.seen} == names
+
+
+async def test_start_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start that could send twice ends before it has touched its state folder."""
+    upstream = {"apis": {"stripe": stripe_api("http://127.0.0.1:9")}, "agents": {}}
+    configuration, clock = configured(tmp_path, upstream), StillClock()
+    accounts = app.open_accounts(configuration, {"STRIPE_SECRET": SECRET})
+    monkeypatch.setattr(selftest, "check_requests", partial(check_requests, unguarded))
+    store = open_store(configuration, {}, clock)
+    with pytest.raises(StartRefused, match="again by itself"):
+        await server.startup(configuration, accounts, {}, [], None, clock=clock, log=Lines(), store=store)
+    assert not configuration.settings.state.exists()
 
 
 async def test_takes_no_time() -> None:
@@ -86,5 +119,5 @@ async def test_takes_no_time() -> None:
     await check_requests(open_session)
     began = time.process_time()
     await check_requests(open_session)
-    await check_commands(partial(redis, retries=0))
+    await check_commands(ours)
     assert time.process_time() - began < 0.1

@@ -50,14 +50,21 @@ def standing(store: Moody) -> tuple[Standing, Lines]:
     return Standing(cast("Store", store), lambda: LATER, log), log
 
 
+def fault(asked: Standing) -> str | None:
+    """
+    Return what is wrong now.
+    """
+    return asked.fault
+
+
 async def test_begins_well() -> None:
     """A store that begins is relied on, and was told what the record says; nothing is worth a line."""
     store = Moody()
     asked, log = standing(store)
-    assert asked.fault == NOT_BEGUN
+    assert fault(asked) == NOT_BEGUN
     await asked.begin(FIRST)
     await asked.look()
-    assert asked.fault is None
+    assert fault(asked) is None
     assert store.begun == [list(FIRST)]
     assert log.lines == []
 
@@ -69,10 +76,10 @@ async def test_away_at_start() -> None:
     asked, log = standing(store)
     await asked.begin(FIRST)
     await asked.look()
-    assert asked.fault == "it does not answer"
+    assert fault(asked) == "it does not answer"
     store.away = False
     await asked.look()
-    assert asked.fault is None
+    assert fault(asked) is None
     assert store.begun == [list(LATER)]
     assert [line["fault"] for line in log.of("store")] == ["it does not answer", None]
 
@@ -84,10 +91,10 @@ async def test_away_later() -> None:
     await asked.begin(FIRST)
     store.away = True
     await asked.look()
-    assert asked.fault == "it does not answer"
+    assert fault(asked) == "it does not answer"
     store.away = False
     await asked.look()
-    assert asked.fault is None
+    assert fault(asked) is None
     assert store.begun == [list(FIRST)]
 
 
@@ -98,7 +105,7 @@ async def test_emptied() -> None:
     await asked.begin(FIRST)
     store.emptied = True
     await asked.look()
-    assert asked.fault is None
+    assert fault(asked) is None
     assert store.begun == [list(FIRST), list(LATER)]
 
 
@@ -109,9 +116,9 @@ async def test_wrongly_set_up() -> None:
     asked, log = standing(store)
     await asked.begin(FIRST)
     await asked.look()
-    assert asked.fault == "its maxmemory-policy evicts"
+    assert fault(asked) == "its maxmemory-policy evicts"
     assert store.begun == [list(FIRST)]
     store.wrong = None
     await asked.look()
-    assert asked.fault is None
+    assert fault(asked) is None
     assert [line["fault"] for line in log.of("store")] == ["its maxmemory-policy evicts", None]

@@ -1,15 +1,34 @@
 """
-What stands behind the processes of a machine: nothing, or a Redis of its own.
+What stands behind the processes of a machine: nothing, or a Redis whose clock is the machine's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
 
+from breakers.store.fleet import FleetStore
 from breakers.store.memory import MemoryStore
+from breakers.store.packed import millis
 from breakers.store.protocol import Store
+from breakers.store.redis import RedisLink, client
+from breakers.store.scripts import SCRIPTS
+from tests.redis_server import RedisServer
+from tests.repeats.world import BEGAN
+
+# The one function by which scripts know the time, and the same by a key that a test sets.
+CLOCK = """local function now_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+"""
+STILL_CLOCK = """local function now_ms()
+  return tonumber(redis.call('GET', 'now'))
+end
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +40,79 @@ class Alone:
     processes: int = 1
     claims_outlive: bool = False
 
+    def began(self) -> datetime:
+        """
+        Return when it all begins.
+        """
+        return BEGAN
+
     def store(self, now: Callable[[], datetime]) -> Store:
         """
         Return an empty store.
         """
         return MemoryStore(now)
 
-    async def clear(self) -> None:
+    def clear(self) -> None:
         """
         Forget nothing: there is nothing.
         """
+
+    def expire(self, now: datetime) -> None:
+        """
+        Forget nothing: a store that is read at a moment knows what is over by then.
+        """
+
+
+class StillLink(RedisLink):
+    """
+    A link to a Redis whose scripts go by the machine's clock.
+    """
+
+    now: Callable[[], datetime]
+
+    async def run(self, verb: str, keys: Sequence[str], *arguments: str | int | bytes) -> Any:
+        text = SCRIPTS[verb].text
+        assert CLOCK in text, "the scripts know the time otherwise now"
+        await self._execute("SET", "now", millis(self.now()))
+        return await self._execute("EVAL", text.replace(CLOCK, STILL_CLOCK), len(keys), *keys, *arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """
+    Two processes, each with a ledger of its own, and what they share in a Redis.
+    """
+
+    server: RedisServer
+    processes: int = 2
+    claims_outlive: bool = True
+
+    def began(self) -> datetime:
+        """
+        Return when it all begins: now, because a real server expires what lies in its past.
+        """
+        return datetime.now(UTC)
+
+    def store(self, now: Callable[[], datetime]) -> Store:
+        """
+        Return a store in the same Redis.
+        """
+        link = StillLink(client(self.server.address, None))
+        link.now = now
+        return FleetStore(link, "machine", now)
+
+    def clear(self) -> None:
+        """
+        Throw away everything in it.
+        """
+        self.server.flush()
+
+    def expire(self, now: datetime) -> None:
+        """
+        Do what the server's own clock would have done by now: remove the records whose time is over.
+        """
+        with contextlib.closing(self.server.operator()) as operator:
+            for key in operator.scan_iter("*intent:*"):
+                gone = int(str(operator.get(key)).split(" ", 2)[1])
+                if 0 < gone <= millis(now):
+                    operator.delete(key)

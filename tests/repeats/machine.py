@@ -1,5 +1,5 @@
 """
-The machine: calls, crashes, lost answers, late senders and clocks in any order, held against the reference at each step.
+The machine: calls, crashes, lost answers, late senders, passing time in any order, each step held against the model.
 
 Nothing here is faked but the network and the disk: `decide` judges, a store reserves, marks, settles and resolves, and
 a process that begins replays its own record. A fleet is several processes with one store behind them and a record each.
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, ClassVar, TypeVar
@@ -23,6 +23,7 @@ from breakers.idempotency import ended_by
 from breakers.known import IN_DOUBT, IN_FLIGHT, Ended, State
 from breakers.store.protocol import (
     LEASE_S,
+    REMEMBERED_S,
     HeldWrite,
     IntentDelivered,
     IntentEnded,
@@ -32,10 +33,10 @@ from breakers.store.protocol import (
     WritesChanged,
     opened_by,
 )
-from breakers.verdict import Forward, Refuse, Repeat, Verdict
+from breakers.verdict import Again, Forward, Refuse, Repeat, Verdict
 from tests.repeats.model import LATE_S, Answer, Intent, Model
 from tests.repeats.shop import AGENTS, OPERATIONS, Asked, policy
-from tests.repeats.world import ENDS, TICK, UNSENT, Backing, Carried, Process, StillTime
+from tests.repeats.world import ENDS, KEPT, TICK, UNSENT, Backing, Carried, Process, StillTime, Way
 
 T = TypeVar("T")
 
@@ -56,8 +57,26 @@ ASKED = st.builds(
 # Within every window and past it: the lease, the minute, the quarter of an hour, the day, the week and the rest.
 PASSING_S = (1.03, 2.57, 14.21, 15.37, 61.07, 14 * 60 + 0.11, 16 * 60 + 0.13, 86_401.17, 7 * 86_401.19, 91 * 86_401.23)
 
+CHANGES: tuple[Mapping[str, Any], ...] = (
+    {},
+    {},
+    {"again": True},
+    {"key": None},
+    {"key": "two"},
+    {"duplicate": True},
+    {"remark": "other"},
+    {"thing": "b"},
+    {"agent": AGENTS[1]},
+)
+
 WHICH = st.integers(0, 99)
-HEARD = st.sampled_from([True, True, False])
+WAYS = st.builds(
+    Way,
+    steps=st.sampled_from([5, 5, 0, 1, 2, 3, 4]),
+    end=st.sampled_from(tuple(ENDS)),
+    twice=st.sampled_from([False, False, True]),
+    heard=st.sampled_from([True, True, False]),
+)
 
 
 class Machine(RuleBasedStateMachine):
@@ -71,7 +90,7 @@ class Machine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.time = StillTime()
+        self.time = StillTime(self.backing.began())
         self.model = Model()
         self.epoch = 0
         self.processes: list[Process] = []
@@ -87,7 +106,7 @@ class Machine(RuleBasedStateMachine):
         """
         Start every process on nothing.
         """
-        self.do(self.backing.clear())
+        self.backing.clear()
         for _ in range(self.backing.processes):
             self.processes.append(Process(self.backing.store(self.time.now)))
             self.do(self.processes[-1].store.start(()))
@@ -96,29 +115,46 @@ class Machine(RuleBasedStateMachine):
         """
         Crash everything: whatever was on record is completed, unknown or parked.
         """
-        for number in range(len(self.processes)):
-            self.crash(number)
-        for intent in self.model.intents:
-            assert not intent.durable or intent.state in {None, State.COMPLETED, *IN_DOUBT}
-            self.stands_as_it_should(intent)
-        for process in self.processes:
-            self.do(process.store.close())
-        self.loop.close()
+        try:
+            for number in range(len(self.processes)):
+                self.crash(number)
+            for intent in self.model.intents:
+                assert not intent.durable or intent.state in {None, State.COMPLETED, *IN_DOUBT}
+                self.stands_as_it_should(intent)
+        finally:
+            for process in self.processes:
+                self.do(process.store.close())
+            self.loop.close()
 
     # ------------------------------------------------------------------------------------------------------ the calls
 
-    @rule(asked=ASKED, process=WHICH, heard=st.booleans())
-    def ask(self, asked: Asked, process: int, heard: bool) -> None:
+    @rule(asked=ASKED, process=WHICH, way=WAYS)
+    def ask(self, asked: Asked, process: int, way: Way) -> None:
         """
-        One call: what it is told is what the model says, and what may pass is reserved.
+        One call: what it is told is what the model says, and what may pass is reserved and goes some steps.
+        """
+        self.told(asked, process % len(self.processes), way)
+
+    @rule(which=WHICH, change=st.sampled_from(CHANGES), process=WHICH, way=WAYS)
+    def ask_again(self, which: int, change: Mapping[str, Any], process: int, way: Way) -> None:
+        """
+        One of the calls of before once more, unchanged or with one thing changed.
+        """
+        if self.model.intents:
+            first = self.model.intents[-1 - which % len(self.model.intents)]
+            self.told(replace(first.asked, **change), process % len(self.processes), way)
+
+    def told(self, asked: Asked, number: int, way: Way) -> None:
+        """
+        Judge a call; carry it some steps where it may pass, and deliver what is replayed unless its caller hangs up.
         """
         self.time.at += TICK
-        number = process % len(self.processes)
         verdict = self.judged(asked, number)
         if isinstance(verdict, Forward):
             self.reserved(verdict, asked, number)
-        elif isinstance(verdict, Repeat) and verdict.again == "replay":
-            self.told_again(verdict.earlier.intent, heard, number)
+            self.carry(self.processes[number], self.processes[number].carried[-1], way)
+        elif isinstance(verdict, Repeat) and verdict.again is Again.REPLAY and way.heard:
+            self.told_again(verdict.earlier.intent, number)
 
     @rule(first=ASKED, second=ASKED, alike=st.booleans(), process=WHICH, other=WHICH)
     def at_once(self, first: Asked, second: Asked, alike: bool, process: int, other: int) -> None:
@@ -173,34 +209,31 @@ class Machine(RuleBasedStateMachine):
         self.model.intents.append(intent)
         process.carried.append(Carried(intent, held, opened_by(go.call)))
 
-    def told_again(self, id_: str, heard: bool, number: int) -> None:
+    def told_again(self, id_: str, number: int) -> None:
         """
-        Deliver a replay, or let its caller hang up as well.
+        Deliver a replay.
         """
         process = self.processes[number]
-        if heard:
-            self.do(process.store.delivered(id_, reached=True))
-            process.record.append(IntentDelivered(id_, delivered=True))
-            self.intent(id_).delivered = True
-
-    def intent(self, id_: str) -> Intent:
-        """
-        Return an intent by its id.
-        """
-        return next(intent for intent in self.model.intents if intent.id == id_)
+        self.do(process.store.delivered(id_, reached=True))
+        process.record.append(IntentDelivered(id_, delivered=True))
+        next(intent for intent in self.model.intents if intent.id == id_).delivered = True
 
     # --------------------------------------------------------------------------------------------- the way of a write
 
-    @rule(which=WHICH, steps=st.integers(1, 5), end=st.sampled_from(sorted(ENDS)), twice=st.booleans(), heard=HEARD)
-    def goes_on(self, which: int, steps: int, end: str, twice: bool, heard: bool) -> None:
+    @rule(which=WHICH, way=WAYS)
+    def goes_on(self, which: int, way: Way) -> None:
         """
-        A write goes some steps on its way: on record, past the gate, sent, its end on record, settled.
+        A write that was left on its way goes some steps further.
         """
         under_way = [(process, carried) for process in self.processes for carried in process.carried]
-        if not under_way:
-            return
-        process, carried = under_way[which % len(under_way)]
-        for _ in range(steps):
+        if under_way:
+            self.carry(*under_way[-1 - which % len(under_way)], way)
+
+    def carry(self, process: Process, carried: Carried, way: Way) -> None:
+        """
+        Take a write some steps further: on record, past the gate, sent, its end on record, settled.
+        """
+        for _ in range(way.steps):
             self.time.at += TICK
             if not carried.intent.durable:
                 process.record.append(carried.opened)
@@ -208,18 +241,22 @@ class Machine(RuleBasedStateMachine):
             elif carried.outcome is None and carried.intent.granted_at is None:
                 self.asks_the_gate(process, carried)
             elif carried.outcome is None:
-                self.sends(process, carried, end, twice=twice)
+                self.sends(process, carried, way)
             elif carried.ended is None:
-                self.concludes(process, carried, heard=heard)
+                self.concludes(process, carried, way)
             elif carried in process.carried:
-                self.settles(process, carried, times=1 + twice)
+                self.settles(process, carried, way)
 
-    def asks_the_gate(self, process: Process, carried: Carried) -> None:
+    def asks_the_gate(self, process: Process, carried: Carried) -> Permit:
         """
         Ask whether its first byte may leave; a write that may not is over.
         """
         intent = carried.intent
         permit = self.do(process.store.dispatch(carried.held, carried.opened))
+        # A claim that lapsed long ago may be forgotten as well.
+        forgotten = intent.state is State.CLAIMED and (self.time.at - intent.until).total_seconds() > REMEMBERED_S
+        if forgotten and permit is Permit.LOST:
+            intent.state = None
         lost = intent.state not in IN_FLIGHT
         expected = Permit.LOST if lost else Permit.STOPPED if self.model.stopped else Permit.GRANTED
         assert permit is expected, f"{intent} is {permit}, and should be {expected}"
@@ -230,8 +267,9 @@ class Machine(RuleBasedStateMachine):
             intent.granted_at = self.time.at
         else:
             carried.outcome = UNSENT
+        return permit
 
-    def sends(self, process: Process, carried: Carried, end: str, *, twice: bool) -> None:
+    def sends(self, process: Process, carried: Carried, way: Way) -> None:
         """
         The first byte leaves, unless more than two seconds passed since the gate; an upstream's key may send it twice.
         """
@@ -242,40 +280,43 @@ class Machine(RuleBasedStateMachine):
             carried.outcome = UNSENT
             return
         self.model.nothing_twice(intent, self.time.at)
-        did, outcome = ENDS[end]
+        did, outcome = ENDS[way.end]
         intent.effects += did
-        carried.outcome = outcome
-        self.counted[end] += 1
-        if twice and outcome.applied is Applied.UNKNOWN:
+        carried.outcome, carried.sent = outcome, way.end
+        self.counted[way.end] += 1
+        if way.twice and outcome.applied is Applied.UNKNOWN:
             self.sent_again(process, carried)
 
     def sent_again(self, process: Process, carried: Carried) -> None:
         """
         The same bytes leave once more under the same key, which the upstream remembers, if the gate lets them.
         """
-        unknown, carried.outcome = carried.outcome, None
-        self.asks_the_gate(process, carried)
-        if carried.outcome is None:
-            carried.intent.effects = 1
-            carried.outcome = ENDS["done"][1]
-        else:
+        unknown = carried.outcome
+        if self.asks_the_gate(process, carried) is not Permit.GRANTED:
             carried.outcome = unknown
+            return
+        carried.intent.effects = 1
+        carried.outcome, carried.sent = ENDS["done"][1], "done"
+        self.counted["sent again"] += 1
 
-    def concludes(self, process: Process, carried: Carried, *, heard: bool) -> None:
+    def concludes(self, process: Process, carried: Carried, way: Way) -> None:
         """
         The end of a write becomes durable.
         """
         assert carried.outcome is not None
         place = f"place of {carried.intent.id}"
-        carried.ended = ended_by(carried.outcome, self.time.at, place, delivered=heard)
+        carried.ended = ended_by(carried.outcome, self.time.at, place, delivered=way.heard)
+        kept = carried.outcome is not UNSENT and carried.sent in KEPT
+        assert carried.ended.keeps is kept, f"{carried.ended} after {carried.sent}"
         process.record.append(IntentEnded(carried.intent.id, carried.ended))
+        carried.intent.concluded = True
 
-    def settles(self, process: Process, carried: Carried, times: int) -> None:
+    def settles(self, process: Process, carried: Carried, way: Way) -> None:
         """
         A write is settled from its end, once or twice.
         """
         assert carried.ended is not None
-        for _ in range(times):
+        for _ in range(1 + way.twice):
             self.do(process.store.settle(carried.held, carried.ended))
         self.ends(carried.intent, carried.ended)
         process.carried.remove(carried)
@@ -304,7 +345,7 @@ class Machine(RuleBasedStateMachine):
         doubted = [each for each in self.model.intents if each.state in IN_DOUBT and each not in carried]
         if not doubted:
             return
-        intent = doubted[which % len(doubted)]
+        intent = doubted[-1 - which % len(doubted)]
         park = park and intent.state is State.UNKNOWN
         process = self.processes[intent.process]
         found = bool(intent.effects)
@@ -312,6 +353,7 @@ class Machine(RuleBasedStateMachine):
         ended = Ended(State.PARKED, self.time.at) if park else ended
         opened = next(event for event in process.record if getattr(event, "intent", None) == intent.id)
         process.record.append(IntentEnded(intent.id, ended))
+        intent.concluded = True
         if not stops:
             assert self.do(process.store.resolve(opened, ended))  # type: ignore[arg-type]
         self.ends(intent, ended)
@@ -327,7 +369,7 @@ class Machine(RuleBasedStateMachine):
         done = [intent for intent in self.model.intents if intent.state is State.COMPLETED]
         if not done:
             return
-        intent = done[which % len(done)]
+        intent = done[-1 - which % len(done)]
         process = self.processes[intent.process]
         self.do(process.store.delivered(intent.id, reached=reached))
         process.record.append(IntentDelivered(intent.id, delivered=reached))
@@ -362,9 +404,10 @@ class Machine(RuleBasedStateMachine):
         A record that is replayed into a live store changes nothing.
         """
         live = self.processes[process % len(self.processes)]
-        # What has its end on record and not in the store is settled by a replay; that is what a crash shows.
-        if all(carried.ended is None for carried in live.carried):
-            for event in live.record:
+        # Of what it carries itself the record may know less, or more, than the store does.
+        carried = {each.intent.id for each in live.carried}
+        for event in live.record:
+            if getattr(event, "intent", None) not in carried:
                 self.do(live.store.apply(event))
 
     @rule(seconds=st.sampled_from(PASSING_S))
@@ -373,13 +416,14 @@ class Machine(RuleBasedStateMachine):
         Time passes.
         """
         self.time.pass_s(seconds)
+        self.backing.expire(self.time.at)
 
     @rule(rarely=WHICH)
     def stop_or_resume(self, rarely: int) -> None:
         """
         Now and then, an operator stops writes; more often, lets them pass again.
         """
-        if self.backing.processes > 1 or (rarely % 4 and not self.model.stopped):
+        if rarely % 4 and not self.model.stopped:
             return
         self.epoch += 1
         self.model.stopped = not self.model.stopped
@@ -439,4 +483,3 @@ def _agree(told: tuple[str, str], expected: Answer) -> bool:
     if expected is None:
         return told[0] == "forward"
     return told[0] == expected[0] and (not expected[1] or told[1] in expected[1])
-

@@ -51,6 +51,7 @@ class Intent:
     process: int
     state: State | None = State.CLAIMED
     durable: bool = False
+    concluded: bool = False
     allowed: bool = False
     applied: bool | None = None
     ended_at: datetime | None = None
@@ -105,7 +106,7 @@ class Model:
         Say what a crash leaves: what is on record is in doubt; a claim is gone, at once or when its lease passes.
         """
         for intent in self.intents:
-            if intent.process == process and intent.state in IN_FLIGHT:
+            if intent.process == process and not intent.concluded:
                 if intent.durable:
                     intent.state = State.UNKNOWN
                 elif claims:
@@ -160,14 +161,14 @@ class Model:
                 assert other.ended_at is not None, f"{other} is open under the key of {sending}"
                 assert other.ended_s(sending.at) >= REMEMBERED_S, f"{sending} is sent under the key of {other}"
             if first.says == asked.says:
-                assert other.at >= sending.at or _over(other, sending.at) or sending.allowed or asked.key is not None
+                assert other.at >= sending.at or _over(other, sending.at) or asked.duplicate or asked.key is not None
             if asked.names.effect is not None and first.names.effect == asked.names.effect and not sending.allowed:
                 window_s = asked.spec.effect_window_s
                 assert other.at >= sending.at or _over(other, sending.at, window_s), f"{sending} repeats {other}"
 
 
 def _may_have_happened(intent: Intent) -> bool:
-    return intent.effects > 0 or intent.granted_at is not None and intent.state in {State.DISPATCHED, *IN_DOUBT}
+    return intent.effects > 0 or (intent.granted_at is not None and intent.state in {State.DISPATCHED, *IN_DOUBT})
 
 
 def _over(intent: Intent, at: datetime, since_s: float = 0) -> bool:
@@ -191,4 +192,3 @@ def _resent(done: Intent, asked: Asked, now: datetime) -> Answer:
     if (asked.again and since_s < RESENT_S) or (not done.delivered and since_s < UNHEARD_S):
         return Again.REPLAY, frozenset({done.id})
     return None
-

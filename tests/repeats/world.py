@@ -26,7 +26,7 @@ class StillTime:
     A clock that moves when it is told to.
     """
 
-    at: datetime = BEGAN
+    at: datetime
 
     def now(self) -> datetime:
         """
@@ -46,18 +46,49 @@ class Backing(Protocol):
     What outlives a process beside its record: nothing, or a Redis.
     """
 
-    processes: int
-    claims_outlive: bool
+    @property
+    def processes(self) -> int:
+        """
+        Return how many processes there are.
+        """
+
+    @property
+    def claims_outlive(self) -> bool:
+        """
+        Tell whether a claim outlives the process that made it.
+        """
 
     def store(self, now: Callable[[], datetime]) -> Store:
         """
         Return the store of a process that begins.
         """
 
-    async def clear(self) -> None:
+    def began(self) -> datetime:
+        """
+        Return when it all begins.
+        """
+
+    def clear(self) -> None:
         """
         Forget everything.
         """
+
+    def expire(self, now: datetime) -> None:
+        """
+        Forget what its own clock would have made it forget by now.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """
+    How far a write goes, what the upstream makes of it, whether what can be done twice is, whether its caller hears.
+    """
+
+    steps: int
+    end: str
+    twice: bool
+    heard: bool
 
 
 @dataclass(slots=True, eq=False)
@@ -70,6 +101,7 @@ class Carried:
     held: HeldWrite
     opened: IntentOpened
     outcome: Outcome | None = None
+    sent: str = ""
     ended: Ended | None = None
 
 
@@ -101,4 +133,8 @@ ENDS: dict[str, tuple[bool, Outcome]] = {
     "request lost": (False, outcome(Applied.UNKNOWN, None)),
     "failed after": (True, outcome(Applied.UNKNOWN, 500)),
 }
+
+# Whose answer is given again, under the same key.
+KEPT = frozenset({"done", "rejected"})
+
 UNSENT = outcome(Applied.NOT_APPLIED, None, Sent.NO)

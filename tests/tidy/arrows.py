@@ -80,6 +80,7 @@ MAKERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "HeldRead": ("breakers.store", STORES),
     "Intent": ("proxy.ledger", ("proxy/ledger/book.py",)),
     "Entry": ("proxy.ledger", ("proxy/ledger/book.py",)),
+    "Redo": ("proxy.passes", ("proxy/doubt/ways.py",)),
 }
 
 

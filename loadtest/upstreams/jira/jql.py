@@ -4,8 +4,9 @@ JQL, as far as it is known here: clauses joined by AND, then an order.
     project = SHOP AND labels in (urgent, "from-bot") AND status != Done AND text ~ "card declined" ORDER BY key
 
 Fields are `project`, `key` (`issue`, `id`), `labels`, `status`, `issuetype` (`type`), `priority`, `assignee`,
-`reporter`, `parent` with `=`, `!=`, `in`, `not in`, `is [not] EMPTY`; `summary`, `description` and `text` with `~` and
-`!~`. What Jira would refuse is refused: a field or a value that does not exist, and words that cannot be read.
+`reporter`, `creator`, `parent` with `=`, `!=`, `in`, `not in`, `is [not] EMPTY`, a person also as `currentUser()`;
+`summary`, `description` and `text` with `~` and `!~`; `created` with `>=`, `<=`, `>`, `<`. What Jira would refuse is
+refused: a field or a value that does not exist, and words that cannot be read.
 """
 
 from __future__ import annotations
@@ -27,7 +28,6 @@ _TEXTS = frozenset({"summary", "description", "text"})
 _ORDERS = frozenset({"created", "updated", "key", "priority"})
 
 # A moment, in UTC here, or how long ago; Jira takes nothing finer than a minute.
-_MOMENT = re.compile(r"(\d{4})[/-](\d\d)[/-](\d\d)(?: (\d\d):(\d\d))?")
 _AGO = re.compile(r"-(\d{1,6})([mhdw])")
 _UNITS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _ME = "currentuser()"
@@ -281,9 +281,10 @@ def _test(account: Account, clause: Clause) -> Callable[[Issue], bool]:
 def _moment(account: Account, text: str) -> float:
     if ago := _AGO.fullmatch(text):
         return account.clock() - int(ago[1]) * _UNITS[ago[2]]
-    if at := _MOMENT.fullmatch(text):
-        return datetime(*(int(part or 0) for part in at.groups()), tzinfo=UTC).timestamp()  # type: ignore[misc]
-    raise JiraError(400, f"Date value '{text}' for field 'created' is invalid.")
+    try:
+        return datetime.fromisoformat(text.replace("/", "-")).replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        raise JiraError(400, f"Date value '{text}' for field 'created' is invalid.") from None
 
 
 def _says(issue: Issue, field: str, word: str) -> bool:

@@ -58,4 +58,8 @@ def list_(account: Account, _ids: tuple[str, ...], params: Params) -> Shape:
     """
     List files, newest first.
     """
-    return page(account, account.all(File), params, "/v1/files", "file")
+    things = account.all(File)
+    if params.has("purpose"):
+        purpose = params.text("purpose")
+        things = [thing for thing in things if thing.purpose == purpose]
+    return page(account, things, params, "/v1/files", "file")

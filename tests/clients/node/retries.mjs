@@ -32,8 +32,8 @@ await answerEachLine(async ({ client, name, ...door }) => {
   try {
     return { made: await CLIENTS[client](door)(name) };
   } catch (error) {
-    const { message, status, statusCode, response } = error;
-    const heard = JSON.stringify({ message, status: status ?? statusCode, data: response?.data, raw: error.raw?.message });
+    const { message, status, statusCode, code, response } = error;
+    const heard = JSON.stringify({ message, status: status ?? statusCode, code, data: response?.data });
     return { made: null, error: `${error.constructor.name} ${heard}` };
   }
 });

@@ -193,9 +193,10 @@ def atlassian(door: Door, name: str) -> Told:
         username=USER,
         password=door.key,
         cloud=True,
-        timeout=door.patience_s,  # type: ignore[arg-type] # handed on to requests
         max_backoff_seconds=PAUSE_S,  # type: ignore[arg-type] # handed on to sleep
     ) as site:
+        # The constructor takes whole seconds only; what it hands them to does not mind.
+        site.timeout = door.patience_s  # type: ignore[assignment]
         try:
             return Told(site.create_issue(_fields(name))["key"])
         except requests.RequestException as error:

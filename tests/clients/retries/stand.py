@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -33,6 +34,9 @@ ALLOWED: Mapping[str, Mapping[str, object]] = {
     "jira": {"createIssue": {}, "getIssue": {}, "getProject": {}, "getServerInfo": {}},
 }
 
+# Every SDK and the API that it speaks.
+APIS = {name: api for name, (api, _) in PYTHON.items()} | NODE
+
 # Far less than any client waits, so that it is Breakwater that finds out.
 TIMEOUTS = {"first_byte": "300ms", "idle": "300ms", "write_total": "600ms"}
 
@@ -41,20 +45,38 @@ RESOLVED_S = 15.0
 _STEP_S = 0.05
 
 
-def configured(urls: Mapping[str, str]) -> dict[str, object]:
+def configured(urls: Mapping[str, str], *names: str) -> dict[str, object]:
     """
-    Return the three API accounts before these upstreams.
+    Return an API account for each of these SDKs before its upstream, so that none uses up the retries of another.
     """
-    named = {
-        "stripe": {"upstream": dict.fromkeys(("api", "files", "meter_events"), urls["stripe"])},
-        "github": {"upstream": {"api": urls["github"], "uploads": urls["github"]}},
-        "jira": {"upstream": urls["jira"]},
+    upstreams: dict[str, object] = {
+        "stripe": dict.fromkeys(("api", "files", "meter_events"), urls["stripe"]),
+        "github": dict.fromkeys(("api", "uploads"), urls["github"]),
+        "jira": urls["jira"],
     }
     users = {"jira": {"user": USER}}
     return {
-        api: {"catalog": api, "credential": {"env": f"{api.upper()}_SECRET", **users.get(api, {})}, **more}
-        for api, more in named.items()
+        account(name): {
+            "catalog": APIS[name],
+            "credential": {"env": f"{APIS[name].upper()}_SECRET", **users.get(APIS[name], {})},
+            "upstream": upstreams[APIS[name]],
+        }
+        for name in names
     }
+
+
+def allowed(*names: str) -> dict[str, Mapping[str, object]]:
+    """
+    Return what the agent may do at the API accounts of these SDKs.
+    """
+    return {account(name): ALLOWED[APIS[name]] for name in names}
+
+
+def account(name: str) -> str:
+    """
+    Return the API account of an SDK.
+    """
+    return "-".join(re.findall(r"[a-z]+", name.lower()))
 
 
 def environ() -> dict[str, str]:
@@ -90,8 +112,8 @@ def clients(node: Process) -> dict[str, Client]:
     """
     Return every SDK by its name.
     """
-    found = {name: Client(name, api, ask) for name, (api, ask) in PYTHON.items()}
-    return found | {name: Client(name, api, _in_node(node, name)) for name, api in NODE.items()}
+    asks = {name: ask for name, (_, ask) in PYTHON.items()} | {name: _in_node(node, name) for name in NODE}
+    return {name: Client(name, api, asks[name]) for name, api in APIS.items()}
 
 
 def _in_node(node: Process, client: str) -> Ask:
@@ -117,7 +139,7 @@ class Stand:
         """
         Return where a client goes.
         """
-        return Door(self.breakwater.doors[client.api], self.key, patience_s)
+        return Door(self.breakwater.doors[account(client.name)], self.key, patience_s)
 
     def effects(self, client: Client) -> int:
         """
@@ -155,8 +177,8 @@ def stand(folder: Path) -> Iterator[Stand]:
     with ExitStack() as stack:
         upstreams = {api: stack.enter_context(in_thread(made)) for api, made in sandboxes().items()}
         document: dict[str, object] = {
-            "apis": configured({api: made.url for api, made in upstreams.items()}),
-            "agents": {"worker": agent(ALLOWED)},
+            "apis": configured({api: made.url for api, made in upstreams.items()}, *APIS),
+            "agents": {"worker": agent(allowed(*APIS))},
             "timeouts": TIMEOUTS,
         }
         installation, keys = stack.enter_context(running(folder / "breakwater", document, environ(), ["worker"]))

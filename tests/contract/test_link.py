@@ -1,0 +1,390 @@
+"""The wire to a Redis: nothing is sent twice, every key is declared, and a fault is a sentence without secrets."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from breakers.known import State
+from breakers.store.fleet import FleetStore
+from breakers.store.protocol import HeldWrite, IntentDelivered, IntentEnded, Permit, StoreUnavailable, WritesChanged
+from breakers.store.redis import CONNECTIONS, redis_store
+from breakers.store.scripts import SCRIPTS
+from config.store import RedisAddress
+from tests.breakers.world import AT
+from tests.canary.forms import secret
+from tests.conftest import Figure
+from tests.contract.world import (
+    BRIEF_S,
+    dispatched,
+    done,
+    judged,
+    made,
+    nothing_done,
+    opened,
+    reserved,
+    shown,
+    standing,
+    unknown,
+    write,
+)
+from tests.redis_server import RedisServer, running_redis
+
+_SLOTS = 16_384
+
+
+@pytest.fixture
+async def store(redis_server: RedisServer) -> AsyncIterator[FleetStore]:
+    """
+    Return a store that has begun.
+    """
+    store = redis_server.store()
+    await store.start(())
+    yield store
+    await store.close()
+
+
+@dataclass(slots=True)
+class Cutter:
+    """
+    A wire that can lose answers: with `cut`, what is asked arrives, and its answer is dropped with the connection.
+    """
+
+    upstream: int
+    port: int = 0
+    cut: bool = False
+    asked: list[bytes] = field(default_factory=list)
+    running: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """
+        Carry one connection.
+        """
+        task = asyncio.current_task()
+        assert task is not None
+        self.running.add(task)
+        there, back = await asyncio.open_connection("127.0.0.1", self.upstream)
+        try:
+            while data := await reader.read(1 << 20):
+                self.asked.append(data)
+                back.write(data)
+                answer = await there.read(1 << 20)
+                if self.cut:
+                    break
+                writer.write(answer)
+        finally:
+            for end in (writer, back):
+                end.close()
+            self.running.discard(task)
+
+    @contextlib.contextmanager
+    def losing(self) -> Iterator[None]:
+        """
+        Lose every answer inside.
+        """
+        self.cut, self.asked = True, []
+        try:
+            yield
+        finally:
+            self.cut = False
+
+
+@pytest.fixture
+async def cutter(redis_server: RedisServer) -> AsyncIterator[Cutter]:
+    """
+    Return a wire to the Redis.
+    """
+    made = Cutter(redis_server.port)
+    server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
+    made.port = server.sockets[0].getsockname()[1]
+    yield made
+    server.close()
+    for task in list(made.running):
+        task.cancel()
+    await asyncio.gather(*made.running, return_exceptions=True)
+
+
+@pytest.fixture
+async def fragile(cutter: Cutter) -> AsyncIterator[FleetStore]:
+    """
+    Return a store behind that wire.
+    """
+    store = redis_store(RedisAddress("127.0.0.1", cutter.port), None, f"cut-{cutter.port}", lambda: AT)
+    await store.start(())
+    yield store
+    await store.close()
+
+
+async def test_lost_answers(fragile: FleetStore, cutter: Cutter) -> None:
+    """A verb whose answer was lost ran once, and says the same when it is made again."""
+    go = await judged(fragile, write())
+    steps = (
+        ("reserve", lambda: fragile.reserve(go), HeldWrite(go)),
+        ("dispatch", lambda: fragile.dispatch(HeldWrite(go), opened()), Permit.GRANTED),
+        ("move", lambda: fragile.resolve(opened(), done()), True),
+    )
+    for verb, step, said in steps:
+        # Redis knows the script, so that it is asked for it by its digest once, and once only.
+        await fragile._link.run("facts", ["bw:{x}:a", "bw:{x}:b"], "")
+        with cutter.losing(), pytest.raises(StoreUnavailable, match="Redis"):
+            await step()
+        sent = [data for data in cutter.asked if SCRIPTS[verb].sha.encode() in data or b"EVAL\r\n" in data]
+        assert len(sent) <= 1, verb
+        assert await step() == said
+    assert await standing(fragile) == [("01A", State.COMPLETED)]
+
+
+async def test_lost_settle(fragile: FleetStore, cutter: Cutter) -> None:
+    """An end whose answer was lost is nobody's fault, and is noted again as soon as Redis answers."""
+    first = await dispatched(fragile, write())
+    second = await dispatched(fragile, write("01B", "k:2", "f1:2", "e:2"))
+    with cutter.losing():
+        await fragile.settle(first, unknown())
+        await fragile.settle(second, done())
+        assert "Redis" in (await fragile.fault() or "")
+    assert len(cutter.asked) == 3
+    assert await fragile.fault() is None
+    assert await shown(fragile) == [("01A", True, False)]
+    assert await standing(fragile, "k:2") == [("01B", State.COMPLETED)]
+
+
+async def test_unsent_settle(redis_server: RedisServer, cutter: Cutter, fragile: FleetStore) -> None:
+    """An end that never arrived is owed until Redis takes it, and whoever asks meanwhile finds the write in flight."""
+    held = await dispatched(fragile, write())
+    cutter.upstream, real = 1, cutter.upstream
+    for task in list(cutter.running):
+        task.cancel()
+    await asyncio.sleep(0)
+    await fragile.settle(held, done())
+    other = redis_server.store(f"cut-{cutter.port}")
+    await other.start(())
+    assert await standing(other) == [("01A", State.DISPATCHED)]
+    cutter.upstream = real
+    assert await fragile.fault() is None
+    assert await standing(other) == [("01A", State.COMPLETED)]
+    await other.close()
+
+
+async def test_scripts_forgotten(redis_server: RedisServer, store: FleetStore) -> None:
+    """A Redis that was restarted or told to forget its scripts learns them again on the way."""
+    with contextlib.closing(redis_server.operator()) as operator:
+        operator.script_flush()
+    await made(store, write(), done())
+    assert await standing(store) == [("01A", State.COMPLETED)]
+
+
+async def every_verb(store: FleetStore) -> None:
+    """
+    Make every verb, with all that it can touch.
+    """
+    await store.apply(WritesChanged(stopped=False, epoch=1))
+    await reserved(store, write("01A"))
+    await asyncio.sleep(1.5 * BRIEF_S)
+    held = await dispatched(store, write("01B", "k:2"))
+    await store.settle(held, unknown(), b"sealed")
+    await store.resolve(opened("01B", key="k:2"), done())
+    await store.delivered("01B", reached=False)
+    await made(store, write("01C", "k:3"), nothing_done(), b"sealed")
+    for event in (opened("01D"), IntentEnded("01D", unknown()), IntentDelivered("01D", delivered=True)):
+        await store.apply(event)
+    assert await store.answer("01B") == b"sealed"
+    assert await store.wait("01B", 1) == await store.earlier("01B")
+    assert len(await store.open_intents()) == 1
+    assert await store.writes() == WritesChanged(stopped=False, epoch=1)
+    assert await store.fault() is None
+
+
+_KEY = re.compile(r'"(bw:\{[^"]*)"')
+
+
+async def test_keys_declared(redis_server: RedisServer) -> None:
+    """No script touches a key that was not declared to it, and every key has the deployment's hash tag."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", redis_server.port)
+    writer.write(b"MONITOR\r\n")
+    assert await reader.readline() == b"+OK\r\n"
+    store = redis_server.store("declared", lease_s=BRIEF_S)
+    await store.start(())
+    await every_verb(store)
+    await store.close()
+    writer.write(b"ECHO that-was-all\r\n")
+    declared: set[str] = set()
+    scripts = touched = 0
+    while "that-was-all" not in (line := (await reader.readline()).decode()):
+        keys = set(_KEY.findall(line))
+        if " lua] " in line:
+            touched += len(keys)
+            assert keys <= declared, line
+        elif '"EVAL' in line:
+            scripts += 1
+            declared = keys
+        assert all(key.startswith("bw:{declared}:") for key in keys), line
+    writer.close()
+    await writer.wait_closed()
+    assert scripts > 20
+    assert touched > 100
+
+
+@pytest.mark.slow
+async def test_cluster(tmp_path: Path) -> None:
+    """On a cluster, which refuses scripts over several slots, every verb works."""
+    config = ("--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf")
+    with running_redis(tmp_path, *config) as server, contextlib.closing(server.operator()) as operator:
+        # The client's own method is untyped.
+        command: Callable[..., Any] = operator.execute_command
+        command("CLUSTER ADDSLOTS", *range(_SLOTS))
+        # It is another process that gets ready, in its own two seconds.
+        while command("CLUSTER INFO")["cluster_state"] != "ok":  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        store = server.store(lease_s=BRIEF_S)
+        await store.start(())
+        await every_verb(store)
+        await store.close()
+
+
+async def test_connections_bounded(redis_server: RedisServer, store: FleetStore) -> None:
+    """However many ask at once, the connections stay within their bound and nobody is turned away."""
+    with contextlib.closing(redis_server.operator()) as operator:
+        before = len(operator.client_list())
+        await asyncio.gather(*(store.facts(write(f"{n}")) for n in range(300)))
+        assert len(operator.client_list()) - before <= CONNECTIONS
+
+
+async def test_speed(store: FleetStore, figure: Figure) -> None:
+    """What a fleet's store carries in a second is printed: whole writes, and replays looked up, many at once."""
+    asked = [write(f"{n:03}", f"k:{n}", f"f1:{n}", f"e:{n}") for n in range(256)]
+    began = time.perf_counter()
+    for first in range(0, len(asked), CONNECTIONS):
+        await asyncio.gather(*(made(store, each, done()) for each in asked[first : first + CONNECTIONS]))
+    middle = time.perf_counter()
+    for first in range(0, len(asked), CONNECTIONS):
+        found = await asyncio.gather(*(store.facts(each) for each in asked[first : first + CONNECTIONS]))
+        assert all(facts.known.under for facts in found)
+    ended = time.perf_counter()
+    figure("redis store, writes a second (facts, reserve, dispatch, settle)", round(len(asked) / (middle - began)))
+    figure("redis store, replays a second (facts)", round(len(asked) / (ended - middle)))
+
+
+async def test_cancelled(store: FleetStore) -> None:
+    """An asker that gives up in the middle leaves no half answer for the next."""
+    await made(store, write(), done())
+    for n in range(40):
+        task = asyncio.create_task(store.facts(write("01B")))
+        for _ in range(n % 8):
+            await asyncio.sleep(0)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        assert await store.writes() == WritesChanged(stopped=False, epoch=0)
+    assert await standing(store) == [("01A", State.COMPLETED)]
+
+
+async def test_policy(redis_server: RedisServer, store: FleetStore) -> None:
+    """A Redis that may throw away what it holds is at fault, in words that say what to set."""
+    with contextlib.closing(redis_server.operator()) as operator:
+        operator.config_set("maxmemory-policy", "allkeys-lru")
+        try:
+            said = await store.fault() or ""
+        finally:
+            operator.config_set("maxmemory-policy", "noeviction")
+    assert "`allkeys-lru`" in said
+    assert "`noeviction`" in said
+    assert await store.fault() is None
+
+
+async def test_config_refused(redis_server: RedisServer) -> None:
+    """Where `CONFIG` is refused, the policy is read among what every client is told."""
+    password = secret("store-password")
+    with contextlib.closing(redis_server.operator()) as operator:
+        operator.acl_setuser("app", enabled=True, passwords=[f"+{password}"], keys=["*"], commands=["+@all", "-config"])
+        address = RedisAddress("127.0.0.1", redis_server.port, user="app")
+        store = redis_store(address, password, "refused", lambda: AT)
+        await store.start(())
+        assert await store.fault() is None
+        operator.config_set("maxmemory-policy", "allkeys-lru")
+        try:
+            assert "`allkeys-lru`" in (await store.fault() or "")
+        finally:
+            operator.config_set("maxmemory-policy", "noeviction")
+            operator.acl_deluser("app")
+        await store.close()
+
+
+async def test_password_refused(redis_server: RedisServer) -> None:
+    """A password that Redis refuses is told without the password, and so is one that is missing."""
+    password = secret("store-password")
+    with contextlib.closing(redis_server.operator()) as operator:
+        operator.acl_setuser("app", enabled=True, passwords=["+another"], keys=["*"], commands=["+@all"])
+        store = redis_store(RedisAddress("127.0.0.1", redis_server.port, user="app"), password, "x", lambda: AT)
+        with pytest.raises(StoreUnavailable, match="password") as caught:
+            await store.start(())
+        operator.acl_deluser("app")
+    assert password not in str(caught.value)
+    assert caught.value.__cause__ is None
+    await store.close()
+
+
+async def test_nobody_there(tmp_path: Path) -> None:
+    """A Redis that is not there is said so at once by every verb, and at start."""
+    with running_redis(tmp_path) as server:
+        store = server.store()
+        await store.start(())
+        held = await reserved(store, write())
+    for refused in (store.facts(write()), store.dispatch(held, opened()), store.writes(), store.open_intents()):
+        with pytest.raises(StoreUnavailable, match="cannot be reached"):
+            await refused
+    assert "cannot be reached" in (await store.fault() or "")
+    await store.settle(held, nothing_done())
+    await store.close()
+
+
+async def test_no_answer(redis_server: RedisServer, store: FleetStore) -> None:
+    """A Redis that does not answer is given up after a quarter of a second."""
+    with contextlib.closing(redis_server.operator()) as operator:
+        operator.client_pause(400)
+        began = time.monotonic()
+        with pytest.raises(StoreUnavailable, match="250 ms"):
+            await store.facts(write())
+        assert time.monotonic() - began < 2
+        operator.ping()
+
+
+async def test_not_started(redis_server: RedisServer) -> None:
+    """Nothing is held before the ledger was replayed."""
+    store = redis_server.store()
+    with pytest.raises(StoreUnavailable):
+        await store.facts(write())
+    assert "replayed first" in (await store.fault() or "")
+    await store.close()
+
+
+@pytest.mark.parametrize("junk", ["", "x", "d 0 0 0 0\n[]\n", "d 0 0 0 0\n{\n", "q 0 0 0 0\n[1]\n", "d 0 0\n\n\n\n"])
+async def test_junk(redis_server: RedisServer, junk: str) -> None:
+    """What nobody of ours wrote is a sentence, never a record."""
+    store = redis_server.store("junk")
+    await store.start(())
+    with contextlib.closing(redis_server.operator()) as operator:
+        operator.set("bw:{junk}:intent:01A", junk)
+        operator.hset("bw:{junk}:name:k:1", "01A", junk)
+        operator.hset("bw:{junk}:open", "01A", junk)
+        asked = [store.facts(write("01B")), store.open_intents(), store.earlier("01A"), store.wait("01A", 1)]
+        for refused in asked:
+            with contextlib.suppress(StoreUnavailable):
+                assert not await refused or junk == ""
+        for key in operator.keys("bw:{junk}:*"):
+            operator.delete(key)
+    await store.close()
+
+
+def test_shows_state(redis_server: RedisServer) -> None:
+    """Its one line says whose it is, what this process carries and owes, and whether it may hold anything."""
+    assert repr(redis_server.store("shop")) == (
+        "<FleetStore bw:{shop}: generation=0 stopped=False carried=0 owed=0 emptied=True>"
+    )

@@ -1,0 +1,133 @@
+"""A store is a view over the ledger: what its events say, in whatever portions, as often as they are told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from breakers.known import Ended, State
+from breakers.store.protocol import Event, IntentDelivered, IntentEnded, Store, WritesChanged
+from tests.contract.world import (
+    World,
+    dispatched,
+    done,
+    made,
+    nothing_done,
+    opened,
+    parked,
+    rejected,
+    shown,
+    standing,
+    unknown,
+    write,
+)
+
+INTENTS = ("01A", "01B", "01C")
+
+
+async def test_replay(world: World) -> None:
+    """Replaying the ledger leaves the intents without a known outcome in doubt, and what is completed as it ended."""
+    store = await world.store(
+        events=[
+            WritesChanged(stopped=True, epoch=3),
+            opened("01A", key="k:1"),
+            opened("01B", key="k:2"),
+            opened("01C", key="k:3"),
+            opened("01D", key="k:4"),
+            opened("01E", key="k:5"),
+            IntentEnded("01A", done(1)),
+            IntentDelivered("01A", delivered=False),
+            IntentEnded("01B", unknown(1)),
+            IntentEnded("01C", parked(1)),
+            IntentEnded("01D", nothing_done(1)),
+            IntentEnded("01X", unknown(1)),
+            IntentEnded("01Y", done(1)),
+        ]
+    )
+    assert await shown(store) == [("01B", True, False), ("01C", True, True), ("01E", True, False)]
+    assert [await standing(store, f"k:{n}") for n in (1, 4)] == [[("01A", State.COMPLETED)], []]
+    record = await store.earlier("01A")
+    assert record is not None
+    assert (record.delivered, record.status, record.place) == (False, 200, "log/0#0/1")
+    assert await store.writes() == WritesChanged(stopped=True, epoch=3)
+    assert next(one.opened for one in await store.open_intents()) == opened("01B", key="k:2")
+
+
+def _events(intent: str) -> st.SearchStrategy[list[Event]]:
+    ends = st.sampled_from([done(), rejected(), nothing_done(), unknown(), parked()])
+    ended = st.builds(IntentEnded, st.just(intent), ends)
+    told = st.builds(IntentDelivered, st.just(intent), st.booleans())
+    key = f"k:{intent}"
+    return st.lists(st.one_of(ended, told), max_size=4).map(lambda rest: [opened(intent, key=key), *rest])
+
+
+@st.composite
+def ledgers(draw: st.DrawFn) -> list[Event]:
+    """
+    Draw a ledger: each intent's events in their order, those of different intents in any, and stops between them.
+    """
+    queues = [draw(_events(intent)) for intent in INTENTS]
+    queues.append(draw(st.lists(st.builds(WritesChanged, st.booleans(), st.integers(0, 3)), max_size=3)))
+    told: list[Event] = []
+    while any(queues):
+        queue = draw(st.sampled_from([queue for queue in queues if queue]))
+        told.append(queue.pop(0))
+    return told
+
+
+async def said(store: Store) -> object:
+    """
+    Return all that a store says, but for the numbers of its versions.
+    """
+    known = [(await store.facts(write("01Z", f"k:{intent}"))).known.under for intent in INTENTS]
+    earlier = [await store.earlier(intent) for intent in INTENTS]
+    return known, earlier, await store.open_intents(), await store.writes()
+
+
+async def applied(store: Store, events: Sequence[Event]) -> Store:
+    """
+    Tell a store these events, one by one.
+    """
+    for event in events:
+        await store.apply(event)
+    return store
+
+
+PROPERTY = settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@given(events=ledgers(), cut=st.integers(0, 20))
+@PROPERTY
+async def test_any_portion(world: World, events: list[Event], cut: int) -> None:
+    """Told one by one, at the start, each twice, or once more from the beginning, a ledger says the same."""
+    once = await applied(await world.store(), events)
+    twice = await applied(await world.store(), [event for event in events for _ in range(2)])
+    started = await world.store(events=events)
+    resumed = await world.store(events=events[:cut])
+    await resumed.start(events)
+    expected = await said(once)
+    assert await said(twice) == expected
+    assert await said(started) == expected
+    assert await said(resumed) == expected
+    assert await once.facts(write()) == await twice.facts(write())
+    await world.close()
+
+
+@pytest.mark.parametrize(
+    ("end", "state"),
+    [(done(), State.COMPLETED), (rejected(), State.COMPLETED), (unknown(), State.UNKNOWN), (parked(), State.PARKED)],
+)
+async def test_restart(world: World, end: Ended, state: State) -> None:
+    """A process that starts again says of each write what it said before, and of one in flight that it is in doubt."""
+    store = await world.store()
+    await made(store, write("01A"), end)
+    await dispatched(store, write("01B", "k:2", "f1:2", "e:2"))
+    again = await world.store(
+        events=[opened("01A"), opened("01B", key="k:2", fingerprint="f1:2", effect="e:2"), IntentEnded("01A", end)]
+    )
+    assert await standing(again, "k:1") == await standing(store, "k:1") == [("01A", state)]
+    assert await standing(again, "k:2") == [("01B", State.UNKNOWN)]
+    assert await again.earlier("01A") == await store.earlier("01A")
