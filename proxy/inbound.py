@@ -60,19 +60,27 @@ class Inbound:
         if self.head.expects_continue and (announced or self.head.chunked):
             await self.request.writer.write(CONTINUE)
             self.request.writer.output_size = 0
-        pieces: list[bytes] = []
-        size = 0
         try:
-            async with asyncio.timeout(within_s):
-                while piece := await self.request.content.readany():
-                    size += len(piece)
-                    if size > bytes_max:
-                        raise Refused(Reason.BODY_TOO_LARGE, f"The body may have {bytes_max} bytes.")
-                    pieces.append(piece)
+            if self.request.content.is_eof():
+                # It came whole with the head, as most do: nothing is waited for.
+                body = await self._all(bytes_max)
+            else:
+                async with asyncio.timeout(within_s):
+                    body = await self._all(bytes_max)
         except TimeoutError:
             raise Refused(Reason.BODY_TOO_SLOW, f"The body did not arrive within {within_s:g} seconds.") from None
         except (web.RequestPayloadError, HTTPException, ConnectionError, ValueError):
             raise Refused(Reason.BODY_MALFORMED, "The body does not end as its head said it would.") from None
-        if not self.head.chunked and size != announced:
+        if not self.head.chunked and len(body) != announced:
             raise Refused(Reason.BODY_MALFORMED, "The body does not end as its head said it would.")
+        return body
+
+    async def _all(self, bytes_max: int) -> bytes:
+        pieces: list[bytes] = []
+        size = 0
+        while piece := await self.request.content.readany():
+            size += len(piece)
+            if size > bytes_max:
+                raise Refused(Reason.BODY_TOO_LARGE, f"The body may have {bytes_max} bytes.")
+            pieces.append(piece)
         return b"".join(pieces)

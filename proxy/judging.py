@@ -10,20 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 
 from breakers.known import Names
-
-
-@dataclass(slots=True)
-class _Line:
-    """
-    The calls under one name: whose turn it is, and how many are in the line.
-    """
-
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    length: int = 0
 
 
 class Judging:
@@ -32,31 +20,64 @@ class Judging:
     """
 
     def __init__(self) -> None:
-        self._lines: dict[str, _Line] = {}
+        self._lines: dict[str, Line] = {}
 
     def __repr__(self) -> str:
         return f"Judging({sum(line.length for line in self._lines.values())} calls in {len(self._lines)} lines)"
 
-    @contextlib.asynccontextmanager
-    async def turn(self, names: Names | None, within_s: float) -> AsyncIterator[None]:
+    def turn(self, names: Names | None, within_s: float) -> Turn:
         """
-        Give a call its turn, or go on without it after this many seconds; a read has no name and never waits.
+        Return a call's turn, which begins without it after this many seconds; a read has no name and never waits.
         """
-        if names is None:
-            yield
+        return Turn(self._lines, "" if names is None else names.key or names.fingerprint, within_s)
+
+
+class Line:
+    """
+    The calls under one name: whose turn it is, and how many are in the line.
+    """
+
+    __slots__ = ("length", "lock")
+
+    def __init__(self) -> None:
+        self.lock, self.length = asyncio.Lock(), 0
+
+
+class Turn:
+    """
+    One call's place in a line; entered once.
+    """
+
+    __slots__ = ("_came", "_line", "_lines", "_name", "_within_s")
+
+    def __init__(self, lines: dict[str, Line], name: str, within_s: float) -> None:
+        self._lines, self._name, self._within_s = lines, name, within_s
+        self._line: Line | None = None
+        self._came = False
+
+    async def __aenter__(self) -> None:
+        if not self._name:
             return
-        name = names.key or names.fingerprint
-        line = self._lines.setdefault(name, _Line())
+        line = self._line = self._lines.setdefault(self._name, Line())
         line.length += 1
-        came = False
+        if line.length == 1:
+            self._came = await line.lock.acquire()
+            return
         try:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(within_s):
-                    came = await line.lock.acquire()
-            yield
-        finally:
-            if came:
-                line.lock.release()
-            line.length -= 1
-            if not line.length:
-                del self._lines[name]
+                async with asyncio.timeout(self._within_s):
+                    self._came = await line.lock.acquire()
+        except BaseException:
+            self._leave(line)
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._line is not None:
+            self._leave(self._line)
+
+    def _leave(self, line: Line) -> None:
+        if self._came:
+            line.lock.release()
+        line.length -= 1
+        if not line.length:
+            del self._lines[self._name]

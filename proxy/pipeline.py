@@ -293,6 +293,7 @@ async def _decline(inbound: Inbound, caller: Caller, no: Refuse, call: Call | No
         status=STATUS[no.reason],
         policy_version=rooms.policy.version,
         named=named(call.operation) if call else (),
+        par=dict(no.details).get(INTENT),
     )
     await rooms.ledger.decline(declined)
     return refusal(no, inbound.trail.call, account.dialect)

@@ -4,11 +4,28 @@ What one request leaves behind for people: stage timings, the canonical log line
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from proxy.clock import Clock
+
+
+class Stage:
+    """
+    One stage while it lasts; what it took is added to the trail, however it ends.
+    """
+
+    # Every call goes through six of them, and a generator costs three times as much.
+    __slots__ = ("_began", "_name", "_trail")
+
+    def __init__(self, trail: Trail, name: str) -> None:
+        self._trail, self._name, self._began = trail, name, 0.0
+
+    def __enter__(self) -> None:
+        self._began = self._trail.clock.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        stages, took = self._trail.stages, self._trail.clock.monotonic() - self._began
+        stages[self._name] = stages.get(self._name, 0) + round(took * 1_000_000)
 
 
 @dataclass(slots=True)
@@ -40,16 +57,11 @@ class Trail:
     trace: str | None = None
     stages: dict[str, int] = field(default_factory=dict)
 
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
+    def stage(self, name: str) -> Stage:
         """
-        Time one stage.
+        Return what times one stage.
         """
-        began = self.clock.monotonic()
-        try:
-            yield
-        finally:
-            self.stages[name] = self.stages.get(name, 0) + round((self.clock.monotonic() - began) * 1_000_000)
+        return Stage(self, name)
 
     def total_us(self) -> int:
         """

@@ -64,6 +64,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "resolve",
         help="say how one ended; your word is final and on record",
         epilog="example: breakwater doubt resolve 01K9ZTQ6Q7T6GZ7E0M3V4R8XWB --not-applied --reason OPS-7",
+        # An example that is broken into lines is none.
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     for verb in (probing, resolving):
         verb.add_argument("intent", metavar="INTENT", help="the id of the call that is in doubt")

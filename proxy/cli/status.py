@@ -39,6 +39,8 @@ def run(args: argparse.Namespace) -> int:
     ledger = state["ledger"]
     print("ready" if state["ready"] else f"not ready: {', '.join(state['why'])}")
     print(f"ledger  {ledger['state']}, {ledger['entries']} entries, {ledger['pending']} waiting, {ledger['origin']}")
+    store = state["store"]
+    print(f"store   {store['kind']}" + (f", not to be relied on: {store['fault']}" if store["fault"] else ""))
     print(f"kill    {state['kill']['mode']}")
     print(f"calls   {state['in_flight']} writes in flight, {len(state['in_doubt'])} in doubt")
     table(["door", "address"], sorted(state["doors"].items()))

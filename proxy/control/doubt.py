@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from breakers.store.protocol import StoreUnavailable
 from proxy.control.reply import refuse, reply
 from proxy.doubt.doubts import Doubts
 from proxy.errors import StartRefused
@@ -34,6 +35,8 @@ def add_doubt(app: web.Application, doubts: Doubts) -> None:
             return reply(await doubts.probe(request.match_info["intent"]))
         except StartRefused as no:
             return refuse(409, no.error, no.hint)
+        except StoreUnavailable as error:
+            return refuse(503, f"the shared state cannot be asked: {error}", "see /readyz, and try again")
 
     async def resolve(request: web.Request) -> web.Response:
         intent = request.match_info["intent"]

@@ -33,8 +33,8 @@ LATE_SENDER_S = 2.0
 PATIENCE = timedelta(hours=24)
 """A person looks at what is older, and was looked at as often as the schedule says since the process began."""
 
-RESENDS_ANSWERED_MAX = 2
-"""A vendor that remembers a failure under a key gives the same answer for ever: only reading tells then."""
+RESENDS_ANSWERED_MAX = 4
+"""Re-sends that are answered and settle nothing: a vendor that fails for longer is read from, not written to."""
 
 
 class Found(StrEnum):
@@ -160,11 +160,14 @@ class Course:
         # A look that counts and taught nothing is followed by the schedule, not by another at once.
         return min(scheduled, quiet) if quiet > last else scheduled
 
-    def resent(self, at: datetime, *, answered: bool) -> Course:
+    def resent(self, at: datetime, *, answered: bool, replayed: bool = False) -> Course:
         """
         Return the course once the write was sent again: whatever was absent before proves nothing now.
+
+        A failure that the vendor gives again under the key stays what it is for ever, and only reading tells then.
         """
-        return replace(self, sent_at=at, answered=self.answered + answered, clean=(), unlike=False)
+        count = RESENDS_ANSWERED_MAX if replayed else self.answered + answered
+        return replace(self, sent_at=at, answered=count, clean=(), unlike=False)
 
 
 def fold(course: Course, evidence: Evidence, terms: Terms) -> tuple[Course, Verdict | None]:

@@ -35,7 +35,7 @@ from proxy.doubt.course import (
 from proxy.doubt.identity import Identities
 from proxy.doubt.recorded import Doubt, doubt_of, terms_of
 from proxy.doubt.settle import Conclusion, answered, conclude, found, said
-from proxy.doubt.ways import RESEND, Told, look, may_resend, resend, ways_of
+from proxy.doubt.ways import RESEND, Told, is_replay, look, may_resend, resend, ways_of
 from proxy.errors import LedgerUnavailable, StartRefused
 from proxy.images import spell_image
 from proxy.ledger.doubts import Probed
@@ -269,7 +269,7 @@ class Doubts:
         conclusion = answered(outcome, now)
         failed = f"it was answered {outcome.status or 'with nothing'}" if conclusion is None else None
         if sent.left:
-            case.course = case.course.resent(now, answered=outcome.status is not None)
+            case.course = case.course.resent(now, answered=outcome.status is not None, replayed=is_replay(outcome))
             shown = {Applied.APPLIED: Found.ONE, Applied.NOT_APPLIED: Found.NONE}.get(outcome.applied, Found.FAILED)
             await self._record(case, Told(RESEND, Evidence(shown, now, int(shown is Found.ONE)), failed=failed))
         return conclusion, failed

@@ -27,7 +27,7 @@ class Wanted:
     """
     How an object is once a write took effect: `gone`, or showing what it is `done` by, or all that was sent.
 
-    `done` has for each pointer what may stand there; None is nothing. An object with all of `deletion` is as good as gone.
+    `done` has for each pointer what may stand there; None is nothing. An object with all of `deletion` counts as gone.
     """
 
     gone: bool = False

@@ -41,6 +41,9 @@ from proxy.wire import Wire
 
 RESEND, LIST, STATE = "resend", "list", "state"
 
+# What vendors that give an answer again say of it, as far as their dialect lets it be seen.
+REPLAYED = "idempotent-replayed"
+
 SHOWN_MAX = 3
 """Of the things that may be it, as many go on record whole: more than a person compares."""
 
@@ -93,13 +96,22 @@ def may_resend(doubt: Doubt, now: datetime) -> bool:
     return RESEND in ways_of(doubt) and key_holds(doubt.call.at, doubt.spec.key_kept_s, now)
 
 
+def is_replay(outcome: Outcome) -> bool:
+    """
+    Tell whether an answer says of itself that it is an earlier one, given again under the same key.
+    """
+    return any(name.lower() == REPLAYED and value.lower() == "true" for name, value in outcome.headers)
+
+
 async def resend(doubt: Doubt, wire: Wire, rooms: Rooms) -> Resent:
     """
     Send the same bytes under the same key, unless writes are stopped or another has ended it.
     """
     asked = _Permits(doubt.opened.intent, rooms)
     redo = Redo(doubt.call.id, doubt.call.api, doubt.call.request.base, doubt.spec, doubt.call.at, asked.permit)
-    return Resent(await rooms.forward.resend(redo, wire), asked.granted)
+    # The credential may have been changed since the bytes were put together again.
+    fresh = replace(wire, credential=rooms.accounts[doubt.call.api].current())
+    return Resent(await rooms.forward.resend(redo, fresh), asked.granted)
 
 
 class _Permits:
@@ -214,6 +226,8 @@ async def _by_state(reader: Reader) -> Told:
     sight = await reader.see(Plan.of(touch.object.read, _main_key(doubt) or {}, touch.object.query))
     never_store = _never_store(touch.object.read, reader)
     failed = sight.failed
+    if sight.absent and doubt.credential != reader.account.current().ref:
+        failed = "the credential was changed since: what is not shown may only be hidden from it"
     try:
         now = None if failed is not None or sight.absent else parse_image(sight.body)
     except ValueError:

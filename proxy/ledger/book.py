@@ -90,6 +90,7 @@ class Ledger:
         self._answer_bytes_max = answer_bytes_max
         self._pen = Pen(self._writer)
         self._counted = Counted(self._pen, clock, self._writer.stats)
+        self._repeated = Counted(self._pen, clock, self._writer.stats, "repeated")
         self._doubts = Doubts(self._pen, state.log.origin, state.views.open, answer_bytes_max)
         self._reread = Reread(disk, folder, state.ring)
         self._started = self._closed = False
@@ -199,6 +200,7 @@ class Ledger:
         self._started = True
         self._writer.start(loop, self._poisoned)
         self._counted.start(loop)
+        self._repeated.start(loop)
 
     async def close(self, reason: str) -> None:
         """
@@ -210,6 +212,7 @@ class Ledger:
         if not self._started:
             self.start(asyncio.get_running_loop())
         self._counted.stop()
+        self._repeated.stop()
         said = "disk-full" if self.state is WriterState.READONLY else reason
         # Where nothing can be said any more, the next start finds a stop that was not clean.
         with contextlib.suppress(LedgerUnavailable):
@@ -339,9 +342,13 @@ class Ledger:
 
     def repeated(self, call: Call, earlier: Earlier, how: str, status: int) -> None:
         """
-        Record that a call was answered from an earlier one: how, and with which status.
+        Record that a call was answered from an earlier one: how, and with which status; a flood of them is counted.
         """
-        self._pen.note(repeats.repeated(call, earlier, how, status, self.ring))
+        if self._repeated.records(call.caller.agent):
+            self._pen.note(repeats.repeated(call, earlier, how, status, self.ring))
+        else:
+            self._writer.admit(Rank.READ)
+            self._repeated.count(call.caller.agent, how)
 
     async def answered_early(self, call: Call, shown: Shown) -> None:
         """

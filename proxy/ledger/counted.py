@@ -1,4 +1,4 @@
-"""Refusals that get no record of their own, on record: one summary a minute, for each agent and for no agent."""
+"""What gets no record of its own, on record: refusals and repeats, in one summary a minute, by agent and for none."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from proxy.ledger.writer import Stats
 
 class Counted:
     """
-    Counts what is not recorded one by one, and records the counts.
+    Counts what is not recorded one by one, and records the counts as `agent.KIND`, or `edge.KIND` without an agent.
     """
 
-    def __init__(self, pen: Pen, clock: Clock, stats: Stats) -> None:
-        self._pen, self._clock, self._stats = pen, clock, stats
+    def __init__(self, pen: Pen, clock: Clock, stats: Stats, kind: str = "refused") -> None:
+        self._pen, self._clock, self._stats, self._kind = pen, clock, stats, kind
         self._tally = Tally(clock.monotonic())
         self._timer: asyncio.TimerHandle | None = None
 
@@ -41,14 +41,14 @@ class Counted:
 
     def records(self, agent: str) -> bool:
         """
-        Tell whether this agent's refusal gets a record of its own; it is used up by asking.
+        Tell whether what this agent does gets a record of its own; it is used up by asking.
         """
         self._flush_if_over()
         return self._tally.records(agent)
 
     def count(self, agent: str | None, reason: str) -> None:
         """
-        Count a refusal that gets no record of its own.
+        Count what gets no record of its own.
         """
         self._flush_if_over()
         self._tally.count(agent, reason)
@@ -64,8 +64,8 @@ class Counted:
     def _flush(self) -> None:
         task = f"edge/{self._clock.now():%Y-%m-%d}"
         for count in self._tally.drain(self._clock.monotonic()):
-            kind = "edge.refused" if count.agent is None else "agent.refused"
+            whose = "edge" if count.agent is None else "agent"
             try:
-                self._pen.note(counted(kind, count.reasons, task, count.agent))
+                self._pen.note(counted(f"{whose}.{self._kind}", count.reasons, task, count.agent))
             except LedgerUnavailable:
                 self._stats.lost += 1

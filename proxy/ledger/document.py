@@ -176,8 +176,10 @@ def _base64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-def spell(document: object) -> bytes:
+def spell(document: object, *, in_order: bool = False) -> bytes:
     """
     Return the document's bytes: sorted and ASCII; numbers that JSON's reader gave us exactly keep their text.
+
+    With `in_order` members stay in theirs: in a request's body it means nothing, and is part of the bytes that left.
     """
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), default=str).encode()
+    return json.dumps(document, sort_keys=not in_order, separators=(",", ":"), default=str).encode()

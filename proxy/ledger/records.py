@@ -102,7 +102,7 @@ def _request_part(request: Request, spec: OperationSpec, extra: Extra, opener: b
     # Whoever has the opener of what was sent, and all of it but one short field, could guess the field.
     if opener is not None and not left_out.found:
         document["wire_opener"] = opener.hex()
-    return Part("req", Kept(spell(document)), present({"ct": essence(request.media_type)}))
+    return Part("req", Kept(spell(document, in_order=True)), present({"ct": essence(request.media_type)}))
 
 
 def _odd_names(call: Call, sent_headers: tuple[tuple[str, str], ...] = ()) -> Extra:

@@ -18,7 +18,7 @@ import contextlib
 import re
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -171,10 +171,9 @@ class Remembered:
             # It stands there for the intent of a former log, which may not be read any more.
             self._held.setdefault(entry["call"], _Held(opened_from(entry, entry.get("place", ""))))
         held = self._held.get(entry["call"])
-        if held is not None:
+        if held is not None and held.ended is None:
             state = State.PARKED if entry.get("parked") else State.UNKNOWN
-            doubt = held.ended or Ended(state, read_stamp(entry["ts"]), delivered=False)
-            held.ended = replace(doubt, state=State.PARKED) if entry.get("parked") else doubt
+            held.ended = Ended(state, read_stamp(entry["ts"]), delivered=False)
 
     def _resolved(self, entry: Entry, place: str) -> None:
         held = self._held.get(entry["call"])

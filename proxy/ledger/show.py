@@ -78,7 +78,7 @@ def result(entry: Mapping[str, Any]) -> str:
             return f"cut off after {entry.get('bytes', '?')} bytes"
         case "change.recorded":
             return summary(entry)
-        case "edge.refused" | "agent.refused":
+        case "edge.refused" | "agent.refused" | "agent.repeated":
             return ", ".join(f"{reason} {count}" for reason, count in sorted(entry.get("counts", {}).items()))
         case "kill.changed":
             return f"{entry['scope']}: {entry['mode']}, epoch {entry['epoch']}"

@@ -1,8 +1,8 @@
 """
-Counts the refusals that get no record of their own, so that a flood cannot fill the ledger.
+Counts the refusals and the repeats that get no record of their own, so that a flood cannot fill the ledger.
 
-Each refusal of a known agent has its record, up to a bound a minute; beyond it, and for requests that had no agent at
-all, one record a minute says how many there were, by reason.
+Each refusal of a known agent has its record, and so has each repeat, up to a bound a minute; beyond it, and for
+requests that had no agent at all, one record a minute says how many there were, by reason.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 MINUTE_S = 60.0
 
 RECORDED_MAX = 60
-"""Refusals of one agent that get a record of their own in a minute: a person could still read them."""
+"""Of one agent in a minute, that get a record of their own: a person could still read them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from loadtest.upstreams.faults import Fault, HangUp
 from loadtest.upstreams.stripe import StripeSandbox
 from proxy.ledger.writer import State
 from tests.proxy.road import SECRET, Road, call_of, marks, road, soon
-from tests.proxy.rows import CREATE
+from tests.proxy.rows import CREATE, SENDS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -102,8 +102,8 @@ async def test_unknown(on: Road) -> None:
 
 async def test_status(on: Road, sandbox: StripeSandbox) -> None:
     """Status tells of doors, store, ledger, kill state, writes in flight and writes in doubt, and of no secret."""
-    sandbox.faults.add(Fault(HangUp()))
-    lost = await on.ask("POST", "/v1/customers", form=CREATE)
+    sandbox.faults.add(Fault(HangUp(), times=SENDS))
+    lost = await on.ask("POST", "/v1/customers", form={"name": "lost"})
     assert marks(lost)[2] == "unknown"
     answer = await on.admin("GET", "/v1/status")
     state: dict[str, Any] = answer.json
@@ -111,7 +111,7 @@ async def test_status(on: Road, sandbox: StripeSandbox) -> None:
     assert state["doors"] == on.rooms.addresses
     assert state["agents"] == ["platform", "support"]
     assert state["policy"] == on.rooms.policy.version
-    assert state["store"] == {"kind": "memory", "open_intents": 1}
+    assert state["store"] == {"kind": "memory", "fault": None, "open_intents": 1}
     assert state["ledger"]["state"] == "ready"
     assert state["ledger"]["origin"] == "breakwater.invalid/local/0/1"
     assert state["ledger"]["entries"] == on.rooms.ledger.size

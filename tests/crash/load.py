@@ -1,20 +1,23 @@
 """
 Writers side by side, each with an agent's key and a kept connection: creates, updates, refunds, refusals, reads.
 
-What a client saw counts from the moment the answer's head arrived. Every write goes out under a key of the client's
-own, once, so that a write whose answer never came can still be found in the record.
+They repeat as SDKs do: a write that is answered with a conflict, a failure or a doubt, or whose connection broke, goes
+out again unchanged, some times at once and, where the process was killed, against the next one. Some writes bear a key,
+some none; now and then a key is used for another write. What a client saw counts from the moment the answer's head
+arrived.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlencode
 
 import aiohttp
 
+from tests.crash.mixes import Asked, Mix
 from tests.crash.site import Site
 
 WRITERS = 20
@@ -22,7 +25,14 @@ WRITERS = 20
 # One process counts refusals instead of recording them past 60 a minute from one agent.
 REFUSED_MAX = 50
 
-FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+# As often as the most stubborn SDK asks by default, but for PyGithub.
+ATTEMPTS = 4
+
+# An SDK's pause, cut short.
+PAUSE_S = 0.01
+
+# On which statuses one SDK or another asks again: octokit's plugin on nearly all.
+AGAIN = frozenset({409, 424, 429, *range(500, 600)})
 
 
 @dataclass(slots=True)
@@ -31,23 +41,32 @@ class Seen:
     One answer as its client saw it; `body` is None where it broke off.
     """
 
-    sent: str
+    asked: Asked
     call: str
     status: int
     outcome: str
     dispatched: str
     reason: str
+    intent: str | None = None
     body: bytes | None = None
+
+    @property
+    def repeats(self) -> bool:
+        """
+        Tell whether it is answered from another call.
+        """
+        return self.intent is not None and self.intent != self.call
 
 
 @dataclass(slots=True)
 class Said:
     """
-    Everything that clients sent and saw; `writes` are their own keys of every write that went out.
+    Everything that clients sent and saw; `broken` are by writer the writes that are to be asked again.
     """
 
     answers: list[Seen] = field(default_factory=list)
-    writes: set[str] = field(default_factory=set)
+    writes: dict[str, Asked] = field(default_factory=dict)
+    broken: defaultdict[int, list[Asked]] = field(default_factory=lambda: defaultdict(list))
 
 
 class Load:
@@ -55,10 +74,9 @@ class Load:
     Writers against one site until it is gone or they are told to stop.
     """
 
-    def __init__(self, site: Site, charge: str, said: Said, seed: int) -> None:
-        self._site, self._charge, self._said, self._seed = site, charge, said, seed
+    def __init__(self, site: Site, mix: Mix, said: Said, seed: int) -> None:
+        self._site, self._mix, self._said, self._seed = site, mix, said, seed
         self._refused: dict[str, int] = dict.fromkeys(site.keys, 0)
-        self._customers = [""] * WRITERS
         self._began = len(said.answers)
         self._reached: dict[int, asyncio.Event] = {}
         self._stopped = False
@@ -73,70 +91,64 @@ class Load:
         """
         Let every writer work until its connection breaks.
         """
-        connector = aiohttp.TCPConnector(limit=0)
-        async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
+        async with self._session() as session:
             await asyncio.gather(*(self._write(number, session) for number in range(WRITERS)))
 
-    def stop(self) -> None:
+    async def finish(self) -> None:
         """
-        Let every writer end with the request that it is at.
+        Ask again whatever broke off, and nothing else.
         """
         self._stopped = True
+        await self.run()
+
+    def _session(self) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(limit=0)
+        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
     async def _write(self, number: int, session: aiohttp.ClientSession) -> None:
         draw = random.Random(f"{self._seed}/{number}")
-        key = self._site.keys[number % len(self._site.keys)]
-        turn = 0
-        while not self._stopped:
-            turn += 1
-            try:
-                await self._one(draw.random(), number, f"{self._seed}.{number}.{turn}", key, session)
-            except (aiohttp.ClientError, OSError):
+        agent = self._site.keys[number % len(self._site.keys)]
+        turn, last = 0, None
+        asked: Asked | None = None
+        try:
+            for asked in [*self._said.broken.pop(number, [])]:  # noqa: B007 what broke is asked again, whichever it was
+                await self._until_told(number, asked, session)
+            while not self._stopped:
+                turn += 1
+                name = f"write-{self._seed}-{number}-{turn}"
+                asked = self._mix.drawn(draw, name, agent, last, refuse=self._refused[agent] < REFUSED_MAX)
+                self._refused[agent] += asked.refused
+                last = asked if asked.method == "POST" and not asked.refused else last
+                await self._until_told(number, asked, session)
+        except (aiohttp.ClientError, OSError):
+            if asked is not None and asked.writes:
+                self._said.broken[number].append(asked)
+
+    async def _until_told(self, number: int, asked: Asked, session: aiohttp.ClientSession) -> None:
+        for _ in range(ATTEMPTS):
+            seen = await self._send(asked, session)
+            if not asked.writes or seen.status not in AGAIN:
                 return
+            await asyncio.sleep(PAUSE_S)
+        self._said.broken[number].append(asked)
 
-    async def _one(self, drawn: float, number: int, name: str, key: str, session: aiohttp.ClientSession) -> None:
-        customer = self._customers[number]
-        if drawn < 0.15 and self._refused[key] < REFUSED_MAX:
-            self._refused[key] += 1
-            path, form = ("/v1/refunds", self._refund("20000")) if drawn < 0.1 else ("/v1/prices", {"currency": "usd"})
-            await self._send("refused", "POST", path, form, name, key, session)
-        elif drawn < 0.35 and customer:
-            await self._send("read", "GET", f"/v1/customers/{customer}", None, name, key, session)
-        elif drawn < 0.45:
-            await self._send("write", "POST", "/v1/refunds", self._refund("50"), name, key, session)
-        elif drawn < 0.55 and customer:
-            await self._send("write", "POST", f"/v1/customers/{customer}", {"name": name}, name, key, session)
-        else:
-            seen = await self._send("write", "POST", "/v1/customers", {"name": name}, name, key, session)
-            if seen.status == 200 and seen.body is not None:
-                self._customers[number] = seen.body.partition(b'"id": "')[2].partition(b'"')[0].decode()
-
-    def _refund(self, amount: str) -> Mapping[str, str]:
-        return {"charge": self._charge, "amount": amount}
-
-    async def _send(
-        self,
-        sent: str,
-        method: str,
-        path: str,
-        form: Mapping[str, str] | None,
-        name: str,
-        key: str,
-        session: aiohttp.ClientSession,
-    ) -> Seen:
-        headers = {"Authorization": f"Bearer {key}"}
-        if form is not None:
-            headers |= {**FORM, "Idempotency-Key": name}
-        if sent == "write":
-            self._said.writes.add(name)
-            # Some do not wait for what may take longer.
-            headers |= {"Breakwater-Deadline-Ms": "5"} if name.endswith("3") else {}
-        url = self._site.doors["stripe"] + path
-        async with session.request(method, url, data=urlencode(form or {}) or None, headers=headers) as answer:
-            ours = {n.lower().removeprefix("breakwater-"): v for n, v in answer.headers.items()}
+    async def _send(self, asked: Asked, session: aiohttp.ClientSession) -> Seen:
+        headers = {"Authorization": f"Bearer {asked.agent}", **asked.headers}
+        if asked.writes:
+            self._said.writes[asked.name] = asked
+        url = self._site.doors[self._mix.api] + asked.path
+        async with session.request(asked.method, url, data=asked.body, headers=headers) as answer:
+            ours = _ours(answer.headers)
             reason = ours["decision"].partition(":")[2]
-            seen = Seen(sent, ours["call"], answer.status, ours["outcome"], ours["dispatched"], reason)
+            seen = Seen(
+                asked, ours["call"], answer.status, ours["outcome"], ours["dispatched"], reason, ours.get("intent")
+            )
             self._said.answers.append(seen)
             self.answered(len(self._said.answers) - self._began).set()
             seen.body = await answer.read()
+        self._mix.note(asked, seen.status, seen.body)
         return seen
+
+
+def _ours(headers: Mapping[str, str]) -> dict[str, str]:
+    return {n.lower().removeprefix("breakwater-"): v for n, v in headers.items()}

@@ -54,6 +54,7 @@ class Site:
         ledger: Mapping[str, object] | None = None,
         timeouts: Mapping[str, object] | None = None,
         hook: Hook | None = None,
+        store: str = "memory",
     ) -> None:
         folder.mkdir(parents=True)
         self.sandbox, self.state, self.log = sandbox, folder / "state", folder / "serve.log"
@@ -67,6 +68,7 @@ class Site:
             "agents": {name: agent(allow or {"stripe": CARD}) for name in self.names},
             "ledger": {**LEDGER, **(ledger or {})},
             "timeouts": dict(timeouts or {}),
+            "store": store,
         }
         self._config.write_text(json.dumps(document))
         self._log_from = 0

@@ -20,9 +20,7 @@ ASKED = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 INTENT = "01K9ZTQ6Q7T6GZ7E0M3V4R8XWB"
 MARK = f"<!-- breakwater_call: {INTENT} -->"
 
-FIND = Find(
-    Listing("issues/list", (), (), ""), "/id", "/created_at", "/user/login", (), without=("/pull_request",)
-)
+FIND = Find(Listing("issues/list", (), (), ""), "/id", "/created_at", "/user/login", (), without=("/pull_request",))
 SOUGHT = Sought(
     INTENT,
     FIND,
@@ -96,7 +94,7 @@ def test_nobody_else_can() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "later"), [(62, False), (63, True)])
-def test_later(seconds: float, later: bool) -> None:  # noqa: FBT001 - a table's column
+def test_later(seconds: float, later: bool) -> None:
     """What was made after the write can have been shows that the list has caught up, whoever made it."""
     assert pick([item(seconds, user={"login": "ada"}, pull_request={})], SOUGHT).later == later
 
@@ -150,7 +148,7 @@ SHOWN: tuple[tuple[object, str, bool], ...] = (
 
 
 @pytest.mark.parametrize(("sent", "shown", "same"), SHOWN, ids=[f"{row[0]!r} and {row[1]}" for row in SHOWN])
-def test_holds(sent: object, shown: str, same: bool) -> None:  # noqa: FBT001 - a table's column
+def test_holds(sent: object, shown: str, same: bool) -> None:
     """What is shown is what was sent, or it is not, by type and to the last digit."""
     assert holds(parse_image(shown.encode()), sent) == same
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.doubt.course import PATIENCE, Course, End, Evidence, Found, Terms, Verdict, Why, fold
+from proxy.doubt.course import PATIENCE, RESENDS_ANSWERED_MAX, Course, End, Evidence, Found, Terms, Verdict, Why, fold
 
 ASKED = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -114,7 +114,7 @@ def test_schedule() -> None:
 
 
 def test_looks_when_it_counts() -> None:
-    """Between the steps of the schedule a doubt is looked at as soon as a look can count, and then as often as it takes."""
+    """Between the steps of the schedule a doubt is looked at as soon as a look can count, and as often as it takes."""
     course, seen, verdict = begun(), [], None
     while verdict is None:
         due = course.next_at(LISTS)
@@ -128,12 +128,14 @@ def test_resent_starts_anew() -> None:
     course, _ = fold(begun(), Evidence(Found.NONE, at(QUIET_S)), LISTS)
     course = course.resent(at(100), answered=True)
     assert (course.clean, course.answered, course.quiet_at(LISTS)) == ((), 1, at(100 + QUIET_S))
+    assert course.resent(at(101), answered=False).answered == 1
+    assert course.resent(at(101), answered=True, replayed=True).answered == RESENDS_ANSWERED_MAX
     _, verdict = fold(course, Evidence(Found.NONE, at(QUIET_S + 15)), LISTS)
     assert verdict is None
 
 
 @given(st.lists(st.tuples(st.floats(0.1, 400.0), st.sampled_from(list(Found))), max_size=30), st.booleans())
-def test_never_too_soon(steps: list[tuple[float, Found]], grave: bool) -> None:  # noqa: FBT001 - drawn
+def test_never_too_soon(steps: list[tuple[float, Found]], grave: bool) -> None:
     """Nothing is called absent before quiet, without two clean looks apart, or where money moves."""
     terms = Terms(60.0, 30.0, grave=grave)
     course, now, clean = begun(), 0.0, []

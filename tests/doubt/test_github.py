@@ -60,7 +60,7 @@ async def ready(world: World, what: str) -> Write:
 
 @pytest.mark.parametrize("marker", [False, True], ids=["unmarked", "marked"])
 @pytest.mark.parametrize("what", ["issue", "comment", "pull request", "update", "delete"])
-async def test_found(what: str, marker: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a table's column
+async def test_found(what: str, marker: bool, tmp_path: Path) -> None:
     """Whatever was made, changed or deleted is found, was sent once, and is given to whoever repeats it."""
     async with github(tmp_path, marker=marker) as world:
         method, target, body = await ready(world, what)
@@ -160,7 +160,14 @@ async def test_made_twice(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "act",
-    [Status(429, retry_after_s=7), Status(500), Status(404), HangUp(), Malformed("not-json"), Malformed("truncated-body")],
+    [
+        Status(429, retry_after_s=7),
+        Status(500),
+        Status(404),
+        HangUp(),
+        Malformed("not-json"),
+        Malformed("truncated-body"),
+    ],
     ids=["429", "500", "404", "no answer", "no JSON", "half an answer"],
 )
 async def test_reading_fails(act: Act, world: World) -> None:
@@ -205,5 +212,3 @@ async def test_backs_off(world: World) -> None:
     world.sandbox.faults.clear()
     await world.looks(600)
     assert world.doubts.said() == []
-
-

@@ -56,13 +56,13 @@ async def test_nobody_knows_for_a_day(tmp_path: Path) -> None:
     """Where nothing later ever shows, a person decides after a day."""
     async with jira(tmp_path, marker=True) as world:
         intent = await world.lose("POST", ISSUES, ISSUE, applied=False)
-        await world.looks(24 * 3600 + 3600)
+        await world.looks(27 * 3600)
         assert world.state(intent) == "parked"
         assert (await world.entry(intent, "recovery.resolved"))["entry"]["why"] == "inconclusive"
 
 
 @pytest.mark.parametrize("applied", [True, False], ids=["changed", "not changed"])
-async def test_edited(applied: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a table's column
+async def test_edited(applied: bool, tmp_path: Path) -> None:
     """An issue that was edited, or was not, is told by the issue itself."""
     async with jira(tmp_path) as world:
         made = await issue(world)

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from breakers.call import Body, Form, Json, Opaque, Request
+from breakers.verdict import Reason
 from config.catalog import Marker, MarkerForm
 from proxy.canonical.bodies import encode_body
 from proxy.canonical.forms import parse_form
 from proxy.canonical.jsons import parse_json
 from proxy.canonical.names import nest
 from proxy.markers import marked, shows, spelled
-from breakers.verdict import Reason
 
 INTENT = "01K9ZTQ6Q7T6GZ7E0M3V4R8XWB"
 OTHER = "01K9ZTQ6Q7T6GZ7E0M3V4R8XWC"
@@ -55,7 +55,7 @@ BODIES: tuple[tuple[Marker, Body, Body], ...] = (
     (LABELLED, Json({"fields": {"labels": "a"}}), None),
     (LABELLED, Json({"fields": "a"}), None),
     (PROPERTIED, Json({"a": 1}), Json({"a": 1, "properties": [PROPERTY]})),
-    (PROPERTIED, Json({"properties": [{"key": "b", "value": 1}]}), Json({"properties": [{"key": "b", "value": 1}, PROPERTY]})),
+    (PROPERTIED, Json({"properties": [{"key": "b"}]}), Json({"properties": [{"key": "b"}, PROPERTY]})),
     (
         PROPERTIED,
         Json({"properties": [{"key": "breakwater_call", "value": {"intent": OTHER}}]}),

@@ -51,7 +51,7 @@ async def replayed(one: World, intent: str) -> None:
 
 
 @pytest.mark.parametrize("recorded", [True, False], ids=["in doubt", "without an outcome"])
-async def test_open_at_start(recorded: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001 - a table's column
+async def test_open_at_start(recorded: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A write that an earlier process left open is looked for, found, and given to whoever repeats it."""
     async with hub() as (sandbox, wall):
         async with world(tmp_path, "github", sandbox, wall) as one:

@@ -41,7 +41,7 @@ def allowed(door: str, *, marker: bool = False) -> Mapping[str, object]:
     marked = {"marker": True} if marker else {}
     made = dict.fromkeys(("issues/create", "issues/create-comment", "pulls/create"), marked)
     rules: Mapping[str, Mapping[str, object]] = {
-        "stripe": {"customers.*": {}, "refunds.create": {"limit": {"amount": "0.50..100 USD"}}},
+        "stripe": {"customers.*": {}, "files.create": {}, "refunds.create": {"limit": {"amount": "0.50..100 USD"}}},
         "github": {"issues/*": {}, "pulls/*": {}, **made},
         "jira": {"*Issue*": {}, "*Comment*": {}, "createIssue": marked},
     }

@@ -1,5 +1,6 @@
 """
-What a forked child does to itself before it serves: stop dead, or lose its disk, at one named step of the first write.
+What a forked child does to itself before it serves: stop dead, stand still, or lose its disk, at one named step of the
+first write.
 """
 
 from __future__ import annotations
@@ -11,28 +12,47 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from inspect import iscoroutinefunction
 from typing import Any
 
+from breakers.store.fleet import FleetStore
 from breakers.store.memory import MemoryStore
 from config import settings
+from proxy.doubt import course, doubts
 from proxy.forward import Forwarder
 from proxy.ledger.book import Ledger
 from proxy.ledger.disk import Handle, RealDisk
 from proxy.pending import Pending
 
-ROOMS: Mapping[str, type] = {"ledger": Ledger, "forward": Forwarder, "store": MemoryStore, "pending": Pending}
+ROOMS: Mapping[str, type] = {
+    "ledger": Ledger,
+    "forward": Forwarder,
+    "store": MemoryStore,
+    "fleet": FleetStore,
+    "pending": Pending,
+}
+
+# Before the first look at what is in doubt.
+SOON_S = 0.02
+
+STOOD: list[bool] = []
 
 Verb = Callable[..., Awaitable[Any]]
 
 
 def install(hook: Mapping[str, Any]) -> None:
     """
-    Put one hook in place: `{room, verb, when}`, `{verb, step, nth, act}` or `{drain_margin_s}`.
+    Put hooks in place: `{room, verb, when}`, with `still` to stand still there instead of dying; `{verb, step, nth,
+    act}`; `{drain_margin_s}`, `{lease_s}`, and `{soon}`, which looks for what is in doubt without a pause before.
     """
     if "room" in hook:
-        stop_at(ROOMS[hook["room"]], hook["verb"], after=hook["when"] == "after")
+        what = stand_still if hook.get("still") else die
+        stop_at(ROOMS[hook["room"]], hook["verb"], what, after=hook["when"] == "after")
     if "step" in hook:
         break_disk(hook["verb"], hook["step"], hook["nth"], ACTS[hook["act"]])
     if "drain_margin_s" in hook:
         settings.DRAIN_MARGIN_S = hook["drain_margin_s"]
+    if "lease_s" in hook:
+        lease(hook["lease_s"])
+    if "soon" in hook:
+        course.PAUSES_S = doubts.PAUSES_S = (SOON_S, *course.PAUSES_S[1:])  # type: ignore[assignment]
 
 
 def die() -> None:
@@ -43,7 +63,29 @@ def die() -> None:
     signal.pause()
 
 
-def stop_at(room: type, verb: str, *, after: bool) -> None:
+def stand_still() -> None:
+    """
+    Stand still here until somebody says to go on, and never again.
+    """
+    if not STOOD:
+        STOOD.append(True)
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def lease(seconds: float) -> None:
+    """
+    Let a claim in a shared store last only so long.
+    """
+    original = FleetStore.__init__
+
+    def shorter(self: FleetStore, *arguments: Any) -> None:
+        original(self, *arguments)
+        self._lease_ms = round(seconds * 1000)
+
+    FleetStore.__init__ = shorter  # type: ignore[method-assign]
+
+
+def stop_at(room: type, verb: str, what: Callable[[], None], *, after: bool) -> None:
     """
     Stop before or after a room's verb.
     """
@@ -51,16 +93,18 @@ def stop_at(room: type, verb: str, *, after: bool) -> None:
 
     async def stopped(self: object, *arguments: object) -> Any:
         if not after:
-            die()
+            what()
         result = await original(self, *arguments)
-        die()
+        if after:
+            what()
         return result
 
     def stopped_at_once(self: object, *arguments: object) -> Any:
         if not after:
-            die()
+            what()
         result = original(self, *arguments)
-        die()
+        if after:
+            what()
         return result
 
     setattr(room, verb, stopped if iscoroutinefunction(original) else stopped_at_once)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,9 @@ from tests.crash.record import read_log, torn_files
 from tests.crash.site import Site
 from tests.crash.waiting import until
 from tests.gaps.client import write
+from tests.gaps.ending import KEYED, again, calls, ends_once, held_back, starts_again
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
 
 INTENT, OUTCOME, NAMED, CHANGED = "call.intent", "call.outcome", "recovery.opened", "change.recorded"
 
@@ -20,8 +24,9 @@ INTENT, OUTCOME, NAMED, CHANGED = "call.intent", "call.outcome", "recovery.opene
 @dataclass(frozen=True, slots=True)
 class Gap:
     """
-    Where the process stops, and what is true after the next start: how many requests and effects the upstream saw,
-    which records the write has, whether it is in doubt, whether a torn end was put aside.
+    Where the process stops, and what is true then: how many requests the upstream was sent and whether it did the
+    write; and after the next start: which records the write has, whether it is in doubt, whether a torn end was put
+    aside.
     """
 
     hook: Mapping[str, Any]
@@ -32,6 +37,15 @@ class Gap:
     torn: bool = False
     fault: Fault | None = None
 
+    @property
+    def told(self) -> tuple[int, str]:
+        """
+        Return what a repeat under the same key is told after the next start.
+        """
+        if self.doubt:
+            return 424, "unknown"
+        return (200, "replayed") if self.records else (200, "executed")
+
 
 def room(name: str, verb: str, when: str) -> dict[str, str]:
     return {"room": name, "verb": verb, "when": when}
@@ -41,11 +55,16 @@ def disk(verb: str, step: str, nth: int, act: str) -> dict[str, Any]:
     return {"verb": verb, "step": step, "nth": nth, "act": act}
 
 
-LOST = Fault(HangUp(), applied=True)
+LOST = Fault(HangUp(), applied=True, method="POST", times=None)
+
+# The first of it, and the two re-sends under its key.
+TRIES = 3
 
 # The steps of one batch on disk: blobs appended and synced, then entries with their COMMIT appended and synced.
 GAPS = {
-    # Reserved, nothing sent, nothing on record.
+    # Claimed at most, nothing sent, nothing on record: the claim is gone with the process.
+    "not claimed": Gap(room("store", "reserve", "before"), 0, 0, (), doubt=False),
+    "claimed": Gap(room("store", "reserve", "after"), 0, 0, (), doubt=False),
     "reserved": Gap(room("ledger", "intend", "before"), 0, 0, (), doubt=False),
     "intent, blobs torn": Gap(disk("intend", "append", 1, "tear"), 0, 0, (), doubt=False),
     "intent, blobs written": Gap(disk("intend", "sync", 1, "die"), 0, 0, (), doubt=False),
@@ -65,34 +84,86 @@ GAPS = {
     "outcome durable": Gap(room("ledger", "conclude", "after"), 1, 1, (INTENT, OUTCOME, CHANGED), doubt=False),
     "not settled": Gap(room("store", "settle", "before"), 1, 1, (INTENT, OUTCOME, CHANGED), doubt=False),
     "settled, not answered": Gap(room("store", "settle", "after"), 1, 1, (INTENT, OUTCOME, CHANGED), doubt=False),
-    # On record as unknown: in doubt by its outcome, so that recovery need not say it.
-    "unknown, on record": Gap(room("ledger", "conclude", "after"), 1, 1, (INTENT, OUTCOME), doubt=True, fault=LOST),
-    "unknown, settled": Gap(room("store", "settle", "after"), 1, 1, (INTENT, OUTCOME), doubt=True, fault=LOST),
+    # On record as unknown: in doubt by its outcome.
+    "unknown, on record": Gap(
+        room("ledger", "conclude", "after"), TRIES, 1, (INTENT, OUTCOME, NAMED), doubt=True, fault=LOST
+    ),
+    "unknown, settled": Gap(
+        room("store", "settle", "after"), TRIES, 1, (INTENT, OUTCOME, NAMED), doubt=True, fault=LOST
+    ),
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", GAPS)
 async def test_stop_here(site: Site, sandbox: StripeSandbox, name: str) -> None:
-    """After a stop in a gap the next start knows exactly what the gap's comment says, and sends nothing again."""
+    """After a stop in a gap a repeat is told what the gap's comment says, and the write is done once and found."""
     gap = GAPS[name]
     if gap.fault is not None:
         sandbox.faults.add(gap.fault)
     site.hook = gap.hook
     child = await site.start()
-    assert await write(site) is None
+    assert await write(site, KEYED) is None
     assert await child.ended() == -9
     before = read_log(site.state)
     assert bool(before.torn) == gap.torn
-    await starts_again(site, doubt=gap.doubt)
     assert sandbox.wiretap.count("POST", "/v1/customers") == gap.requests
     assert sandbox.account.effects["customer.created"] == gap.effects
-    after = read_log(site.state)
-    kept(before, after)
-    assert (before.torn in torn_files(site.state)) == gap.torn
-    calls = [entry for entry in after.entries if "call" in entry]
-    assert tuple(entry["k"] for entry in calls) == gap.records
-    assert len({entry["call"] for entry in calls}) == (1 if gap.records else 0)
+    with held_back(sandbox, gap.doubt):
+        await starts_again(site, doubt=gap.doubt)
+        after = read_log(site.state)
+        kept(before, after)
+        assert (before.torn in torn_files(site.state)) == gap.torn
+        # A look that has begun meanwhile has said by itself that the write is in doubt.
+        assert Counter(calls(after)) <= Counter((*gap.records, NAMED))
+        assert Counter(gap.records) - Counter(calls(after)) <= Counter([NAMED] if gap.fault else [])
+        assert await again(site) == gap.told
+    await ends_once(site, sandbox)
+    assert calls(read_log(site.state)).count(INTENT) == 1
+
+
+# A write that the upstream has done, whose answer never came; then the looking for it stops.
+RECOVERY = {
+    "named": room("ledger", "doubt_opened", "after"),
+    "to be sent again": room("forward", "resend", "before"),
+    "sent again": room("forward", "resend", "after"),
+    "probe, not begun": room("ledger", "doubt_probed", "before"),
+    "probe torn": disk("doubt_probed", "append", 1, "tear"),
+    "probe not synced": disk("doubt_probed", "sync", 1, "die"),
+    "probed": room("ledger", "doubt_probed", "after"),
+    "end, not begun": room("ledger", "doubt_resolved", "before"),
+    "end, blobs torn": disk("doubt_resolved", "append", 1, "tear"),
+    "end, entry torn": disk("doubt_resolved", "append", 2, "tear"),
+    "end, not synced": disk("doubt_resolved", "sync", 2, "die"),
+    "end on record": room("ledger", "doubt_resolved", "after"),
+    "end, not settled": room("store", "resolve", "before"),
+    "end settled": room("store", "resolve", "after"),
+}
+
+# From here on the end is on record: the next start knows it, and nobody looks again.
+ON_RECORD = {"end, not synced", "end on record", "end, not settled", "end settled"}
+
+
+@pytest.mark.parametrize("name", RECOVERY)
+async def test_stop_looking(site: Site, sandbox: StripeSandbox, name: str) -> None:
+    """After a stop while a doubt is looked for the next start goes on with it, and it ends on record once."""
+    sandbox.faults.add(LOST)
+    child = await site.start()
+    answer = await write(site, KEYED)
+    assert answer is not None
+    assert answer.status == 424
+    await child.kill()
+    sandbox.faults.clear()
+    site.hook = {**RECOVERY[name], "soon": True}
+    child = await site.launch()
+    assert await child.ended() == -9
+    before = read_log(site.state)
+    with held_back(sandbox, name not in ON_RECORD):
+        await starts_again(site, doubt=name not in ON_RECORD)
+        kept(before, read_log(site.state))
+        assert await again(site) == ((200, "replayed") if name in ON_RECORD else (424, "unknown"))
+    await ends_once(site, sandbox)
+    found = Counter(calls(read_log(site.state)))
+    assert (found[INTENT], found[OUTCOME], found["recovery.resolved"]) == (1, 1, 1)
 
 
 # Settled, and answered or about to be; what it changed is not on record, or may not be.
@@ -103,65 +174,47 @@ UNTOLD = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", UNTOLD)
 async def test_change_not_told(site: Site, sandbox: StripeSandbox, name: str) -> None:
     """After a stop before a write's change is durable the next start says, once, that nobody looked at it."""
     site.hook = UNTOLD[name]
     child = await site.start()
-    answered = await write(site)
+    answered = await write(site, KEYED)
     assert answered is None or answered.status == 200
     assert await child.ended() == -9
     await starts_again(site, doubt=False)
     assert sandbox.account.effects["customer.created"] == 1
-    calls = [entry for entry in read_log(site.state).entries if "call" in entry]
-    assert [entry["k"] for entry in calls] == [INTENT, OUTCOME, CHANGED]
-    intent, outcome, change = calls
+    found = [entry for entry in read_log(site.state).entries if "call" in entry]
+    assert [entry["k"] for entry in found] == [INTENT, OUTCOME, CHANGED]
+    intent, outcome, change = found
     assert (change["intent"], change["outcome"]) == (intent["i"], outcome["i"])
     assert change.get("note") == "interrupted" or name == "not durable"
+    assert await again(site) == (200, "replayed")
 
 
-async def starts_again(site: Site, *, doubt: bool) -> None:
-    """Start twice, so that what the first start recovered is recovered from as well."""
-    site.hook = None
-    child = await site.start()
-    await child.kill()
-    await site.start()
-    status = await site.admin("GET", "/v1/status")
-    assert len(status["in_doubt"]) == doubt
-    assert await site.metric("breakwater_unknown_outcomes_open") == doubt
-    await until(lambda: bool(site.events("ready")))
-    assert [line["intent"] for line in site.events("in-doubt")] == [intent["intent"] for intent in status["in_doubt"]]
-    assert await site.verified() == 0
-
-
-@pytest.mark.slow
 async def test_killed_while_sent(site: Site, sandbox: StripeSandbox) -> None:
-    """A write that the upstream holds when the process is killed is in doubt after the start, and is not sent again."""
-    sandbox.faults.add(Fault(held=True, applied=True))
+    """A write that the upstream holds when the process is killed is in doubt after the start, and found."""
+    sandbox.faults.add(Fault(held=True, applied=True, method="POST"))
     child = await site.start()
-    writing = asyncio.create_task(write(site))
+    writing = asyncio.create_task(write(site, KEYED))
     await until(sandbox.faults.holding.is_set)
     await child.kill()
     assert await writing is None
     sandbox.faults.release()
-    await starts_again(site, doubt=True)
-    assert sandbox.wiretap.count("POST", "/v1/customers") == sandbox.account.effects["customer.created"] == 1
-    assert [entry["k"] for entry in read_log(site.state).entries if "call" in entry] == [INTENT, NAMED]
+    with held_back(sandbox, True):
+        await starts_again(site, doubt=True)
+        assert await again(site) == (424, "unknown")
+    await ends_once(site, sandbox)
 
 
-@pytest.mark.slow
 async def test_write_after_start(site: Site, sandbox: StripeSandbox) -> None:
-    """A write in doubt does not stand in the way of the next one."""
+    """A write in doubt does not stand in the way of another one."""
     site.hook = room("ledger", "intend", "after")
     child = await site.start()
     assert await write(site) is None
     await child.ended()
     site.hook = None
     await site.start()
-    answer = await write(site)
+    answer = await write(site, form={"name": "another"})
     assert answer is not None
     assert (answer.status, answer.ours["outcome"]) == (200, "executed")
-    assert await site.stop() == 0
-    calls = [entry["k"] for entry in read_log(site.state).entries if "call" in entry]
-    assert calls == [INTENT, NAMED, INTENT, OUTCOME, CHANGED]

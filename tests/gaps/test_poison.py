@@ -12,6 +12,7 @@ from tests.crash.record import read_log
 from tests.crash.site import Site
 from tests.crash.waiting import until
 from tests.gaps.client import write
+from tests.gaps.ending import KEYED, again, ends_once, held_back, starts_again
 
 pytestmark = pytest.mark.slow
 
@@ -19,7 +20,8 @@ pytestmark = pytest.mark.slow
 @dataclass(frozen=True, slots=True)
 class Poison:
     """
-    Where the disk fails, what the caller is told, what the upstream saw, and whether the next start is in doubt.
+    Where the disk fails, what the caller is told, what the upstream saw, whether the next start is in doubt,
+    and what a repeat is told then.
     """
 
     verb: str
@@ -29,15 +31,16 @@ class Poison:
     dispatched: str
     requests: int
     doubt: bool
+    told: tuple[int, str]
 
 
 # The first sync of a batch is that of its blobs, the second that of its entries.
 POISONS = {
-    "intent, blobs": Poison("intend", 1, 503, "ledger-unavailable", "no", 0, doubt=False),
+    "intent, blobs": Poison("intend", 1, 503, "ledger-unavailable", "no", 0, doubt=False, told=(200, "executed")),
     # What could not be synced stands in the file all the same: the next start errs on the side of doubt.
-    "intent, entry": Poison("intend", 2, 503, "ledger-unavailable", "no", 0, doubt=True),
-    "outcome, blobs": Poison("conclude", 1, 424, "outcome-unknown", "unknown", 1, doubt=True),
-    "outcome, entry": Poison("conclude", 2, 424, "outcome-unknown", "unknown", 1, doubt=False),
+    "intent, entry": Poison("intend", 2, 503, "ledger-unavailable", "no", 0, doubt=True, told=(424, "unknown")),
+    "outcome, blobs": Poison("conclude", 1, 424, "outcome-unknown", "unknown", 1, doubt=True, told=(424, "unknown")),
+    "outcome, entry": Poison("conclude", 2, 424, "outcome-unknown", "unknown", 1, doubt=False, told=(200, "replayed")),
 }
 
 
@@ -51,7 +54,7 @@ async def test_sync_fails(site: Site, sandbox: StripeSandbox, name: str) -> None
     poison = POISONS[name]
     site.hook = failing(poison)
     child = await site.start()
-    answer = await write(site)
+    answer = await write(site, KEYED)
     assert answer is not None
     said = answer.ours
     assert answer.status == poison.status
@@ -60,16 +63,14 @@ async def test_sync_fails(site: Site, sandbox: StripeSandbox, name: str) -> None
     assert await child.ended() == 1
     assert site.events("ledger-failed")[-1]["state"] == "poisoned"
     assert sandbox.wiretap.count("POST", "/v1/customers") == poison.requests
-    site.hook = None
-    await site.start()
-    status = await site.admin("GET", "/v1/status")
-    assert [intent["intent"] for intent in status["in_doubt"]] == [said["call"]] * poison.doubt
-    again = await write(site)
-    assert again is not None
-    assert again.status == 200
-    assert await site.stop() == 0
-    assert await site.verified() == 0
-    assert [entry["k"] for entry in read_log(site.state).entries if entry["k"] == "log.recovered"] == ["log.recovered"]
+    with held_back(sandbox, poison.doubt):
+        await starts_again(site, doubt=poison.doubt)
+        status = await site.admin("GET", "/v1/status")
+        assert [intent["intent"] for intent in status["in_doubt"]] == [said["call"]] * poison.doubt
+        assert await again(site) == poison.told
+    await ends_once(site, sandbox)
+    # After the poison, and after the kill of the first start.
+    assert sum(entry["k"] == "log.recovered" for entry in read_log(site.state).entries) == 2
 
 
 async def test_poisoned_meanwhile(site: Site, sandbox: StripeSandbox) -> None:
@@ -77,8 +78,8 @@ async def test_poisoned_meanwhile(site: Site, sandbox: StripeSandbox) -> None:
     site.hook = {"verb": "decline", "step": "sync", "nth": 1, "act": "eio"}
     child = await site.start()
     sandbox.faults.add(Fault(held=True, applied=True, times=2))
-    late = asyncio.create_task(write(site, {"Breakwater-Deadline-Ms": "400"}))
-    patient = asyncio.create_task(write(site))
+    late = asyncio.create_task(write(site, {"Breakwater-Deadline-Ms": "400"}, form={"name": "late"}))
+    patient = asyncio.create_task(write(site, form={"name": "patient"}))
     await until(lambda: sandbox.wiretap.count("POST", "/v1/customers") == 2)
     refused = await write(site, path="/v1/prices")
     assert refused is not None

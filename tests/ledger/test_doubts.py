@@ -15,11 +15,13 @@ from proxy.errors import LedgerUnavailable
 from proxy.ledger.book import Ledger
 from proxy.ledger.changed import Changed
 from proxy.ledger.doubts import EVIDENCE_BYTES_MAX, Probed, Resolved
+from proxy.ledger.drafts import system
 from proxy.ledger.read import Payloads, Record, last_records
 from proxy.ledger.verify import verify
 from tests.ledger.memory_disk import MemoryDisk
 from tests.ledger.test_owed_changes import CHANGED, touching
-from tests.ledger.world import FOLDER, Answered, World, kinds_in, outcome, wire, write
+from tests.ledger.test_recovery import damage_behind
+from tests.ledger.world import FOLDER, Answered, World, commit_now, kinds_in, outcome, wire, write
 from tests.ledger.world import call as a_call
 
 NAMES = Names(("f1:aa",), "k:bb", "e:cc")
@@ -84,6 +86,17 @@ async def test_unrecorded_doubt() -> None:
         await ledger.doubt_opened(replace(opened, task="x" * 1000))
     await ledger.doubt_opened(opened)
     assert kinds_in(world.disk.after_power_loss()).count("recovery.opened") == 1
+    await ledger.close("stopped")
+
+
+async def test_doubt_of_another_log() -> None:
+    """A doubt that nobody told the start of is recorded under the log that its place names."""
+    world = World()
+    ledger = world.started()
+    opened = await in_doubt(ledger)
+    await ledger.doubt_opened(replace(opened, intent="ANOTHER", place="log/7#0/2/3/4"))
+    entry = newest(world.disk, "recovery.opened").entry
+    assert (entry["of"], entry["intent"], entry["call"]) == ("log/7", 2, "ANOTHER")
     await ledger.close("stopped")
 
 
@@ -194,6 +207,23 @@ async def test_resolved_elsewhere() -> None:
     for new_epoch in (None, "once more"):
         world, ledger = await next_start(world, new_epoch)
         assert ledger.recovered.open_intents == ()
+
+
+@pytest.mark.parametrize("resolved", [None, FOUND, ABSENT, PARKED])
+async def test_behind_damage(resolved: Resolved | None) -> None:
+    """Behind damage a doubt is believed as far as it was resolved there."""
+    world = World()
+    ledger = world.started()
+    size = ledger.size + 1
+    commit_now(ledger, system("test.damaged"))
+    opened = await in_doubt(ledger)
+    if resolved is not None:
+        await ledger.doubt_resolved(opened, resolved)
+    await ledger.close("stopped")
+    recovered = World(disk=damage_behind(world, size)).open(new_epoch="the disk was replaced").recovered
+    is_open = resolved is None or resolved is PARKED
+    assert recovered.open_intents == ((opened,) if is_open else ())
+    assert recovered.parked == (frozenset({opened.intent}) if resolved is PARKED else frozenset())
 
 
 # ------------------------------------------------------------------------------------------------- what it changed

@@ -309,7 +309,7 @@ async def test_long_gone_logs() -> None:
     assert found[opened.intent][0] == opened
 
 
-@pytest.mark.parametrize("kind", ["flipped", "torn", "cut"])
+@pytest.mark.parametrize("kind", ["flipped", "behind", "torn", "cut"])
 async def test_damaged_former_log(kind: str) -> None:
     """Of a damaged former log all that can be read is told, before the damage and behind it."""
     world = World()
@@ -320,7 +320,8 @@ async def test_damaged_former_log(kind: str) -> None:
     await ended(ledger, 2)
     await intended(ledger, 3)
     ledger._writer.stop()
-    disk: MemoryDisk = damage_behind(world, size) if kind == "flipped" else world.disk.after_kill()
+    behind = {"flipped": size, "behind": size + 1}.get(kind)
+    disk: MemoryDisk = damage_behind(world, behind) if behind else world.disk.after_kill()
     data = disk.read(FIRST)
     if kind == "torn":
         # An intent that never was durable: nothing was sent.
@@ -332,6 +333,7 @@ async def test_damaged_former_log(kind: str) -> None:
     done = ("completed", True, True, 200, True)
     assert {number: said[:1] for number, said in states(again).items()} == {
         "flipped": {1: [done], 2: [done], 3: [("unknown", None, False, None, False)]},
+        "behind": {1: [done], 2: [done], 3: [("unknown", None, False, None, False)]},
         "torn": {1: [done], 2: [done]},
         "cut": {2: [done], 3: [("unknown", None, False, None, False)]},
     }[kind]

@@ -8,17 +8,22 @@ from typing import Any
 
 import pytest
 
-from breakers.call import Applied, Fault, Form, Sent
+from breakers.call import Applied, Fault, Form, Json, Request, Sent
 from breakers.facts import Image
 from breakers.known import Names, State
 from breakers.store.protocol import HeldWrite
+from proxy.canonical.bodies import encode_body
+from proxy.canonical.jsons import encode_json
+from proxy.canonical.target import encode_target
 from proxy.ledger.book import Ledger
 from proxy.ledger.doubts import Resolved
 from proxy.ledger.read import last_records
 from proxy.ledger.reread import KeptAnswer
+from proxy.wire import Wire
 from tests.ledger.test_owed_changes import CHARGE, touching
 from tests.ledger.world import (
     FOLDER,
+    HELD,
     Answered,
     World,
     declined,
@@ -30,18 +35,16 @@ from tests.ledger.world import (
     write,
 )
 
-JSON = ("content-type", "application/json")
-SHOWN = (JSON, ("date", "Sat, 21 Nov 2026 12:00:00 GMT"), ("request-id", "req_1"))
+CONTENT = ("content-type", "application/json")
+SHOWN = (CONTENT, ("date", "Sat, 21 Nov 2026 12:00:00 GMT"), ("request-id", "req_1"))
 OURS = (("breakwater-call", "CALL1"), ("Breakwater-Intent", "CALL0"), ("idempotent-replayed", "true"))
 NAMES = Names(("f1:aa",), "k:bb", "e:cc")
 
 
-async def answered(ledger: Ledger, shown: Answered, number: int = 1, **more: Any) -> str:
+async def answered(ledger: Ledger, shown: Answered) -> str:
     """Write, and return the place of the answer."""
-    held = write(number, never_store=more.pop("never_store", ()))
-    intent = await ledger.intend(held, wire())
-    entry = await ledger.conclude(intent, outcome(**more), shown)
-    return entry.place
+    intent = await ledger.intend(write(1), wire())
+    return (await ledger.conclude(intent, outcome(), shown)).place
 
 
 @pytest.mark.parametrize(
@@ -49,7 +52,7 @@ async def answered(ledger: Ledger, shown: Answered, number: int = 1, **more: Any
     [
         ({}, Answered(201, SHOWN), KeptAnswer(201, SHOWN, b'{"id": "re_1"}')),
         ({}, Answered(200, (*SHOWN, *OURS)), KeptAnswer(200, SHOWN, b'{"id": "re_1"}')),
-        ({"applied": Applied.UNKNOWN}, Answered(424, (JSON,), b"we"), KeptAnswer(424, (JSON,), b"we")),
+        ({"applied": Applied.UNKNOWN}, Answered(424, (CONTENT,), b"we"), KeptAnswer(424, (CONTENT,), b"we")),
         ({"body": b"", "headers": ()}, Answered(204, (), b""), KeptAnswer(204, (), b"")),
         ({"body": b"\xff\x00"}, Answered(200, (), b"\xff\x00"), KeptAnswer(200, (), b"\xff\x00")),
         ({"body": b"x" * 2000}, Answered(200, (), b"x" * 2000), KeptAnswer(200, (), None)),
@@ -61,8 +64,8 @@ async def answered(ledger: Ledger, shown: Answered, number: int = 1, **more: Any
         ({"body": b"beginn", "body_bytes": 99}, Answered(200, (), b"beginn"), KeptAnswer(200, (), None)),
         (
             {"applied": Applied.NOT_APPLIED, "status": None, "sent": Sent.NO, "fault": Fault.CONNECT, "body": b""},
-            Answered(503, (JSON,), b"no"),
-            KeptAnswer(503, (JSON,), b"no", sent=False),
+            Answered(503, (CONTENT,), b"no"),
+            KeptAnswer(503, (CONTENT,), b"no", sent=False),
         ),
     ],
 )
@@ -71,7 +74,7 @@ async def test_answers(more: dict[str, Any], shown: Answered, kept: KeptAnswer) 
     world = World(answer_bytes_max=1000)
     ledger = world.started()
     more = {"applied": Applied.APPLIED, **more}
-    ended = replace(outcome(), **{"headers": (JSON,), **_fields(more)})
+    ended = replace(outcome(), **{"headers": (CONTENT,), **_fields(more)})
     held = write(1, never_store=more.get("never_store", ()))
     entry = await ledger.conclude(await ledger.intend(held, wire()), ended, shown)
     assert ledger.answer_at(entry.place) == kept
@@ -114,7 +117,7 @@ async def test_old_answers() -> None:
     blobs = [blob for blob in record.entry["blobs"] if blob["p"] != "head"]
     entry = {name: value for name, value in record.entry.items() if name not in {"head", "blobs"}}
     ledger._reread._record = lambda _: replace(record, entry={**entry, "blobs": blobs})  # type: ignore[method-assign, assignment]
-    assert ledger.answer_at(place) == KeptAnswer(200, (JSON,), b'{"id": "re_1"}')
+    assert ledger.answer_at(place) == KeptAnswer(200, (CONTENT,), b'{"id": "re_1"}')
     await ledger.close("stopped")
 
 
@@ -125,7 +128,7 @@ async def test_erased() -> None:
     intent = await ledger.intend(write(1, names=NAMES), wire())
     entry = await ledger.conclude(intent, outcome(), Answered())
     ledger._state.keys._database.execute("DELETE FROM data_key")
-    assert ledger.answer_at(entry.place) == KeptAnswer(200, (JSON,), None)
+    assert ledger.answer_at(entry.place) == KeptAnswer(200, (CONTENT,), None)
     stored = ledger.intent_at(intent.place)
     assert (stored.request, stored.before, stored.sent_headers, stored.opened.names) == (None, None, (), NAMES)
     assert not stored.left_as(wire())
@@ -190,6 +193,23 @@ async def test_intents() -> None:
     await ledger.close("stopped")
 
 
+async def test_same_bytes() -> None:
+    """What left with a JSON body can be made again from the record, to the last byte, whatever its members' order."""
+    world = World()
+    ledger = world.started()
+    body = {"title": "x", "body": {"z": 1, "a": [1.5, None]}}
+    held = write(1)
+    request = Request("api", "POST", ("repos", "a/b"), media_type="application/json", body=Json(body))
+    held = replace(held, go=replace(held.go, call=replace(held.go.call, request=request)))
+    sent = replace(wire(), target=encode_target(request.segments), body=encode_json(body))
+    stored = ledger.intent_at((await ledger.intend(held, sent)).place)
+    assert stored.request is not None
+    data, _ = encode_body(stored.request.body, stored.request.media_type, "")
+    again = Wire(stored.request.method, encode_target(stored.request.segments), stored.sent_headers, data, HELD)
+    assert stored.left_as(again)
+    await ledger.close("stopped")
+
+
 async def test_cut_intents() -> None:
     """Of an intent that was cut, it is said that something is missing, and nobody can tell what left."""
     world = World()
@@ -216,11 +236,11 @@ async def test_resolved_answers() -> None:
         "found",
         keeps=True,
         status=201,
-        headers=(JSON, *OURS),
+        headers=(CONTENT, *OURS),
         body=b"{}",
     )
     entry = await ledger.doubt_resolved(intent.opened, found)
-    assert ledger.answer_at(entry.place) == KeptAnswer(201, (JSON,), b"{}")
+    assert ledger.answer_at(entry.place) == KeptAnswer(201, (CONTENT,), b"{}")
     said = Resolved(Applied.APPLIED, State.COMPLETED, "operator", "said", keeps=True, reason="seen in the dashboard")
     assert ledger.answer_at((await ledger.doubt_resolved(intent.opened, said)).place) is None
     await ledger.close("stopped")
