@@ -2,8 +2,8 @@
 The business effect of a call, as its catalogue names it: `refund:{payment_intent}:{amount}` with this call's arguments.
 
 An argument stands as canonical JSON of its typed value, one of the path as text; of alternatives (`{a|b}`) the first
-that is present counts; an absent one is `null`, so that two refunds of one payment without an amount are one effect.
-Nobody knows the effect of a call that has none of the arguments: then there is no key, and nothing is compared.
+that says something counts. One that is absent, null or empty (a form's way to say null) is `null`, so that two refunds
+of one payment without an amount are one effect; the code of a currency is the same in capitals. Nobody knows the effect of a call that has none of the arguments: then there is no key, and nothing is compared.
 """
 
 from __future__ import annotations
@@ -50,11 +50,9 @@ def _parsed(template: str) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]
 
 
 def _first(names: tuple[str, ...], operation: Operation) -> object:
-    for name in names:
-        value = _argument(name, operation.spec, operation)
-        if value is not _ABSENT:
-            return value
-    return _ABSENT
+    values = [_argument(name, operation.spec, operation) for name in names]
+    present = [value for value in values if value is not _ABSENT]
+    return next((value for value in present if not _is_nothing(value)), present[0] if present else _ABSENT)
 
 
 def _argument(name: str, spec: OperationSpec, operation: Operation) -> object:
@@ -62,12 +60,18 @@ def _argument(name: str, spec: OperationSpec, operation: Operation) -> object:
     for place in Place:
         if (place, name) in spec.arguments and (place, name) in operation.arguments:
             value = operation.arguments[place, name]
+            if isinstance(value, str) and spec.amount is not None and name == spec.amount.currency:
+                return value.lower()
             return str(value) if place is Place.PATH else value
     return _ABSENT
 
 
+def _is_nothing(value: object) -> bool:
+    return value is _ABSENT or value is None or value == ""
+
+
 def _rendered(value: object) -> str:
-    if value is _ABSENT:
+    if _is_nothing(value):
         return "null"
     if isinstance(value, Decimal):
         # 1.50 and 1.5 are one number, and so are 1.0 and 1.

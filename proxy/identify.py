@@ -25,4 +25,4 @@ def identify(head: Head, keys: Keys, agents: Container[str], now: datetime) -> C
     key = keys.find(extract_key(head.authorization, head.breakwater_key))
     if key is None or key.agent not in agents:
         raise Refused(Reason.KEY_UNKNOWN, UNKNOWN)
-    return Caller(key.agent, key.kid, f"{key.agent}/{now:%Y-%m-%d}")
+    return Caller(key.agent, key.kid, f"{key.agent}/{now.date().isoformat()}")

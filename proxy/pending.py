@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,9 @@ from proxy.inflight import InFlight
 
 Touched = tuple[str, str, str]
 """An object: API account, type, id."""
+
+
+_NO_TURN = nullcontext()
 
 
 @dataclass(slots=True)
@@ -48,15 +51,15 @@ class Pending:
     def __len__(self) -> int:
         return len(self._running)
 
-    @contextmanager
-    def turn(self, call: str, objects: Iterable[Touched]) -> Iterator[None]:
+    def turn(self, call: str, objects: Iterable[Touched]) -> AbstractContextManager[None]:
         """
         Give a call its turn with these objects, until this is left and nothing keeps it any more.
         """
         held = frozenset(objects)
-        if not held:
-            yield
-            return
+        return self._turn(call, held) if held else _NO_TURN
+
+    @contextmanager
+    def _turn(self, call: str, held: frozenset[Touched]) -> Iterator[None]:
         ahead = frozenset(over for one in held for over in self._by_object.get(one, ()))
         turn = self._turns[call] = _Turn(held, ahead, asyncio.get_running_loop().create_future())
         for one in held:

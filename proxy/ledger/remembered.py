@@ -2,7 +2,8 @@
 What a store must know of writes that came before, read from the record: the events that rebuild it.
 
 A write is told once its end is known, and only where that is not too long ago; what has no end is told last, whatever
-its age. So little is held at any time, however long the log. Of a write whose names are free again nothing is told.
+its age. So little is held at any time, however long the log. Of a write whose names are free again only the end is
+told, without which a store that outlives the process could hold it as under way for ever.
 
 Former logs are read as well, because a new log forgets no key: each as far as it can be read, and what stands behind
 damage like the rest, for it can only add to what is not done twice. Of a log that began before the bound the former
@@ -149,13 +150,15 @@ class Remembered:
     def _completed(self, held: _Held, ended: Ended) -> None:
         intent = held.opened.intent
         del self._held[intent]
-        if ended.keeps and ended.at >= self.since:
+        if ended.at < self.since:
+            return
+        if ended.keeps:
             self.told.append(held.opened)
-            self.told.append(IntentEnded(intent, ended))
-            if ended.delivered:
-                self._latest.append((ended.at, intent))
-                while self._latest[0][0] < ended.at - UNCONFIRMED:
-                    self._latest.popleft()
+        self.told.append(IntentEnded(intent, ended))
+        if ended.keeps and ended.delivered:
+            self._latest.append((ended.at, intent))
+            while self._latest[0][0] < ended.at - UNCONFIRMED:
+                self._latest.popleft()
 
     def _delivery(self, entry: Entry) -> None:
         call = entry["call"]

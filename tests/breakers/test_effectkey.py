@@ -43,6 +43,11 @@ def rendered(template: str, **said: object) -> str | None:
         ("x:{a}:{b}", {"a": "1:2"}, 'x:"1:2":null'),
         ("x:{a|b}", {"a": 1, "b": 2}, "x:1"),
         ("x:{a|b}", {"b": 2}, "x:2"),
+        ("x:{a|b}", {"a": "", "b": 2}, "x:2"),
+        ("x:{a|b}", {"a": None, "b": 2}, "x:2"),
+        ("x:{a|b}", {"a": 0, "b": 2}, "x:0"),
+        ("x:{a|b}", {"a": "", "b": None}, "x:null"),
+        ("x:{a}:{b}", {"a": 1, "b": ""}, "x:1:null"),
         ("{a}{b}!", {"a": "é", "b": ["y", {"d": 1, "c": 2}]}, '"é"["y",{"c":2,"d":1}]!'),
         ("x:{number}", {"number": 7}, 'x:"7"'),
         ("x:{number}/{mode}", {"number": 7, "mode": "m"}, 'x:"7"/"m"'),
@@ -62,6 +67,14 @@ def test_files_by_digest() -> None:
     one, other = Part("a", "x.png", "image/png", b"1"), Part("a", "y.png", None, b"1")
     assert rendered("x:{a}", a=one) == rendered("x:{a}", a=other)
     assert rendered("x:{a}", a=one) != rendered("x:{a}", a=replace(one, data=b"2"))
+
+
+def test_currency_in_capitals() -> None:
+    """The code of the currency that is moved is one code in any case, and no other text is."""
+    spec = replace(CATALOG.operations["charges.create"], effect_key="charge:{amount}:{currency}")
+    keys = {effect_key(Operation(spec, {(Place.BODY, "currency"): code})) for code in ("usd", "USD", "Usd")}
+    assert keys == {'charge:null:"usd"'}
+    assert rendered("x:{a}", a="USD") != rendered("x:{a}", a="usd")
 
 
 def test_only_where_declared() -> None:

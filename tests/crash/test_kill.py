@@ -14,6 +14,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from loadtest.upstreams.github import GithubSandbox
+from loadtest.upstreams.sandbox import Sandbox
 from loadtest.upstreams.stripe import Fault, HangUp, Status, StripeSandbox
 from proxy.ledger.disk import RealDisk
 from proxy.ledger.verify import verify
@@ -22,8 +24,10 @@ from tests.crash import checks
 from tests.crash.forked import Forker, Hook
 from tests.crash.lies import LIES
 from tests.crash.load import Load, Said
+from tests.crash.mixes import GithubMix, Mix, StripeMix
 from tests.crash.record import Log, read_log, torn_files
 from tests.crash.site import SECRET, Site
+from tests.crash.waiting import until as true
 
 KILLS, KILLS_A_FOLDER = 20, 5
 TORTURE_KILLS, TORTURE_KILLS_A_FOLDER = 200, 10

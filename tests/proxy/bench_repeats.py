@@ -122,11 +122,20 @@ async def _at_the_store(rooms: Rooms, head: bytes, body: bytes) -> Lane:
 
 def _in_the_pipeline(rooms: Rooms, head: bytes, body: bytes) -> Lane:
     async def lane(count: int) -> None:
+        came = _inbound(rooms, head, body)
         for _ in range(count):
-            answer = await handle(_inbound(rooms, head, body), rooms)
+            came.request, came.trail = _begun(rooms, body)
+            answer = await handle(came, rooms)
             assert answer.headers[-1] == ("idempotent-replayed", "true")
 
     return lane
+
+
+def _begun(rooms: Rooms, body: bytes) -> tuple[Any, Trail]:
+    """
+    Return what is new with each request once its head was read.
+    """
+    return Given(body), Trail(rooms.ids.new(), rooms.clock, rooms.clock.monotonic(), door="stripe", api="stripe")
 
 
 def _inbound(rooms: Rooms, head: bytes, body: bytes) -> Inbound:
@@ -135,8 +144,7 @@ def _inbound(rooms: Rooms, head: bytes, body: bytes) -> Inbound:
     """
     _, *lines = head.rstrip().split(b"\r\n")
     raw = tuple((name, value) for name, _, value in (line.partition(b": ") for line in lines))
-    trail = Trail(rooms.ids.new(), rooms.clock, rooms.clock.monotonic(), door="stripe", api="stripe")
-    request: Any = Given(body)
+    request, trail = _begun(rooms, body)
     return Inbound(rooms.doors["stripe"], canonical_head("POST", (1, 1), raw), parse_target(TARGET), request, trail)
 
 
