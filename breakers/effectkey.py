@@ -3,7 +3,8 @@ The business effect of a call, as its catalogue names it: `refund:{payment_inten
 
 An argument stands as canonical JSON of its typed value, one of the path as text; of alternatives (`{a|b}`) the first
 that says something counts. One that is absent, null or empty (a form's way to say null) is `null`, so that two refunds
-of one payment without an amount are one effect; the code of a currency is the same in capitals. Nobody knows the effect of a call that has none of the arguments: then there is no key, and nothing is compared.
+of one payment without an amount are one effect. The code of a currency is the same in capitals. Nobody knows the effect
+of a call that has none of the arguments: then there is no key, and nothing is compared.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from config.catalog import OperationSpec, Place
 _REFERENCE = re.compile(r"\{([^{}]*)\}")
 
 _ABSENT = object()
+
+_PLACES = tuple(Place)
 
 # A file comes as a dataclass, and stands by its digest.
 _OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
@@ -57,9 +60,10 @@ def _first(names: tuple[str, ...], operation: Operation) -> object:
 
 def _argument(name: str, spec: OperationSpec, operation: Operation) -> object:
     # Only where it is declared: what stands elsewhere under its name must not make the same effect another one.
-    for place in Place:
-        if (place, name) in spec.arguments and (place, name) in operation.arguments:
-            value = operation.arguments[place, name]
+    for place in _PLACES:
+        key = (place, name)
+        if key in operation.arguments and key in spec.arguments:
+            value = operation.arguments[key]
             if isinstance(value, str) and spec.amount is not None and name == spec.amount.currency:
                 return value.lower()
             return str(value) if place is Place.PATH else value

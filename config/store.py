@@ -24,6 +24,7 @@ DEPLOYMENT = re.compile(r"[a-z0-9-]{1,40}")
 _SCHEMES = ("redis", "rediss", "unix")
 _DATABASE = re.compile(r"/?|/(?:0|[1-9][0-9]{0,4})")
 _USER = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_WORD = re.compile(r"[A-Za-z0-9_-]{1,20}")
 _ENV = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _FORMS = "write `memory`, `redis://HOST:PORT/DB`, `rediss://…` or `unix:///PATH`"
 
@@ -51,8 +52,10 @@ def read_store(written: object) -> str:
     if not isinstance(written, str):
         raise Unreadable("this must be text", _FORMS)
     if "://" not in written:
+        # Only a plain word is repeated: a URL without its scheme may hold a password.
+        shown = f"`{written}` is no store" if _WORD.fullmatch(written) else "this is no store"
         near = did_you_mean(written, [MEMORY])
-        raise Unreadable(f"`{written[:40]}` is no store", near if near.startswith("did") else _FORMS)
+        raise Unreadable(shown, near if near.startswith("did") else _FORMS)
     redis_address(written)
     return written
 

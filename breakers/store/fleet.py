@@ -17,9 +17,9 @@ Scripts count and compare; what a record becomes is decided in `moves.py`, as in
 the record is still the one that was seen, and returns what it found if not. Leases are measured by the server's clock.
 
 A script whose answer was lost may have run: each is idempotent by intent. The end of a write that could not be noted is
-owed, and is noted once the server answers again; until then whoever asks sees it in flight, which sends nothing. A
-server that lost its data has no `epoch`: nothing is held until `start` has replayed the ledger. A fleet has one ledger
-a process, and each replays its own; what another replica knows better stays.
+owed, and is noted before anything else is judged here; until then whoever asks sees it in flight, which sends nothing.
+A server that lost its data has no `epoch`: nothing is held until `start` has replayed the ledger. A fleet has one
+ledger a process, and each replays its own; what another replica knows better stays.
 
 A read is judged by this process's own view of the stop, which concerns no read: reads need no server.
 """
@@ -185,6 +185,10 @@ class FleetStore:
         keys = ("epoch", "writes", *(f"name:{name}" for name in asked))
         with _reading():
             word, *rest = await self._run("facts", keys, self._epoch)
+            if self._owed and word == b"known":
+                # It answers again: nobody is judged by what it was not told.
+                await self._pay()
+                word, *rest = await self._run("facts", keys, self._epoch)
             if word != b"known":
                 raise self._lost()
             at = self._now()
@@ -244,7 +248,7 @@ class FleetStore:
         call = held.go.call
         opened, seen = self._carried.pop(call.id, (opened_by(call), None))
         try:
-            await self._end(opened, ended, answer, seen, create=moves.stands(ended))
+            await self._end(opened, ended, answer, seen)
         except StoreUnavailable:
             self._owed[call.id] = (opened, ended)
         except asyncio.CancelledError:
@@ -254,7 +258,7 @@ class FleetStore:
             self._waiters.wake(call.id)
 
     async def resolve(self, opened: IntentOpened, ended: Ended, answer: bytes | None = None) -> bool:
-        moved, kept = await self._end(opened, ended, answer, None, create=True)
+        moved, kept = await self._end(opened, ended, answer, None)
         self._waiters.wake(opened.intent)
         if moved or kept is None or kept.record.state is not State.COMPLETED:
             return True
@@ -328,16 +332,16 @@ class FleetStore:
         await self._change(history.opened.intent, b"", decide)
 
     async def _end(
-        self, opened: IntentOpened, ended: Ended, answer: bytes | None, seen: bytes | None, *, create: bool
+        self, opened: IntentOpened, ended: Ended, answer: bytes | None, seen: bytes | None
     ) -> tuple[bool, Kept | None]:
-        return await self._change(opened.intent, seen, ending(opened, ended, create=create), answer)
+        return await self._change(opened.intent, seen, ending(opened, ended), answer)
 
     async def _pay(self) -> None:
         """
         Note the ends that are owed. Raise `StoreUnavailable` at the first that Redis does not take.
         """
         for intent, (opened, ended) in list(self._owed.items()):
-            await self._end(opened, ended, None, None, create=moves.stands(ended))
+            await self._end(opened, ended, None, None)
             self._owed.pop(intent, None)
             self._waiters.wake(intent)
 

@@ -87,13 +87,14 @@ def histories(events: Iterable[Event]) -> Told:
     return told
 
 
-def ending(opened: IntentOpened | None, ended: Ended, *, create: bool = False) -> Decide:
+def ending(opened: IntentOpened | None, ended: Ended) -> Decide:
     """
-    Return what ends a record so; one that is not there is made of `opened` where `create` says so.
+    Return what ends a record so; one that is not there is made of `opened`, so that no replay that was read before the
+    end was on record puts it in doubt.
     """
 
     def decide(kept: Kept | None) -> Move | None:
-        if kept is None and (opened is None or not create):
+        if kept is None and opened is None:
             return None
         known = kept.opened if kept is not None and (opened is None or not opened.place) else opened
         assert known is not None

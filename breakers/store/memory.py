@@ -140,12 +140,8 @@ class MemoryStore:
         if ended is None or isinstance(held, HeldRead):
             return
         call = held.go.call
-        record = self._found(call.id)
-        if record is None:
-            # Whoever lost its claim has sent nothing; of anything else the truth is kept, whoever holds the names now.
-            if moves.stands(ended):
-                self._end(moves.from_opened(opened_by(call), State.DISPATCHED), ended, opened_by(call))
-            return
+        # Whoever lost its claim has ended all the same; what it did is kept, whoever holds the names now.
+        record = self._found(call.id) or moves.from_opened(opened_by(call), State.DISPATCHED)
         self._end(record, ended, None if call.id in self._open else opened_by(call))
 
     async def resolve(self, opened: IntentOpened, ended: Ended, answer: bytes | None = None) -> bool:  # noqa: ARG002 as above

@@ -87,6 +87,18 @@ def test_password_in_file(spelling: str, tmp_path: Path) -> None:
     assert password not in str(fault) + fault.hint
 
 
+def test_scheme_left_out(tmp_path: Path) -> None:
+    """An address without its scheme is not repeated either: it may hold a password all the same."""
+    password = secret("store-password")
+    path = tmp_path / "breakwater.yaml"
+    path.write_text(f"store: 'app:{password}@a:6379'\n", encoding="utf-8")
+    (fault,) = faults(path)
+    path.unlink()
+    assert "this is no store" in fault.message
+    assert FORMS in fault.hint
+    assert password not in str(fault) + fault.hint
+
+
 @pytest.mark.parametrize(
     ("url", "address"),
     [

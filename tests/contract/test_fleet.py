@@ -166,6 +166,18 @@ async def test_flush_under_way(replica: Replica, fresh_redis: RedisServer) -> No
     assert await standing(store) == [("01A", State.COMPLETED)]
 
 
+@pytest.mark.parametrize("was_sent", [True, False], ids=["sent", "claimed"])
+async def test_flush_before_end(was_sent: bool, replica: Replica, fresh_redis: RedisServer) -> None:
+    """A write that ends between the loss and a replay that was read before its end is not put in doubt by it."""
+    store = await replica()
+    held = await (dispatched if was_sent else reserved)(store, write())
+    fresh_redis.flush()
+    await store.settle(held, nothing_done())
+    await store.start([opened()])
+    assert await standing(store) == []
+    assert await shown(store) == []
+
+
 async def test_flush_lifts_no_stop(replica: Replica, fresh_redis: RedisServer) -> None:
     """A stop that this process knows is there again after the replay, whatever the ledger said before it."""
     store = await replica()

@@ -156,8 +156,27 @@ async def test_claim_is_held(world: World) -> None:
     assert len(await standing(store)) == 2
 
 
-async def test_truth_after_loss(store: Store) -> None:
-    """What took effect is kept although the store has lost the write's record, beside whoever holds its names now."""
+@pytest.mark.parametrize(
+    ("end", "stands"), [(done(9), True), (unknown(9), True), (nothing_done(9), False)], ids=["done", "unknown", "nothing"]
+)
+async def test_end_after_loss(world: World, end: Ended, stands: bool) -> None:
+    """However a write ends whose claim was taken over, that is known of it, beside whoever holds its names now."""
+    store = await world.store(BRIEF_S)
+    held = await reserved(store, write())
+    await world.lapse()
+    await dispatched(store, write("01B"))
+    assert await store.earlier("01A") is None
+    await store.settle(held, end)
+    record = await store.earlier("01A")
+    assert record is not None
+    assert (record.state, record.applied) == (end.state, end.applied)
+    known = await standing(store)
+    assert ("01B", State.DISPATCHED) in known
+    assert (("01A", end.state) in known) is stands
+
+
+async def test_end_stays(store: Store) -> None:
+    """What has ended stays as it ended, whatever its holder says later, and moves no name of whoever came after it."""
     held = await dispatched(store, write())
     await store.settle(held, nothing_done())
     other = await store.resolve(opened("01B"), done(1))

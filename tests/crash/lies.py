@@ -6,12 +6,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from breakers import decide
+from breakers.call import Call
+from breakers.facts import Facts
+from breakers.policy import Passed, Policy
+from breakers.store.memory import MemoryStore
+from breakers.store.protocol import Event, WritesChanged
 from proxy.forward import Forwarder
 from proxy.ledger.book import Ledger
 from proxy.ledger.disk import Handle, RealDisk
+from proxy.ledger.entries import Entry
 
 LATE_S = 0.1
 BEHIND = 5
@@ -19,17 +26,18 @@ BEHIND = 5
 Verb = Callable[..., Awaitable[Any]]
 
 
-def _later(verb: str) -> None:
+def _later(verb: str, instead: object = None) -> None:
     """Answer first, and record it a moment later."""
     original: Verb = getattr(Ledger, verb)
     tasks: list[asyncio.Task[Any]] = []
 
-    async def late(self: Ledger, *arguments: object) -> None:
+    async def late(self: Ledger, *arguments: object) -> object:
         async def record() -> None:
             await asyncio.sleep(LATE_S)
             await original(self, *arguments)
 
         tasks.append(asyncio.get_running_loop().create_task(record()))
+        return instead
 
     setattr(Ledger, verb, late)
 
@@ -42,6 +50,25 @@ def _twice(room: type, verb: str) -> None:
         return await original(self, *arguments)
 
     setattr(room, verb, repeated)
+
+
+def _forgetful() -> None:
+    """Begin with nothing that the record says of writes."""
+    original: Verb = MemoryStore.start
+
+    async def start(self: MemoryStore, events: Iterable[Event]) -> None:
+        await original(self, (event for event in events if isinstance(event, WritesChanged)))
+
+    setattr(MemoryStore, "start", start)  # noqa: B010 a method is replaced
+
+
+def _deaf() -> None:
+    """Take every repeat for a new call."""
+
+    def passing(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passed:
+        return passed
+
+    decide.GATES = (passing, *(gate for gate in decide.GATES if gate.__name__ not in {"repeats", "duplicates"}))
 
 
 def _write_behind() -> None:
@@ -65,11 +92,18 @@ def _write_behind() -> None:
         setattr(room, verb, lying)
 
 
-LIES: Mapping[str, tuple[Callable[[], None], str]] = {
-    "outcome recorded late": (lambda: _later("conclude"), "answered before its outcome was on record"),
-    "refusal recorded late": (lambda: _later("decline"), "has 0 decisions on record"),
-    "sent twice": (lambda: _twice(Forwarder, "write"), "the upstream saw a write twice"),
-    "doubt named twice": (lambda: _twice(Ledger, "recovery_opened"), "is not named exactly once"),
-    "batch not durable": (_write_behind, "on record"),
+ENTRY = Entry("", 0, b"")
+
+DONE_TWICE = r"was done \d times|a write was done twice|a write has two intents"
+
+LIES: Mapping[str, tuple[Callable[[], None], str, int]] = {
+    "outcome recorded late": (lambda: _later("conclude", ENTRY), "before its outcome was|before the end was", 1),
+    "refusal recorded late": (lambda: _later("decline"), "has 0 decisions on record", 1),
+    "sent twice": (lambda: _twice(Forwarder, "write"), "was sent more often than is on record", 1),
+    "sent twice where nobody knows keys": (lambda: _twice(Forwarder, "write"), DONE_TWICE, 2),
+    "doubt named twice": (lambda: _twice(Ledger, "recovery_opened"), "is not named exactly once", 1),
+    "batch not durable": (_write_behind, "on record", 1),
+    "start forgets": (_forgetful, f"{DONE_TWICE}|shows other doubts", 2),
+    "repeats unknown": (_deaf, DONE_TWICE, 2),
 }
-"""Each with what the check says that finds it."""
+"""Each with what the check says that finds it, and in which kind of folder."""

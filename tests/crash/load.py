@@ -111,7 +111,7 @@ class Load:
         turn, last = 0, None
         asked: Asked | None = None
         try:
-            for asked in [*self._said.broken.pop(number, [])]:  # noqa: B007 what broke is asked again, whichever it was
+            for asked in self._said.broken.pop(number, []):
                 await self._until_told(number, asked, session)
             while not self._stopped:
                 turn += 1

@@ -32,7 +32,7 @@ class Asked:
     """
 
     name: str
-    agent: str
+    agent: str = field(repr=False)
     method: str
     path: str
     body: bytes | None = None

@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 
 from loadtest.installation import START_S, agent, environment, stripe_api
-from loadtest.upstreams.stripe import StripeSandbox
+from loadtest.upstreams.sandbox import Sandbox
 from tests.canary.forms import secret
 from tests.canary.plugin import watch
 from tests.crash.forked import Child, Forker, Hook
@@ -45,7 +45,7 @@ class Site:
         self,
         folder: Path,
         forker: Forker,
-        sandbox: StripeSandbox,
+        sandbox: Sandbox,
         *,
         apis: Mapping[str, object] | None = None,
         allow: Mapping[str, Mapping[str, object]] | None = None,
@@ -57,7 +57,7 @@ class Site:
         store: str = "memory",
     ) -> None:
         folder.mkdir(parents=True)
-        self.sandbox, self.state, self.log = sandbox, folder / "state", folder / "serve.log"
+        self.state, self.log = folder / "state", folder / "serve.log"
         self._forker, self._folder, self._config = forker, folder, folder / "breakwater.yaml"
         self._environ = environment(folder, secrets or {"STRIPE_SECRET": SECRET})
         self.names = [f"agent_{number}" for number in range(agents)]

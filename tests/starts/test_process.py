@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from loadtest.installation import ROOT, STOP_S, Breakwater, environment, stripe_api
-from loadtest.upstreams.faults import Fault
+from loadtest.upstreams.faults import Fault, HangUp
 from loadtest.upstreams.stripe import StripeSandbox
 from tests.harness import in_thread
 from tests.starts.installed import CARD, LEDGER, SECRET, contents
@@ -159,6 +159,8 @@ def test_killed(breakwater: Breakwater, sandbox: StripeSandbox) -> None:
         assert (no.code, no.out) == (1, "")
         assert no.err == "error: no Breakwater is running on this state folder\nhint: `breakwater serve` starts one\n"
     assert len(breakwater.cli("key", "list", "--json").json) == 1
+    # What became of it is found out at once, unless nobody answers.
+    sandbox.faults.add(Fault(HangUp(), times=None))
     breakwater.start()
     assert json.loads((breakwater.state / "run.json").read_text())["pid"] != stale["pid"]
     state = breakwater.cli("status", "--json").json
@@ -167,7 +169,9 @@ def test_killed(breakwater: Breakwater, sandbox: StripeSandbox) -> None:
     lines = [json.loads(line) for line in breakwater.log.read_text().splitlines()]
     assert [line["intent"] for line in lines if line["event"] == "in-doubt"] == [doubt["intent"]]
     kinds = [entry["k"] for entry in tail(breakwater) if entry.get("call") == doubt["intent"]]
-    assert kinds == ["call.intent", "recovery.opened"]
+    assert kinds[:2] == ["call.intent", "recovery.opened"]
+    assert set(kinds[2:]) <= {"recovery.probed"}
+    sandbox.faults.clear()
     assert fetch(f"{breakwater.doors['stripe']}/v1/customers", key)[0] == 200
 
 

@@ -14,7 +14,6 @@ import pytest
 
 from loadtest.upstreams.faults import Fault
 from loadtest.upstreams.sandbox import Sandbox
-from loadtest.upstreams.stripe import StripeSandbox
 from tests.clients.nodejs import Process, running_script
 from tests.clients.retries.asking import MADE, Door, Told
 from tests.clients.retries.relay import Relay
@@ -142,11 +141,9 @@ async def standing(folder: Path, forker: Forker, node: Process, name: str) -> As
     """Run the sandboxes and a relay, and Breakwater as often as a test kills it."""
     async with AsyncExitStack() as stack:
         upstreams = {api: await stack.enter_async_context(made) for api, made in sandboxes().items()}
-        stripe = upstreams["stripe"]
-        assert isinstance(stripe, StripeSandbox)
         urls = {api: made.url for api, made in upstreams.items()}
         apis, allow = configured(urls, name), allowed(name)
-        site = Site(folder, forker, stripe, apis=apis, allow=allow, secrets=environ(), timeouts=TIMEOUTS)
+        site = Site(folder, forker, upstreams[APIS[name]], apis=apis, allow=allow, secrets=environ(), timeouts=TIMEOUTS)
         relay = await stack.enter_async_context(Relay(lambda: site.doors.get(account(name))))
         client = clients(node)[name]
         try:
