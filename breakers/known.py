@@ -8,7 +8,7 @@ fingerprint), and the business effect that its catalogue names. The record of an
 |---|---|---|
 | (absent) | `claimed` | reserve: nothing was sent; a claim whose lease has passed may be taken over |
 | `claimed` | `dispatched` | dispatch: from here on it may have been sent |
-| `claimed`, `dispatched` | `completed`, `unknown`, (absent) | settle; absent where nothing happened and no answer is kept |
+| `claimed`, `dispatched` | `completed`, `unknown`, (absent) | settle; absent where nothing happened, unkept |
 | `unknown` | `completed`, `parked`, (absent) | resolve, by evidence; a person's word counts as such |
 | `parked` | `completed`, (absent) | resolve, by a person |
 
@@ -112,9 +112,9 @@ class Known:
     """
     What a store knows under the names of one call: records newest first, and each name's version when it was read.
 
-    Under a name stand its open intents (in flight, in doubt) and, of those that are completed, the newest and the newest
-    that took effect. A version grows with every change under its name; a name that was never used, or under which
-    nothing has stood for a while, has version 0.
+    Under a name stand its open intents (in flight, in doubt) and, of those that are completed, the newest and the
+    newest that took effect. A version grows with every change under its name; a name that was never used, or under
+    which nothing has stood for a while, has version 0.
     """
 
     under: Mapping[str, tuple[Earlier, ...]] = field(default_factory=lambda: MappingProxyType({}))

@@ -39,10 +39,12 @@ class Namer:
         if not call.operation.writes:
             return None
         key, effect = call.idempotency_key, effect_key(call.operation)
+        # A header that chooses whose object is touched chooses the account of the effect.
+        chosen = [text for pair in call.request.redirecting for text in pair]
         return Names(
             fingerprints=tuple([self._name(prefix, canonical(call)) for prefix, canonical in self._versions]),
             key=None if key is None else self._name("k", framed([call.caller.agent, call.api, key])),
-            effect=None if effect is None else self._name("e", framed([call.api, effect])),
+            effect=None if effect is None else self._name("e", framed([call.api, effect, *chosen])),
         )
 
     def _name(self, prefix: str, said: bytes) -> str:

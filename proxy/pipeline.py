@@ -59,11 +59,10 @@ async def handle(inbound: Inbound, rooms: Rooms) -> Answer:
         call = await _recognised(inbound, caller, account, rooms)
     if isinstance(call, Refuse):
         return await _decline(inbound, caller, call, None, rooms)
-    # A write's turn with what it touches begins here, and ends once what it changed was seen.
-    with rooms.pending.turn(call.id, touched(call) if call.operation.writes else ()):
+    with contextlib.ExitStack() as turn:
         try:
             async with rooms.judging.turn(call.names, inbound.trail.left_s(call.deadline_ms)):
-                judged = await _judged(call, inbound.trail, rooms)
+                judged = await _judged(call, turn, inbound.trail, rooms)
         except StoreUnavailable as error:
             rooms.standing.hurry()
             judged = Refuse(Reason.STORE_UNAVAILABLE, "store", f"{error}.")
@@ -78,14 +77,19 @@ async def handle(inbound: Inbound, rooms: Rooms) -> Answer:
             return await _decline(inbound, caller, no, call, rooms)
 
 
-async def _judged(call: Call, trail: Trail, rooms: Rooms) -> HeldWrite | HeldRead | Repeat | Refuse:
+async def _judged(
+    call: Call, turn: contextlib.ExitStack, trail: Trail, rooms: Rooms
+) -> HeldWrite | HeldRead | Repeat | Refuse:
     """
     Judge a call, with whatever reads that needs, and take what it consumes where it may pass.
     """
     facts = await rooms.store.facts(call)
-    for _ in range(REDECISIONS_MAX):
+    for number in range(REDECISIONS_MAX):
         with trail.stage("decide"):
             verdict = decide(call, rooms.policy, facts)
+        if number == 0 and call.operation.writes and isinstance(verdict, Ask | Forward):
+            # A write's turn with what it touches begins here, and ends once what it changed was seen.
+            turn.enter_context(rooms.pending.turn(call.id, touched(call)))
         match verdict:
             case Ask(reads):
                 with trail.stage("look"):

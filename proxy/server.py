@@ -225,9 +225,7 @@ async def open_doors(program: Program, listeners: list[Listener]) -> None:
         raise StartRefused(f"the state folder {program.state} cannot be written: {error.strerror}", hint) from error
 
 
-async def _listen(
-    listener: Listener, program: Program, front: Front, crowd: Crowd
-) -> web.ServerRunner | web.AppRunner:
+async def _listen(listener: Listener, program: Program, front: Front, crowd: Crowd) -> web.ServerRunner | web.AppRunner:
     rooms, door = program.rooms, listener.door
     runner: web.ServerRunner | web.AppRunner
     if door is None:

@@ -15,7 +15,7 @@ from typing import Any
 from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, NoScriptError, RedisError, ResponseError
+from redis.exceptions import AuthenticationError, NoScriptError, OutOfMemoryError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeout
 
 from breakers.store.fleet import FleetStore
@@ -126,6 +126,9 @@ def _telling() -> Iterator[None]:
     except (RedisTimeout, TimeoutError):
         raise StoreUnavailable(f"Redis did not answer within {round(ANSWERS_WITHIN_S * 1000)} ms") from None
     except ResponseError as error:
+        # A script's error is a sentence of its own, in which the code of what went wrong stands last.
+        if isinstance(error, OutOfMemoryError) or "-OOM " in str(error):
+            raise StoreUnavailable("Redis has no memory left for what a write needs: raise its maxmemory") from None
         code = str(error).partition(" ")[0]
         said = f" ({code})" if code.isalpha() and code.isupper() else ""
         raise StoreUnavailable(f"Redis refused what it was asked{said}") from None

@@ -20,6 +20,7 @@ from loadtest.demo.refunds import (
     a_refund_passes,
     an_unlisted_operation_is_refused,
 )
+from loadtest.demo.repeats import a_retry_is_replayed
 from loadtest.demo.stage import Stage, build
 from loadtest.demo.tickets import a_ticket_is_worked_on, deleting_a_ticket_is_refused
 from loadtest.demo.verification import the_ledger_verifies
@@ -30,6 +31,7 @@ SCENES: tuple[tuple[str, Callable[[Stage], Shown]], ...] = (
     ("a refund inside its limit passes, and its diff is shown", a_refund_passes),
     ("a refund over the limit is refused", a_large_refund_is_refused),
     ("an operation off the allowlist is refused", an_unlisted_operation_is_refused),
+    ("an SDK that lost an answer sends again: it is replayed, not repeated", a_retry_is_replayed),
     ("an answer lost after the refund was made is found and settled", a_lost_answer_is_found),
     ("an issue is edited through PyGithub, at the URL that GitHub names", an_issue_is_edited),
     ("an issue in another repository is refused", another_repository_is_refused),

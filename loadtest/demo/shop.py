@@ -20,14 +20,21 @@ class Sold:
 
 
 @contextlib.contextmanager
-def client(url: str, key: str) -> Iterator[stripe.StripeClient]:
+def client(
+    url: str, key: str, transport: stripe.RequestsClient | None = None, retries: int | None = None
+) -> Iterator[stripe.StripeClient]:
     """
-    Point the vendor's SDK at an address.
+    Point the vendor's SDK at an address; it sends again as often as it does by itself, unless told how often.
     """
-    http = stripe.RequestsClient()
+    http = transport or stripe.RequestsClient()
     addresses = {"api": url, "connect": url, "files": url, "meter_events": url}
     try:
-        yield stripe.StripeClient(key, base_addresses=addresses, http_client=http)  # type: ignore[arg-type]
+        yield stripe.StripeClient(
+            key,
+            base_addresses=addresses,  # type: ignore[arg-type]
+            http_client=http,
+            max_network_retries=retries,
+        )
     finally:
         http.close()  # type: ignore[no-untyped-call]
 

@@ -13,6 +13,7 @@ import orjson
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from breakers.store.protocol import StoreUnavailable
 from proxy.control.doubt import add_doubt
 from proxy.control.reply import refuse, reply
 from proxy.control.status import readiness, status
@@ -43,6 +44,8 @@ def admin_app(rooms: Rooms, doubts: Doubts, token: str, randomness: Callable[[in
             return await handler(request)
         except LedgerUnavailable:
             return refuse(503, "the ledger cannot be written, so nothing was changed", "see /readyz and the log")
+        except StoreUnavailable as error:
+            return refuse(503, f"the store cannot be asked: {error}", "see /readyz and the log")
         except web.HTTPException as error:
             return refuse(error.status, error.reason, "see `breakwater --help` for what there is")
 

@@ -212,6 +212,26 @@ async def test_flush_during_replay(replica: Replica, fresh_redis: RedisServer) -
         await replica(events())
 
 
+async def test_full(replica: Replica, fresh_redis: RedisServer) -> None:
+    """A Redis that is full takes no step of a write halfway, says so, and is told what it missed once there is room."""
+    store = await replica()
+    held = await reserved(store, write())
+    go = await judged(store, write("01B", "k:2", "f1:2", "e:2"))
+    operator = fresh_redis.operator()
+    operator.config_set("maxmemory", 1)
+    try:
+        for refused in (store.reserve(go), store.dispatch(held, opened())):
+            with pytest.raises(StoreUnavailable, match="no memory left"):
+                await refused
+        await store.settle(held, nothing_done())
+        assert "no memory left" in (await store.fault() or "")
+    finally:
+        operator.config_set("maxmemory", 0)
+        operator.close()
+    assert [await standing(store, name) for name in ("k:1", "k:2")] == [[], []]
+    assert isinstance(await store.reserve(go), HeldWrite)
+
+
 async def test_time_to_live(replica: Replica, fresh_redis: RedisServer) -> None:
     """What may have been sent and has not ended has no time to live; everything else has one that fits it."""
     store = await replica()

@@ -157,7 +157,7 @@ async def test_lost_settle(fragile: FleetStore, cutter: Cutter) -> None:
 
 
 async def test_unsent_settle(redis_server: RedisServer, cutter: Cutter, fragile: FleetStore) -> None:
-    """An end that never arrived is noted before anything else is judged; elsewhere the write is in flight until then."""
+    """An end that never arrived is noted before anything else is judged; until then others find it in flight."""
     held = await dispatched(fragile, write())
     cutter.upstream, real = 1, cutter.upstream
     for task in list(cutter.running):

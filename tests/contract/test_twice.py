@@ -157,7 +157,9 @@ async def test_claim_is_held(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("end", "stands"), [(done(9), True), (unknown(9), True), (nothing_done(9), False)], ids=["done", "unknown", "nothing"]
+    ("end", "stands"),
+    [(done(9), True), (unknown(9), True), (nothing_done(9), False)],
+    ids=["done", "unknown", "nothing"],
 )
 async def test_end_after_loss(world: World, end: Ended, stands: bool) -> None:
     """However a write ends whose claim was taken over, that is known of it, beside whoever holds its names now."""

@@ -14,10 +14,11 @@ from breakers.call import Call
 from breakers.facts import Facts
 from breakers.policy import Passed, Policy
 from breakers.store.memory import MemoryStore
-from breakers.store.protocol import Event, WritesChanged
+from breakers.store.protocol import Event, IntentOpened, WritesChanged
 from proxy.forward import Forwarder
 from proxy.ledger.book import Ledger
 from proxy.ledger.disk import Handle, RealDisk
+from proxy.ledger.doubts import Doubts
 from proxy.ledger.entries import Entry
 
 LATE_S = 0.1
@@ -62,6 +63,17 @@ def _forgetful() -> None:
     setattr(MemoryStore, "start", start)  # noqa: B010 a method is replaced
 
 
+def _unnamed() -> None:
+    """Say that a write is in doubt as often as somebody looks for it."""
+    original: Verb = Doubts.opened
+
+    async def opened(self: Doubts, of: IntentOpened) -> None:
+        self._named.discard(of.intent)
+        await original(self, of)
+
+    setattr(Doubts, "opened", opened)  # noqa: B010 a method is replaced
+
+
 def _deaf() -> None:
     """Take every repeat for a new call."""
 
@@ -101,7 +113,7 @@ LIES: Mapping[str, tuple[Callable[[], None], str, int]] = {
     "refusal recorded late": (lambda: _later("decline"), "has 0 decisions on record", 1),
     "sent twice": (lambda: _twice(Forwarder, "write"), "was sent more often than is on record", 1),
     "sent twice where nobody knows keys": (lambda: _twice(Forwarder, "write"), DONE_TWICE, 2),
-    "doubt named twice": (lambda: _twice(Ledger, "recovery_opened"), "is not named exactly once", 1),
+    "doubt named twice": (_unnamed, "is not named exactly once", 1),
     "batch not durable": (_write_behind, "on record", 1),
     "start forgets": (_forgetful, f"{DONE_TWICE}|shows other doubts", 2),
     "repeats unknown": (_deaf, DONE_TWICE, 2),

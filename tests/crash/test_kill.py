@@ -55,7 +55,9 @@ LEDGERS = ({"segment": {"max_age_s": 1}}, {"reads": "durable"})
 # So that a kill meets the looking for doubts as well.
 SOON: Hook = {"soon": True}
 
-GITHUB_CARD = {"github": {"issues/create": {}, "issues/create-comment": {}, "issues/get": {}}}
+GITHUB_CARD: Mapping[str, Mapping[str, object]] = {
+    "github": {"issues/create": {}, "issues/create-comment": {}, "issues/get": {}}
+}
 
 
 @asynccontextmanager

@@ -52,7 +52,8 @@ def install(hook: Mapping[str, Any]) -> None:
     if "lease_s" in hook:
         lease(hook["lease_s"])
     if "soon" in hook:
-        course.PAUSES_S = doubts.PAUSES_S = (SOON_S, *course.PAUSES_S[1:])  # type: ignore[assignment]
+        for module in (course, doubts):
+            vars(module)["PAUSES_S"] = (SOON_S, *course.PAUSES_S[1:])
 
 
 def die() -> None:
@@ -82,7 +83,7 @@ def lease(seconds: float) -> None:
         original(self, *arguments)
         self._lease_ms = round(seconds * 1000)
 
-    FleetStore.__init__ = shorter  # type: ignore[method-assign]
+    setattr(FleetStore, "__init__", shorter)  # noqa: B010 a method is replaced
 
 
 def stop_at(room: type, verb: str, what: Callable[[], None], *, after: bool) -> None:

@@ -14,7 +14,7 @@ from tests.crash.site import Site
 from tests.crash.waiting import until
 from tests.gaps.client import write
 from tests.gaps.ending import KEYED, again, ends_once, held_back, starts_again
-from tests.gaps.test_gaps import GAPS, Gap
+from tests.gaps.table import GAPS, Gap
 from tests.redis_server import RedisServer, fresh_redis, redis_server
 
 __all__ = ["fresh_redis", "redis_server"]

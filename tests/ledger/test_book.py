@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from breakers.call import Applied
+from breakers.known import Earlier, State
 from breakers.verdict import Reason
 from proxy.errors import LedgerUnavailable
 from proxy.ledger.book import READ_BYTES_KEPT, Capture, Delivered
@@ -24,6 +25,7 @@ from tests.ledger.world import (
     ANY_ROOM,
     FOLDER,
     SETTINGS,
+    START,
     Answered,
     World,
     calls_in,
@@ -182,6 +184,20 @@ async def test_refusals() -> None:
     (counted,) = [r.entry for r in last_records(world.disk, LEDGER, 999) if r.kind == "agent.refused"]
     assert (counted["act"], counted["counts"]) == ({"agent": "support_refund_agent"}, {"limit-exceeded": 3})
     assert opened(world.disk, "call.decision")["req"].count(b"It is over the limit.") == 1
+
+
+async def test_many_repeats() -> None:
+    """A repeat has its record, up to sixty of one agent in a minute; then a summary says how many were answered how."""
+    world = World()
+    ledger = world.started()
+    first = Earlier("01A", State.COMPLETED, START, "stripe", "refunds.create", "a", "a/1", "f1:x")
+    for number in range(RECORDED_MAX + 3):
+        ledger.repeated(a_call(number), first, "replay", 200)
+    await ledger.close("stopped")
+    records = last_records(world.disk, LEDGER, 999)
+    assert sum(r.kind == "call.decision" for r in records) == RECORDED_MAX
+    (counted,) = [r.entry for r in records if r.kind == "agent.repeated"]
+    assert (counted["act"], counted["counts"]) == ({"agent": "support_refund_agent"}, {"replay": 3})
 
 
 async def test_early_refusal() -> None:

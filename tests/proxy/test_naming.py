@@ -133,6 +133,15 @@ def test_scopes(more: dict[str, Any], changed: set[str]) -> None:
     assert {name for name in plain if plain[name] != other[name]} == changed
 
 
+def test_chosen_account() -> None:
+    """A header that chooses whose object is touched chooses whose effect it is: another account's is another one."""
+    one = write("refunds.create", {"body.charge": "ch_1", "body.amount": 5})
+    chosen = (None, ("stripe-account", "acct_1"), ("stripe-account", "acct_2"), ("stripe-context", "acct_1"))
+    asked = [replace(one, request=replace(one.request, redirecting=(pair,) if pair else ())) for pair in chosen]
+    found = [NAMER.names(made) for made in (*asked, *asked)]
+    assert len({made.effect for made in found if made is not None}) == len(chosen)
+
+
 def test_rotated_credential() -> None:
     """After the agent's key was turned, or the API's credential, the same request has the same names."""
     one = write("issues/create", {"body.title": "x"}, key="k-1")

@@ -88,7 +88,9 @@ async def test_one_key_two_spellings(on: Road, sandbox: StripeSandbox) -> None:
     assert posts(sandbox) == 1
 
 
-@pytest.mark.parametrize("bad", [key(""), key('""'), key("a" * 256), key("a b"), key("a\x01"), (*key("a"), *key("a"))])
+@pytest.mark.parametrize(
+    "bad", [key(""), key('""'), key("a" * 256), key("a b"), key("a\x01"), key("é"), (*key("a"), *key("a"))]
+)
 async def test_malformed(bad: Headers, on: Road, sandbox: StripeSandbox) -> None:
     """A key that is empty, too long, not printable or given twice is refused, and nothing is sent."""
     no = await on.ask("POST", CUSTOMERS, form=CREATE, headers=bad)

@@ -164,6 +164,18 @@ async def test_patience(on: Road, sandbox: StripeSandbox) -> None:
     assert posts(sandbox) == 1
 
 
+async def test_outlives_its_key(on: Road, sandbox: StripeSandbox) -> None:
+    """A write that runs for longer than anything is kept is not forgotten while it runs: its key is not free."""
+    first = await begun(on, sandbox, CREATE, key("k"))
+    for days in (1, 7, 90, 365):
+        on.clock.move(days * 86_400)
+        assert marks(await on.ask("POST", CUSTOMERS, form=CREATE, headers=(*key("k"), *SHORT))) == BUSY
+    sandbox.faults.release()
+    assert await first.answer() is not None
+    await first.end()
+    assert posts(sandbox) == 1
+
+
 async def test_late_under_a_key(on: Road, sandbox: StripeSandbox) -> None:
     """A first caller whose deadline passes is told under a key to come back, and then has the answer, once."""
     sandbox.faults.add(Fault(held=True, method="POST"))

@@ -76,6 +76,7 @@ WAYS = st.builds(
     end=st.sampled_from(tuple(ENDS)),
     twice=st.sampled_from([False, False, True]),
     heard=st.sampled_from([True, True, False]),
+    pause_s=st.sampled_from([*[0.0] * 12, 0.41, 2.31, 15.43]),
 )
 
 
@@ -156,8 +157,8 @@ class Machine(RuleBasedStateMachine):
         elif isinstance(verdict, Repeat) and verdict.again is Again.REPLAY and way.heard:
             self.told_again(verdict.earlier.intent, number)
 
-    @rule(first=ASKED, second=ASKED, alike=st.booleans(), process=WHICH, other=WHICH)
-    def at_once(self, first: Asked, second: Asked, alike: bool, process: int, other: int) -> None:
+    @rule(first=ASKED, second=ASKED, alike=st.booleans(), process=WHICH, other=WHICH, way=WAYS)
+    def at_once(self, first: Asked, second: Asked, alike: bool, process: int, other: int, way: Way) -> None:
         """
         Two calls judged on the same state: where one needs a name of the other's, the later is judged again.
         """
@@ -176,6 +177,8 @@ class Machine(RuleBasedStateMachine):
         verdict = self.judged(second, numbers[1])
         if isinstance(verdict, Forward):
             self.reserved(verdict, second, numbers[1])
+        process_ = self.processes[numbers[0]]
+        self.carry(process_, process_.carried[-1], way)
 
     def judged(self, asked: Asked, number: int) -> Verdict:
         """
@@ -235,6 +238,8 @@ class Machine(RuleBasedStateMachine):
         """
         for _ in range(way.steps):
             self.time.at += TICK
+            if way.pause_s:
+                self.time_passes(way.pause_s)
             if not carried.intent.durable:
                 process.record.append(carried.opened)
                 carried.intent.durable = True
@@ -361,19 +366,20 @@ class Machine(RuleBasedStateMachine):
         if stops:
             self.crash(intent.process)
 
-    @rule(which=WHICH, reached=st.booleans())
-    def heard_of(self, which: int, reached: bool) -> None:
+    @rule(which=WHICH, reached=st.booleans(), process=WHICH, way=WAYS)
+    def heard_of(self, which: int, reached: bool, process: int, way: Way) -> None:
         """
-        It turns out whether an answer reached its caller.
+        It turns out whether an answer reached its caller, who asks again without a word.
         """
         done = [intent for intent in self.model.intents if intent.state is State.COMPLETED]
         if not done:
             return
         intent = done[-1 - which % len(done)]
-        process = self.processes[intent.process]
-        self.do(process.store.delivered(intent.id, reached=reached))
-        process.record.append(IntentDelivered(intent.id, delivered=reached))
+        carrier = self.processes[intent.process]
+        self.do(carrier.store.delivered(intent.id, reached=reached))
+        carrier.record.append(IntentDelivered(intent.id, delivered=reached))
         intent.delivered = reached
+        self.told(replace(intent.asked, key=None, duplicate=False, again=False), process % len(self.processes), way)
 
     @rule(process=WHICH, rarely=WHICH)
     def crashes(self, process: int, rarely: int) -> None:

@@ -82,13 +82,15 @@ class Backing(Protocol):
 @dataclass(frozen=True, slots=True)
 class Way:
     """
-    How far a write goes, what the upstream makes of it, whether what can be done twice is, whether its caller hears.
+    How far a write goes, what the upstream makes of it, whether what can be done twice is, whether its caller hears;
+    and what time each step takes.
     """
 
     steps: int
     end: str
     twice: bool
     heard: bool
+    pause_s: float
 
 
 @dataclass(slots=True, eq=False)
