@@ -46,6 +46,13 @@ def effect_key(operation: Operation) -> str | None:
     return "".join(pieces)
 
 
+def effect_arguments(spec: OperationSpec) -> tuple[tuple[str, ...], ...]:
+    """
+    Return the arguments that make an operation's effect, alternatives together; nothing where it has no effect key.
+    """
+    return _parsed(spec.effect_key)[1]
+
+
 @lru_cache(maxsize=1024)
 def _parsed(template: str) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
     pieces = _REFERENCE.split(template)

@@ -5,19 +5,26 @@ A vendor fills in what was not sent, and may show a thing where its name was sen
 that were sent and may have more; a list has as many elements, each the one that was sent, in any order; in place of a
 text or a number there may be an object that has it as a member. Leaves are compared as images are: `1`, `1.0` and `"1"`
 are three different values. Nothing sent (null, an empty text) is shown by nothing, or by what was sent.
+
+What makes one write's effect another's must be among what is compared: of two that differ in nothing else, an object
+that shows the rest is no proof. Such are what an effect key names, and files, whose content no list shows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
 from breakers.call import Operation, Part
-from config.catalog import Place
+from breakers.effectkey import effect_arguments
+from config.catalog import Kind, Place
 from config.dialect import point_at
 from proxy.images import same
 from proxy.paths import MEMBERS, pointer
+
+_INTEGER = re.compile(r"[0-9]{1,19}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +48,34 @@ def claims_of(operation: Operation, shown: Mapping[str, str | None]) -> tuple[Cl
     Return what a write's arguments claim of its object.
 
     `shown` maps an argument to where the object shows it, or to None, nowhere. Without that, an argument of the body
-    shows under its own name, one of the query nowhere; what stands in the path claims nothing, and neither does a file.
+    shows under its own name, one of the query or the path nowhere; a file claims nothing.
     """
     return tuple(
-        claim for (place, name), value in operation.arguments.items() for claim in _of(place, name, value, shown)
+        claim
+        for (place, name), value in operation.arguments.items()
+        for claim in _of(place, name, _typed(operation, place, name, value), shown)
     )
 
 
+def tells_apart(operation: Operation, shown: Mapping[str, str | None], listed: Container[tuple[str, str]]) -> bool:
+    """
+    Tell whether what a write claims, and what was `listed` by (place, argument), is all that makes its effect.
+    """
+    sent = {(place, name): value for (place, name), value in operation.arguments.items() if value not in (None, "")}
+    if any(isinstance(value, Part) for value in sent.values()):
+        return False
+    seen = {
+        name
+        for (place, name), value in sent.items()
+        if place is Place.PATH or (place, name) in listed or any(_of(place, name, value, shown))
+    }
+    present = {name for _, name in sent}
+    named = (next((name for name in names if name in present), None) for names in effect_arguments(operation.spec))
+    return all(name is None or name in seen for name in named)
+
+
 def _of(place: Place, name: str, value: object, shown: Mapping[str, str | None]) -> Iterator[Claim]:
-    by_itself = pointer((name,)) if place is Place.BODY else None
-    at = shown.get(name, by_itself) if place is not Place.PATH else None
+    at = shown.get(name, pointer((name,)) if place is Place.BODY else None)
     if at is None or isinstance(value, Part):
         return
     exact = _exact(value)
@@ -59,6 +84,15 @@ def _of(place: Place, name: str, value: object, shown: Mapping[str, str | None])
     elif isinstance(exact, dict):
         above = at.removesuffix(MEMBERS)
         yield from (Claim(above + pointer((str(member),)), inner) for member, inner in exact.items())
+
+
+def _typed(operation: Operation, place: Place, name: str, value: object) -> object:
+    """
+    Return a value as a body would spell it: what stands in a path is text, whatever it means.
+    """
+    declared = operation.spec.arguments.get((place, name))
+    number = place is Place.PATH and declared is not None and declared.kind is Kind.INTEGER
+    return int(value) if number and isinstance(value, str) and _INTEGER.fullmatch(value) else value
 
 
 def _exact(value: object) -> object:

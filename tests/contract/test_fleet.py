@@ -232,6 +232,25 @@ async def test_full(replica: Replica, fresh_redis: RedisServer) -> None:
     assert isinstance(await store.reserve(go), HeldWrite)
 
 
+async def test_settle_cancelled(replica: Replica, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An end whose telling was broken off is told before anything else is judged."""
+    store = await replica()
+    held = await dispatched(store, write())
+
+    async def hangs(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store._link, "run", hangs)
+        telling = asyncio.create_task(store.settle(held, done()))
+        await asyncio.sleep(0)
+        telling.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await telling
+    assert await shown(store) == [("01A", False, False)]
+    assert await standing(store) == [("01A", State.COMPLETED)]
+
+
 async def test_time_to_live(replica: Replica, fresh_redis: RedisServer) -> None:
     """What may have been sent and has not ended has no time to live; everything else has one that fits it."""
     store = await replica()

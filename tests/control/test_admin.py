@@ -138,6 +138,7 @@ async def test_status_moves(on: Road, sandbox: StripeSandbox) -> None:
     assert (await on.admin("GET", "/v1/status")).json["in_flight"] == 1
     sandbox.faults.release()
     assert (await asking).status == 200
+    await soon(lambda: len(on.rooms.pending) == 0 == on.rooms.ledger.pending)
     await on.rooms.store.apply(WritesChanged(True, 5))
     assert (await on.admin("GET", "/v1/status")).json["kill"] == {"mode": "stop-writes", "epoch": 5}
     await on.rooms.store.apply(WritesChanged(False, 6))
