@@ -1,8 +1,9 @@
 """
 What was done a moment ago is not done again by accident: a key where the card asks for one, then suspected duplicates.
 
-Precedence: a key that is missing; the same business effect, whoever made it and under whatever key; an equal write
-without a key. The effect comes first because less is open to it: a fresh key does not help there.
+Precedence: a key that is missing; what makes the effect spelled as no value of its type, where money moves, because
+another spelling of one amount is not another effect; the same business effect, whoever made it and under whatever key;
+an equal write without a key. The effect comes first because less is open to it: a fresh key does not help there.
 
 An effect stands in the way while its first write is in flight or in doubt, and for its catalogue's window after it
 ended; an equal write without a key, for the policy's, and only where doing it twice may make two of something: anything
@@ -17,6 +18,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from breakers.call import Call, Operation
+from breakers.effectkey import effect_arguments
 from breakers.facts import Facts
 from breakers.idempotency import is_within, moment, standing, took_effect
 from breakers.known import IN_DOUBT, IN_FLIGHT, Earlier, State
@@ -41,6 +43,9 @@ def duplicates(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Pass
     if call.names.key is None and any(entry.needs_key for entry in passed.entries):
         detail = f"`{call.operation.spec.name}` needs an Idempotency-Key on this agent's card."
         return Refuse(Reason.IDEMPOTENCY_KEY_MISSING, GATE, detail, (("operation", call.operation.spec.name),))
+    if (shown := _misspelled(call.operation)) is not None:
+        detail = f"`{shown}` must be of the type that the operation declares: what is paid, and to whom, depends on it."
+        return Refuse(Reason.ARGUMENT_MISTYPED, GATE, detail, (("argument", shown),))
     first, has_name = _same_effect(call, facts), True
     if first is None:
         first, has_name = _equal(call, policy, facts), False
@@ -57,6 +62,16 @@ def duplicates(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Pass
     else:
         way = _ways_out(agent_says=agent_says, has_name=has_name)
     return _suspected(first, facts.at, way)
+
+
+def _misspelled(operation: Operation) -> str | None:
+    """
+    Return the first argument of the effect, as `place.name`, whose value has another type, where money moves.
+    """
+    if not operation.spec.moves_money:
+        return None
+    names = {name for alternatives in effect_arguments(operation.spec) for name in alternatives}
+    return next((shown for shown in operation.mistyped if shown.partition(".")[2] in names), None)
 
 
 def _same_effect(call: Call, facts: Facts) -> Earlier | None:

@@ -1,5 +1,6 @@
 """
-Whether the store can be relied on: asked at the start and every minute, and no write is begun while it cannot be.
+Whether the store can be relied on: asked at the start, every minute, and more often while it is away; no write is begun
+while it cannot be relied on.
 
 A store that lost what it knew is told the record again. It stays out of use until it knows all of it: a write that it
 does not know of would be made twice.
@@ -16,6 +17,9 @@ from proxy.logline import Log
 
 EVERY_S = 60.0
 """A store that begins to evict loses what it knows in minutes, not in seconds."""
+
+AWAY_S = 5.0
+"""While something is wrong: writes are refused until somebody has asked again."""
 
 PAUSE_S = 1.0
 """Between two attempts at least: whatever is wrong, to tell a store everything is work for both."""
@@ -48,7 +52,8 @@ class Standing:
         Ask the store once; one that does not know what the record says is told.
         """
         why = await self._asked(None)
-        if self._store.emptied or not self._begun:
+        # One that cannot be reached is not told: the record is long, and nobody would listen.
+        if self._store.emptied or (not self._begun and why is None):
             why = await self._asked(await asyncio.to_thread(self._events))
         self._say(why)
 
@@ -65,7 +70,7 @@ class Standing:
         """
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._hurried.wait(), EVERY_S)
+                await asyncio.wait_for(self._hurried.wait(), self.pause_s)
             await asyncio.sleep(PAUSE_S)
             self._hurried.clear()
             try:
@@ -73,6 +78,14 @@ class Standing:
             except Exception as error:  # whatever it is: a store that nobody can ask about is not relied on
                 self._log.failure("", error)
                 self._say("it could not be asked")
+
+    @property
+    def pause_s(self) -> float:
+        """
+        Return after how long it is asked again.
+        """
+        # To tell a store everything is no work for every few seconds.
+        return AWAY_S if self.fault is not None and not self._store.emptied else EVERY_S
 
     async def _asked(self, events: Iterable[Event] | None) -> str | None:
         try:

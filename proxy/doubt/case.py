@@ -10,7 +10,6 @@ from typing import Any
 from breakers.known import State
 from breakers.store.protocol import IntentOpened
 from proxy.doubt.course import Course, Terms
-from proxy.doubt.recorded import Doubt
 from proxy.doubt.ways import Told
 from proxy.ledger.drafts import stamp
 
@@ -46,7 +45,6 @@ class Case:
     due_at: datetime
     parked: bool = False
     how: str = ""
-    doubt: Doubt | None = None
     failures: int = 0
     tried: deque[Tried] = field(default_factory=lambda: deque(maxlen=TRIED_MAX))
 

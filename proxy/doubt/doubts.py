@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from breakers.call import Applied
 from breakers.known import IN_FLIGHT, Earlier
@@ -74,6 +75,7 @@ class Doubts:
         self._lanes: dict[str, asyncio.Lock] = {}
         self._free_at: dict[str, datetime] = {}
         self._failures: dict[str, int] = {}
+        self._busy: set[str] = set()
 
     def __repr__(self) -> str:
         return f"Doubts({len(self._cases)}, {sum(case.parked for case in self._cases.values())} of them parked)"
@@ -95,32 +97,47 @@ class Doubts:
 
     async def watch(self) -> None:
         """
-        Look for all of them, for as long as the process runs.
+        Look for all of them, for as long as the process runs; no account waits for another.
         """
         bell = self._rooms.doubts.bell
-        # A re-send that a stop cuts ends as an outcome, not as a cancellation.
-        while not self._rooms.stopping:
-            try:
-                async with asyncio.timeout(self._until_next_s()):
-                    await bell.wait()
-            except TimeoutError:
-                pass
-            await self.round()
+        async with asyncio.TaskGroup() as looks:
+            # A re-send that a stop cuts ends as an outcome, not as a cancellation.
+            while not self._rooms.stopping:
+                try:
+                    async with asyncio.timeout(self._until_next_s()):
+                        await bell.wait()
+                except TimeoutError:
+                    pass
+                for case in self._due():
+                    self._busy.add(case.opened.api)
+                    look = looks.create_task(self._looked(case))
+                    look.add_done_callback(partial(self._is_free, case.opened.api))
+
+    def _is_free(self, api: str, _: asyncio.Task[None]) -> None:
+        self._busy.discard(api)
+        self._rooms.doubts.bell.set()
 
     async def round(self) -> int:
         """
         Look once for whatever is due, one case an account, all accounts at once; return how many that were.
         """
+        due = self._due()
+        await asyncio.gather(*(self._looked(case) for case in due))
+        return len(due)
+
+    def _due(self) -> tuple[Case, ...]:
+        """
+        Return the case that is looked at next of each account that may be asked now.
+        """
         self._take_new()
         if self._rooms.stopping:
-            return 0
+            return ()
         now = self._rooms.clock.now()
         due: dict[str, Case] = {}
         for case in sorted(self._cases.values(), key=lambda one: (one.failures, one.due_at)):
-            if case.next_at is not None and max(case.due_at, self._free(case)) <= now:
+            if self._may_ask(case) and max(case.due_at, self._free(case)) <= now:
                 due.setdefault(case.opened.api, case)
-        await asyncio.gather(*(self._looked(case) for case in due.values()))
-        return len(due)
+        return tuple(due.values())
 
     async def probe(self, intent: str) -> dict[str, object]:
         """
@@ -144,7 +161,12 @@ class Doubts:
         async with self._lane(case):
             # What was looked at until now may have been found.
             await self._case(intent)
-            await self._end(case, said(applied=applied, reason=reason))
+            try:
+                doubt = await self._known(case)
+            except Exception as error:  # a person's word must be taken, whatever cannot be read any more
+                self._rooms.log.failure(intent, error)
+                doubt = None
+            await self._end(case, doubt, said(applied=applied, reason=reason))
 
     # ------------------------------------------------------------------------------------------------------ the cases
 
@@ -173,12 +195,15 @@ class Doubts:
     def _lane(self, case: Case) -> asyncio.Lock:
         return self._lanes.setdefault(case.opened.api, asyncio.Lock())
 
+    def _may_ask(self, case: Case) -> bool:
+        return case.next_at is not None and case.opened.api not in self._busy
+
     def _free(self, case: Case) -> datetime:
         return self._free_at.get(case.opened.api, case.due_at)
 
     def _until_next_s(self) -> float:
         now = self._rooms.clock.now()
-        due = (max(case.due_at, self._free(case)) for case in self._cases.values() if case.next_at is not None)
+        due = (max(case.due_at, self._free(case)) for case in self._cases.values() if self._may_ask(case))
         return min((max(0.0, (at - now).total_seconds()) for at in due), default=IDLE_S)
 
     # -------------------------------------------------------------------------------------------------------- one look
@@ -209,15 +234,15 @@ class Doubts:
         if await self._may_resend(case, doubt):
             conclusion, failed = await self._resent(case, doubt)
             if conclusion is not None:
-                await self._end(case, conclusion)
+                await self._end(case, doubt, conclusion)
                 return
         if ways_of(doubt) in {(), (RESEND,)} and not self._waits(case, doubt):
             await self._park(case, Why.UNFINDABLE)
             return
         told = await look(doubt, case.course, case.terms, self._who, self._rooms)
-        await self._take_in(case, replace(told, failed=told.failed or failed))
+        await self._take_in(case, doubt, replace(told, failed=told.failed or failed))
 
-    async def _take_in(self, case: Case, told: Told) -> None:
+    async def _take_in(self, case: Case, doubt: Doubt, told: Told) -> None:
         """
         Put what a look saw on record, and let follow what follows.
         """
@@ -225,25 +250,28 @@ class Doubts:
             await self._record(case, told)
         case.course, verdict = fold(case.course, told.evidence, case.terms)
         if verdict is not None and (verdict.end is End.APPLIED or not case.parked):
-            await self._end(case, found(verdict, told.answer))
+            await self._end(case, doubt, found(verdict, told.answer, told.never_store))
             return
         self._put_off(case, taught=told.failed is None, later_s=told.later_s)
 
     async def _known(self, case: Case) -> Doubt | None:
         """
-        Return what is on record of a case, read once; None where that is not enough to look for it.
+        Return what is on record of a case; None where that is not enough to look for it.
+
+        It is read for each look: a request and an image may take megabytes, and of doubts there may be thousands.
         """
-        if case.doubt is None:
-            account = self._rooms.accounts.get(case.opened.api)
-            try:
-                stored = await asyncio.to_thread(self._rooms.ledger.intent_at, case.opened.place)
-            except LookupError:
-                return None
-            case.doubt = doubt_of(stored, account) if account is not None else None
-            if case.doubt is not None and account is not None:
-                case.terms = terms_of(case.doubt, account, case.terms.total_s)
-                case.course = replace(case.course, sent_at=max(case.course.sent_at, case.doubt.recorded_at))
-        return case.doubt
+        account = self._rooms.accounts.get(case.opened.api)
+        if account is None:
+            return None
+        try:
+            stored = await asyncio.to_thread(self._rooms.ledger.intent_at, case.opened.place)
+        except LookupError:
+            return None
+        doubt = doubt_of(stored, account)
+        if doubt is not None:
+            case.terms = terms_of(doubt, account, case.terms.total_s)
+            case.course = replace(case.course, sent_at=max(case.course.sent_at, doubt.recorded_at))
+        return doubt
 
     # --------------------------------------------------------------------------------------------------------- resends
 
@@ -285,10 +313,10 @@ class Doubts:
 
     async def _park(self, case: Case, why: Why) -> None:
         if not case.parked:
-            await self._end(case, found(Verdict(End.PARKED, why), None))
+            await self._end(case, None, found(Verdict(End.PARKED, why), None))
 
-    async def _end(self, case: Case, conclusion: Conclusion) -> None:
-        await conclude(case.opened, case.doubt, conclusion, self._rooms)
+    async def _end(self, case: Case, doubt: Doubt | None, conclusion: Conclusion) -> None:
+        await conclude(case.opened, doubt, conclusion, self._rooms)
         case.how = conclusion.how
         if conclusion.verdict.end is End.PARKED:
             case.parked = True

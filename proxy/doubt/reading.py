@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from breakers.call import Health
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+from breakers.call import Health, Outcome
 from breakers.retries import stated_delay_s
 from proxy.doubt.recorded import Doubt
 from proxy.images import parse_image
@@ -16,12 +19,15 @@ READ_S = 10.0
 class Reader:
     """
     Reads for the sake of one write in doubt; `later_s` is what an answer last asked to wait.
+
+    `ahead` is how far our clock is ahead of the one that dated the last answer, as far as that said so.
     """
 
     def __init__(self, doubt: Doubt, rooms: Rooms) -> None:
         self.doubt, self.rooms = doubt, rooms
         self.account = rooms.accounts[doubt.call.api]
         self.later_s: float | None = None
+        self.ahead = timedelta()
 
     def __repr__(self) -> str:
         return f"Reader({self.doubt.opened.intent}, later_s={self.later_s})"
@@ -35,6 +41,7 @@ class Reader:
             return None
         taken = await take(look, self.rooms, bytes_max)
         outcome, now = taken.outcome, self.rooms.clock.now()
+        self.ahead = _ahead(outcome, now)
         throttled, resets = outcome.health is Health.THROTTLE, self.account.dialect.resets
         if outcome.status != 200:  # the field's own number
             self.later_s = stated_delay_s(dict(outcome.headers), now, resets, throttled=throttled) or self.later_s
@@ -48,6 +55,13 @@ class Reader:
         if taken is None:
             return Sight(now, failed="what names it is not an object's id")
         return sight_of(taken, now, self.account.title)
+
+
+def _ahead(outcome: Outcome, now: datetime) -> timedelta:
+    try:
+        return now - parsedate_to_datetime(dict(outcome.headers).get("date", "")).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return timedelta()
 
 
 def parsed(taken: Taken | None) -> object:

@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from breakers.call import Call, Operation, Request
+from breakers.duplicates import DUPLICATE_ALLOWED, REPEATED
 from breakers.facts import Image
 from breakers.store.protocol import IntentOpened
 from config.catalog import Effect, OperationSpec, Reversibility, Touch
@@ -30,6 +32,8 @@ from proxy.wire import Wire
 
 DAY_S = 86_400
 
+_REPEATS = frozenset({DUPLICATE_ALLOWED, REPEATED})
+
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
@@ -38,7 +42,7 @@ class Doubt:
 
     `recorded_at` is when its intent became durable, just before it may have left. `wire` are the bytes that left, to
     the last one, or None where they cannot be told; `marked` tells whether they bore the intent's mark. `credential`
-    names the version that they left under. `before` are the images of what it touches, by type, as far as they are on
+    names the version that they left under. `alone` tells that no equal write was known when it came. `before` are the images of what it touches, by type, as far as they are on
     record; None in it is an object that was not there. `document` is all of them as they stand there.
     """
 
@@ -50,6 +54,7 @@ class Doubt:
     credential: str = ""
     before: Mapping[str, object] = field(default_factory=dict)
     document: bytes | None = None
+    alone: bool = True
 
     @property
     def spec(self) -> OperationSpec:
@@ -109,6 +114,7 @@ def doubt_of(stored: StoredIntent, account: Account) -> Doubt | None:
         str(stored.entry.get("cred", "")),
         _before(stored.before),
         stored.before,
+        not _REPEATS.intersection(_flags(stored.entry)),
     )
 
 
@@ -135,9 +141,13 @@ def _operation(request: Request, account: Account) -> Operation | None:
 
 def _wire(stored: StoredIntent, call: Call, account: Account) -> Wire | None:
     """
-    Return the bytes that left, under the credential that is current now; None unless they are those on record.
+    Return the bytes that left; None unless they are those on record, and their credential is still the current one.
+
+    Under another the vendor may look the key up in another account, and do there what was done.
     """
-    marker, request = call.operation.spec.marker, call.request
+    marker, request, credential = call.operation.spec.marker, call.request, account.current()
+    if stored.entry.get("cred") != credential.ref:
+        return None
     if stored.marked:
         if marker is None:
             return None
@@ -146,9 +156,14 @@ def _wire(stored: StoredIntent, call: Call, account: Account) -> Wire | None:
     boundary = _boundary(media_type) if media_type.startswith("multipart/") else ""
     body, _ = encode_body(request.body, request.media_type, boundary)
     target = encode_target(request.segments, request.query)
-    wire = Wire(request.method, target, stored.sent_headers, body, account.current())
+    wire = Wire(request.method, target, stored.sent_headers, body, credential)
     wire = replace(wire, keyed=stored.keyed, marked=stored.marked)
     return wire if stored.left_as(wire) else None
+
+
+def _flags(entry: Mapping[str, Any]) -> list[str]:
+    flags: list[str] = entry.get("pol", {}).get("flags", [])
+    return flags
 
 
 def _boundary(media_type: str) -> str:

@@ -34,7 +34,8 @@ class Conclusion:
     What is said of a write in doubt from here on: how it stands, the answer that can be given, who says so and why.
 
     `status` is the answer's, which may be known where the rest of it is not; `vendors` tells whether it is the vendor's
-    own. `reason` is a person's words.
+    own. `reason` is a person's words. `never_store` are the members that must not be kept of the answer, beside those
+    of the write itself.
     """
 
     verdict: Verdict
@@ -44,6 +45,7 @@ class Conclusion:
     keeps: bool = False
     vendors: bool = False
     reason: str = ""
+    never_store: tuple[str, ...] = ()
 
     @property
     def applied(self) -> Applied:
@@ -87,13 +89,13 @@ def answered(outcome: Outcome, at: datetime) -> Conclusion | None:
     return Conclusion(Verdict(end, Why.RESENT), answer=whole, status=outcome.status, keeps=keeps, vendors=True)
 
 
-def found(verdict: Verdict, answer: Answer | None) -> Conclusion:
+def found(verdict: Verdict, answer: Answer | None, never_store: tuple[str, ...] = ()) -> Conclusion:
     """
     Return what reading settles: what took effect has its answer, and what did not leaves its names free.
     """
     if verdict.end is not End.APPLIED or answer is None:
         return Conclusion(verdict, keeps=verdict.end is End.APPLIED)
-    return Conclusion(verdict, answer=answer, status=answer.status, keeps=True)
+    return Conclusion(verdict, answer=answer, status=answer.status, keeps=True, never_store=never_store)
 
 
 def said(*, applied: bool, reason: str) -> Conclusion:
@@ -111,7 +113,7 @@ async def conclude(opened: IntentOpened, doubt: Doubt | None, conclusion: Conclu
     Raise `LedgerUnavailable` where it cannot be recorded: then it stays a doubt.
     """
     verdict, answer = conclusion.verdict, conclusion.answer
-    never_store = doubt.spec.never_store if doubt is not None else ()
+    never_store = (*(doubt.spec.never_store if doubt is not None else ()), *conclusion.never_store)
     entry = await rooms.ledger.doubt_resolved(opened, _record(conclusion), *never_store)
     # Stop here: on record, and the store does not know. The next start replays the record into it.
     now, completed = rooms.clock.now(), conclusion.state is State.COMPLETED

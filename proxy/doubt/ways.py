@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from breakers.call import Outcome
 from breakers.known import IN_DOUBT, Earlier
@@ -24,7 +24,7 @@ from breakers.touching import Key, key_of
 from config.catalog import Find, Source
 from config.recipes import ANSWER
 from proxy.doubt.candidates import SKEW, Picked, Sought, made_at, pick
-from proxy.doubt.claims import claims_of
+from proxy.doubt.claims import claims_of, tells_apart
 from proxy.doubt.course import Course, Evidence, Found, Terms
 from proxy.doubt.identity import Identities
 from proxy.doubt.listing import Listed, read_list
@@ -39,10 +39,14 @@ from proxy.rooms import Rooms
 from proxy.sight import Plan
 from proxy.wire import Wire
 
+NO_TIME = timedelta()
+
 RESEND, LIST, STATE = "resend", "list", "state"
 
 # What vendors that give an answer again say of it, as far as their dialect lets it be seen.
 REPLAYED = "idempotent-replayed"
+
+HIDDEN = "the credential was changed since: what is not shown may only be hidden from it"
 
 SHOWN_MAX = 3
 """Of the things that may be it, as many go on record whole: more than a person compares."""
@@ -109,9 +113,7 @@ async def resend(doubt: Doubt, wire: Wire, rooms: Rooms) -> Resent:
     """
     asked = _Permits(doubt.opened.intent, rooms)
     redo = Redo(doubt.call.id, doubt.call.api, doubt.call.request.base, doubt.spec, doubt.call.at, asked.permit)
-    # The credential may have been changed since the bytes were put together again.
-    fresh = replace(wire, credential=rooms.accounts[doubt.call.api].current())
-    return Resent(await rooms.forward.resend(redo, fresh), asked.granted)
+    return Resent(await rooms.forward.resend(redo, wire), asked.granted)
 
 
 class _Permits:
@@ -154,16 +156,20 @@ async def _by_list(find: Find, course: Course, terms: Terms, who: Identities, re
     ours = await who.of(reader) if find.creator is not None else None
     if find.creator is not None and ours is None:
         return Told(LIST, Evidence(Found.FAILED, began), failed="who we are there could not be read")
+    operation, shown = doubt.call.operation, dict(find.claims)
     marker = doubt.spec.marker if doubt.marked else None
+    tells = tells_apart(operation, shown, {(source.origin, source.name) for _, source in find.listing.sources})
     sought = Sought(
         doubt.opened.intent,
         find,
         since=doubt.call.at - SKEW,
         over_at=course.over_at(terms),
-        claims=claims_of(doubt.call.operation, dict(find.claims)),
+        claims=claims_of(operation, shown) if tells else (),
         marker=marker,
         who=ours,
-        certain=doubt.credential == reader.account.current().ref,
+        certain=_same_credential(doubt, reader),
+        from_at=doubt.call.at,
+        alone=doubt.alone,
     )
     listed, picked = await _listed(sought, reader)
     answer, failed = None, listed.failed
@@ -174,6 +180,9 @@ async def _by_list(find: Find, course: Course, terms: Terms, who: Identities, re
         answer = await _answer_from(first, find, reader)
         if answer is None:
             picked, failed = Picked(Found.FAILED), f"{reader.account.title} did not show what was found"
+    if picked.found is Found.NONE and find.creator is None and not sought.certain:
+        # Whose objects are listed, the credential alone says.
+        picked, failed = Picked(Found.FAILED), HIDDEN
     if picked.found is Found.FAILED and failed is None:
         failed = "an item does not say when it was made, or by whom"
     return Told(
@@ -181,7 +190,7 @@ async def _by_list(find: Find, course: Course, terms: Terms, who: Identities, re
         Evidence(picked.found, began, len(picked.items), picked.later),
         answer,
         _seen(listed, picked, sought),
-        _never_store(find.listing.read, reader),
+        _never_store(reader, find.listing.read),
         failed,
     )
 
@@ -194,11 +203,29 @@ async def _listed(sought: Sought, reader: Reader) -> tuple[Listed, Picked]:
     mark = spelled(sought.marker, sought.intent) if sought.marker is not None else ""
     if sought.marker is not None and find.marked is not None:
         listed = await read_list(find.marked, find, mark, sought.since, reader)
-        picked = Picked(Found.FAILED) if listed.failed is not None else pick(listed.items, sought)
+        listed, picked = _picked(listed, sought, reader)
         if picked.found is not Found.NONE or not find.needs_later:
             return listed, picked
     listed = await read_list(find.listing, find, mark, sought.since, reader)
-    return listed, Picked(Found.FAILED) if listed.failed is not None else pick(listed.items, sought)
+    return _picked(listed, sought, reader)
+
+
+def _picked(listed: Listed, sought: Sought, reader: Reader) -> tuple[Listed, Picked]:
+    """
+    Return what a list proves, once the two clocks are known to agree: its items are dated by one, the write by ours.
+    """
+    ahead = reader.ahead
+    if listed.failed is None and abs(ahead) > SKEW:
+        apart_s = round(abs(ahead).total_seconds())
+        listed = replace(listed, failed=f"its clock and ours are {apart_s} s apart, or a cache answered")
+    if listed.failed is not None:
+        return listed, Picked(Found.FAILED)
+    from_at = sought.from_at - ahead if sought.from_at is not None else None
+    return listed, pick(listed.items, replace(sought, from_at=from_at, over_at=sought.over_at + max(-ahead, NO_TIME)))
+
+
+def _same_credential(doubt: Doubt, reader: Reader) -> bool:
+    return doubt.credential == reader.account.current().ref
 
 
 async def _answer_from(item: object, find: Find, reader: Reader) -> Answer | None:
@@ -224,10 +251,10 @@ async def _by_state(reader: Reader) -> Told:
     doubt, began = reader.doubt, reader.rooms.clock.now()
     touch = doubt.spec.touches[0]
     sight = await reader.see(Plan.of(touch.object.read, _main_key(doubt) or {}, touch.object.query))
-    never_store = _never_store(touch.object.read, reader)
+    never_store = _never_store(reader)
     failed = sight.failed
-    if sight.absent and doubt.credential != reader.account.current().ref:
-        failed = "the credential was changed since: what is not shown may only be hidden from it"
+    if sight.absent and not _same_credential(doubt, reader):
+        failed = HIDDEN
     try:
         now = None if failed is not None or sight.absent else parse_image(sight.body)
     except ValueError:
@@ -250,9 +277,14 @@ def _main_key(doubt: Doubt) -> Key | None:
     return key_of(doubt.spec.touches[0], doubt.call.operation) if doubt.spec.touches else None
 
 
-def _never_store(read: str, reader: Reader) -> tuple[str, ...]:
-    (spec, *_) = reader.account.catalog.named(read)
-    return tuple(dict.fromkeys((*reader.doubt.spec.never_store, *spec.never_store)))
+def _never_store(reader: Reader, *lists: str) -> tuple[str, ...]:
+    """
+    Return what is never stored of the write, of its object, or of these lists.
+    """
+    spec, named = reader.doubt.spec, reader.account.catalog.named
+    reads = (*lists, *(touch.object.read for touch in spec.touches[:1]))
+    held = (name for one in (spec, *(named(read)[0] for read in reads)) for name in one.never_store)
+    return tuple(dict.fromkeys(held))
 
 
 def _seen(listed: Listed, picked: Picked, sought: Sought) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -258,3 +259,24 @@ def test_several_equal() -> None:
     old, new = refund("k-1", id="01OLD"), refund("k-2", id="01NEW")
     records: list[Earlier] = [before(old, State.COMPLETED, 600), before(new, State.COMPLETED, 6)]
     assert dict(suspected(EVERYTHING, refund("k-3"), known(*records)).details)["intent"] == "01NEW"
+
+
+@pytest.mark.parametrize(
+    ("one", "mistyped", "refused"),
+    [
+        (refund, ("body.amount",), True),
+        (refund, ("body.charge",), True),
+        # What the effect does not depend on, and what moves no money, may be spelled as the vendor takes it.
+        (refund, ("body.why",), False),
+        (issue, ("body.title",), False),
+    ],
+)
+def test_misspelled_effect(one: Any, mistyped: tuple[str, ...], refused: bool) -> None:
+    """Where money moves, what makes the effect has its type: another spelling of an amount is no other effect."""
+    asked = one("k1")
+    asked = replace(asked, operation=replace(asked.operation, mistyped=mistyped))
+    if refused:
+        no = deny(EVERYTHING, asked, Reason.ARGUMENT_MISTYPED, "duplicates")
+        assert dict(no.details) == {"argument": mistyped[0]}
+    else:
+        allow(EVERYTHING, asked)

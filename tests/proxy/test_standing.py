@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import cast
 
 from breakers.store.protocol import Event, Store, StoreUnavailable, WritesChanged
-from proxy.standing import NOT_BEGUN, Standing
+from proxy.standing import AWAY_S, EVERY_S, NOT_BEGUN, Standing
 from tests.proxy.road import Lines
 
 FIRST: tuple[Event, ...] = (WritesChanged(stopped=False, epoch=1),)
@@ -122,3 +122,16 @@ async def test_wrongly_set_up() -> None:
     await asked.look()
     assert fault(asked) is None
     assert [line["fault"] for line in log.of("store")] == ["its maxmemory-policy evicts", None]
+
+
+async def test_asked_again_soon() -> None:
+    """While a store is away it is asked every few seconds, and the record is not read for one that does not listen."""
+    store, read = Moody(), list[str]()
+    store.away = True
+    asked = Standing(cast("Store", store), lambda: read.append("read") or LATER, Lines())
+    await asked.begin(FIRST)
+    await asked.look()
+    assert (read, asked.pause_s) == ([], AWAY_S)
+    store.away = False
+    await asked.look()
+    assert (read, asked.pause_s) == (["read"], EVERY_S)

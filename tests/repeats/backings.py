@@ -120,6 +120,6 @@ class Fleet:
         """
         with contextlib.closing(self.server.operator()) as operator:
             for key in operator.scan_iter("*intent:*"):
-                gone = int(str(operator.get(key)).split(" ", 2)[1])
-                if 0 < gone <= millis(now):
+                record = operator.get(key)
+                if isinstance(record, str) and 0 < int(record.split(" ", 2)[1]) <= millis(now):
                     operator.delete(key)

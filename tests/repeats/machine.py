@@ -216,10 +216,11 @@ class Machine(RuleBasedStateMachine):
         """
         Deliver a replay.
         """
-        process = self.processes[number]
-        self.do(process.store.delivered(id_, reached=True))
-        process.record.append(IntentDelivered(id_, delivered=True))
-        next(intent for intent in self.model.intents if intent.id == id_).delivered = True
+        intent = next(intent for intent in self.model.intents if intent.id == id_)
+        self.do(self.processes[number].store.delivered(id_, reached=True))
+        # Each process replays its own record: what another one delivered is noted where the write itself is.
+        self.processes[intent.process].record.append(IntentDelivered(id_, delivered=True))
+        intent.delivered = True
 
     # --------------------------------------------------------------------------------------------- the way of a write
 
