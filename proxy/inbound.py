@@ -29,7 +29,7 @@ class Inbound:
     """
     One request whose head is canonical and whose body still waits on the socket; `links` are its caller's.
 
-    `left` says that its caller was told to wait no longer.
+    `left` says that its caller was told to wait no longer, `unheard` that it is noted that its answer reaches nobody.
     """
 
     door: Door
@@ -39,6 +39,7 @@ class Inbound:
     trail: Trail
     links: Links = NO_LINKS
     left: bool = False
+    unheard: bool = False
 
     @property
     def waits(self) -> bool:

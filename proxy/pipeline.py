@@ -137,7 +137,8 @@ async def _finish(held: HeldWrite, inbound: Inbound, account: Account, rooms: Ro
     try:
         answer = task.result()
         if not inbound.waits:
-            undelivered(call, rooms)
+            if not inbound.unheard:
+                undelivered(call, rooms)
             return answer
         return replace(answer, on_broken=partial(undelivered, call, rooms))
     except OutcomeUnrecorded:
@@ -180,9 +181,13 @@ async def _carried(held: HeldWrite, account: Account, rooms: Rooms, inbound: Inb
             rooms.log.failure(call, error)
         await _broken_off(held, rooms)
         raise
-    if not inbound.waits:
+    if inbound.left:
         # It may have left while the store was told that it waits.
         await rooms.settling.missed(call)
+    elif not inbound.waits:
+        # Before anyone who joined it is answered: what reaches them is on record later than what did not arrive here.
+        inbound.unheard = True
+        undelivered(held.go.call, rooms)
     return answer
 
 

@@ -14,6 +14,8 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
+from email.utils import formatdate
 from typing import ClassVar, Self
 
 from aiohttp import web
@@ -175,6 +177,10 @@ class Sandbox:
         self.faults.clear()
         await self._server.shutdown(_STOP_S)
 
+    def _dated(self, answer: Answer) -> Answer:
+        # By the clock that dates what it makes: whoever asks may hold the two against each other.
+        return replace(answer, headers={"Date": formatdate(self.clock(), usegmt=True)} | answer.headers)
+
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         # Not `request.read`: that one has a bound.
         body = await request.content.read()
@@ -187,7 +193,7 @@ class Sandbox:
             await self.faults.stall(fault)
             if isinstance(fault.act, HangUp):
                 return hang_up(request, fault.act)
-        answer = self.dressed(seen, await self.answer(seen, fault))
+        answer = self._dated(self.dressed(seen, await self.answer(seen, fault)))
         if fault.applied and isinstance(fault.act, HangUp):
             return hang_up(request, fault.act)
         return await deliver(request, answer, fault.act)

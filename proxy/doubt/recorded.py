@@ -42,8 +42,9 @@ class Doubt:
 
     `recorded_at` is when its intent became durable, just before it may have left. `wire` are the bytes that left, to
     the last one, or None where they cannot be told; `marked` tells whether they bore the intent's mark. `credential`
-    names the version that they left under. `alone` tells that no equal write was known when it came. `before` are the images of what it touches, by type, as far as they are on
-    record; None in it is an object that was not there. `document` is all of them as they stand there.
+    names the version that they left under. `before` are the images of what it touches, by type, as far as they are on
+    record; None in it is an object that was not there. `document` is all of them as they stand there. `alone` tells
+    that no equal write is known to have come just before.
     """
 
     opened: IntentOpened

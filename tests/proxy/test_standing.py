@@ -128,7 +128,12 @@ async def test_asked_again_soon() -> None:
     """While a store is away it is asked every few seconds, and the record is not read for one that does not listen."""
     store, read = Moody(), list[str]()
     store.away = True
-    asked = Standing(cast("Store", store), lambda: read.append("read") or LATER, Lines())
+
+    def events() -> Iterable[Event]:
+        read.append("read")
+        return LATER
+
+    asked = Standing(cast("Store", store), events, Lines())
     await asked.begin(FIRST)
     await asked.look()
     assert (read, asked.pause_s) == ([], AWAY_S)
