@@ -78,6 +78,21 @@ def took_effect(one: Earlier) -> bool:
     return one.state is State.COMPLETED and one.applied is not False
 
 
+def is_overtaken(call: Call, facts: Facts) -> bool:
+    """
+    Tell whether another has done, or may do, what a write is in doubt of: then that one must not be sent any more.
+
+    So it is where its claim lapsed before it left and another took that over: one under the same key or of the same
+    effect, or an equal one where neither has a key, that ended after the write came or has not ended.
+    """
+    if call.names is None:
+        return False
+    others = standing(call, facts, call.names.key, call.names.effect)
+    if call.names.key is None:
+        others += tuple(one for one in standing(call, facts, *call.names.fingerprints) if one.key is None)
+    return any(one.applied is not False and (one.ended_at is None or one.ended_at > call.at) for one in others)
+
+
 def is_within(seconds: float, earlier: Earlier, at: datetime) -> bool:
     """
     Tell whether what is completed ended at most so many seconds ago.

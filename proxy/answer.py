@@ -86,6 +86,9 @@ ALLOWED = "allowed"
 REPLAYED = "replayed"
 """The decision on an answer that was given before."""
 
+GIVEN_AGAIN = "idempotent-replayed"
+"""The header that says so. An upstream says it of a re-send of ours; to the agent's own call that is nothing."""
+
 INTENT = "intent"
 """The detail of a refusal, and the end of a header's name, that says which call an answer is about."""
 
@@ -219,7 +222,8 @@ def written(call: str, outcome: Outcome, dialect: Dialect, url: str = "") -> Who
         return not_carried_out(call, outcome, dialect, "upstream-refused", detail)
     if outcome.status == 401:  # the field's own number
         return credential_refused(call, outcome, dialect)
-    return Whole(outcome.status, (*outcome.headers, *_executed(call).headers()), outcome.body, url=url)
+    shown = [pair for pair in outcome.headers if pair[0] != GIVEN_AGAIN]
+    return Whole(outcome.status, (*shown, *_executed(call).headers()), outcome.body, url=url)
 
 
 _TURN_LOST: Mapping[Fault | None, str] = MappingProxyType(

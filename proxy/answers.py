@@ -142,7 +142,9 @@ def _kept(shown: Shown) -> Kept:
 
 
 def _whole(found: KeptAnswer | None) -> Kept | None:
-    return None if found is None or found.body is None else Kept(found.status, found.headers, found.body)
+    if found is None or found.body is None:
+        return None
+    return Kept(found.status, found.headers, found.body, "yes" if found.sent else "no")
 
 
 def _bound(intent: str) -> bytes:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from aiohttp import web
 from aiohttp.web_exceptions import HTTPException
 
+from breakers.store.protocol import IntentOpened
 from breakers.verdict import Reason
 from proxy.canonical.heads import Head
 from proxy.canonical.target import Target
@@ -30,6 +31,7 @@ class Inbound:
     One request whose head is canonical and whose body still waits on the socket; `links` are its caller's.
 
     `left` says that its caller was told to wait no longer, `unheard` that it is noted that its answer reaches nobody.
+    `opened` is its write's intent, once that is on record.
     """
 
     door: Door
@@ -40,6 +42,7 @@ class Inbound:
     links: Links = NO_LINKS
     left: bool = False
     unheard: bool = False
+    opened: IntentOpened | None = None
 
     @property
     def waits(self) -> bool:

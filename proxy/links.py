@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import TypeVar
 
 from breakers.verdict import Reason
 from config.consistency import host_of
@@ -27,6 +28,7 @@ from proxy.origins import NOWHERE, Places
 from proxy.rewrite import rewrite_json, rewrite_link, rewrite_target
 
 Headers = tuple[tuple[str, str], ...]
+Shown = TypeVar("Shown", bound=Answer)
 
 JSON_TYPES = frozenset({"application/json", "text/json"})
 
@@ -64,7 +66,7 @@ class Links:
         said = essences - {""} or JSON_TYPES
         return any((e in JSON_TYPES or e.endswith("+json")) and e not in self.verbatim for e in said)
 
-    def shown(self, answer: Answer) -> Answer:
+    def shown(self, answer: Shown) -> Shown:
         """
         Return an answer of the upstream as this caller is shown it; one of ours as it is.
         """

@@ -19,8 +19,9 @@ from functools import partial
 from breakers.call import Call, Caller, Request
 from breakers.decide import decide
 from breakers.idempotency import ended_by
+from breakers.known import State
 from breakers.policy import MARKED
-from breakers.store.protocol import HeldRead, HeldWrite, Stale, StoreUnavailable
+from breakers.store.protocol import HeldRead, HeldWrite, IntentOpened, Stale, StoreUnavailable
 from breakers.touching import named, touched
 from breakers.verdict import Ask, Forward, Reason, Refuse, Repeat
 from proxy import classify
@@ -142,14 +143,18 @@ async def _finish(held: HeldWrite, inbound: Inbound, account: Account, rooms: Ro
             return answer
         return replace(answer, on_broken=partial(undelivered, call, rooms))
     except OutcomeUnrecorded:
-        lost = Refuse(Reason.OUTCOME_UNKNOWN, "ledger", "Its end could not be recorded. Do not re-issue it.")
-        return refusal(lost, call.id, account.dialect, dispatched="unknown")
+        return _lost(call, account, "ledger", "Its end could not be recorded.")
     except LedgerUnavailable:
         unwritten = Refuse(Reason.LEDGER_UNAVAILABLE, "ledger", "It could not be recorded, so it was not sent.")
         return refusal(unwritten, call.id, account.dialect)
     except Exception:  # the write may have left, so nothing here may claim that it did not
-        lost = Refuse(Reason.OUTCOME_UNKNOWN, "forward", "Breakwater failed while it was under way.")
-        return refusal(lost, call.id, account.dialect, dispatched="unknown")
+        return _lost(call, account, "forward", "Breakwater failed while it was under way.")
+
+
+def _lost(call: Call, account: Account, gate: str, detail: str) -> Whole:
+    details = ((INTENT, call.id), ("state", str(State.UNKNOWN)))
+    lost = Refuse(Reason.OUTCOME_UNKNOWN, gate, detail, details)
+    return refusal(lost, call.id, account.dialect, dispatched="unknown")
 
 
 async def _answer_early(call: Call, account: Account, rooms: Rooms) -> Answer:
@@ -179,7 +184,7 @@ async def _carried(held: HeldWrite, account: Account, rooms: Rooms, inbound: Inb
             rooms.log.event("unrecorded", call=call, why=str(error))
         else:
             rooms.log.failure(call, error)
-        await _broken_off(held, rooms)
+        await _broken_off(held, inbound.opened, rooms)
         raise
     if inbound.left:
         # It may have left while the store was told that it waits.
@@ -191,21 +196,20 @@ async def _carried(held: HeldWrite, account: Account, rooms: Rooms, inbound: Inb
     return answer
 
 
-async def _broken_off(held: HeldWrite, rooms: Rooms) -> None:
+async def _broken_off(held: HeldWrite, opened: IntentOpened | None, rooms: Rooms) -> None:
     """
-    Give the claim back where nothing can have been sent; anything else is in doubt.
+    Give the claim back where no intent is on record; anything else that has not ended is in doubt.
     """
-    call = held.go.call.id
-    try:
-        sent = [one.opened for one in await rooms.store.open_intents() if one.opened.intent == call]
-    except StoreUnavailable:
-        await rooms.settling.doubt(held)
-        return
-    for opened in sent:
-        await rooms.settling.doubt(held)
-        rooms.doubts.opened(opened)
-    if not sent:
+    if opened is None:
         await rooms.settling.let_go(held)
+        return
+    with contextlib.suppress(StoreUnavailable):
+        known = await rooms.store.earlier(opened.intent)
+        if known is not None and known.state is State.COMPLETED:
+            return
+    # Even where nothing was sent: the next start finds an intent without an end, whoever was let through meanwhile.
+    await rooms.settling.doubt(held)
+    rooms.doubts.opened(opened)
 
 
 async def carry_through(held: HeldWrite, account: Account, rooms: Rooms, inbound: Inbound) -> Whole:
@@ -217,6 +221,7 @@ async def carry_through(held: HeldWrite, account: Account, rooms: Rooms, inbound
     # Stop here: reserved, nothing sent, nothing on record. The claim's lease passes, and whoever asks again is judged.
     with stage("intent"):
         intent = await rooms.ledger.intend(held, wire)
+    inbound.opened = intent.opened
     # Stop here: on record, and it may have been sent. The next start finds it open and keeps it in doubt.
     with stage("forward"):
         outcome = await rooms.forward.write(intent)

@@ -16,7 +16,7 @@ from breakers.known import Earlier, State
 from breakers.store.protocol import StoreUnavailable
 from breakers.verdict import Again, Reason, Refuse, Repeat
 from proxy.account import Account
-from proxy.answer import EARLY, INTENT, REPLAYED, Marks, Whole, refusal
+from proxy.answer import EARLY, GIVEN_AGAIN, INTENT, REPLAYED, Marks, Whole, refusal
 from proxy.answers import Kept
 from proxy.canonical.target import encode_target
 from proxy.errors import LedgerUnavailable
@@ -28,7 +28,7 @@ JOIN_S = 10.0
 
 GATE = "repeats"
 
-MARK = ("idempotent-replayed", "true")
+MARK = (GIVEN_AGAIN, "true")
 
 
 async def answer_again(same: Repeat, call: Call, inbound: Inbound, account: Account, rooms: Rooms) -> Whole:

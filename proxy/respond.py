@@ -34,7 +34,6 @@ async def respond(request: web.BaseRequest, answer: Answer, trail: Trail) -> web
     Send the answer, note on the trail what was sent, and return what aiohttp closes the exchange with.
     """
     note_answer(trail, answer)
-    answer = request.get(LINKS, NO_LINKS).shown(answer)
     if isinstance(answer, Whole):
         return await _respond_whole(request, answer, trail)
     return await _respond_stream(request, answer, trail)
@@ -52,28 +51,29 @@ def note_answer(trail: Trail, answer: Answer) -> None:
 
 
 async def _respond_whole(request: web.BaseRequest, answer: Whole, trail: Trail) -> web.StreamResponse:
-    body = None if answer.status in BODILESS or request.method == "HEAD" else answer.body
-    response = web.Response(status=answer.status, headers=CIMultiDict((*answer.headers, SERVER)), body=body)
-    _close_if_in_doubt(request, response, trail)
-    trail.answer_bytes = len(body or b"")
     try:
+        shown = request.get(LINKS, NO_LINKS).shown(answer)
+        body = None if shown.status in BODILESS or request.method == "HEAD" else shown.body
+        response = web.Response(status=shown.status, headers=CIMultiDict((*shown.headers, SERVER)), body=body)
+        _close_if_in_doubt(request, response, trail)
+        trail.answer_bytes = len(body or b"")
         async with asyncio.timeout(DELIVER_WITHIN_S):
             await response.prepare(request)
             await response.write_eof()
-    except (ConnectionError, TimeoutError):
+    except BaseException as error:
+        # Whatever it was, and if nobody foresaw it: a retry must find that the answer did not arrive.
         _break_off(request)
         answer.on_broken()
-        raise ConnectionResetError("the answer did not arrive") from None
-    except asyncio.CancelledError:
-        _break_off(request)
-        answer.on_broken()
+        if isinstance(error, ConnectionError | TimeoutError):
+            raise ConnectionResetError("the answer did not arrive") from None
         raise
     answer.on_reached()
     return response
 
 
 async def _respond_stream(request: web.BaseRequest, answer: Streamed, trail: Trail) -> web.StreamResponse:
-    response = web.StreamResponse(status=answer.status, headers=CIMultiDict((*answer.headers, SERVER)))
+    shown = request.get(LINKS, NO_LINKS).shown(answer)
+    response = web.StreamResponse(status=shown.status, headers=CIMultiDict((*shown.headers, SERVER)))
     _close_if_in_doubt(request, response, trail)
     delivered, complete = 0, False
     try:

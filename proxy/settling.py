@@ -7,7 +7,9 @@ By then the record has it, so nobody waits and nothing is lost: a process that e
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from breakers.known import Ended, State
 from breakers.store.protocol import HeldWrite, IntentOpened, Reservation, Store, StoreUnavailable
@@ -30,6 +32,8 @@ class Settling:
         self._store, self._clock, self._log = store, clock, log
         self._again_after_s = again_after_s
         self._behind = InFlight()
+        # What is told last of each call that is behind: one thing after another, as it happened.
+        self._last: dict[str, asyncio.Task[None]] = {}
 
     def __repr__(self) -> str:
         return f"Settling({len(self._behind)} behind)"
@@ -74,12 +78,21 @@ class Settling:
         self._behind.start(self._told(intent, lambda: self._store.delivered(intent, reached=reached)))
 
     async def _told(self, intent: str, tell: Tell) -> None:
-        try:
-            await tell()
-        except StoreUnavailable:
-            self._behind.start(self._again(intent, tell))
+        before = self._last.get(intent)
+        if before is None:
+            with contextlib.suppress(StoreUnavailable):
+                await tell()
+                return
+        task = self._last[intent] = self._behind.start(self._again(intent, tell, before))
+        task.add_done_callback(partial(self._is_told, intent))
 
-    async def _again(self, intent: str, tell: Tell) -> None:
+    def _is_told(self, intent: str, task: asyncio.Task[None]) -> None:
+        if self._last.get(intent) is task:
+            del self._last[intent]
+
+    async def _again(self, intent: str, tell: Tell, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await asyncio.wait({before})
         for after_s in self._again_after_s:
             await asyncio.sleep(after_s)
             try:

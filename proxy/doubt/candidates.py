@@ -39,7 +39,8 @@ class Sought:
 
     `claims` are what it must show, or its `marker`, where the write bore one. `certain` tells whether `who` is whoever
     wrote it; `over_at` is the moment after which it cannot have been made any more, `from_at` the one before which it
-    cannot have been, where the clocks agree. `alone` tells that no equal one is known to have come just before it.
+    cannot have been, where the clocks agree. `alone` tells that no equal one is known to have come just before it. What
+    is not shown as `done` was begun and is not what was sent.
     """
 
     intent: str
@@ -52,6 +53,7 @@ class Sought:
     certain: bool = True
     from_at: datetime | None = None
     alone: bool = True
+    done: tuple[tuple[str, tuple[str | int | bool | None, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,8 @@ def _is_something_else(item: object, find: Find) -> bool:
 
 
 def _fits(item: object, sought: Sought) -> bool:
+    if not all(any(same(point_at(item, at), one) for one in may) for at, may in sought.done):
+        return False
     if sought.marker is not None:
         return shows(item, sought.marker, sought.intent)
     # What sent nothing that can be seen fits everything, and so tells nothing apart.

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from breakers.call import Applied
+from breakers.idempotency import is_overtaken
 from breakers.known import IN_FLIGHT, Earlier
 from breakers.store.protocol import IntentOpened, StoreUnavailable
 from proxy.clock import Randomness
@@ -258,7 +259,8 @@ class Doubts:
         """
         Return what is on record of a case; None where that is not enough to look for it.
 
-        It is read for each look: a request and an image may take megabytes, and of doubts there may be thousands.
+        It is read for each look: a request and an image may take megabytes, and of doubts there may be thousands. One
+        that another has overtaken is not sent again, and what equals it may be the other's.
         """
         account = self._rooms.accounts.get(case.opened.api)
         if account is None:
@@ -269,6 +271,8 @@ class Doubts:
             return None
         doubt = doubt_of(stored, account)
         if doubt is not None:
+            if is_overtaken(doubt.call, await self._rooms.store.facts(doubt.call)):
+                doubt = replace(doubt, wire=None, alone=False)
             case.terms = terms_of(doubt, account, case.terms.total_s)
             case.course = replace(case.course, sent_at=max(case.course.sent_at, doubt.recorded_at))
         return doubt

@@ -38,7 +38,8 @@ def object_answer(spec: OperationSpec, shown: bytes | None, deletion: Mapping[st
     """
     if shown is None:
         return Answer(200, _JSON, orjson.dumps(dict(deletion))) if deletion else Answer(204, (), b"")
-    created = spec.method == "POST" and (not spec.touches or spec.touches[0].before is Before.NONE)
+    makes = spec.find is not None or not spec.touches or spec.touches[0].before is Before.NONE
+    created = spec.method == "POST" and makes
     return Answer(201 if created else 200, _JSON, _inside(spec, shown))
 
 

@@ -2,7 +2,8 @@
 What the object that a lost write named proves: it is as the write wanted it and was not before, or is as it was.
 
 A state tells nothing of who brought it about. So it is proof only beside the image from before the write: what was so
-already proves nothing, and neither does an object that is neither as it was nor as it should be.
+already proves nothing, and neither does an object that is neither as it was nor as it should be, or that says nothing
+at the place in question.
 
 Pure: both images are parsed exactly, None is an object that is not there, `UNSEEN` an image that is not on record.
 """
@@ -17,6 +18,7 @@ from config.dialect import point_at
 from proxy.doubt.claims import Claim
 from proxy.doubt.course import Found
 from proxy.images import same
+from proxy.paths import pointer_names
 
 UNSEEN = object()
 """In place of an image that nobody took."""
@@ -65,7 +67,23 @@ class Wanted:
             return now is not None
         if before is UNSEEN or (before is None) is not (now is None):
             return False
-        return all(same(point_at(before, claim.pointer), point_at(now, claim.pointer)) for claim in self.claims)
+        return now is None or all(
+            same(point_at(before, claim.pointer), point_at(now, claim.pointer)) and _is_said(now, claim.pointer)
+            for claim in self.claims
+        )
+
+
+def _is_said(image: object, pointer: str) -> bool:
+    """
+    Tell whether an object says anything at a place, if only that nothing is there: where it never does, nothing moves.
+    """
+    for name in pointer_names(pointer):
+        if not isinstance(image, dict):
+            break
+        if name not in image:
+            return False
+        image = image[name]
+    return True
 
 
 def wanted_by(spec: OperationSpec, claims: Sequence[Claim], deletion: Mapping[str, object]) -> Wanted:

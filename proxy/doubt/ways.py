@@ -170,6 +170,7 @@ async def _by_list(find: Find, course: Course, terms: Terms, who: Identities, re
         certain=_same_credential(doubt, reader),
         from_at=doubt.call.at,
         alone=doubt.alone,
+        done=doubt.spec.done,
     )
     listed, picked = await _listed(sought, reader)
     answer, failed = None, listed.failed
@@ -230,10 +231,10 @@ def _same_credential(doubt: Doubt, reader: Reader) -> bool:
 
 async def _answer_from(item: object, find: Find, reader: Reader) -> Answer | None:
     """
-    Return what the write would have answered: the object that an item leads to, or the item where nothing shows one.
+    Return what the write would have answered: the object that an item leads to, or the item where it leads to none.
     """
     spec, deletion = reader.doubt.spec, reader.account.dialect.deletion
-    if not spec.touches:
+    if not spec.touches or not find.key:
         return object_answer(spec, spell_image(item), deletion)
     main, shown = spec.touches[0], dict(find.key)
     sources = tuple((name, Source(ANSWER, shown[name]) if name in shown else one) for name, one in main.sources)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from breakers.call import Applied, Call, Caller, Health, Outcome, Retry, Sent
-from breakers.idempotency import RESENT_S, UNDELIVERED_S, ended_by
+from breakers.idempotency import RESENT_S, UNDELIVERED_S, ended_by, is_overtaken
 from breakers.known import Earlier, Known, Names, State
 from breakers.verdict import Again, Reason
 from tests.breakers.world import AT, QUIET, allow, before, call, deny, known, policy, repeat, write
@@ -185,6 +185,38 @@ def test_first_gate(state: State, again: Again) -> None:
 
 
 QUIET_NAMES = Names(("f1:nothing",), "k:nothing")
+
+
+# what stands beside a write in doubt that came just now: whose key it has, how it stands, and whether it overtook it
+OVERTAKEN: list[tuple[str | None, State, dict[str, Any], bool]] = [
+    ("k-1", State.COMPLETED, {"ended_at": AT + timedelta(seconds=1)}, True),
+    ("k-1", State.DISPATCHED, {}, True),
+    ("k-1", State.UNKNOWN, {"ended_at": None}, True),
+    ("k-1", State.CLAIMED, LAPSED, False),
+    ("k-1", State.COMPLETED, {"ended_at": AT}, False),
+    ("k-1", State.COMPLETED, {"ended_at": AT + timedelta(seconds=1), "applied": False, "status": 422}, False),
+    # under another key an equal one is meant
+    ("k-2", State.COMPLETED, {"ended_at": AT + timedelta(seconds=1)}, False),
+    (None, State.COMPLETED, {"ended_at": AT + timedelta(seconds=1)}, False),
+]
+
+
+@pytest.mark.parametrize(("key", "state", "more", "overtaken"), OVERTAKEN)
+def test_overtaken(key: str | None, state: State, more: dict[str, Any], overtaken: bool) -> None:
+    """A write is overtaken by whoever ended after it came, or has not ended, under its key or equal without one."""
+    facts = known(first(state, key=key, **more))
+    assert is_overtaken(issue("k-1"), facts) is overtaken
+    if key is None:
+        assert is_overtaken(issue(), facts) is not overtaken
+    assert not is_overtaken(issue("k-1", id="01FIRST"), facts)
+
+
+def test_overtaken_effect() -> None:
+    """A write is overtaken by whoever had the same effect, under whatever key and as whoever."""
+    refund = {"body.charge": "ch_1", "body.amount": 700}
+    asked = write("refunds.create", refund, key="k-1")
+    other = write("refunds.create", refund, key="k-2", id="01FIRST", agent="cashier")
+    assert is_overtaken(asked, known(before(other, State.COMPLETED, ended_at=AT + timedelta(seconds=1))))
 
 
 def test_reads_pass() -> None:

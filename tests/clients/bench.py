@@ -1,21 +1,24 @@
 """
 Where a client works twice: directly at an upstream, and through Breakwater by each style of door.
 
-A play through Breakwater must come out as the direct one did, its record must be the upstream's own list of requests,
-each write must have a change that leads there and back, and neither the agent's key nor the real credential may be
-where it must not. What a client did is kept, so that the table in docs/CLIENTS.md is what a run found.
+Each play has an API account of its own: what an agent did a moment ago it does not do again by accident, whichever of
+its clients asks. A play through Breakwater must come out as the direct one did, its record must be the upstream's own
+list of requests, each write must have a change that leads there and back, and neither the agent's key nor the real
+credential may be where it must not. What a client did is kept, so that the table in docs/CLIENTS.md is what a run found.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+import httpx
 
 from loadtest.installation import Breakwater
 from loadtest.upstreams.sandbox import Sandbox
@@ -29,6 +32,12 @@ from tests.clients.ways import PORT, UNIX, way
 from tests.harness import running
 
 DIRECT = "direct"
+
+# A word waits for the look that is under way.
+_DECIDED_S = 30.0
+
+# How many plays a file has at most at one upstream, and through its unix socket.
+PLAYS, SOCKETS = 12, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +78,7 @@ class Bench:
     key: str
     secret: str
     _plays: dict[tuple[Script, str, str], Play] = field(default_factory=dict)
+    _accounts: Counter[str] = field(default_factory=Counter)
 
     def play(self, script: Script, upstream: str, style: str = DIRECT) -> Play:
         """
@@ -97,9 +107,11 @@ class Bench:
 
     def target(self, upstream: str, style: str) -> Target:
         """
-        Return where a client goes that comes by this style of door.
+        Return where a client goes that comes by this style of door: each time, an account that nobody has used.
         """
-        door = _door(upstream, style)
+        pool = f"{upstream}-socket" if style == UNIX else upstream
+        door = account(pool, self._accounts[pool])
+        self._accounts[pool] += 1
         socket = self.breakwater.doors[door].removeprefix("unix:") if style == UNIX else ""
         bases = {base: way(self.breakwater, door + base, style) for base in self.api.bases}
         return Target(bases[""], self.key, self.ends[upstream].behind, upstream, bases, socket)
@@ -107,19 +119,35 @@ class Bench:
     def refusals(self, script: Script, upstream: str) -> dict[str, str]:
         """
         Return what a client shows of each refusal of ours, by its step: all that the agent may not do, a write in
-        doubt, and everything asked under a key that nobody minted. A write in doubt was sent once.
+        doubt, and everything asked under a key that nobody minted. A write in doubt was sent under one key.
         """
         ends = self.ends[upstream]
         ends.reset()
         target = self.target(upstream, PORT)
         steps = script(target)
-        assert [seen.method for seen in ends.behind.wiretap.requests if seen.method != "GET"] == ["POST"]
+        sent = [seen for seen in ends.behind.wiretap.requests if seen.method != "GET"]
+        keys = {seen.header("Idempotency-Key") for seen in sent}
+        assert {seen.method for seen in sent} == {"POST"}
+        # Where the vendor honours a key it may have been sent again, under the same one.
+        assert len(keys) == 1 if None not in keys else len(sent) == 1, "a write in doubt was sent twice"
+        self.decided()
         ends.reset()
         strange = script(replace(target, key=f"{KEY_PREFIX}nobody"))
         assert ends.behind.wiretap.requests == []
         self.check(ends.behind, bytes(target.heard) + repr((steps, strange)).encode())
         told = [*steps, Step("unknown key", strange[0].kind, strange[0].answer)]
         return {step.name: repr(step.answer) for step in told if step.kind == "error"}
+
+    def decided(self) -> None:
+        """
+        Say of everything in doubt that it was not done, so that nobody looks for it while another play is on.
+        """
+        token = (self.breakwater.state / "admin.token").read_text().strip()
+        shown = {"Authorization": f"Bearer {token}"}
+        with httpx.Client(base_url=self.breakwater.doors["admin"], headers=shown, trust_env=False) as admin:
+            for doubt in admin.get("/v1/doubt").json():
+                said = {"applied": False, "reason": "the play is over"}
+                admin.post(f"/v1/doubt/{doubt['intent']}/resolve", json=said, timeout=_DECIDED_S)
 
     def _direct(self, script: Script, upstream: str) -> Play:
         plain = self.ends[upstream].plain
@@ -141,7 +169,7 @@ class Bench:
         assert set(proof.objectless) <= self.api.objectless, "a write has no change on record"
         hosts = (urlsplit(origin).netloc for origin in self.api.origins)
         named = placed(steps, dict.fromkeys(target.bases.values(), "<api>") | dict.fromkeys(hosts, "<host>"))
-        asked = [_asked(seen) for number, seen in enumerate(behind.wiretap.requests, 1) if number not in proof.looks]
+        asked = [_asked(seen) for number, seen in enumerate(behind.wiretap.requests, 1) if number not in proof.own]
         return Play(named, +behind.effects, asked, proof)
 
     def check(self, upstream: Sandbox, shown: bytes) -> None:
@@ -155,8 +183,11 @@ class Bench:
         assert not any(form in log for form in forms(self.key)), "the log shows the agent's key"
 
 
-def _door(upstream: str, style: str) -> str:
-    return f"{upstream}-socket" if style == UNIX else upstream
+def account(pool: str, number: int) -> str:
+    """
+    Return one of the API accounts of an upstream.
+    """
+    return f"{pool}-{number}"
 
 
 def _asked(seen: Seen) -> object:
@@ -184,26 +215,31 @@ def bench(
     **settings: object,
 ) -> Iterator[Bench]:
     """
-    Run Breakwater in front of the upstreams, each under its own name and once more behind a socket.
+    Run Breakwater in front of the upstreams, each under as many names as there are plays.
     """
     with ExitStack() as stack:
         apis, doors = {}, {}
         for name, pair in ends.items():
-            for account in (name, f"{name}-socket"):
-                apis[account] = {**configured, "upstream": pair.behind.url, "aliases": _aliases(pair)}
-            doors[f"{name}-socket"] = f"unix:{folder}/{name}.sock"
+            sockets = [account(f"{name}-socket", number) for number in range(SOCKETS)]
+            doors |= {socket: f"unix:{folder}/{socket}.sock" for socket in sockets}
+            for each in (*sockets, *(account(name, number) for number in range(PLAYS))):
+                apis[each] = {**configured, "upstream": pair.behind.url, "aliases": _aliases(pair)}
         secret = next(iter(ends.values())).behind.secret
         document = {
             "shared": "127.0.0.1:0",
             "doors": doors,
             "apis": apis,
-            "agents": {"worker": {**card, "allow": dict.fromkeys(apis, card["allow"])}},
+            "agents": {"worker": {**card, **_everywhere(card, apis)}},
             **settings,
         }
         installation, keys = stack.enter_context(
             running(folder / "breakwater", document, {"UPSTREAM_SECRET": secret}, ["worker"])
         )
         yield Bench(api, ends, installation, Ledger(installation.state), keys["worker"], secret)
+
+
+def _everywhere(card: Mapping[str, object], apis: Iterable[str]) -> dict[str, object]:
+    return {word: dict.fromkeys(apis, card[word]) for word in ("allow", "deny") if word in card}
 
 
 def _aliases(pair: Ends) -> list[str]:

@@ -20,10 +20,10 @@ def _on_loopback(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def whole_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """
-    Start both upstreams and Breakwater once for all of these tests.
+    Start both upstreams and Breakwater once for a file of tests.
     """
     with stage(tmp_path_factory.mktemp("stage")) as made:
         yield made

@@ -2,7 +2,8 @@
 What the record must say of a play: every request that an upstream was sent, and nothing else, and what each write did.
 
 An upstream numbers its requests and says the number in the header that its catalogue calls the request's id. So each
-record of something that was sent names exactly one request, and each request exactly one record.
+record of something that was sent names exactly one request, the last of its tries, and each request is a try of exactly
+one record.
 """
 
 from __future__ import annotations
@@ -36,11 +37,12 @@ Record = Mapping[str, Any]
 @dataclass(frozen=True, slots=True)
 class Proof:
     """
-    What was proven of a play: the numbers of the requests that were looks of Breakwater's own, how many writes took
-    effect, how many of them have a change on record, and which operations have no object that could change.
+    What was proven of a play: the numbers of the requests that were Breakwater's own, looks and tries before the last;
+    how many writes took effect, how many of them have a change on record, and which operations have no object that
+    could change.
     """
 
-    looks: frozenset[int]
+    own: frozenset[int]
     writes: int
     changes: int
     objectless: Counter[str] = field(default_factory=Counter)
@@ -92,7 +94,7 @@ def _ended(records: Sequence[Any], arrived: int) -> bool:
     outcomes = {entry["intent"]: entry for entry in entries if entry["k"] == "call.outcome"}
     changed = {entry["intent"] for entry in entries if entry["k"] == "change.recorded"}
     intents = [entry for entry in entries if entry["k"] == "call.intent"]
-    sent = sum(entry.get("sent") == "yes" for entry in entries)
+    sent = sum(entry.get("tries", 1) for entry in entries if entry.get("sent") == "yes")
     return sent == arrived and all(
         (outcome := outcomes.get(entry["i"])) is not None
         and (outcome["eff"] != "applied" or not entry.get("touches") or entry["i"] in changed)
@@ -106,12 +108,14 @@ def proven(records: Sequence[Record], seen: Sequence[Seen]) -> Proof:
     """
     sent = [record for record in records if record.get("sent") == "yes"]
     by_number = {_number(record): record for record in sent}
-    assert sorted(map(_number, sent)) == list(range(1, len(seen) + 1)), _differing(sent, seen)
+    assert len(by_number) == len(sent), _differing(sent, seen)
+    earlier = set(range(1, len(seen) + 1)) - set(by_number)
+    assert _said(by_number, seen) == Counter(_shown(seen[number - 1]) for number in earlier), _differing(sent, seen)
     by_call: defaultdict[str, list[Record]] = defaultdict(list)
     for record in records:
         by_call[record.get("call", "")].append(record)
-    for number, request in enumerate(seen, 1):
-        record = by_number[number]
+    for number, record in by_number.items():
+        request = seen[number - 1]
         asked = next((one for one in by_call[record["call"]] if one["k"] in {"call.intent", "call.outcome"}), record)
         if record["k"] == "call.look":
             assert request.method == "GET", f"a look was made by {request.method} {request.target}"
@@ -122,7 +126,22 @@ def proven(records: Sequence[Record], seen: Sequence[Seen]) -> Proof:
     applied = [of_call for of_call in written if _one(of_call, "call.outcome")["eff"] == "applied"]
     objectless = Counter(_one(one, "call.intent")["op"] for one in applied if not _changed(one))
     looks = frozenset(_number(record) for record in sent if record["k"] == "call.look")
-    return Proof(looks, len(applied), len(applied) - objectless.total(), objectless)
+    return Proof(looks | earlier, len(applied), len(applied) - objectless.total(), objectless)
+
+
+def _said(by_number: Mapping[int, Record], seen: Sequence[Seen]) -> Counter[tuple[str, str]]:
+    """
+    Return how often each request was tried before its last try, by the record.
+    """
+    tried: Counter[tuple[str, str]] = Counter()
+    for number, record in by_number.items():
+        assert 1 <= number <= len(seen), f"{record['k']} is of a request that nobody saw"
+        tried[_shown(seen[number - 1])] += record.get("tries", 1) - 1
+    return +tried
+
+
+def _shown(request: Seen) -> tuple[str, str]:
+    return request.method, request.target
 
 
 def _number(record: Record) -> int:

@@ -35,19 +35,20 @@ def everywhere(play: Player) -> None:
     play("delete", lambda: sdk.delete("customers", customers[1].id))
     _payments(play, customers[2].id)
     play("400", lambda: sdk.create("customers", balance="much"))
-    play("402", lambda: _pay(play, payment_method="pm_card_chargeCustomerFail", customer=customers[3].id))
+    play("402", lambda: _pay(play, 2100, payment_method="pm_card_chargeCustomerFail", customer=customers[3].id))
     play("404", lambda: sdk.retrieve("customers", "cus_missing"))
     play("404 of a charge", lambda: sdk.retrieve("charges", "ch_missing"))
     play("404 without a route", lambda: sdk.retrieve("prices", "price_1"))
 
 
-def _pay(play: Player, **params: Any) -> Any:
-    return play.sdk.create("payment_intents", amount=2000, currency="usd", confirm=True, **params)
+def _pay(play: Player, amount: int, **params: Any) -> Any:
+    # Each another amount: the same once more within a day would be a duplicate, whichever card it is on.
+    return play.sdk.create("payment_intents", amount=amount, currency="usd", confirm=True, **params)
 
 
 def _payments(play: Player, customer: str) -> None:
     sdk = play.sdk
-    made = play("pay", lambda: _pay(play, payment_method="pm_card_visa", customer=customer, metadata={"order": "7"}))
+    made = play("pay", lambda: _pay(play, 2000, payment_method="pm_card_visa", customer=customer, metadata={"order": "7"}))
     play("read expanded", lambda: sdk.retrieve("payment_intents", made.id, expand=["customer"]))
     paid = play("charges", lambda: sdk.list("charges", customer=customer)).data[0].id
     play("charge", lambda: sdk.retrieve("charges", paid))
@@ -56,7 +57,7 @@ def _payments(play: Player, customer: str) -> None:
     play("update refund", lambda: sdk.update("refunds", refund.id, metadata={"why": "broken"}))
     play("refunds", lambda: sdk.list("refunds", charge=paid))
     play("refund after", lambda: sdk.retrieve("refunds", refund.id))
-    held = play("hold", lambda: _pay(play, payment_method="pm_card_visa", capture_method="manual"))
+    held = play("hold", lambda: _pay(play, 2200, payment_method="pm_card_visa", capture_method="manual"))
     play("capture", lambda: sdk.act("payment_intents", "capture", held.id))
     waiting = play("wait", lambda: sdk.create("payment_intents", amount=300, currency="eur"))
     play("cancel", lambda: sdk.act("payment_intents", "cancel", waiting.id))
@@ -73,7 +74,7 @@ def on_the_sandbox(play: Player, upstream: StripeSandbox) -> None:
     upload = io.BytesIO(b"\x00evidence\r\n--not a boundary\r\n")
     upload.name = "evidence.png"
     play("upload", lambda: sdk.create("files", purpose="dispute_evidence", file=upload))
-    paid = play("pay", lambda: _pay(play, payment_method="pm_card_visa", expand=["latest_charge"])).latest_charge.id
+    paid = play("pay", lambda: _pay(play, 2300, payment_method="pm_card_visa", expand=["latest_charge"])).latest_charge.id
     play("refund all", lambda: sdk.create("refunds", charge=paid))
     play("400 refunded", lambda: sdk.create("refunds", charge=paid, amount=100))
     if isinstance(sdk, ClientStyle):

@@ -1,7 +1,8 @@
 """
 Where the script is played twice: two upstreams, and Breakwater in front of both.
 
-The secret and the agent's key are canaries: `check` fails if an upstream was ever sent the key, or if the agent or a
+Each time somebody works through Breakwater it is at an API account of its own, so that what was done a moment ago in
+another test is no duplicate. The secret and the agent's key are canaries: `check` fails if an upstream was ever sent the key, or if the agent or a
 log was ever shown the secret.
 """
 
@@ -9,9 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,9 @@ SECRET = "sk_" + secret("stage")
 
 STYLES: dict[str, Callable[..., AbstractContextManager[Any]]] = {"global": global_style, "client": client_style}
 UPSTREAMS = ("sandbox", "localstripe")
+
+# How often somebody works through Breakwater at each, in one file of tests.
+ACCOUNTS = {"sandbox": 64, "localstripe": 4}
 
 ALLOWED: dict[str, object] = {
     "customers.*": {},
@@ -53,6 +58,7 @@ class Stage:
     localstripe: Localstripe
     breakwater: Breakwater
     key: str
+    used: Counter[str] = field(default_factory=Counter)
 
     def reset(self) -> None:
         """
@@ -77,8 +83,9 @@ class Stage:
         """
         Give an SDK that talks to Breakwater's doors, and check the canaries when it is done.
         """
-        doors = self.breakwater.doors
-        with STYLES[style](doors[upstream], doors[f"{upstream}.files"], key or self.key) as sdk:
+        doors, account = self.breakwater.doors, f"{upstream}-{self.used[upstream]}"
+        self.used[upstream] += 1
+        with STYLES[style](doors[account], doors[f"{account}.files"], key or self.key) as sdk:
             yield sdk
             self.check(sdk)
 
@@ -113,10 +120,9 @@ def stage(folder: Path) -> Iterator[Stage]:
         local = stack.enter_context(localstripe(folder / "localstripe"))
         # An upstream is shown the secret: that is what it is for.
         watch.may_hold(local.seen)
-        document = {
-            "apis": {"sandbox": stripe_api(sandbox.url), "localstripe": stripe_api(local.url)},
-            "agents": {"shop_agent": agent(dict.fromkeys(UPSTREAMS, ALLOWED))},
-        }
+        urls = {"sandbox": sandbox.url, "localstripe": local.url}
+        apis = {f"{name}-{n}": stripe_api(urls[name]) for name, count in ACCOUNTS.items() for n in range(count)}
+        document = {"apis": apis, "agents": {"shop_agent": agent(dict.fromkeys(apis, ALLOWED))}}
         secrets = {"STRIPE_SECRET": SECRET}
         installation, keys = stack.enter_context(running(folder / "breakwater", document, secrets, ["shop_agent"]))
         yield Stage(sandbox, local, installation, keys["shop_agent"])

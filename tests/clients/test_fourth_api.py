@@ -7,6 +7,7 @@ server below is its upstream, and the only thing here that knows how a box offic
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 from collections import Counter
@@ -105,6 +106,9 @@ class BoxOffice(Sandbox):
         return Answer.of(200, order)
 
 
+SEATS = itertools.count(1)
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
     """
@@ -129,9 +133,10 @@ class Desk:
 
     def order(self) -> str:
         """
-        Buy a seat for 40 EUR, and return the order.
+        Buy a seat for 40 EUR that nobody has bought, and return the order.
         """
-        bought = self.http.post("/v1/orders", json={"event": "ev_1", "seat": "A1", "price": 4000, "currency": "eur"})
+        seat = f"B{next(SEATS)}"
+        bought = self.http.post("/v1/orders", json={"event": "ev_1", "seat": seat, "price": 4000, "currency": "eur"})
         assert bought.status_code == 201, bought.text
         return str(bought.json()["id"])
 

@@ -93,6 +93,16 @@ def test_not_proven(wrong: str) -> None:
         proven(records, SEEN)
 
 
+def test_tried_again() -> None:
+    """A read that was tried three times is three requests and one record, which says so; two tries prove nothing."""
+    records = made()
+    records[2] |= {"rid": "0004:", "tries": 3}
+    seen = [SEEN[0], *[SEEN[1]] * 3]
+    assert proven(records, seen).own == {2, 3, 4}
+    with pytest.raises(AssertionError, match="not exactly once"):
+        proven(records, [*seen[:2], SEEN[0], seen[3]])
+
+
 def test_no_object() -> None:
     """A write whose operation has no object is counted by its name, and must have no change."""
     records = made()

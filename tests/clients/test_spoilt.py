@@ -50,14 +50,17 @@ def outcome(sdk: Sdk, verb: str, *arguments: Any, **params: Any) -> Outcome:
 
 @pytest.mark.parametrize("manner", [*MANNERS, *CONTENTS])
 def test_spoilt_answer(on: Stage, manner: str) -> None:
-    """A spoilt answer is never taken for another, a write under it is sent once, and the next call is untouched."""
+    """A spoilt answer is never taken for another, a write under it has one key, and the next call is untouched."""
     with on.proxied() as sdk:
         id_ = sdk.create("customers", name="A").id
+        path = f"/v1/customers/{id_}"
         for method in ("GET", "POST"):
-            on.sandbox.faults.add(Fault(Malformed(manner), method=method, path=f"/v1/customers/{id_}"))
+            on.sandbox.faults.add(Fault(Malformed(manner), method=method, path=path))
         found = outcome(sdk, "retrieve", "customers", id_), outcome(sdk, "update", "customers", id_, name="B")
         assert found == SPOILT[manner]
-        assert on.sandbox.wiretap.count("POST", f"/v1/customers/{id_}") == 1
+        sent = [seen for seen in on.sandbox.wiretap.requests if (seen.method, seen.path) == ("POST", path)]
+        assert len({seen.header("Idempotency-Key") for seen in sent}) == 1
+        assert len(sent) == (2 if SPOILT[manner][1] == FOUND else 1)
         after = sdk.retrieve("customers", id_)
     assert (after.id, after.name) == (id_, "B")
     assert b"smuggled" not in sdk.http.received

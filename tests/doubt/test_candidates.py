@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from breakers.call import Operation
-from config.catalog import Effect, Find, Listing, Marker, MarkerForm, OperationSpec, Place
+from breakers.call import Operation, Part
+from config.catalog import Argument, Effect, Find, Kind, Listing, Marker, MarkerForm, OperationSpec, Place
 from proxy.doubt.candidates import Sought, made_at, pick
-from proxy.doubt.claims import Claim, claims_of, holds
+from proxy.doubt.claims import Claim, claims_of, holds, tells_apart
 from proxy.doubt.course import Found
 from proxy.images import parse_image
 
@@ -29,6 +29,7 @@ SOUGHT = Sought(
     claims=(Claim("/title", "Broken"), Claim("/body", "It is.")),
     who="bot",
 )
+TIMED = replace(SOUGHT, from_at=ASKED)
 MARKED = replace(SOUGHT, marker=Marker("body", MarkerForm.COMMENT, "/body"))
 
 
@@ -72,6 +73,16 @@ LISTS: tuple[tuple[str, Sought, list[dict[str, Any]], Found, int], ...] = (
     ("the mark is too old", MARKED, [bears(-61)], Found.NONE, 0),
     ("two bear the mark", MARKED, [bears(), bears(id=2)], Found.MANY, 2),
     ("a marked pull request", MARKED, [bears(pull_request={})], Found.NONE, 0),
+    ("made before the write came", TIMED, [item(-6)], Found.LIKE, 1),
+    ("made as it came, by a clock that is behind", TIMED, [item(-5)], Found.ONE, 1),
+    ("made while it may have been under way", TIMED, [item(62 + 60)], Found.ONE, 1),
+    ("made long after that", TIMED, [item(62 + 61)], Found.LIKE, 1),
+    ("marked, and long after that", replace(MARKED, from_at=ASKED), [bears(62 + 61)], Found.ONE, 1),
+    ("an equal one came just before", replace(SOUGHT, alone=False), [item()], Found.LIKE, 1),
+    ("marked, and an equal one came just before", replace(MARKED, alone=False), [bears()], Found.ONE, 1),
+    ("begun, and not done", replace(SOUGHT, done=(("/state", ("open",)),)), [item(state="new")], Found.UNLIKE, 1),
+    ("done", replace(SOUGHT, done=(("/state", ("open",)),)), [item(state="open")], Found.ONE, 1),
+    ("an old item whose maker is gone", SOUGHT, [item(), item(-3600, user=None)], Found.ONE, 1),
     ("the credential was changed", replace(SOUGHT, certain=False), [item(user={"login": "ada"})], Found.UNLIKE, 1),
     ("and nothing fits", replace(SOUGHT, certain=False), [item(user={"login": "ada"}, title="x")], Found.NONE, 0),
     ("marked under the former one", replace(MARKED, certain=False), [bears(user={"login": "ada"})], Found.UNLIKE, 1),
@@ -174,3 +185,44 @@ def test_claims() -> None:
         ("/fields/c", "[1]"),
     }
     assert all(claim.shown_by({"title": "Broken", "milestone": {"number": 3}}) for claim in claims[:2])
+
+
+@pytest.mark.parametrize(("kind", "shown"), [(Kind.INTEGER, 7), (Kind.STRING, "7")])
+def test_claim_of_the_path(kind: Kind, shown: object) -> None:
+    """What stands in the path claims what its catalogue says, as the type that it is declared to be."""
+    declared = Argument("comment_id", Place.PATH, kind)
+    spec = OperationSpec(
+        "github", "reply", "POST", "/", "api", Effect.WRITE, {}, {(Place.PATH, "comment_id"): declared}
+    )
+    operation = Operation(spec, {(Place.PATH, "comment_id"): "7"})
+    (claim,) = claims_of(operation, {"comment_id": "/in_reply_to_id"})
+    assert claim.shown_by({"in_reply_to_id": shown})
+    assert claims_of(operation, {}) == ()
+
+
+BODY = Place.BODY
+# One row: what it is about, the effect key, what was sent in the body, what is shown nowhere, what was listed by.
+APART: tuple[tuple[str, str, dict[str, object], tuple[str, ...], frozenset[tuple[str, str]], bool], ...] = (
+    ("all of it is shown", "gist:{text}:{files}", {"text": "a", "files": "b"}, (), frozenset(), True),
+    ("some of it is not", "gist:{text}:{files}", {"text": "a", "files": "b"}, ("files",), frozenset(), False),
+    ("what is not shown was not sent", "gist:{text}:{files}", {"text": "a"}, ("files",), frozenset(), True),
+    ("it was listed by that", "refund:{charge}", {"charge": "a"}, ("charge",), frozenset({(BODY, "charge")}), True),
+    ("the first of two is shown", "pay:{who|card}", {"who": "a", "card": "b"}, ("card",), frozenset(), True),
+    ("the one of two is not", "pay:{who|card}", {"card": "b"}, ("card",), frozenset(), False),
+    ("something else is not", "pay:{who}", {"who": "a", "note": "b"}, ("note",), frozenset(), True),
+    ("there is no effect key", "", {"title": "a", "note": "b"}, ("note",), frozenset(), True),
+    ("a file", "", {"file": Part("file", "a.txt", "text/plain", b"a")}, (), frozenset(), False),
+)
+
+
+@pytest.mark.parametrize(
+    ("effect", "sent", "nowhere", "listed", "apart"), [row[1:] for row in APART], ids=[row[0] for row in APART]
+)
+def test_tells_apart(
+    effect: str, sent: dict[str, object], nowhere: tuple[str, ...], listed: frozenset[tuple[str, str]], apart: bool
+) -> None:
+    """An item tells whose it is only where it shows whatever makes the effect, as far as that was sent."""
+    arguments = {(BODY, name): Argument(name, BODY, Kind.ANY) for name in ("text", "files", *sent)}
+    spec = OperationSpec("shop", "make", "POST", "/", "api", Effect.WRITE, {}, arguments, effect_key=effect)
+    operation = Operation(spec, {(BODY, name): value for name, value in sent.items()})
+    assert tells_apart(operation, dict.fromkeys(nowhere), listed) is apart

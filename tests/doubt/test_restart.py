@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
+from breakers.store.protocol import LEASE_S
 from loadtest.upstreams.github import GithubSandbox
+from loadtest.upstreams.stripe import StripeSandbox
 from proxy.errors import OutcomeUnrecorded
 from proxy.ledger.book import Ledger
 from proxy.settling import Settling
@@ -18,6 +21,8 @@ from tests.proxy.road import SECRET, call_of, marks, soon
 
 ISSUES = f"{GITHUB}/issues"
 ISSUE: dict[str, object] = {"title": "Broken", "body": "It is."}
+CUSTOMERS = "/v1/customers"
+CUSTOMER: dict[str, object] = {"name": "Ada"}
 REPLAYED = (201, "replayed", "yes", "repeats:replayed")
 
 
@@ -69,6 +74,40 @@ async def test_open_at_start(recorded: bool, tmp_path: Path, monkeypatch: pytest
             kinds = await one.on.kinds(intent)
             assert kinds.count("recovery.opened") == kinds.count("recovery.resolved") == 1
             assert "change.recorded" in kinds
+
+
+@pytest.mark.parametrize("named", ["k", None], ids=["a key", "no key"])
+async def test_overtaken(named: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write whose claim was taken over before it left is not sent by the next start beside the one that took it."""
+    durable, woken = asyncio.Event(), asyncio.Event()
+    intend = Ledger.intend
+
+    async def stalled(*given: Any) -> Any:
+        made = await intend(*given)
+        if not durable.is_set():
+            durable.set()
+            await woken.wait()
+        return made
+
+    wall = Wall()
+    async with StripeSandbox(secret=SECRET, clock=wall) as sandbox:
+        async with world(tmp_path, "stripe", sandbox, wall) as one:
+            with monkeypatch.context() as patched:
+                patched.setattr(Ledger, "intend", stalled)
+                late = asyncio.ensure_future(one.write("POST", CUSTOMERS, CUSTOMER, named=named))
+                await durable.wait()
+                one.on.clock.move(LEASE_S + 1)
+                assert marks(await one.write("POST", CUSTOMERS, CUSTOMER, named=named))[:2] == (200, "executed")
+                patched.setattr(Ledger, "conclude", unrecorded)
+                woken.set()
+                overtaken = call_of(await late)
+        async with world(tmp_path, "stripe", sandbox, wall) as one:
+            one.on.clock.move(900)
+            assert one.state(overtaken) == "unknown"
+            await one.looks(600)
+            assert one.state(overtaken) == "parked"
+            assert one.asked("POST") == 1
+        assert sandbox.account.effects == {"customer.created": 1}
 
 
 async def test_stop_before_the_store_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,8 @@ STATES: tuple[tuple[str, Wanted, object, object, Found], ...] = (
     ("all of it", BOTH, OPEN, HALF, Found.ONE),
     ("it is gone", CLOSE, OPEN, None, Found.UNLIKE),
     ("made under a name that was free", CLOSE, None, CLOSED, Found.ONE),
+    ("it says nothing of that", Wanted(claims=(Claim("/coupon", "X"),)), OPEN, OPEN, Found.UNLIKE),
+    ("it says that there is none", Wanted(claims=(Claim("/who/id", 1),)), {"who": None}, {"who": None}, Found.NONE),
     ("still free", CLOSE, None, None, Found.NONE),
     ("another was made there", CLOSE, None, OPEN, Found.UNLIKE),
     ("deleted", GONE, OPEN, None, Found.ONE),

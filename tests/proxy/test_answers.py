@@ -106,6 +106,13 @@ async def test_from_the_record(away: bool) -> None:
     assert shelf.read == ["log#0/1/2/3"]
 
 
+async def test_unsent_from_the_record() -> None:
+    """What was never sent is not given again, to whoever still waits for it, as if it had been."""
+    shelf = Shelf()
+    shelf.recorded["log#0/1/2/3"] = KeptAnswer(503, (), b"{}", sent=False)
+    assert await shelf.answers().of(earlier(place="log#0/1/2/3")) == Kept(503, (), b"{}", "no")
+
+
 async def test_nowhere() -> None:
     """An answer that is on no record, was not kept whole, or is kept no longer, is none."""
     shelf = Shelf()

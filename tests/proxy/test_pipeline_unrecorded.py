@@ -13,8 +13,10 @@ import pytest
 from breakers.store.protocol import Stale, WritesChanged
 from loadtest.upstreams.faults import Fault
 from loadtest.upstreams.stripe import StripeSandbox
+from proxy.errors import OutcomeUnrecorded
 from proxy.ledger.disk import RealDisk, Room
-from tests.proxy.road import LEDGER, SECRET, first_sentence, marks, road, soon
+from tests.proxy.again import key
+from tests.proxy.road import LEDGER, SECRET, call_of, closed_port, first_sentence, marks, road, soon
 from tests.proxy.rows import CREATE, DOUBT, NOTHING
 
 
@@ -84,9 +86,42 @@ async def test_no_outcome(tmp_path: Path, sandbox: StripeSandbox) -> None:
         sandbox.faults.release()
         answer = await task
         assert marks(answer) == (424, "unknown", "unknown", "ledger:outcome-unknown")
+        assert answer.header("Breakwater-Intent") == answer.header("Breakwater-Call")
         assert first_sentence(answer.json["error"]["message"]) == DOUBT
         assert sandbox.account.effects == {"customer.created": 1}
         assert [intent.suspended for intent in await on.rooms.store.open_intents()] == [True]
+
+
+async def test_no_outcome_of_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An intent whose end is not on record keeps its key even where nothing was sent: the next start would send it."""
+
+    async def unrecorded(*_: object) -> None:
+        raise OutcomeUnrecorded("the disk is full")
+
+    async with road(tmp_path, f"http://127.0.0.1:{closed_port()}") as on:
+        with monkeypatch.context() as patch:
+            patch.setattr(on.rooms.ledger, "conclude", unrecorded)
+            answer = await on.ask("POST", "/v1/customers", form=CREATE, headers=key("k"))
+        assert marks(answer) == (424, "unknown", "unknown", "ledger:outcome-unknown")
+        again = await on.ask("POST", "/v1/customers", form=CREATE, headers=key("k"))
+        assert marks(again) == (424, "unknown", "unknown", "repeats:outcome-unknown")
+        assert [one["intent"] for one in on.program.doubts.said()] == [call_of(answer)]
+
+
+async def test_unforeseen_once_it_ended(
+    tmp_path: Path, sandbox: StripeSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What breaks once a write is settled leaves it as it ended: nobody looks for it, and its repeat has its answer."""
+    async with road(tmp_path, sandbox.url) as on:
+        on.foreseen = False
+        with monkeypatch.context() as patch:
+            patch.setattr("proxy.pipeline.follow", None)
+            answer = await on.ask("POST", "/v1/customers", form=CREATE, headers=key("k"))
+        assert marks(answer) == (424, "unknown", "unknown", "forward:outcome-unknown")
+        assert on.program.doubts.said() == []
+        again = await on.ask("POST", "/v1/customers", form=CREATE, headers=key("k"))
+        assert (again.status, again.header("Breakwater-Intent")) == (200, call_of(answer))
+    assert sandbox.account.effects == {"customer.created": 1}
 
 
 async def test_unforeseen(tmp_path: Path, sandbox: StripeSandbox, monkeypatch: pytest.MonkeyPatch) -> None:

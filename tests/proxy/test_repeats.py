@@ -287,6 +287,15 @@ async def test_stored_failure(on: Road, sandbox: StripeSandbox) -> None:
     assert sandbox.account.effects == {"customer.created": 2}
 
 
+async def test_given_again_to_us(on: Road, sandbox: StripeSandbox) -> None:
+    """What an upstream says of a re-send of ours is not said to whoever asked once; a repeat is still marked."""
+    sandbox.faults.add(Fault(HangUp(), applied=True))
+    first = await on.ask("POST", CUSTOMERS, form=CREATE, headers=key("k"))
+    assert marks(first) == (200, "executed", "yes", "forward:allowed")
+    assert (posts(sandbox), first.header("Idempotent-Replayed")) == (2, None)
+    is_replay(await on.ask("POST", CUSTOMERS, form=CREATE, headers=key("k")), first)
+
+
 async def test_said_of_nothing(on: Road) -> None:
     """What a refusal says of an earlier call is not said of one that came from nowhere."""
     no = await on.ask("POST", "/v1/payouts", form={"amount": 1})

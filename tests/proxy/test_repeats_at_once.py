@@ -235,6 +235,19 @@ async def test_hung_up(headers: Headers, sandbox: StripeSandbox, tmp_path: Path)
     assert sandbox.account.effects == {"customer.created": 2}
 
 
+async def test_answer_that_cannot_be_sent(on: Road, sandbox: StripeSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that breaks on its way in a manner that nobody foresaw did not arrive: its retry is given it."""
+    on.foreseen = False
+    with monkeypatch.context() as patch:
+        patch.setattr("proxy.links.rewrite_json", None)
+        with pytest.raises((AssertionError, ConnectionError)):
+            await on.ask("POST", CUSTOMERS, form=CREATE)
+    await ended(on)
+    again = await on.ask("POST", CUSTOMERS, form=CREATE)
+    assert marks(again) == (200, "replayed", "yes", "repeats:replayed")
+    assert sandbox.account.effects == {"customer.created": 1}
+
+
 async def test_one_turn_after_another(on: Road, sandbox: StripeSandbox) -> None:
     """Whoever joins holds up nobody: another write to the object is judged while it waits."""
     charge = charged(sandbox)

@@ -71,6 +71,22 @@ async def test_told_later() -> None:
     assert log.lines == []
 
 
+async def test_told_in_order() -> None:
+    """A store hears that an answer was missed only once it knows of the end, however soon it is there again."""
+    store, held = Away(1), write()
+    told, _ = settling(store)
+    intent = held.go.call.id
+    await told.settle(held, ENDED)
+    await told.missed(intent)
+    told.noted(intent, reached=True)
+    await told.missed("01B")
+    assert store.told == [("01B", False)]
+    await told.drain(1.0)
+    await told.drain(1.0)
+    assert store.told[1:] == [(intent, ENDED, None), (intent, False), (intent, True)]
+    assert told._last == {}
+
+
 async def test_never_told() -> None:
     """A store that stays away is given up with a line that names the call: the record has it."""
     store = Away(99)

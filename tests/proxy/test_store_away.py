@@ -142,7 +142,8 @@ async def test_lost_account(after: str, on: Road, sandbox: StripeSandbox, monkey
     with monkeypatch.context() as patch:
         patch.setattr(on.rooms.forward, "_conclude", None)
         if after == "unheard":
-            patch.setattr(on.rooms.store, "open_intents", Away())
+            patch.setattr(on.rooms.store, "earlier", Away())
+            patch.setattr(on.rooms.store, "settle", Away(on.rooms.store.settle, for_calls=1))
         first = await on.ask("POST", CUSTOMERS, form=CREATE, headers=key("k"))
     assert marks(first) == (424, "unknown", "unknown", "forward:outcome-unknown")
     await ended(on)

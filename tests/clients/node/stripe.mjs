@@ -63,7 +63,8 @@ async function payments(play, stripe, customer) {
   const waiting = await play.step("wait", () => stripe.paymentIntents.create({ amount: 300, currency: "eur" }));
   await play.step("cancel", () => stripe.paymentIntents.cancel(waiting.id));
   await play.step("cancel again", () => stripe.paymentIntents.cancel(waiting.id));
-  const failing = { ...paid, payment_method: "pm_card_chargeCustomerFail", customer };
+  // Another amount: the same once more within a day would be a duplicate, whichever card it is on.
+  const failing = { ...paid, amount: 2100, payment_method: "pm_card_chargeCustomerFail", customer };
   await play.step("402", () => stripe.paymentIntents.create(failing));
 }
 
