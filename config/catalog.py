@@ -314,7 +314,8 @@ class OperationSpec:
     `touches` are the objects that a write touches, the one that it is about first, `shows` those that a read shows;
     `effect_key` names its business effect, with arguments in braces, and a second one within `effect_window_s` seconds
     is a suspected duplicate. `key_kept_s` is how long the vendor remembers an idempotency key, where it honours one.
-    `find` is how a lost one is looked for, or `unfound` why none can be, `marker` how it can be marked for that;
+    `find` is how a lost one is looked for, or `unfound` why none can be, `marker` how it can be marked for that; what
+    `answers_other` does not answer with its object, and so cannot be answered again from that;
     `done` are pointers into its main object, each with what may stand there once it took effect: where it is said, it
     alone tells whether it did. `curated` tells whether a person has said anything of it.
     """
@@ -345,6 +346,7 @@ class OperationSpec:
     key_kept_s: int = 0
     find: Find | None = None
     unfound: str = ""
+    answers_other: bool = False
     marker: Marker | None = None
     done: tuple[tuple[str, tuple[str | int | bool | None, ...]], ...] = ()
 

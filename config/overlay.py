@@ -197,7 +197,8 @@ class Curated(Model):
     `content` are media types that it takes beside those of the table; `whole_body` is the type of a JSON body that it
     takes beside an object. `undo: person` is for what no one request makes up for; `note` then says why, or by what.
     `find` is a recipe, or in words why what is lost cannot be found; `marker` is one of the overlay's by name. `done`
-    are pointers into the main object, each with what stands there, or may, once the write took effect.
+    are pointers into the main object, each with what stands there, or may, once the write took effect; `answers: other`
+    is for what does not answer with that object.
     """
 
     alias_of: str | None = None
@@ -217,6 +218,7 @@ class Curated(Model):
     find: Annotated[str, Field(min_length=1, max_length=200)] | WrittenFind | None = None
     marker: str | None = None
     done: dict[Pointer, Shown | list[Shown]] = Field(default_factory=dict)
+    answers: Literal["object", "other"] = "object"
     note: str = ""
 
 

@@ -225,6 +225,7 @@ class _Joining:
             effect_key=effect_key,
             find=find,
             unfound=curated.find if isinstance(curated.find, str) else "",
+            answers_other=curated.answers == "other",
             marker=marker,
             done=done,
         )

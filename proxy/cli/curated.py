@@ -83,6 +83,8 @@ def _lost(spec: OperationSpec) -> Iterator[tuple[str, str]]:
         yield "find marked", _listing(spec.find.marked)
     if spec.unfound:
         yield "find", f"nowhere: {spec.unfound}"
+    if spec.answers_other:
+        yield "answers", "something else than its object: an answer that was lost is not put together again"
     if spec.marker:
         yield "marker", _marker(spec.marker)
     if spec.done:
@@ -177,6 +179,7 @@ def described(spec: OperationSpec) -> dict[str, object]:
         "undo": spec.undo and _undo_json(spec.undo),
         "find": spec.find and _find_json(spec.find),
         "unfound": spec.unfound or None,
+        "answers_other": spec.answers_other,
         "marker": spec.marker and _marker_json(spec.marker),
         "done": {at: list(held) for at, held in spec.done},
         "content": dict(spec.contents),

@@ -114,7 +114,10 @@ async def conclude(opened: IntentOpened, doubt: Doubt | None, conclusion: Conclu
     """
     verdict, answer = conclusion.verdict, conclusion.answer
     never_store = (*(doubt.spec.never_store if doubt is not None else ()), *conclusion.never_store)
-    entry = await rooms.ledger.doubt_resolved(opened, _record(conclusion), *never_store)
+    if doubt is not None and doubt.spec.answers_other and not conclusion.vendors:
+        # What shows that it was done is not what it would have answered: a client would read it wrongly.
+        answer = None
+    entry = await rooms.ledger.doubt_resolved(opened, _record(conclusion, answer), *never_store)
     # Stop here: on record, and the store does not know. The next start replays the record into it.
     now, completed = rooms.clock.now(), conclusion.state is State.COMPLETED
     ended = Ended(
@@ -134,8 +137,7 @@ async def conclude(opened: IntentOpened, doubt: Doubt | None, conclusion: Conclu
     _tell(opened, conclusion, rooms)
 
 
-def _record(conclusion: Conclusion) -> Resolved:
-    answer = conclusion.answer
+def _record(conclusion: Conclusion, answer: Answer | None) -> Resolved:
     return Resolved(
         conclusion.applied,
         conclusion.state,

@@ -4,7 +4,7 @@ Where a client works twice: directly at an upstream, and through Breakwater by e
 Each play has an API account of its own: what an agent did a moment ago it does not do again by accident, whichever of
 its clients asks. A play through Breakwater must come out as the direct one did, its record must be the upstream's own
 list of requests, each write must have a change that leads there and back, and neither the agent's key nor the real
-credential may be where it must not. What a client did is kept, so that the table in docs/CLIENTS.md is what a run found.
+credential may be where it must not. What a client did is kept: the table in docs/CLIENTS.md is what a run found.
 """
 
 from __future__ import annotations

@@ -48,7 +48,9 @@ def _pay(play: Player, amount: int, **params: Any) -> Any:
 
 def _payments(play: Player, customer: str) -> None:
     sdk = play.sdk
-    made = play("pay", lambda: _pay(play, 2000, payment_method="pm_card_visa", customer=customer, metadata={"order": "7"}))
+    made = play(
+        "pay", lambda: _pay(play, 2000, payment_method="pm_card_visa", customer=customer, metadata={"order": "7"})
+    )
     play("read expanded", lambda: sdk.retrieve("payment_intents", made.id, expand=["customer"]))
     paid = play("charges", lambda: sdk.list("charges", customer=customer)).data[0].id
     play("charge", lambda: sdk.retrieve("charges", paid))
@@ -74,7 +76,9 @@ def on_the_sandbox(play: Player, upstream: StripeSandbox) -> None:
     upload = io.BytesIO(b"\x00evidence\r\n--not a boundary\r\n")
     upload.name = "evidence.png"
     play("upload", lambda: sdk.create("files", purpose="dispute_evidence", file=upload))
-    paid = play("pay", lambda: _pay(play, 2300, payment_method="pm_card_visa", expand=["latest_charge"])).latest_charge.id
+    paid = play(
+        "pay", lambda: _pay(play, 2300, payment_method="pm_card_visa", expand=["latest_charge"])
+    ).latest_charge.id
     play("refund all", lambda: sdk.create("refunds", charge=paid))
     play("400 refunded", lambda: sdk.create("refunds", charge=paid, amount=100))
     if isinstance(sdk, ClientStyle):

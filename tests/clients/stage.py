@@ -2,8 +2,8 @@
 Where the script is played twice: two upstreams, and Breakwater in front of both.
 
 Each time somebody works through Breakwater it is at an API account of its own, so that what was done a moment ago in
-another test is no duplicate. The secret and the agent's key are canaries: `check` fails if an upstream was ever sent the key, or if the agent or a
-log was ever shown the secret.
+another test is no duplicate. The secret and the agent's key are canaries: `check` fails if an upstream was ever sent
+the key, or if the agent or a log was ever shown the secret.
 """
 
 from __future__ import annotations

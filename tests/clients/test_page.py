@@ -53,11 +53,12 @@ class Street:
     upstreams: Mapping[str, Sandbox]
     ledger: Ledger
 
-    def environment(self, by: str) -> dict[str, str]:
+    def environment(self, by: str, number: int = 0) -> dict[str, str]:
         """
-        Return the variables that the page's examples read.
+        Return the variables that the page's examples read; each example has accounts of its own.
         """
-        doors = {"STRIPE_FILES": "stripe.files", **{name.upper(): name for name in APIS}}
+        doors = {"STRIPE_FILES": account("stripe", number) + ".files"}
+        doors |= {name.upper(): account(name, number) for name in APIS}
         told = {f"BREAKWATER_{name}": way(self.breakwater, door, by) for name, door in doors.items()}
         return told | {"BREAKWATER_KEY": self.key, "BREAKWATER_SOCKET": f"{self.breakwater.folder}/github.sock"}
 
@@ -77,8 +78,13 @@ class Street:
         assert not reached.wiretap.contains(self.key)
 
 
+def account(name: str, number: int) -> str:
+    """The first of an API's accounts has the page's own name."""
+    return f"{name}-{number}" if number else name
+
+
 @contextlib.contextmanager
-def street(folder: Path, **settings: object) -> Iterator[Street]:
+def street(folder: Path, accounts: int = 1, **settings: object) -> Iterator[Street]:
     with ExitStack() as stack:
         upstreams: dict[str, Sandbox] = {
             "stripe": stack.enter_context(in_thread(StripeSandbox(secret=SECRET))),
@@ -87,14 +93,15 @@ def street(folder: Path, **settings: object) -> Iterator[Street]:
         }
         users = {"jira": {"user": USER}}
         apis = {
-            name: {
+            account(name, number): {
                 "catalog": name,
                 "upstream": upstreams[name].url,
                 "credential": {"env": "REAL", **users.get(name, {})},
             }
             for name in APIS
+            for number in range(accounts)
         }
-        card = agent({name: {"*": {}} for name in APIS})
+        card = agent({name: {"*": {}} for name in apis})
         document = {"shared": "127.0.0.1:0", "apis": apis, "agents": {"reader": card}, **settings}
         made, keys = stack.enter_context(running(folder, document, {"REAL": SECRET}, ["reader"]))
         yield Street(made, keys["reader"], upstreams, Ledger(made.state))
@@ -105,7 +112,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
     """
     Run the street for all examples but those that go through a socket.
     """
-    with street(tmp_path_factory.mktemp("street")) as made:
+    with street(tmp_path_factory.mktemp("street"), 1 + len(RUNNING)) as made:
         yield made
 
 
@@ -153,7 +160,7 @@ def test_python(here: Street, snippet: Snippet, by: str, tmp_path: Path, monkeyp
     with here.watched(), monkeypatch.context() as patch:
         if ".localhost" in snippet.code:
             patch.setattr(socket, "getaddrinfo", SYSTEM)
-        execute(snippet, here.environment(by), patch)
+        execute(snippet, here.environment(by, 1 + RUNNING.index((snippet, by))), patch)
         if ".localhost" in snippet.code:
             key = {"Authorization": f"Bearer {here.key}"}
             httpx.get(f"{os.environ['BREAKWATER_GITHUB']}/repos/ada/engine", headers=key).raise_for_status()
@@ -175,7 +182,7 @@ def test_javascript(here: Street, snippet: Snippet, by: str, tmp_path: Path) -> 
         ran = subprocess.run(
             [NODE, script.name],
             cwd=script.parent,
-            env=environment(tmp_path, here.environment(by)),
+            env=environment(tmp_path, here.environment(by, 1 + RUNNING.index((snippet, by)))),
             capture_output=True,
             text=True,
             timeout=NODE_S,

@@ -15,26 +15,26 @@ Outcome = tuple[int | None, str | None]
 
 PASSED: Outcome = (200, None)
 MALFORMED: Outcome = (502, "upstream-malformed")
-IN_DOUBT: Outcome = (424, "outcome-unknown")
 DONE: Outcome = (424, "answer-not-kept")
 
-SPOILT: dict[str, tuple[Outcome, Outcome]] = {
-    "two-lengths": (MALFORMED, IN_DOUBT),
-    "length-and-chunked": (MALFORMED, IN_DOUBT),
-    "oversized-header": (MALFORMED, IN_DOUBT),
-    "many-headers": (MALFORMED, IN_DOUBT),
-    "bad-chunk": (MALFORMED, IN_DOUBT),
-    "not-http": (MALFORMED, IN_DOUBT),
-    "garbage": (MALFORMED, IN_DOUBT),
-    "header-injection": (MALFORMED, IN_DOUBT),
-    "switching-protocols": (MALFORMED, IN_DOUBT),
-    "truncated-body": (MALFORMED, DONE),
-    "truncated-chunk": (MALFORMED, DONE),
-    "gzip": (MALFORMED, DONE),
-    "gzip-broken": (MALFORMED, DONE),
-    "not-json": (PASSED, PASSED),
-    "early-hints": (PASSED, PASSED),
-    "second-response": (PASSED, PASSED),
+# The last number is how often the write is sent: its answer is asked for again under its key.
+SPOILT: dict[str, tuple[Outcome, Outcome, int]] = {
+    "two-lengths": (MALFORMED, PASSED, 2),
+    "length-and-chunked": (MALFORMED, PASSED, 2),
+    "oversized-header": (MALFORMED, PASSED, 2),
+    "many-headers": (MALFORMED, PASSED, 2),
+    "bad-chunk": (MALFORMED, PASSED, 2),
+    "not-http": (MALFORMED, PASSED, 2),
+    "garbage": (MALFORMED, PASSED, 2),
+    "header-injection": (MALFORMED, PASSED, 2),
+    "switching-protocols": (MALFORMED, PASSED, 2),
+    "truncated-body": (MALFORMED, DONE, 1),
+    "truncated-chunk": (MALFORMED, DONE, 1),
+    "gzip": (MALFORMED, DONE, 1),
+    "gzip-broken": (MALFORMED, DONE, 1),
+    "not-json": (PASSED, PASSED, 1),
+    "early-hints": (PASSED, PASSED, 1),
+    "second-response": (PASSED, PASSED, 1),
 }
 
 
@@ -57,10 +57,10 @@ def test_spoilt_answer(on: Stage, manner: str) -> None:
         for method in ("GET", "POST"):
             on.sandbox.faults.add(Fault(Malformed(manner), method=method, path=path))
         found = outcome(sdk, "retrieve", "customers", id_), outcome(sdk, "update", "customers", id_, name="B")
-        assert found == SPOILT[manner]
+        assert found == SPOILT[manner][:2]
         sent = [seen for seen in on.sandbox.wiretap.requests if (seen.method, seen.path) == ("POST", path)]
         assert len({seen.header("Idempotency-Key") for seen in sent}) == 1
-        assert len(sent) == (2 if SPOILT[manner][1] == FOUND else 1)
+        assert len(sent) == SPOILT[manner][2]
         after = sdk.retrieve("customers", id_)
     assert (after.id, after.name) == (id_, "B")
     assert b"smuggled" not in sdk.http.received

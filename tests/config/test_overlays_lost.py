@@ -81,6 +81,15 @@ def test_identities() -> None:
     }
 
 
+def test_lists_not_searches() -> None:
+    """What GitHub lost is looked for where it is listed, never by a search, and an issue is no pull request."""
+    looked = {spec.name: spec.find for spec in WRITES["github"].values() if spec.find}
+    listings = [one for find in looked.values() for one in (find.listing, find.marked) if one is not None]
+    assert [listing.read for listing in listings if "search" in listing.read] == []
+    assert looked["issues/create"].listing.read == "issues/list-for-repo"
+    assert looked["issues/create"].without == ("/pull_request",)
+
+
 def test_issue_search() -> None:
     """A Jira issue is absent only after five minutes, three reads, and a later issue in the same answer."""
     find = WRITES["jira"]["createIssue"].find

@@ -212,3 +212,18 @@ async def test_backs_off(world: World) -> None:
     world.sandbox.faults.clear()
     await world.looks(600)
     assert world.doubts.said() == []
+
+
+async def test_answer_of_another_shape(world: World) -> None:
+    """What does not answer with its object is found, and a repeat is told so: no client reads an object as that answer."""
+    target = f"{GITHUB}/contents/notes.txt"
+    body: dict[str, object] = {"message": "add notes", "content": "aGVsbG8="}
+    effects, sent = world.sandbox.effects.total(), world.asked("PUT")
+    intent = await world.lose("PUT", target, body)
+    await world.looks(2)
+    assert world.state(intent) is None
+    again = await world.write("PUT", target, body)
+    assert marks(again) == (424, "executed", "yes", "repeats:answer-not-kept")
+    assert again.header("Breakwater-Intent") == intent
+    assert (world.asked("PUT"), world.sandbox.effects.total() > effects) == (sent + 1, True)
+    assert (await world.entry(intent, "change.recorded"))["entry"]["acts"] == ["create"]

@@ -42,7 +42,7 @@ def allowed(door: str, *, marker: bool = False) -> Mapping[str, object]:
     made = dict.fromkeys(("issues/create", "issues/create-comment", "pulls/create"), marked)
     rules: Mapping[str, Mapping[str, object]] = {
         "stripe": {"customers.*": {}, "files.create": {}, "refunds.create": {"limit": {"amount": "0.50..100 USD"}}},
-        "github": {"issues/*": {}, "pulls/*": {}, **made},
+        "github": {"issues/*": {}, "pulls/*": {}, "repos/*": {}, **made},
         "jira": {"*Issue*": {}, "*Comment*": {}, "createIssue": marked},
     }
     return rules[door]

@@ -176,13 +176,13 @@ REFUSED = (
     row(
         "no number",
         "POST /v1/payment_intents",
-        "400 limits:argument-mistyped",
+        "400 duplicates:argument-mistyped",
         form={"amount": "1e2", "currency": "usd"},
     ),
     row(
         "empty amount",
         "POST /v1/payment_intents",
-        "400 limits:argument-mistyped",
+        "400 duplicates:argument-mistyped",
         form={"amount": "", "currency": "usd"},
     ),
     row("two subjects", "POST /v1/refunds", "403 limits:amount-unbounded", form={"charge": "a", "payment_intent": "b"}),

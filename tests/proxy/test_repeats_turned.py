@@ -16,6 +16,7 @@ from loadtest.upstreams.stripe import StripeSandbox
 from loadtest.upstreams.wiretap import Seen
 from proxy.ledger.layout import KEY_RING
 from tests.canary.forms import secret
+from tests.doubt.world import Wall
 from tests.proxy.again import IN_DOUBT, begun, is_replay, key, stripe
 from tests.proxy.road import Headers, Road, call_of, charged, marks, road
 from tests.proxy.rows import CREATE, SENDS
@@ -47,11 +48,13 @@ class OneAccount(StripeSandbox):
 
 
 async def test_credential_turned(tmp_path: Path) -> None:
-    """A retry after the credential was rotated is the same intent, and nothing is sent again under the new one."""
-    async with OneAccount() as sandbox:
+    """A retry after the credential was rotated is the same intent; it is looked for under the new one, not re-sent."""
+    wall = Wall()
+    async with OneAccount(clock=wall) as sandbox:
         await put_here(tmp_path, "stripe", FORMER)
         api = {"catalog": "stripe", "upstream": sandbox.url, "credential": {"vault": "stripe"}}
         async with road(tmp_path, sandbox.url, apis={"stripe": api}, secret=FORMER) as on:
+            wall.on = on
             kept = await on.ask("POST", CUSTOMERS, form=CREATE, headers=key("kept"))
             sandbox.faults.add(Fault(HangUp(), applied=True, method="POST", times=SENDS))
             lost = await on.ask("POST", CUSTOMERS, form={"name": "lost"}, headers=key("lost"))
@@ -65,13 +68,15 @@ async def test_credential_turned(tmp_path: Path) -> None:
                 assert again.header("Breakwater-Intent") == call_of(lost)
             assert await on.program.doubts.round() == 0
             on.clock.move(2)
-            # Under the new one it is only read.
             assert await on.program.doubts.round() == 1
+            found = await on.ask("POST", CUSTOMERS, form={"name": "lost"}, headers=key("lost"))
+            assert marks(found) == (201, "replayed", "yes", "repeats:replayed")
+            assert (found.json["name"], found.header("Breakwater-Intent")) == ("lost", call_of(lost))
     assert sandbox.account.effects == {"customer.created": 2}
-    sent = [seen for seen in sandbox.wiretap.requests if seen.method == "POST"]
-    assert [seen.header("Authorization") for seen in sent] == [f"Bearer {FORMER}"] * (1 + SENDS)
-    assert len({seen.header("Idempotency-Key") for seen in sent}) == 2
-    assert sandbox.wiretap.credentials[TURNED] > 0
+    shown = [(seen.method, seen.header("Authorization")) for seen in sandbox.wiretap.requests]
+    writes = [("POST", f"Bearer {FORMER}")] * (1 + SENDS)
+    assert shown[: len(writes)] == writes
+    assert set(shown[len(writes) :]) == {("GET", f"Bearer {TURNED}")}
 
 
 async def test_ring_turned(sandbox: StripeSandbox, tmp_path: Path) -> None:
