@@ -147,7 +147,11 @@ async def _finish(held: HeldWrite, inbound: Inbound, account: Account, rooms: Ro
     except LedgerUnavailable:
         unwritten = Refuse(Reason.LEDGER_UNAVAILABLE, "ledger", "It could not be recorded, so it was not sent.")
         return refusal(unwritten, call.id, account.dialect)
-    except Exception:  # the write may have left, so nothing here may claim that it did not
+    except Exception:  # once its intent is on record it may have left, so nothing here may claim that it did not
+        if inbound.opened is None:
+            return refusal(
+                Refuse(Reason.INTERNAL, "forward", "Breakwater failed on the way."), call.id, account.dialect
+            )
         return _lost(call, account, "forward", "Breakwater failed while it was under way.")
 
 

@@ -35,6 +35,10 @@ KEPT = "/kept"
 _EMPTY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 _BUDGET = Budget(connect_s=5, first_byte_s=5, idle_s=5, total_s=5)
 _IDLE_S = 5.0
+WITHIN_S = 10.0
+"""A hundred times what it takes; a machine that needs longer cannot reach itself."""
+
+_UNPROVED = f"this machine must reach itself at {HOST}: see its firewall and its limit of open files"
 _HINT = "install the versions that requirements/ pins; the ones here do more than they are asked to"
 
 
@@ -104,10 +108,16 @@ Peer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 async def check_sends_once(store: str) -> None:
     """
     Prove it of the sessions that upstreams are called with, and of the client of a store of another kind than `memory`.
+
+    Raise `StartRefused` where it is not so, and where it cannot be proved.
     """
-    await check_requests()
-    if store != MEMORY:
-        await check_commands(lambda port: client(RedisAddress(HOST, port), None))
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            await check_requests()
+            if store != MEMORY:
+                await check_commands(lambda port: client(RedisAddress(HOST, port), None))
+    except (TimeoutError, OSError) as error:
+        raise StartRefused(f"that nothing is sent twice could not be proved on loopback ({error})", _UNPROVED) from None
 
 
 async def check_requests(open_pool: Callable[..., Any] = open_session) -> None:
@@ -142,6 +152,8 @@ def _judge(peer: Dropping, name: str, error: str) -> None:
     arrived = peer.seen[name, False] + peer.seen[name, True]
     if arrived > 2:
         raise StartRefused(f"{error} over a connection that dropped", _HINT)
+    if arrived < 2:
+        raise StartRefused(f"of two of {name} on loopback {arrived} arrived, so nothing is proved", _UNPROVED)
     if arrived < 2:
         raise StartRefused(f"the self-test could not reach itself on {HOST}", "check the loopback interface")
 

@@ -218,7 +218,8 @@ def bench(
     Run Breakwater in front of the upstreams, each under as many names as there are plays.
     """
     with ExitStack() as stack:
-        apis, doors = {}, {}
+        apis: dict[str, object] = {}
+        doors: dict[str, str] = {}
         for name, pair in ends.items():
             sockets = [account(f"{name}-socket", number) for number in range(SOCKETS)]
             doors |= {socket: f"unix:{folder}/{socket}.sock" for socket in sockets}

@@ -151,6 +151,22 @@ async def test_unforeseen_write(tmp_path: Path, sandbox: StripeSandbox, monkeypa
         assert [line["call"] for line in on.log.of("failure")] == [answer.header("Breakwater-Call")]
 
 
+async def test_unforeseen_before_its_intent(
+    tmp_path: Path, sandbox: StripeSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What breaks before a write is on record is said to have sent nothing, and its key is free at once."""
+    async with road(tmp_path, sandbox.url) as on:
+        on.foreseen = False
+        with monkeypatch.context() as patch:
+            patch.setattr(on.rooms, "wires", None)
+            answer = await on.ask("POST", "/v1/customers", form=CREATE, headers=key("k"))
+        assert (answer.status, answer.reason, answer.header("Breakwater-Dispatched")) == (500, "internal", "no")
+        assert on.program.doubts.said() == []
+        again = await on.ask("POST", "/v1/customers", form=CREATE, headers=key("k"))
+        assert marks(again) == (200, "executed", "yes", "forward:allowed")
+    assert sandbox.account.effects == {"customer.created": 1}
+
+
 async def test_unsettled(tmp_path: Path, sandbox: StripeSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """A state that keeps moving while a call is judged is 503 after four tries, recorded, with nothing sent."""
     tries = 0

@@ -21,7 +21,7 @@ from proxy.exchange import GatedRequest, open_session
 from proxy.selftest import METHODS, Dropping, check_commands, check_requests, check_sends_once
 from proxy.stores import open_store
 from tests.ledger.world import StillClock
-from tests.proxy.road import SECRET, Lines, configured
+from tests.proxy.road import SECRET, Lines, closed_port, configured
 
 
 @pytest.fixture
@@ -121,3 +121,10 @@ async def test_takes_no_time() -> None:
     await check_requests(open_session)
     await check_commands(ours)
     assert time.process_time() - began < 0.1
+
+
+async def test_nothing_arrived() -> None:
+    """A machine that cannot reach itself proves nothing, and that is no start."""
+    with pytest.raises(StartRefused, match="0 arrived, so nothing is proved") as no:
+        await check_commands(lambda _: ours(closed_port()))
+    assert "must reach itself" in no.value.hint

@@ -4,6 +4,9 @@ One row of the corpus: the bytes that an agent sends, and what must become of th
 The bytes are templates: `@HOST@` is the door's address, `@KEY@` the agent's key (`@KEY64@`, `@64KEY@` as either half of
 Basic), `@OTHER@` another door's address, `@LENGTH@` the length of the body once all that is filled in. `MARK` is a word
 that no answer of ours has a reason to hold.
+
+Many rows say the same thing in other bytes. Each is meant, so every request that may write says so: nothing here is
+answered from an earlier row, or refused for its sake, and what becomes of it is its own.
 """
 
 from __future__ import annotations
@@ -18,6 +21,12 @@ FORM = b"Content-Type: application/x-www-form-urlencoded"
 JSON = b"Content-Type: application/json"
 READ = b"/v1/customers/cus_1"
 WRITE = b"/v1/customers"
+MEANT = b"Breakwater-Duplicate: allow"
+
+# Why a request is refused for the sake of an earlier one.
+REPEATS = frozenset({
+    "duplicate-suspected", "idempotency-key-reused", "idempotency-in-flight", "outcome-unknown", "answer-not-kept",
+})  # fmt: skip
 
 
 class Fate(Enum):
@@ -70,12 +79,15 @@ def request(
     host: bytes | None = b"Host: @HOST@",
     version: bytes = b"HTTP/1.1",
     length: bool = True,
+    meant: bool = True,
 ) -> bytes:
     """
-    Return a request's bytes: what is given, and Host, key and length unless they are withheld.
+    Return a request's bytes: what is given, and Host, key, length and that a repeat is meant unless they are withheld.
     """
     head = [method + b" " + target + b" " + version]
     head += [line for line in (host, auth) if line is not None]
+    if meant and method not in {b"GET", b"HEAD"}:
+        head.append(MEANT)
     head += lines
     if body and length:
         head.append(b"Content-Length: @LENGTH@")

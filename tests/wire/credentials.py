@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.wire.case import AUTH, MARK, WRITE, Case, Fate, form, get, passed, refused, request
+from tests.wire.case import AUTH, FORM, MARK, MEANT, WRITE, Case, Fate, form, get, passed, refused, request
 
 _SOMEBODY = b"somebody-elses-key"
 
@@ -73,10 +73,28 @@ C: Mapping[str, tuple[Case, ...]] = {
             for name, lines in {
                 "empty": [b"Idempotency-Key: "], "long": [b"Idempotency-Key: " + b"k" * 256],
                 "twice": [b"Idempotency-Key: a", b"Idempotency-Key: a"], "latin": [b"Idempotency-Key: \xe9"],
+                "bare-and-quoted": [b"Idempotency-Key: a", b'Idempotency-Key: "a"'],
+                "quoted-open": [b'Idempotency-Key: "a'], "quoted-empty": [b'Idempotency-Key: ""'],
+                "quoted-list": [b'Idempotency-Key: "a", "b"'], "quoted-escape": [b'Idempotency-Key: "a\\b"'],
+                "quoted-space": [b'Idempotency-Key: "a b"'], "quoted-parameter": [b'Idempotency-Key: "a";b=1'],
+                "quoted-long": [b'Idempotency-Key: "' + b"k" * 256 + b'"'],
+                "counted-twice": [b"X-Stainless-Retry-Count: 0", b"X-Stainless-Retry-Count: 1"],
+                "meant-twice": [MEANT],
             }.items()
         ),
+        *(
+            refused(f"meant-{i}", request(b"POST", WRITE, FORM, line, body=b"email=a", meant=False), 400)
+            for i, line in enumerate((MEANT + b"ed", b"Breakwater-Duplicate: Allow", b"Breakwater-Duplicate:"))
+        ),
         passed("agents-own", form(b"email=a", WRITE, b"Idempotency-Key: " + MARK), MARK),
+        passed("quoted", form(b"email=a", WRITE, b'Idempotency-Key: "' + MARK + b'-\\"quoted\\\\"'), MARK),
         passed("longest", form(b"email=a", WRITE, b"Idempotency-Key: " + b"k" * 255), b"kkkkk"),
+        passed("longest-quoted", form(b"email=a", WRITE, b'Idempotency-Key: "' + b"q" * 255 + b'"'), b"qqqqq"),
+        *(
+            passed(f"counted-{i}", form(b"email=a", WRITE, b"X-Stainless-Retry-Count: " + count), b"Retry-Count", MARK)
+            for i, count in enumerate((b"0", b"2", b"-1", b"1e400", MARK, b""))
+        ),
+        passed("said-meant", form(b"email=a"), MEANT),
     ),
     "doors": (
         passed("prefix", get(b"/stripe/v1/customers/cus_1"), door="shared", target=b"/v1/customers/cus_1"),

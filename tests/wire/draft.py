@@ -12,6 +12,8 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from tests.wire.case import MEANT
+
 Rng = random.Random
 
 FORM, JSON = b"application/x-www-form-urlencoded", b"application/json"
@@ -46,12 +48,14 @@ AUTHS = (
     b"Breakwater-Key: @KEY@",
     b"Authorization: Basic @KEY64@", b"AUTHORIZATION:Basic @64KEY@",
 )  # fmt: skip
+# `@OWN@` is a word that no other request has.
+OWN_KEY = b"Idempotency-Key: @OWN@"
 EXTRAS = (
     b"Accept: */*", b"accept-language: en", b"User-Agent: sdk/1.0", b"X-Request-Id: 1", b"Cookie: a=b",
     b"Cache-Control: no-cache",
     b"traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", b"X-Forwarded-For: 10.0.0.1",
     b"Range: bytes=0-9",
-    b'If-None-Match: "x"', b"Accept-Encoding: gzip, deflate", b"Idempotency-Key: k-1",
+    b'If-None-Match: "x"', b"Accept-Encoding: gzip, deflate", OWN_KEY, b"X-Stainless-Retry-Count: 1",
     b"Stripe-Version: 2026-10-28.endive",
     b"X-GitHub-Api-Version: 2022-11-28", b"X-Atlassian-Token: no-check", b"Idempotency_Key: x",
     b"Connection: keep-alive",
@@ -84,7 +88,7 @@ class Draft:
         Return the bytes that the parts make.
         """
         target = b"/" + b"/".join(self.segments) + (b"?" + b"&".join(self.query) if self.query else b"") + self.fragment
-        lines = [self.host, self.auth, *self.headers]
+        lines = [self.host, self.auth, MEANT, *self.headers]
         if self.media_type is not None:
             lines.append(b"Content-Type: " + self.media_type)
         body = b""

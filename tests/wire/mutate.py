@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.wire.corpus import CLASSES
-from tests.wire.draft import AUTHS, EXTRAS, FORM, JSON, KINDS, Draft, Rng
+from tests.wire.draft import AUTHS, EXTRAS, FORM, JSON, KINDS, OWN_KEY, Draft, Rng
 
 # Bytes that mean something to some parser.
 SHARP = (
@@ -56,7 +56,7 @@ def generate(kind: str, seed: int, index: int) -> Made:
             bend = rng.choice(BENDS)
             draft.bent.append(bend.__name__.strip("_"))
             bend(rng, draft)
-    raw = draft.spell(rng)
+    raw = draft.spell(rng).replace(b"@OWN@", f"{kind}-{seed}-{index}".encode())
     if 0.3 <= choice < 0.5:
         draft.bent.append("bytes")
         raw = scratch(rng, raw)
@@ -96,6 +96,8 @@ def scratch(rng: Rng, raw: bytes) -> bytes:
 def _dress(rng: Rng, draft: Draft) -> None:
     draft.auth = rng.choice(AUTHS)
     draft.headers += rng.sample(EXTRAS, rng.randint(0, 4))
+    if rng.random() < 0.5:
+        draft.headers = [b'Idempotency-Key: "@OWN@"' if line == OWN_KEY else line for line in draft.headers]
     draft.chunked = draft.body is not None and rng.random() < 0.3
     if rng.random() < 0.2:
         draft.headers = [line.replace(b": ", rng.choice([b":", b":  ", b":\t"]), 1) for line in draft.headers]
@@ -206,7 +208,10 @@ def _header(rng: Rng, draft: Draft) -> None:
         b"Transfer-Encoding: identity",
         b"Content-Type: text/plain", b"Breakwater-Task: t", b"Prefer: respond-async", b"Breakwater-Deadline-Ms: 5000",
         b"Idempotency-Key: a\r\nIdempotency-Key: b", b"TE: trailers", b"X-Original-URL: /v1/balance",
-        b"Breakwater-Deadline-Ms: x",
+        b"Breakwater-Deadline-Ms: x", b"Breakwater-Duplicate: allow", b"Breakwater-Duplicate: deny",
+        b'Idempotency-Key: "@OWN@', b'Idempotency-Key: "@OWN@";a=b', b'Idempotency-Key: "@OWN@\\""',
+        b'Idempotency-Key: "@OWN@"\r\nIdempotency-Key: @OWN@', b"Idempotency-Key: @OWN@ x",
+        b"X-Stainless-Retry-Count: 1\r\nX-Stainless-Retry-Count: 2", b"X-Stainless-Retry-Count: x",
     ]  # fmt: skip
     draft.headers.append(rng.choice(lines))
 

@@ -15,7 +15,7 @@ from typing import Any
 import h11
 
 from tests.wire.parser import Message, Unparsable
-from tests.wire.reading import Body, Field, Reading, read, read_media_type, tree
+from tests.wire.reading import Body, Field, Reading, read, read_key, read_media_type, tree
 from tests.wire.record import Judged
 from tests.wire.routes import Route, Routes, load
 from tests.wire.stand import AMOUNT_RANGE, PRODUCT_NAMES, REPOSITORIES, RUNNERS_RANGE, SECRET_FORMS, may_pass
@@ -31,6 +31,9 @@ DIALECTS: Mapping[str, frozenset[str]] = {
     "github": frozenset({"x-github-api-version", "x-github-next-global-id"}),
     "jira": frozenset({"x-atlassian-token", "x-experimentalapi", "x-force-accept-language"}),
 }
+
+# Of what a client may say about repeats, nothing may be said twice, and nothing leaves.
+ONCE = ("idempotency-key", "breakwater-duplicate", "x-stainless-retry-count")
 
 ROUTES: Mapping[str, Routes] = {api: load(api) for api in DIALECTS}
 
@@ -66,6 +69,7 @@ def misheard(asked: Message, door: str, one: Received) -> Iterator[str]:
     """
     Yield every way in which a received request is not what the agent's own bytes say, where those have one meaning.
     """
+    yield from _repeated(asked, one.message)
     try:
         said, sent = read(asked), read(one.message)
     except Unparsable:
@@ -85,6 +89,20 @@ def misheard(asked: Message, door: str, one: Received) -> Iterator[str]:
     for pair in sent.headers:
         if pair[0] not in ADDED and pair not in said.headers:
             yield f"the agent did not send {pair}"
+
+
+def _repeated(asked: Message, sent: Message) -> Iterator[str]:
+    given = {name: asked.values(name) for name in ONCE}
+    yield from (f"{name} was given {len(values)} times" for name, values in given.items() if len(values) > 1)
+    for value in given["idempotency-key"]:
+        key = read_key(value)
+        if key is None:
+            yield f"{value!r} is no idempotency key"
+        elif {value, key} & set(sent.values("idempotency-key")):
+            yield f"the agent's own idempotency key was sent: {value!r}"
+    if given["breakwater-duplicate"] not in ([], ["allow"]):
+        yield f"a duplicate was allowed by {given['breakwater-duplicate']}"
+    yield from (f"{name} was sent" for name in ONCE[1:] if sent.values(name))
 
 
 def _rounded(body: Body) -> object:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.wire.case import MARK, Case, Fate, get
+from tests.wire.case import MARK, REPEATS, Case, Fate, get
 from tests.wire.client import Answer, Connection
 from tests.wire.corpus import CLASSES
 from tests.wire.parser import Message
@@ -79,6 +79,8 @@ def _refusal(case: Case, answer: Answer) -> Iterator[str]:
         yield f"refused as {answer.status} {answer.reason}, not as one of {sorted(case.statuses)[:4]}"
     if case.fate is not Fate.REFUSED and not 400 <= answer.status < 500:
         yield f"refused as {answer.status} {answer.reason}"
+    if answer.reason in REPEATS:
+        yield f"it is taken for another request: {answer.reason}"
     if answer.version not in {"HTTP/1.0", "HTTP/1.1"}:
         yield f"it is answered in {answer.version}"
     if answer.header("Breakwater-Dispatched") == "yes":
