@@ -2,8 +2,8 @@
 What the load consists of: one read and one create, the bytes of their requests and of the upstream's answers.
 
 The create states its amount and its currency, so that its limit is judged without asking the API anything: what is
-measured is one governed write, not a write and a read. Every create differs from every other one, in its key, in what
-it says and in the object that it makes, as those of a real agent do.
+measured is one governed write, not a write and a read. Every create differs from every other one, in its key, in who
+pays, in what it says and in the object that it makes, as those of a real agent do: none is another one's repeat.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ OPERATIONS: Mapping[str, Operation] = {
         method="POST",
         target="/v1/payment_intents",
         fields=("Content-Type: application/x-www-form-urlencoded", "Idempotency-Key: load-#"),
-        body="amount=2500&currency=usd&customer=cus_load&metadata%5Border%5D=#",
+        body="amount=2500&currency=usd&customer=cus_load#&metadata%5Border%5D=#",
         answer={
             "id": "pi_load#",
             "object": "payment_intent",

@@ -60,8 +60,8 @@ def suspected(judged: Policy, asked: Call, facts: Facts) -> Refuse:
         (issue, 60, False),
         (issue, 60.001, True),
         (comment, 5, False),
-        (comment, 600, True),  # case 15: two comments that are meant, ten minutes apart
-        (refund, 5, False),  # case 15: two refunds, five seconds apart
+        (comment, 600, True),  # two comments that are meant, ten minutes apart
+        (refund, 5, False),  # two refunds, five seconds apart
         (refund, 600, False),
         (refund, 24 * HOUR, False),
         (refund, 24 * HOUR + 1, True),

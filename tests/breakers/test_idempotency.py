@@ -170,7 +170,7 @@ def test_not_itself() -> None:
     allow(EVERYTHING, issue("k-1"), known(before(issue("k-1"), State.DISPATCHED)))
 
 
-# case 22, and 21 for the doubt: what changed since does not matter
+# what changed since does not matter
 @pytest.mark.parametrize(
     ("state", "again"),
     [(State.DISPATCHED, Again.JOIN), (State.UNKNOWN, Again.UNKNOWN), (State.COMPLETED, Again.REPLAY)],
@@ -243,7 +243,7 @@ def outcome(applied: Applied, status: int | None) -> Outcome:
 
 
 KEPT = [400, 402, 404, 405, 410, 412, 413, 415, 418, 422, 499]
-# case 11: after one of these the same key executes
+# after one of these the same key executes
 FREED = [None, 301, 307, 308, 401, 403, 407, 408, 409, 425, 429, 501, 505]
 
 

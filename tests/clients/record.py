@@ -33,6 +33,9 @@ _NUMBER = re.compile(r"[0-9A-F]{4,}(?=:)|[0-9]+\Z")
 
 Record = Mapping[str, Any]
 
+# What all tries of one request have in common.
+Try = tuple[str, str, str | None, bytes]
+
 
 @dataclass(frozen=True, slots=True)
 class Proof:
@@ -129,19 +132,19 @@ def proven(records: Sequence[Record], seen: Sequence[Seen]) -> Proof:
     return Proof(looks | earlier, len(applied), len(applied) - objectless.total(), objectless)
 
 
-def _said(by_number: Mapping[int, Record], seen: Sequence[Seen]) -> Counter[tuple[str, str]]:
+def _said(by_number: Mapping[int, Record], seen: Sequence[Seen]) -> Counter[Try]:
     """
     Return how often each request was tried before its last try, by the record.
     """
-    tried: Counter[tuple[str, str]] = Counter()
+    tried: Counter[Try] = Counter()
     for number, record in by_number.items():
         assert 1 <= number <= len(seen), f"{record['k']} is of a request that nobody saw"
         tried[_shown(seen[number - 1])] += record.get("tries", 1) - 1
     return +tried
 
 
-def _shown(request: Seen) -> tuple[str, str]:
-    return request.method, request.target
+def _shown(request: Seen) -> Try:
+    return request.method, request.target, request.header("Idempotency-Key"), request.body
 
 
 def _number(record: Record) -> int:

@@ -13,12 +13,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import pytest
 import stripe
 
 from tests.clients.compare import Step
 
 # Of an answer's headers, those that say something about it to the SDK or its user.
 HEADERS = ("content-type", "idempotent-replayed", "retry-after", "stripe-should-retry", "stripe-version")
+
+# What every error of ours has.
+OUR_SHAPE = {"type", "code", "message"}
 
 # Long enough to be a retry, short enough for a test.
 _RETRY_S = 0.001
@@ -270,6 +274,30 @@ def error_of(error: stripe.StripeError) -> dict[str, Any]:
         "headers": _headers(error.headers or {}),
         "request-id": error.request_id,
     }
+
+
+def raised(sdk: Sdk, kind: type[stripe.StripeError], verb: str, *arguments: Any, **params: Any) -> dict[str, Any]:
+    """
+    Make a call that must fail in this way; return what the error shows, with our own headers.
+    """
+    with pytest.raises(kind) as caught:
+        getattr(sdk, verb)(*arguments, **params)
+    assert type(caught.value) is kind
+    headers = {name.lower(): value for name, value in (caught.value.headers or {}).items()}
+    ours = {name: value for name, value in headers.items() if name.startswith("breakwater-")}
+    shown = error_of(caught.value) | {"ours": ours, "retry": headers.get("stripe-should-retry")}
+    assert set(shown["body"]["error"]) >= OUR_SHAPE
+    assert shown["message"] == shown["body"]["error"]["message"]
+    assert len(ours["breakwater-call"]) == 26
+    return shown
+
+
+def paid(sdk: Sdk, amount: int = 20_000) -> str:
+    """
+    Pay by card, and return the charge.
+    """
+    made = sdk.create("payment_intents", amount=amount, currency="usd", payment_method="pm_card_visa", confirm=True)
+    return str(made.latest_charge)
 
 
 def _headers(headers: Mapping[str, str]) -> dict[str, str]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -101,6 +102,8 @@ def test_tried_again() -> None:
     assert proven(records, seen).own == {2, 3, 4}
     with pytest.raises(AssertionError, match="not exactly once"):
         proven(records, [*seen[:2], SEEN[0], seen[3]])
+    with pytest.raises(AssertionError, match="not exactly once"):
+        proven(records, [*seen[:2], replace(seen[2], body=b"more"), seen[3]])
 
 
 def test_no_object() -> None:

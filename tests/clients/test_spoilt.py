@@ -61,6 +61,7 @@ def test_spoilt_answer(on: Stage, manner: str) -> None:
         sent = [seen for seen in on.sandbox.wiretap.requests if (seen.method, seen.path) == ("POST", path)]
         assert len({seen.header("Idempotency-Key") for seen in sent}) == 1
         assert len(sent) == SPOILT[manner][2]
+        assert on.sandbox.account.effects["customer.updated"] == 1
         after = sdk.retrieve("customers", id_)
     assert (after.id, after.name) == (id_, "B")
     assert b"smuggled" not in sdk.http.received

@@ -7,14 +7,13 @@ from typing import Any
 import pytest
 import stripe
 
+from loadtest.upstreams.stripe import Fault, HangUp
 from tests.clients.compare import Step, compare
 from tests.clients.script import everywhere, on_the_sandbox
-from tests.clients.sdk import ClientStyle, Player, Sdk, error_of
+from tests.clients.sdk import ClientStyle, Player, Sdk, paid, raised
 from tests.clients.stage import SECRET, STYLES, UPSTREAMS, Stage, floors, holds
 
 Figure = Callable[[str, float], None]
-
-OUR_SHAPE = {"type", "code", "message"}
 
 
 def play(sdk: Sdk, on: Stage, upstream: str) -> tuple[list[Step], Counter[tuple[str, str]]]:
@@ -44,27 +43,6 @@ def test_same_through_the_door(on: Stage, upstream: str, style: str, figure: Fig
     assert not result.differences, "\n".join(result.differences)
     assert arrived_through == arrived
     assert result.leaves >= floors()[f"{upstream}-{style}"]
-
-
-def raised(sdk: Sdk, kind: type[stripe.StripeError], verb: str, *arguments: Any, **params: Any) -> dict[str, Any]:
-    """
-    Make a call that must fail in this way; return what the error shows, with our own headers.
-    """
-    with pytest.raises(kind) as caught:
-        getattr(sdk, verb)(*arguments, **params)
-    assert type(caught.value) is kind
-    headers = {name.lower(): value for name, value in (caught.value.headers or {}).items()}
-    ours = {name: value for name, value in headers.items() if name.startswith("breakwater-")}
-    shown = error_of(caught.value) | {"ours": ours, "retry": headers.get("stripe-should-retry")}
-    assert set(shown["body"]["error"]) >= OUR_SHAPE
-    assert shown["message"] == shown["body"]["error"]["message"]
-    assert len(ours["breakwater-call"]) == 26
-    return shown
-
-
-def paid(sdk: Sdk, amount: int = 20_000) -> str:
-    made = sdk.create("payment_intents", amount=amount, currency="usd", payment_method="pm_card_visa", confirm=True)
-    return str(made.latest_charge)
 
 
 # ---------------------------------------------------------------------------- answers that are ours, not the upstream's
@@ -132,7 +110,10 @@ def test_same_key_again(on: Stage) -> None:
         options = {"idempotency_key": "agents-own-key"}
         first, again = (sdk.create("refunds", charge=charge, amount=100, options=options) for _ in range(2))
     assert first.id == again.id
-    assert again.last_response.headers["Idempotent-Replayed"] == "true"
+    headers, call = again.last_response.headers, first.last_response.headers["Breakwater-Call"]
+    assert (headers["Idempotent-Replayed"], headers["Breakwater-Outcome"]) == ("true", "replayed")
+    assert headers["Breakwater-Intent"] == call != headers["Breakwater-Call"]
+    assert again.last_response.body == first.last_response.body
     (sent,) = [seen for seen in on.sandbox.wiretap.requests if seen.method == "POST"]
     assert str(sent.header("Idempotency-Key")).startswith("bw1_")
     assert not on.sandbox.wiretap.contains("agents-own-key")
@@ -146,8 +127,36 @@ def test_key_reused(on: Stage) -> None:
         options = {"idempotency_key": "agents-own-key"}
         sdk.create("refunds", charge=charge, amount=100, options=options)
         shown = raised(sdk, stripe.APIError, "create", "refunds", charge=charge, amount=200, options=options)
-    assert (shown["status"], shown["body"]["error"]["code"]) == (422, "idempotency-key-reused")
+    error = shown["body"]["error"]
+    assert (shown["status"], error["type"], error["code"]) == (422, "idempotency_error", "idempotency-key-reused")
     assert on.sandbox.wiretap.count("POST", "/v1/refunds") == 1
+    assert on.sandbox.account.effects["refund.created"] == 1
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_made_twice(on: Stage, style: str) -> None:
+    """A refund made once more, under the new key that the SDK gives it, is refused with the first call's id."""
+    with on.proxied(style=style) as sdk:
+        charge = paid(sdk)
+        first = sdk.create("refunds", charge=charge, amount=100)
+        shown = raised(sdk, stripe.PermissionError, "create", "refunds", charge=charge, amount=100)
+    assert (shown["status"], shown["body"]["error"]["code"], shown["retry"]) == (403, "duplicate-suspected", "false")
+    assert (shown["ours"]["breakwater-outcome"], shown["ours"]["breakwater-dispatched"]) == ("denied", "no")
+    assert shown["ours"]["breakwater-intent"] == first.last_response.headers["Breakwater-Call"]
+    assert on.sandbox.wiretap.count("POST", "/v1/refunds") == 1
+
+
+@pytest.mark.parametrize("act", [HangUp(), HangUp(reset=True)])
+@pytest.mark.parametrize("applied", [False, True])
+def test_answer_lost(on: Stage, act: HangUp, applied: bool) -> None:
+    """A write whose answer was lost once is asked for again in the same bytes under its key, and made once."""
+    with on.proxied() as sdk:
+        charge = paid(sdk)
+        on.sandbox.faults.add(Fault(act, applied=applied, method="POST", path="/v1/refunds"))
+        assert sdk.create("refunds", charge=charge, amount=100).charge == charge
+    sent = [seen for seen in on.sandbox.wiretap.requests if seen.path == "/v1/refunds"]
+    assert len(sent) == 2
+    assert len({(seen.header("Idempotency-Key"), seen.target, seen.body) for seen in sent}) == 1
     assert on.sandbox.account.effects["refund.created"] == 1
 
 

@@ -108,6 +108,13 @@ class Standing:
         return {self.intents[index]["call"] for index, effect in self.effects.items() if effect == "unknown"}
 
     @cached_property
+    def done(self) -> Counter[str]:
+        """
+        Return how often the upstream has done each write.
+        """
+        return self.mix.done()
+
+    @cached_property
     def index_of(self) -> dict[str, int]:
         """
         Return every intent's index by its call.
@@ -164,7 +171,7 @@ def answers_on_record(now: Standing) -> Counter[str]:
         if "call" in entry:
             by_call.setdefault(entry["call"], []).append(entry)
     counted: Counter[str] = Counter()
-    done = now.mix.done()
+    done = now.done
     for seen in now.said.answers:
         if seen.asked.method == "GET":
             continue
@@ -186,7 +193,7 @@ def _held(now: Standing, seen: Seen, records: list[Entry]) -> str:
         return "unavailable"
     if seen.reason in BECAUSE:
         _refusal(seen, records)
-        assert seen.intent in now.index_of, f"{seen} names a write that is not on record"
+        _because(now, seen)
         return seen.reason
     if seen.outcome == "denied" and seen.reason not in UNTOLD:
         _refusal(seen, records)
@@ -203,6 +210,19 @@ def _refusal(seen: Seen, records: list[Entry]) -> None:
     assert len(decisions) == 1, f"{seen} has {len(decisions)} decisions on record"
     assert decisions[0]["st"] == seen.status, (seen, decisions[0])
     assert decisions[0]["pol"]["reasons"] == [seen.reason], (seen, decisions[0])
+
+
+def _because(now: Standing, seen: Seen) -> None:
+    """
+    A key that was used belongs to another write, and this one was not done; a duplicate is of one that may have been.
+    """
+    assert seen.intent in now.index_of, f"{seen} names a write that is not on record"
+    first = now.index_of[seen.intent]
+    if seen.reason == "idempotency-key-reused":
+        assert now.name(first) != seen.asked.name, f"{seen} is refused because of itself"
+        assert now.done[seen.asked.name] == 0, f"{seen} was done, and is said to be refused"
+    else:
+        assert now.effects[first] != "not_applied", f"{seen} names a write that was not done"
 
 
 def _repeat(now: Standing, seen: Seen, records: list[Entry]) -> None:
@@ -265,7 +285,7 @@ def once_or_not_at_all(now: Standing) -> int:
     """
     The upstream did no write twice, saw none that is not on record, and did what is said of each; return how many.
     """
-    done, arrived = now.mix.done(), now.mix.arrived()
+    done, arrived = now.done, now.mix.arrived()
     assert {name: times for name, times in done.items() if times > 1} == {}, "a write was done twice"
     by_name: dict[str, list[int]] = {}
     for index in now.intents:

@@ -215,7 +215,7 @@ async def test_backs_off(world: World) -> None:
 
 
 async def test_answer_of_another_shape(world: World) -> None:
-    """What does not answer with its object is found, and a repeat is told so: no client reads an object as that answer."""
+    """What does not answer with its object is found, and a repeat is told so: nobody reads an object as that answer."""
     target = f"{GITHUB}/contents/notes.txt"
     body: dict[str, object] = {"message": "add notes", "content": "aGVsbG8="}
     effects, sent = world.sandbox.effects.total(), world.asked("PUT")

@@ -53,7 +53,7 @@ def upload(boundary: str, text: str = "x") -> Call:
 
 NFC, NFD = (unicodedata.normalize(how, '{"a":"é"}') for how in ("NFC", "NFD"))
 
-# cases 5 and 6: two spellings, and whether they are one request
+# two spellings, and whether they are one request
 SPELLINGS: dict[str, tuple[Call, Call, bool]] = {
     "an integer and a fraction": (came('{"a":1}'), came('{"a":1.0}'), False),
     "a number and its digits": (came('{"a":1}'), came('{"a":"1"}'), False),
@@ -100,7 +100,6 @@ def test_spellings(name: str) -> None:
     assert (fingerprint(one) == fingerprint(other)) is same
 
 
-# case 7
 @pytest.mark.parametrize(("one", "other"), [("k-1", '"k-1"'), ('"a\\"b\\\\c"', 'a"b\\c')])
 def test_one_key(one: str, other: str) -> None:
     """A key between quotes and the bare one are one key."""
@@ -115,7 +114,7 @@ def names(*, secret: bytes = b"s" * 32, **more: Any) -> dict[str, str | None]:
     return {"fingerprint": found.fingerprint, "key": found.key, "effect": found.effect}
 
 
-# cases 8 and 16: what changes, and which names change with it
+# what changes, and which names change with it
 @pytest.mark.parametrize(
     ("more", "changed"),
     [
@@ -176,7 +175,6 @@ def test_keys_apart(one: list[str], other: list[str]) -> None:
     assert (first == second) is (one == other)
 
 
-# case 18
 def canonical_2(one: Call) -> bytes:
     return b"2" + canonical_1(one)
 

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from tests.wire.case import REPEATS
 from tests.wire.client import Answer, Connection
 from tests.wire.mutate import Made, generate
 from tests.wire.oracle import disagreements, misheard
@@ -27,6 +28,9 @@ DUE_S, ODD_S, PARTIAL_S = 20.0, 1.0, 0.1
 # How long records of answers that were given may take to be on disk.
 RECORDED_S = 15.0
 _STEP_S = 0.05
+
+# The outcome of a call that is answered from an earlier one: it says that it was dispatched, and nothing arrives.
+REPLAYED = "replayed"
 
 
 @dataclass(slots=True)
@@ -114,6 +118,8 @@ def _fate(answers: Sequence[Answer]) -> str:
     if not answers:
         return "closed or never whole"
     first = answers[0]
+    if first.header("Breakwater-Outcome") == REPLAYED:
+        return REPLAYED
     if first.header("Breakwater-Dispatched") == "yes":
         return "forwarded"
     return f"{first.status} {first.reason}".strip()
@@ -139,7 +145,7 @@ async def _faults(stand: Stand, run: Run, received: list[Received]) -> list[str]
             why += _misheard(stand, generate(run.kind, run.seed, calls[found.call]), one)
         faults += [f"{text}\n  {where}\n  {one.message.raw!r}" for text in why]
     faults += [f"upstream bytes have no single meaning: {why}: {raw!r}" for why, raw in stand.echo.unparsable]
-    faults += [f"no answer to a whole request\n  {run.name(index)}" for index in _unanswered(stand, run)]
+    faults += [f"{why}\n  {run.name(index)}" for index, why in _misanswered(stand, run)]
     known = Counter(judged[id_].call for one in received if (id_ := f"req_{one.serial}") in judged)
     return faults + [f"call {call} reached the upstream {times} times" for call, times in known.items() if times > 1]
 
@@ -154,8 +160,24 @@ def _misheard(stand: Stand, made: Made, one: Received) -> Iterator[str]:
         yield from misheard(asked, made.door, one)
 
 
-def _unanswered(stand: Stand, run: Run) -> Iterator[int]:
+def _misanswered(stand: Stand, run: Run) -> Iterator[tuple[int, str]]:
+    """
+    Yield what is wrong with answers to whole requests, and to what still says that it is meant, without a key.
+    """
     for index, answers in run.answers.items():
         made = generate(run.kind, run.seed, index)
         if made.how == "valid" and not answers:
-            yield index
+            yield index, "no answer to a whole request"
+        repeat = bool(answers) and (_fate(answers) == REPLAYED or answers[0].reason in REPEATS)
+        # Of a key that was changed byte by byte nobody knows that it is the only one.
+        if repeat and (made.how == "valid" or _meant(stand.filled(made.raw, made.door))):
+            yield index, f"taken for another one: {_fate(answers)}"
+
+
+def _meant(raw: bytes) -> bool:
+    try:
+        asked = take(raw)
+    except Unparsable:
+        return False
+    said = asked and (asked.values("breakwater-duplicate"), asked.values("idempotency-key"))
+    return said == (["allow"], [])

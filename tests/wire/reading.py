@@ -26,6 +26,7 @@ _INDEX = re.compile(r"0|[1-9][0-9]*")
 _MEDIA_TYPE = re.compile(r"([a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+)\s*(.*)", re.IGNORECASE)
 _PARAMETER = re.compile(r';\s*([a-z0-9-]+)=(?:"([^"\\]*)"|([!#$%&\'*+.^_`|~0-9a-z-]+))\s*', re.IGNORECASE)
 _DISPOSITION = re.compile(r'form-data; name="([^"]*)"(?:; filename="([^"]*)")?')
+_KEY_MAX = 255
 _HTML_ESCAPES = {"%22": '"', "%0D": "\r", "%0A": "\n"}
 
 
@@ -244,6 +245,23 @@ def _field(piece: bytes) -> Field:
 
 def _unescape(text: str) -> str:
     return re.sub("%22|%0D|%0A", lambda found: _HTML_ESCAPES[found[0]], text, flags=re.IGNORECASE)
+
+
+def read_key(value: str) -> str | None:
+    """
+    Return the idempotency key that a header's value says, bare or as a string of RFC 8941; None where it says none.
+    """
+    key = value
+    if value.startswith('"'):
+        key, rest = "", value[1:]
+        while rest and rest[0] != '"':
+            taken = rest[:2] if rest[0] == "\\" else rest[0]
+            if taken[0] == "\\" and taken not in {'\\"', "\\\\"}:
+                return None
+            key, rest = key + taken[-1], rest[len(taken) :]
+        if rest != '"':
+            return None
+    return key if 0 < len(key) <= _KEY_MAX and all("!" <= letter <= "~" for letter in key) else None
 
 
 # -------------------------------------------------------------------------------------------------------- bracket tree

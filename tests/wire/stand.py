@@ -74,17 +74,14 @@ def may_pass(api: str, names: Iterable[str]) -> bool:
 
 
 def _card() -> dict[str, object]:
-    allow: dict[str, dict[str, dict[str, object]]] = {
-        # An agent that may say that a repeat is meant, where money moves too: the tests repeat all day long.
-        api: {name: {"duplicates": "agent"} for name in names}
-        for api, names in ALLOWED.items()
-    }
-    allow["stripe"]["payment_intents.create"] |= {"limit": {"amount": "0.50..100 USD"}}
-    allow["stripe"]["products.create"] |= {"only": {"name": list(PRODUCT_NAMES)}}
+    allow: dict[str, dict[str, object]] = {api: {name: {} for name in names} for api, names in ALLOWED.items()}
+    # This agent says itself which repeats are meant, where money moves too.
+    allow["stripe"]["payment_intents.create"] = {"limit": {"amount": "0.50..100 USD"}, "duplicates": "agent"}
+    allow["stripe"]["products.create"] = {"only": {"name": list(PRODUCT_NAMES)}}
     for name in ALLOWED["github"]:
         if name.startswith("issues/"):
-            allow["github"][name] |= {"only": {"repo": list(REPOSITORIES)}}
-    allow["github"]["actions/create-hosted-runner-for-org"] |= {"limit": {"maximum_runners": "1..50"}}
+            allow["github"][name] = {"only": {"repo": list(REPOSITORIES)}}
+    allow["github"]["actions/create-hosted-runner-for-org"] = {"limit": {"maximum_runners": "1..50"}}
     deny = {api: list(names) for api, names in DENIED.items() if names}
     return agent(allow, deny=deny, headers={"Stripe-Account": ["acct_listed"]})
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.wire.case import MEANT
 from tests.wire.draft import KINDS
 from tests.wire.mutate import BENDS, generate, scratch
 from tests.wire.oracle import ROUTES, disagreements, misheard
@@ -119,6 +120,42 @@ def test_mishearing_is_told() -> None:
         sent = take(raw)
         assert sent is not None
         assert bool(list(misheard(asked, "stripe", Received(0, "stripe.api", 1, sent)))) == (raw != RAW)
+
+
+def saying(*lines: bytes) -> bytes:
+    return RAW.replace(b"accept: */*", b"\r\n".join([b"accept: */*", *lines]))
+
+
+@pytest.mark.parametrize(
+    ("lines", "sent_lines", "told"),
+    [
+        ([b"Idempotency-Key: a"], [b"idempotency-key: ours"], ""),
+        ([b'Idempotency-Key: "a\\"b"', b"X-Stainless-Retry-Count: 1", MEANT], [b"idempotency-key: ours"], ""),
+        ([b"Idempotency-Key: a"], [b"idempotency-key: a"], "own idempotency key"),
+        ([b'Idempotency-Key: "a"'], [b"idempotency-key: a"], "own idempotency key"),
+        ([b'Idempotency-Key: "a"'], [b'idempotency-key: "a"'], "own idempotency key"),
+        ([b"Idempotency-Key: a", b'Idempotency-Key: "a"'], [], "2 times"),
+        ([b"Idempotency-Key: "], [], "no idempotency key"),
+        ([b'Idempotency-Key: ""'], [], "no idempotency key"),
+        ([b'Idempotency-Key: "a'], [], "no idempotency key"),
+        ([b'Idempotency-Key: "a";b=c'], [], "no idempotency key"),
+        ([b'Idempotency-Key: "a\\b"'], [], "no idempotency key"),
+        ([b'Idempotency-Key: "a b"'], [], "no idempotency key"),
+        ([b"Idempotency-Key: " + b"a" * 256], [], "no idempotency key"),
+        ([MEANT, MEANT], [], "2 times"),
+        ([b"Breakwater-Duplicate: deny"], [], "allowed by"),
+        ([MEANT], [MEANT], "breakwater-duplicate was sent"),
+        ([b"X-Stainless-Retry-Count: 1"] * 2, [], "2 times"),
+        ([b"X-Stainless-Retry-Count: 1"], [b"X-Stainless-Retry-Count: 1"], "x-stainless-retry-count was sent"),
+    ],
+)  # fmt: skip
+def test_words_about_repeats(lines: list[bytes], sent_lines: list[bytes], told: str) -> None:
+    """Bytes that were sent although a client's words about repeats have no meaning, or with these words, are told."""
+    asked, sent = take(saying(*lines)), take(saying(*sent_lines))
+    assert asked is not None
+    assert sent is not None
+    faults = list(misheard(asked, "stripe", Received(0, "stripe.api", 1, sent)))
+    assert any(told in fault for fault in faults) if told else faults == []
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ from tests.wire.parser import Message
 from tests.wire.record import judgements
 from tests.wire.stand import SECRET_FORMS, Stand, standing
 
-KEYED = b"Idempotency-Key: one-intent"
 ACCOUNTS = b"/v2/core/accounts"
 
 # What is ours on the way out and cannot be sent to us again: the address, the credential, the upstream's own key.
@@ -65,12 +64,12 @@ async def test_thousand_pipelined(stand: Stand) -> None:
     "raw",
     [
         get(b"/v1/%63ustomers/cus_1?expand[]=a", b"User-Agent: slow"),
-        form(b"email=a%40b&metadata[x]=1", WRITE, KEYED),
+        form(b"email=a%40b&metadata[x]=1", WRITE, b"Idempotency-Key: form-@OWN@"),
         request(
             b"POST",
             WRITE,
             FORM,
-            KEYED,
+            b"Idempotency-Key: chunked-@OWN@",
             b"Transfer-Encoding: chunked",
             body=b"7\r\nemail=a\r\n4\r\n%40b\r\n0\r\n\r\n",
             length=False,
@@ -79,12 +78,39 @@ async def test_thousand_pipelined(stand: Stand) -> None:
     ids=["read", "form", "chunked"],
 )
 async def test_byte_by_byte(stand: Stand, raw: bytes) -> None:
-    """A request that comes byte by byte leaves in the same bytes as one that comes at once."""
-    _, whole = await one(stand, raw)
+    """A request that comes byte by byte leaves in the same bytes as one that comes at once, but for the key of ours."""
+    _, whole = await one(stand, raw.replace(b"@OWN@", b"whole"))
     before = stand.echo.mark()
-    ended = await drip(stand.door("stripe"), stand.filled(raw))
+    ended = await drip(stand.door("stripe"), stand.filled(raw.replace(b"@OWN@", b"dripped")))
     assert [answer.status for answer in ended.answers] == [200]
-    assert [message.raw for message in stand.echo.since(before)] == [whole.raw]
+    (dripped,) = stand.echo.since(before)
+    keys = [message.values("idempotency-key") for message in (whole, dripped)]
+    assert (keys == [[], []]) is raw.startswith(b"GET")
+    assert keys[0] != keys[1] or raw.startswith(b"GET")
+    assert _unkeyed(dripped) == _unkeyed(whole)
+
+
+def _unkeyed(message: Message) -> bytes:
+    for key in message.values("idempotency-key"):
+        assert message.raw.count(key.encode()) == 1
+        return message.raw.replace(key.encode(), b"")
+    return message.raw
+
+
+async def test_repeat_is_heard(stand: Stand) -> None:
+    """A write that comes again under its key, quoted, in chunks and byte by byte, is replayed and not sent."""
+    first, _ = await one(stand, form(b"email=again", WRITE, b"Idempotency-Key: again"))
+    quoted, coding = b'Idempotency-Key: "again"', b"Transfer-Encoding: chunked"
+    body = b"7\r\nemail=a\r\n4\r\ngain\r\n0\r\n\r\n"
+    before = stand.echo.mark()
+    ended = await drip(
+        stand.door("stripe"), stand.filled(request(b"POST", WRITE, FORM, quoted, coding, body=body, length=False))
+    )
+    (again,) = ended.answers
+    assert (again.status, again.body) == (200, first.body)
+    assert again.header("Breakwater-Outcome") == "replayed"
+    assert again.header("Breakwater-Intent") == first.header("Breakwater-Call")
+    assert stand.echo.since(before) == []
 
 
 async def test_continue_is_given(stand: Stand) -> None:
@@ -182,7 +208,7 @@ def _spellings(rng: random.Random, count: int) -> Sequence[bytes]:
 
 
 async def test_one_meaning_one_form(stand: Stand) -> None:
-    """Other orders of members, other white space and other escapes leave no trace in the record, nor on the wire."""
+    """Other orders of members, white space and escapes leave no trace in the record, on the wire, or for a repeat."""
     spellings = _spellings(random.Random(32), 40)
     assert len({json.dumps(json.loads(text), sort_keys=True) for text in spellings}) == 1
     sent = [await one(stand, request(b"POST", ACCOUNTS, JSON, body=text)) for text in spellings]
@@ -192,6 +218,12 @@ async def test_one_meaning_one_form(stand: Stand) -> None:
     documents = [judged.document for judged in judgements(stand.breakwater.state).values() if judged.call in calls]
     assert len(documents) == len(spellings)
     assert len({json.dumps(document["body"], sort_keys=True, default=repr) for document in documents}) == 1
+    # Once more in the first spelling, without saying that it is meant: every other one is the same write.
+    before, unsaid = stand.echo.mark(), request(b"POST", ACCOUNTS, JSON, body=spellings[0], meant=False)
+    (suspected,) = (await exchange(stand.door("stripe"), stand.filled(unsaid), quiet_s=0.01)).answers
+    assert (suspected.status, suspected.reason) == (403, "duplicate-suspected")
+    assert suspected.header("Breakwater-Intent") == sent[-1][0].header("Breakwater-Call")
+    assert stand.echo.since(before) == []
 
 
 @pytest.mark.parametrize("raw", [get(), form(b"email=a")], ids=["read", "write"])

@@ -31,7 +31,7 @@ def test_same_work(on: Bench, work: Script, style: str) -> None:
 
 
 def test_ours(on: Bench, work: Script) -> None:
-    """A refusal of ours is an error of the client's own that shows our reason, and a write in doubt is sent once."""
+    """A refusal of ours is an error of the client's own that shows our reason, and a write in doubt has one key."""
     assert_ours(on.refusals(partial(work, only="ours"), "sandbox"))
 
 
