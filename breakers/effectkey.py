@@ -4,7 +4,8 @@ The business effect of a call, as its catalogue names it: `refund:{payment_inten
 An argument stands as canonical JSON of its typed value, one of the path as text; of alternatives (`{a|b}`) the first
 that says something counts. One that is absent, null or empty (a form's way to say null) is `null`, so that two refunds
 of one payment without an amount are one effect. The code of a currency is the same in capitals. Nobody knows the effect
-of a call that has none of the arguments: then there is no key, and nothing is compared.
+of a call that has none of the arguments, or says nothing of one that must be said (`{customer!}`: what somebody pays is
+not what anybody pays): then there is no key, and nothing is compared.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ def effect_key(operation: Operation) -> str | None:
     values = [_first(names, operation) for names in references]
     if all(value is _ABSENT for value in values):
         return None
+    if any(_is_nothing(values[at]) for at in _said_for_certain(template)):
+        return None
     pieces = [literals[0]]
     for value, literal in zip(values, literals[1:], strict=True):
         pieces += [_rendered(value), literal]
@@ -56,7 +59,15 @@ def effect_arguments(spec: OperationSpec) -> tuple[tuple[str, ...], ...]:
 @lru_cache(maxsize=1024)
 def _parsed(template: str) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
     pieces = _REFERENCE.split(template)
-    return tuple(pieces[::2]), tuple(tuple(names.split("|")) for names in pieces[1::2])
+    return tuple(pieces[::2]), tuple(tuple(names.removesuffix("!").split("|")) for names in pieces[1::2])
+
+
+@lru_cache(maxsize=1024)
+def _said_for_certain(template: str) -> tuple[int, ...]:
+    """
+    Return which references of a template must say something.
+    """
+    return tuple(at for at, names in enumerate(_REFERENCE.findall(template)) if names.endswith("!"))
 
 
 def _first(names: tuple[str, ...], operation: Operation) -> object:

@@ -22,6 +22,7 @@ from breakers.call import Applied, Call, Outcome
 from breakers.facts import Facts
 from breakers.known import IN_DOUBT, IN_FLIGHT, Earlier, Ended, State
 from breakers.policy import Passed, Policy
+from breakers.results import AT_THE_DOOR
 from breakers.verdict import Again, Reason, Refuse, Repeat
 
 GATE = "repeats"
@@ -31,10 +32,6 @@ RESENT_S = 900
 
 # For how long the answer that a caller never had waits for it; a client that comes back does so within a day.
 UNDELIVERED_S = 86_400
-
-# What an upstream says before it looks at what is asked, or that it may soon say otherwise: who may (401, 403, 407),
-# whether it came in time (408, 425), what else is going on (409), how often (429). Kept, it would be said for ever.
-_PASSING = frozenset({401, 403, 407, 408, 409, 425, 429})
 
 
 def repeats(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passed | Refuse | Repeat:  # noqa: ARG001 a gate's form
@@ -128,7 +125,7 @@ def ended_as(applied: Applied, status: int | None, at: datetime, place: str, *, 
 
 
 def _is_definite(status: int | None) -> bool:
-    return status is not None and 400 <= status <= 499 and status not in _PASSING
+    return status is not None and 400 <= status <= 499 and status not in AT_THE_DOOR
 
 
 def _under_key(earlier: Earlier, fingerprints: tuple[str, ...]) -> Refuse | Repeat:

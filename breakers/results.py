@@ -48,6 +48,12 @@ _UNCERTAIN: Judged = (Applied.UNKNOWN, Health.IGNORE, Retry.NEVER)
 _IN_FLIGHT: Judged = (Applied.UNKNOWN, Health.IGNORE, Retry.SAME_KEY_ONLY)
 _DOUBTFUL: Judged = (Applied.UNKNOWN, Health.FAIL, Retry.SAME_KEY_ONLY)
 
+AT_THE_DOOR = frozenset({401, 403, 407, 408, 409, 425, 429})
+"""
+What an upstream says before it looks at what is asked, or that it may soon say otherwise: who may (401, 403, 407),
+whether it came in time (408, 425), what else is going on (409), how often (429). It tells nothing of the request.
+"""
+
 # Exact statuses first, then their class; a status outside every class is as doubtful as no answer at all.
 _BY_STATUS: Mapping[int, Judged] = MappingProxyType(
     dict.fromkeys((301, 307, 308), _REFUSED)

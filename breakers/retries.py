@@ -32,6 +32,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from breakers.call import Applied, Health, Outcome, Sent
+from breakers.results import AT_THE_DOOR
 
 STATED_MAX_S = 300.0
 """Longer than any call may take: what asks for more is answered with its own header, whatever the figure."""
@@ -152,9 +153,6 @@ def _less(earned: tuple[tuple[int, int], ...], wanted: int) -> tuple[tuple[int, 
     return tuple(left)
 
 
-_AT_THE_DOOR = frozenset({401, 403, 407, 408, 409, 425, 429})
-
-
 def joined(first: Outcome, second: Outcome) -> Outcome:
     """
     Return how a call ended that was sent, or tried, once more.
@@ -175,7 +173,7 @@ def proves(outcome: Outcome) -> bool:
     if outcome.applied is not Applied.NOT_APPLIED:
         return outcome.applied is Applied.APPLIED
     refused = outcome.status is not None and 400 <= outcome.status < 500
-    return refused and outcome.status not in _AT_THE_DOOR and outcome.health is not Health.THROTTLE
+    return refused and outcome.status not in AT_THE_DOOR and outcome.health is not Health.THROTTLE
 
 
 def _clamped(seconds: float) -> float:

@@ -178,8 +178,10 @@ def compile_undo(
 def check_effect_key(text: str, arguments: Arguments) -> str:
     """
     Return the template of an effect key, every name in which is an argument; `{a|b}` is the first that is present.
+
+    Behind the names `!` says that a call which says none of them has no effect that is known.
     """
-    names = [name for alternatives in _NAMED.findall(text) for name in alternatives.split("|")]
+    names = [name for alternatives in _NAMED.findall(text) for name in alternatives.removesuffix("!").split("|")]
     if text and (not names or set(_NAMED.sub("", text)) & {"{", "}"}):
         raise CatalogFault(f"the effect key `{text}` names no argument", "write `refund:{charge}:{amount}`")
     for name in names:

@@ -157,6 +157,7 @@ def build(
     clock = clock or SystemClock()
     store = store or open_store(configuration, {}, clock)
     settings, metrics, log = configuration.settings, Metrics(), log or JsonLog(clock)
+    namer = Namer(ledger.ring.key(FINGERPRINT, ledger.ring.versions[0]))
     retries = Retries(clock, randomness, lambda api, why: metrics.upstream_retries.labels(api, why).inc())
     on_echo, on_change = _telling(metrics, log), _turning(configuration, accounts)
     return Rooms(
@@ -172,9 +173,9 @@ def build(
         doors=doors,
         keys=keys,
         store=store,
-        standing=Standing(store, ledger.events, log),
+        standing=Standing(store, ledger.events, log, namer.made_with),
         settling=Settling(store, clock, log),
-        namer=Namer(ledger.ring.key(FINGERPRINT, ledger.ring.versions[0])),
+        namer=namer,
         judging=Judging(),
         answers=Answers(store, ledger.answer_at, ledger.ring, randomness),
         ledger=ledger,

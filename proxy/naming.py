@@ -32,6 +32,13 @@ class Namer:
     def __repr__(self) -> str:
         return f"<Namer {' '.join(prefix for prefix, _ in self._versions)}>"
 
+    @property
+    def made_with(self) -> str:
+        """
+        Return what tells apart those whose names differ, and nothing of the secret.
+        """
+        return self._name("made-with", b"")
+
     def names(self, call: Call) -> Names | None:
         """
         Return the names of a write; a read has none.

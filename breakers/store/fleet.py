@@ -71,6 +71,7 @@ REPLAYED_AT_ONCE = 16
 PAUSE_S, PAUSE_MAX_S = 0.02, 0.25
 """Between two looks at an intent that somebody waits for: short at first, because most writes end soon."""
 
+_OTHER_NAMES = "others of this deployment have another key ring: give each the same `keyring`, or its own deployment"
 _EMPTIED = "Redis does not hold what was replayed into it: the ledger has to be replayed first"
 
 
@@ -124,7 +125,7 @@ class FleetStore:
         self._writes = WritesChanged(stopped=False, epoch=0)
         # What it has in flight, each with the record as it was left, and the ends that Redis has not taken yet.
         self._carried: dict[str, tuple[IntentOpened, bytes]] = {}
-        self._owed: dict[str, tuple[IntentOpened, Ended]] = {}
+        self._owed: dict[str, tuple[IntentOpened, Ended, bytes | None]] = {}
         self._waiters = Waiters()
 
     def __repr__(self) -> str:
@@ -133,11 +134,14 @@ class FleetStore:
             f"carried={len(self._carried)} owed={len(self._owed)} emptied={self.emptied}>"
         )
 
-    async def start(self, events: Iterable[Event]) -> None:
+    async def start(self, events: Iterable[Event], *, names_by: str = "") -> None:
         """
         Replay the ledger over what is there, and hold writes under the epoch that Redis has, or under a new one.
         """
-        epoch = _text(await self._run("begin", ("epoch", "building")))
+        begun = await self._run("begin", ("epoch", "building", "names-by"), names_by)
+        if begun is None:
+            raise StoreUnavailable(_OTHER_NAMES)
+        epoch = _text(begun)
         said = histories(events)
         for change in (*said.changes, self._writes):
             await self._change_writes(change)
@@ -250,9 +254,9 @@ class FleetStore:
         try:
             await self._end(opened, ended, answer, seen)
         except StoreUnavailable:
-            self._owed[call.id] = (opened, ended)
+            self._owed[call.id] = (opened, ended, answer)
         except asyncio.CancelledError:
-            self._owed[call.id] = (opened, ended)
+            self._owed[call.id] = (opened, ended, answer)
             raise
         finally:
             self._waiters.wake(call.id)
@@ -340,8 +344,8 @@ class FleetStore:
         """
         Note the ends that are owed. Raise `StoreUnavailable` at the first that Redis does not take.
         """
-        for intent, (opened, ended) in list(self._owed.items()):
-            await self._end(opened, ended, None, None)
+        for intent, (opened, ended, answer) in list(self._owed.items()):
+            await self._end(opened, ended, answer, None)
             self._owed.pop(intent, None)
             self._waiters.wake(intent)
 

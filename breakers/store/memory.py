@@ -79,7 +79,7 @@ class MemoryStore:
             f"in_flight={flying} in_doubt={len(self._open) - flying} kept={len(self._standing) - len(self._open)}>"
         )
 
-    async def start(self, events: Iterable[Event]) -> None:
+    async def start(self, events: Iterable[Event], *, names_by: str = "") -> None:  # noqa: ARG002 nobody else makes names
         said = histories(events)
         for change in said.changes:
             self._change_writes(change)

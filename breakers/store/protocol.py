@@ -159,9 +159,12 @@ class Store(Protocol):
     emptied: bool
     """Whether what was replayed into it is lost; nothing is held until `start` has replayed the ledger again."""
 
-    async def start(self, events: Iterable[Event]) -> None:
+    async def start(self, events: Iterable[Event], *, names_by: str = "") -> None:
         """
         Begin, with what the ledger says replayed: an intent without an end is in doubt, whoever carried it is gone.
+
+        `names_by` tells what names are made with; processes that differ in that do not know each other's writes, so a
+        store that they share refuses the later one.
         """
 
     async def close(self) -> None:

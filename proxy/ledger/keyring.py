@@ -23,8 +23,7 @@ from proxy.ledger.disk import Disk, write_whole
 
 SECRET_BYTES = 32
 
-FINGERPRINT, TOKEN, REDACTION, WRAPPING, UPSTREAM_KEY = "fingerprint", "token", "redaction", "wrapping", "upstream-key"
-VAULT = "vault"
+FINGERPRINT, REDACTION, WRAPPING, VAULT = "fingerprint", "redaction", "wrapping", "vault"
 """The labels under which keys are derived."""
 
 REDACTED_LENGTH = 26

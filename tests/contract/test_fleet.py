@@ -47,10 +47,10 @@ async def replica(fresh_redis: RedisServer) -> AsyncIterator[Replica]:
     """
     stores = []
 
-    async def start(events: Iterable[Event] = (), lease_s: float = LEASE_S) -> FleetStore:
+    async def start(events: Iterable[Event] = (), lease_s: float = LEASE_S, names_by: str = "") -> FleetStore:
         store = fresh_redis.store("shop", None, KEPT, lease_s)
         stores.append(store)
-        await store.start(events)
+        await store.start(events, names_by=names_by)
         return store
 
     yield start
@@ -300,3 +300,12 @@ async def test_large_answer(replica: Replica) -> None:
     assert await store.answer("01A") is None
     assert len(await store.answer("01B") or b"") == 256 * 1024
     assert await store.earlier("01A") is not None
+
+
+async def test_names_of_others(replica: Replica) -> None:
+    """A process whose names are made with another key ring, so that it knows nobody's writes, holds none beside them."""
+    first = await replica(names_by="made-with:1")
+    assert await (await replica(names_by="made-with:1")).fault() is None
+    with pytest.raises(StoreUnavailable, match="another key ring"):
+        await replica(names_by="made-with:2")
+    assert await first.fault() is None

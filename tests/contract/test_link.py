@@ -163,12 +163,13 @@ async def test_unsent_settle(redis_server: RedisServer, cutter: Cutter, fragile:
     for task in list(cutter.running):
         task.cancel()
     await asyncio.sleep(0)
-    await fragile.settle(held, done())
+    await fragile.settle(held, done(), b"sealed")
     other = redis_server.store(f"cut-{cutter.port}")
     await other.start(())
     assert await standing(other) == [("01A", State.DISPATCHED)]
     cutter.upstream = real
     assert await standing(fragile) == await standing(other) == [("01A", State.COMPLETED)]
+    assert await other.answer("01A") == b"sealed"
     await other.close()
 
 

@@ -11,7 +11,7 @@ from breakers.call import Call
 from breakers.known import Ended, Names, State
 from breakers.store.memory import MemoryStore
 from breakers.store.moves import Retention
-from breakers.store.protocol import LEASE_S, Event, HeldWrite, IntentOpened, Permit, Stale, Store, opened_by
+from breakers.store.protocol import LEASE_S, Event, HeldWrite, IntentOpened, Permit, Store, opened_by
 from breakers.verdict import Forward
 from tests.breakers.world import AT, call
 from tests.redis_server import RedisServer
@@ -193,10 +193,3 @@ async def shown(store: Store) -> list[tuple[str, bool, bool]]:
     Return the open intents, in their order: whether each is in doubt, and whether it is parked.
     """
     return [(one.opened.intent, one.suspended, one.parked) for one in await store.open_intents()]
-
-
-def is_stale(said: object) -> bool:
-    """
-    Tell whether a reservation was refused because the state moved.
-    """
-    return isinstance(said, Stale)
