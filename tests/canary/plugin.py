@@ -86,7 +86,9 @@ def _tap_installations(patch: pytest.MonkeyPatch) -> None:
     def ended(here: Breakwater) -> int:
         if here.process is not None and here.process.poll() is None:
             _scrape(here.doors.get("admin", ""))
-        return terminate(here)
+        code = terminate(here)
+        watch.leave(here.doors)
+        return code
 
     patch.setattr(Breakwater, "cli", told)
     patch.setattr(Breakwater, "start", started)

@@ -85,7 +85,7 @@ class Watch:
         self._mark = Known("a secret")
         self._known: dict[bytes, Known] = {}
         self._forms: dict[bytes, tuple[Known, str]] = {}
-        self._doors: dict[object, tuple[str, bool]] = {}
+        self._doors: dict[object, tuple[str, bool] | None] = {}
         self._folders: dict[Path, None] = {}
         self._dialled: WeakKeyDictionary[socket.socket, Stream] = WeakKeyDictionary()
         self._streams: list[Stream] = []
@@ -99,10 +99,15 @@ class Watch:
         Read along at the doors of a Breakwater that serves now, and learn what its state folder hides.
         """
         for name, url in doors.items():
-            host, _, port = url.removeprefix("http://").rpartition(":")
-            at = url.removeprefix("unix:") if url.startswith("unix:") else (host, int(port))
-            self._doors[at] = f"an answer at door {name!r}", name == "admin"
+            self._doors[_address(url)] = f"an answer at door {name!r}", name == "admin"
         self._learn_homes([str(state / "admin.token"), str(state / "keyring")])
+
+    def leave(self, doors: Mapping[str, str]) -> None:
+        """
+        Read along no more at the doors of a Breakwater that has ended: anybody may be given their ports.
+        """
+        for url in doors.values():
+            self._doors[_address(url)] = None
 
     def shown(self, where: str, data: str, *, mints: bool = False) -> None:
         """
@@ -244,3 +249,8 @@ def _files(folders: Iterable[Path]) -> Iterator[tuple[str, tuple[int, int]]]:
                     found = os.lstat(path := f"{place}/{name}")
                     if stat.S_ISREG(found.st_mode):
                         yield path, (found.st_size, found.st_mtime_ns)
+
+
+def _address(url: str) -> object:
+    host, _, port = url.removeprefix("http://").rpartition(":")
+    return url.removeprefix("unix:") if url.startswith("unix:") else (host, int(port))

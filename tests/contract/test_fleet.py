@@ -303,7 +303,7 @@ async def test_large_answer(replica: Replica) -> None:
 
 
 async def test_names_of_others(replica: Replica) -> None:
-    """A process whose names are made with another key ring, so that it knows nobody's writes, holds none beside them."""
+    """A process that makes names with another key ring does not know the others' writes, and holds none beside them."""
     first = await replica(names_by="made-with:1")
     assert await (await replica(names_by="made-with:1")).fault() is None
     with pytest.raises(StoreUnavailable, match="another key ring"):

@@ -66,6 +66,20 @@ def test_answer_lost(on: Stand, name: str, figure: Figure) -> None:
         figure(f"retries {name}, {kind}", count)
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if APIS[name] != "stripe"])
+def test_one_request(on: Stand, name: str) -> None:
+    """Where a vendor honours no key, nobody sends again after a 503: one request is on the wire, whatever the SDK."""
+    client = on.clients[name]
+    upstream = on.upstreams[client.api]
+    upstream.faults.clear()
+    upstream.faults.add(Fault(Status(503), applied=True, method="POST"))
+    before = sum(seen.method == "POST" for seen in upstream.wiretap.requests)
+    told = client.ask(on.door(client), f"{name} answers 503")
+    assert sum(seen.method == "POST" for seen in upstream.wiretap.requests) == before + 1
+    assert told.made or any(reason in told.error for reason in OURS), told.error
+    on.resolved()
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_impatient(on: Stand, name: str) -> None:
     """An SDK that hangs up before a slow answer, and asks again, joins its own write."""
