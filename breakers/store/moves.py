@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from breakers.call import Call
 from breakers.known import Earlier, Ended, State
-from breakers.store.protocol import REMEMBERED_S, IntentOpened
+from breakers.store.protocol import REMEMBERED_S, IntentOpened, opened_by
 from config.settings import Idempotency
 
 REMEMBERED = timedelta(seconds=REMEMBERED_S)
@@ -59,21 +59,7 @@ def claimed(call: Call, until: datetime) -> Earlier:
     """
     Return the record of a write that has taken its names and sent nothing.
     """
-    spec, names, caller = call.operation.spec, call.names, call.caller
-    return Earlier(
-        call.id,
-        State.CLAIMED,
-        call.at,
-        call.api,
-        spec.name,
-        caller.agent,
-        caller.task,
-        "" if names is None else names.fingerprint,
-        None if names is None else names.key,
-        None if names is None else names.effect,
-        spec.effect_window_s,
-        until,
-    )
+    return from_opened(opened_by(call), State.CLAIMED, until)
 
 
 def from_opened(opened: IntentOpened, state: State, until: datetime | None = None) -> Earlier:
