@@ -57,8 +57,8 @@ def _forgetful() -> None:
     """Begin with nothing that the record says of writes."""
     original: Verb = MemoryStore.start
 
-    async def start(self: MemoryStore, events: Iterable[Event]) -> None:
-        await original(self, (event for event in events if isinstance(event, WritesChanged)))
+    async def start(self: MemoryStore, events: Iterable[Event], **more: str) -> None:
+        await original(self, (event for event in events if isinstance(event, WritesChanged)), **more)
 
     setattr(MemoryStore, "start", start)  # noqa: B010 a method is replaced
 
