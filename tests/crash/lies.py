@@ -114,7 +114,8 @@ LIES: Mapping[str, tuple[Callable[[], None], str, int]] = {
     "sent twice": (lambda: _twice(Forwarder, "write"), "was sent more often than is on record", 1),
     "sent twice where nobody knows keys": (lambda: _twice(Forwarder, "write"), DONE_TWICE, 2),
     "doubt named twice": (_unnamed, "is not named exactly once", 1),
-    "batch not durable": (_write_behind, "on record", 1),
+    # What was called durable is missing, or, where the kill came between a batch and what stands behind it, misplaced.
+    "batch not durable": (_write_behind, "on record|'tampered'", 1),
     "start forgets": (_forgetful, f"{DONE_TWICE}|shows other doubts", 2),
     "repeats unknown": (_deaf, DONE_TWICE, 2),
 }
