@@ -32,7 +32,7 @@ ANSWER_BYTES_MAX = 256 * 1024
 """Of one answer in memory or in a store: a few large ones must not push out all others."""
 
 BESIDE_BYTES = 1024
-"""What an answer takes beside its body, roughly: its headers, its id, its place in the table."""
+"""What an answer takes beside its words, roughly: its id, its place in the table."""
 
 LABEL = "answers"
 _NONCE_BYTES = 12
@@ -152,4 +152,4 @@ def _bound(intent: str) -> bytes:
 
 
 def _size(shown: Kept) -> int:
-    return len(shown.body) + BESIDE_BYTES
+    return len(shown.body) + sum(len(name) + len(value) for name, value in shown.headers) + BESIDE_BYTES

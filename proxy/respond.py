@@ -72,11 +72,12 @@ async def _respond_whole(request: web.BaseRequest, answer: Whole, trail: Trail) 
 
 
 async def _respond_stream(request: web.BaseRequest, answer: Streamed, trail: Trail) -> web.StreamResponse:
-    shown = request.get(LINKS, NO_LINKS).shown(answer)
-    response = web.StreamResponse(status=shown.status, headers=CIMultiDict((*shown.headers, SERVER)))
-    _close_if_in_doubt(request, response, trail)
-    delivered, complete = 0, False
+    delivered, complete, response = 0, False, None
     try:
+        # Inside, so that a read is on record whatever becomes of its answer here.
+        shown = request.get(LINKS, NO_LINKS).shown(answer)
+        response = web.StreamResponse(status=shown.status, headers=CIMultiDict((*shown.headers, SERVER)))
+        _close_if_in_doubt(request, response, trail)
         async with asyncio.timeout(answer.stall_s):
             await response.prepare(request)
         async for piece in answer.chunks:
@@ -91,7 +92,7 @@ async def _respond_stream(request: web.BaseRequest, answer: Streamed, trail: Tra
         trail.answer_bytes = delivered
         await answer.conclude(delivered, complete)
     try:
-        if complete:
+        if complete and response is not None:
             async with asyncio.timeout(answer.stall_s):
                 await response.write_eof()
             return response

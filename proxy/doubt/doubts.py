@@ -297,6 +297,8 @@ class Doubts:
         if doubt.wire is None:
             return None, None
         sent = await resend(doubt, doubt.wire, self._rooms)
+        # Stop here: it may have left once more, under the key and as the bytes that its intent has on record. The next
+        # start finds the same doubt and asks again in the same way.
         now, outcome = self._rooms.clock.now(), sent.outcome
         conclusion = answered(outcome, now)
         failed = f"it was answered {outcome.status or 'with nothing'}" if conclusion is None else None

@@ -109,12 +109,11 @@ class Reread:
         """
         Return the answer that the record at a place holds, or None where it holds none or is not there.
         """
-        found = self._record(place)
-        if found is None or found.kind not in {"call.outcome", "recovery.resolved"}:
-            return None
         # A former log may be damaged: what stands there is taken for nothing more than it is.
-        with contextlib.suppress(*NOT_OURS):
-            return self._answer(found)
+        with contextlib.suppress(OSError, *NOT_OURS):
+            found = self._record(place)
+            if found is not None and found.kind in {"call.outcome", "recovery.resolved"}:
+                return self._answer(found)
         return None
 
     def _answer(self, found: Record) -> KeptAnswer | None:
@@ -133,7 +132,7 @@ class Reread:
         """
         Return the intent at a place.
 
-        Raise `LookupError` where there is none.
+        Raise `LookupError` where there is none, `OSError` where it cannot be read at the moment.
         """
         found = self._record(place)
         if found is None or found.kind != "call.intent":
@@ -175,7 +174,7 @@ class Reread:
                 return None
             path = epoch_folder(self._state / LEDGER, place.epoch) / segment_name(place.segment)
             found = record_at(self._disk, path, place.index, place.offset, place.length)
-        except (OSError, ValueError):
+        except (FileNotFoundError, ValueError):
             return None
         return found if self._is_there(found, place) else None
 
