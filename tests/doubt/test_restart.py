@@ -175,3 +175,22 @@ async def test_looks_by_itself(tmp_path: Path) -> None:
             one.on.rooms.doubts.bell.set()
             await soon(lambda: one.state(later) is None)
             assert call_of(await one.write("POST", ISSUES, {"title": "Another"})) != later
+
+
+async def test_record_out_of_reach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record that cannot be read at the moment is no reason to give a doubt up: it is looked for later."""
+    async with hub() as (sandbox, wall), world(tmp_path, "github", sandbox, wall) as one:
+        one.on.foreseen = False
+        intent = await one.lose("POST", ISSUES, ISSUE)
+        with monkeypatch.context() as patch:
+            patch.setattr("proxy.ledger.reread.record_at", out_of_files)
+            await one.looks(2)
+            assert one.state(intent) == "unknown"
+        await one.looks(30)
+        assert one.state(intent) is None
+        await replayed(one, intent)
+
+
+def out_of_files(*_: object) -> NoReturn:
+    """Fail to open a file, as a process does that has too many."""
+    raise OSError(24, "Too many open files")

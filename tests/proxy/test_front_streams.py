@@ -212,3 +212,15 @@ async def test_record_before_the_end(stand: Stand, monkeypatch: pytest.MonkeyPat
     assert whole is not None
     assert whole.body == b"z" * 400
     await connection.end()
+
+
+async def test_unforeseen_before_the_first_piece(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read whose answer breaks here before a byte of it was passed on is on record, as one that nobody was shown."""
+    stand.road.foreseen = False
+    stand.upstream.then(HEAD + b"x" * 400)
+    reading = await stand.reading()
+    monkeypatch.setattr("proxy.links.Links.shown", None)
+    assert await reading.answer() is None
+    monkeypatch.undo()
+    assert (await stand.last())["dlv"] == {"bytes": 0, "complete": False}
+    await reading.end()
