@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from breakers.caveats import Caveat
 from breakers.known import Names
+from breakers.task import Task
 from config.catalog import Effect, OperationSpec, Place
 
 
@@ -20,13 +22,18 @@ class Caller:
     """
     The principal behind a call: the agent, the id of the key that it showed, the task that the call belongs to.
 
-    `named` tells whether the call itself named its task; the task of a day is nobody's choice.
+    `named` tells whether the call itself named its task; the task of a day is nobody's choice. `opened` is the record of
+    an opened one. Of a token, `key_id` is its id, `tokens` are the ids of every stage of its narrowing and `caveats` what
+    it was narrowed to, both in their order.
     """
 
     agent: str
     key_id: str
     task: str
     named: bool = False
+    opened: Task | None = None
+    tokens: tuple[str, ...] = ()
+    caveats: tuple[Caveat, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

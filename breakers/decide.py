@@ -6,12 +6,16 @@ Precedence, first answer wins:
 1. `repeats`: a write that came before is answered from that, before anything that may have changed since: the retry of
    a write that was made is never told that it was refused.
 2. `kill`: while writes are stopped nothing but a read goes on, whoever asks.
-3. `allowlist`: a deny beats every allow; what nothing allows is refused; every entry that matches must hold.
-4. `duplicates`: a key where one is needed; what was done a moment ago is not done again unless that is meant.
-5. look: only now may a limit ask for a read, so that a call that is stopped, off the list or a repeat costs no upstream
-   call.
-6. `limits`: numbers, then money, both ends included.
-7. `images`: a write that must not be made unseen is not made where its object could not be read before it.
+3. `token`: what the caller's token was narrowed to must hold; nobody hands on more than they have.
+4. `allowlist`: a deny beats every allow; what nothing allows is refused; every entry that matches must hold.
+5. `duplicates`: a key where one is needed; what was done a moment ago is not done again unless that is meant.
+6. look: only now may a limit or a condition ask for a read, so that a call that is stopped, off the list or a repeat
+   costs no upstream call.
+7. `limits`: numbers, then money, both ends included.
+8. `conditions`: what the card refuses if it is so, and what it requires to be so; what cannot be checked refuses.
+9. `images`: a write that must not be made unseen is not made where its object could not be read before it.
+10. `loops`: what was done over and over without a change is not done once more.
+11. `spend`: what the call may take of every cap above it. Whether there is room is asked when it is taken, in one step.
 
 Whoever asks for a read gets the images of what the write touches in the same round: one wait, not two.
 
@@ -25,20 +29,26 @@ from collections.abc import Callable
 
 from breakers.allowlist import allowlist
 from breakers.call import Call
+from breakers.conditions import conditions
 from breakers.duplicates import duplicates
 from breakers.facts import Facts
 from breakers.idempotency import repeats
 from breakers.images import images, unseen
 from breakers.killswitch import killswitch
 from breakers.limits import limits
+from breakers.loops import loops
+from breakers.narrowing import narrowing
 from breakers.policy import Passed, Policy
+from breakers.spendcap import spendcap
 from breakers.verdict import Ask, Forward, Refuse, Repeat, Verdict
 
 __all__ = ["GATES", "Policy", "decide"]
 
 Gate = Callable[[Call, Policy, Facts, Passed], Passed | Refuse | Repeat | Ask]
 
-GATES: tuple[Gate, ...] = (repeats, killswitch, allowlist, duplicates, limits, images)
+GATES: tuple[Gate, ...] = (
+    repeats, killswitch, narrowing, allowlist, duplicates, limits, conditions, images, loops, spendcap,
+)  # fmt: skip
 
 
 def decide(call: Call, policy: Policy, facts: Facts) -> Verdict:
@@ -66,4 +76,6 @@ def _forward(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Forwar
         amount_micros=passed.moved.micros if passed.moved else None,
         currency=passed.moved.currency if passed.moved else None,
         flags=passed.flags,
+        charges=passed.charges,
+        conditions=passed.conditions,
     )

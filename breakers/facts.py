@@ -36,7 +36,48 @@ class Image:
     left_out: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """
+    A read that a card's condition looks at: an operation of the same API, its arguments by (name, value), and the name
+    under which the condition finds it.
+    """
+
+    name: str
+    operation: str
+    arguments: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """
+    What such a read showed: `data` is its JSON value, `at` when it was read, `call` under which call that is on record.
+
+    `failed` says in words why it showed nothing that can be relied on.
+    """
+
+    data: object = None
+    at: datetime | None = None
+    call: str = ""
+    failed: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """
+    What the loop guard sees in a call before it is judged: which rule, how often, and whether that only warns.
+
+    `detail` says what was noticed and what would change the answer.
+    """
+
+    rule: str
+    count: int
+    refuses: bool
+    detail: str
+
+
 NO_IMAGES: Mapping[Touch, Image] = MappingProxyType({})
+NOTHING_FETCHED: Mapping[Fetch, Fetched] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +92,21 @@ class Facts:
     looks: Mapping[Subject, Looked] = field(default_factory=dict)
     images: Mapping[Touch, Image] = field(default_factory=dict)
     known: Known = NOTHING_KNOWN
+    fetched: Mapping[Fetch, Fetched] = field(default_factory=dict)
+    noticed: Noticed | None = None
 
-    def with_looks(self, looks: Mapping[Subject, Looked], images: Mapping[Touch, Image] = NO_IMAGES) -> Facts:
+    def with_looks(
+        self,
+        looks: Mapping[Subject, Looked],
+        images: Mapping[Touch, Image] = NO_IMAGES,
+        fetched: Mapping[Fetch, Fetched] = NOTHING_FETCHED,
+    ) -> Facts:
         """
         Return these facts with the answers to the reads that a decision asked for.
         """
-        return replace(self, looks={**self.looks, **looks}, images={**self.images, **images})
+        return replace(
+            self,
+            looks={**self.looks, **looks},
+            images={**self.images, **images},
+            fetched={**self.fetched, **fetched},
+        )

@@ -131,6 +131,7 @@ class Ended:
 
     With `keeps` its answer stands under its key; a completed one without `applied` and without `keeps` leaves its names
     free, and is remembered only for those who are waiting for it. `place` is the record that holds the answer.
+    `spent` is what a completed one took of each of its charges, in their order; empty where it had none.
     """
 
     state: State
@@ -140,3 +141,4 @@ class Ended:
     status: int | None = None
     place: str = ""
     delivered: bool = True
+    spent: tuple[int, ...] = ()

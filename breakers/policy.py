@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from breakers.arguments import Reading
+from breakers.spend import Charge
 from config.money import Money
 from config.ranges import MoneyRange, NumberRange
 
@@ -118,3 +119,5 @@ class Passed:
     entries: tuple[Entry, ...] = ()
     moved: Money | None = None
     flags: tuple[str, ...] = ()
+    charges: tuple[Charge, ...] = ()
+    conditions: tuple[tuple[str, bool], ...] = ()

@@ -14,8 +14,9 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from breakers.call import Call
-from breakers.facts import Facts
+from breakers.facts import Facts, Fetch
 from breakers.known import Earlier
+from breakers.spend import Charge
 from config.catalog import Subject, Touch
 
 
@@ -40,7 +41,9 @@ class Reason(StrEnum):
     KEY_MISSING = "key-missing"
     KEY_UNKNOWN = "key-unknown"
     KEYS_CONFLICT = "keys-conflict"
-    TASK_UNSUPPORTED = "task-unsupported"
+    TOKEN_EXPIRED = "token-expired"
+    TASK_UNKNOWN = "task-unknown"
+    TASK_CLOSED = "task-closed"
     IDEMPOTENCY_KEY_MALFORMED = "idempotency-key-malformed"
     ARGUMENT_MISTYPED = "argument-mistyped"
     ARGUMENT_UNDECLARED = "argument-undeclared"
@@ -49,6 +52,11 @@ class Reason(StrEnum):
     NOT_ALLOWED = "not-allowed"
     LIMIT_EXCEEDED = "limit-exceeded"
     AMOUNT_UNBOUNDED = "amount-unbounded"
+    TOKEN_NARROWED = "token-narrowed"
+    TASK_REQUIRED = "task-required"
+    CONDITION_REFUSED = "condition-refused"
+    LOOP_DETECTED = "loop-detected"
+    BUDGET_EXHAUSTED = "budget-exhausted"
     KILLED = "killed"
     DUPLICATE_SUSPECTED = "duplicate-suspected"
     IDEMPOTENCY_KEY_MISSING = "idempotency-key-missing"
@@ -103,7 +111,11 @@ SENTENCES: Mapping[Reason, str] = MappingProxyType(
         Reason.KEYS_CONFLICT: (
             "The request carries more than one credential; send exactly one, the Breakwater agent key."
         ),
-        Reason.TASK_UNSUPPORTED: "This version does not know tasks; send the request without naming one.",
+        Reason.TOKEN_EXPIRED: (
+            "This task token is past its time, not valid yet, or was revoked; ask whoever opened the task for another."
+        ),
+        Reason.TASK_UNKNOWN: "No task of this agent has this id; name one that was opened for it, or name none.",
+        Reason.TASK_CLOSED: "This task is over; nothing more is done under it. Ask for another task to be opened.",
         Reason.IDEMPOTENCY_KEY_MALFORMED: (
             "The idempotency key is empty, too long, repeated or not printable; send one of at most 255 printable "
             "characters."
@@ -130,6 +142,25 @@ SENTENCES: Mapping[Reason, str] = MappingProxyType(
         Reason.AMOUNT_UNBOUNDED: (
             "There is no certain upper bound for the money that this would move; state the amount and name "
             "exactly one object that it concerns."
+        ),
+        Reason.TOKEN_NARROWED: (
+            "The token that came with this request was narrowed so that it may not do this; do something else, or ask "
+            "whoever gave you the token."
+        ),
+        Reason.TASK_REQUIRED: (
+            "This operation is only done under a task that was opened for it; ask for one to be opened, and use its token."
+        ),
+        Reason.CONDITION_REFUSED: (
+            "A condition on this agent's card does not hold for this request, or could not be checked; do something "
+            "else, or ask the agent's owner."
+        ),
+        Reason.LOOP_DETECTED: (
+            "This repeats what was done before without anything having changed; stop, look at the results you have, and "
+            "do something else."
+        ),
+        Reason.BUDGET_EXHAUSTED: (
+            "A cap on what this work may take is reached; stop, and tell the agent's owner what is left to do. Another "
+            "key, task or form of the request does not change it."
         ),
         Reason.KILLED: (
             "An operator has stopped writes; wait until a person lifts the stop, and do not try another way."
@@ -203,7 +234,7 @@ class Ask:
     The call cannot be judged before these reads are answered.
     """
 
-    reads: tuple[Subject | Touch, ...]
+    reads: tuple[Subject | Touch | Fetch, ...]
 
 
 class Again(StrEnum):
@@ -232,7 +263,8 @@ class Forward:
     The call may pass, as judged on these facts under this policy version. Only `decide` builds one.
 
     `rules` names the allow entries that let it pass, for the record; `amount_micros` and `currency` are what it moves
-    where a limit read that. `flags` are what the record notes although it let the call pass.
+    where something had to know that. `flags` are what the record notes although it let the call pass. `charges` are what
+    it takes of every cap above it, and `conditions` the names of those that were asked, each with what it said.
     """
 
     call: Call
@@ -242,6 +274,8 @@ class Forward:
     amount_micros: int | None = None
     currency: str | None = None
     flags: tuple[str, ...] = ()
+    charges: tuple[Charge, ...] = ()
+    conditions: tuple[tuple[str, bool], ...] = ()
 
 
 Verdict = Forward | Refuse | Ask | Repeat

@@ -17,6 +17,8 @@ from typing import Protocol
 from breakers.call import Call
 from breakers.facts import Facts
 from breakers.known import Earlier, Ended, Names
+from breakers.spend import Alert, Charge, Total
+from breakers.task import Closed, Envelope, Task
 from breakers.verdict import Forward
 
 LEASE_S = 15.0
@@ -60,6 +62,17 @@ class Stale:
     """
 
 
+@dataclass(frozen=True, slots=True)
+class Exhausted:
+    """
+    A cap has no room for what a call would take: nothing was taken, anywhere. The total is as it was found.
+    """
+
+    charge: Charge
+    settled: int
+    held: int
+
+
 class Permit(StrEnum):
     """
     Whether the first byte of a write, or of a re-send of it, may leave now.
@@ -85,9 +98,10 @@ class IntentOpened:
     names: Names | None = None
     window_s: int = 0
     place: str = ""
+    charges: tuple[Charge, ...] = ()
 
 
-def opened_by(call: Call, place: str = "") -> IntentOpened:
+def opened_by(call: Call, place: str = "", charges: tuple[Charge, ...] = ()) -> IntentOpened:
     """
     Return the event that says that a write's intent is durable.
     """
@@ -102,6 +116,7 @@ def opened_by(call: Call, place: str = "") -> IntentOpened:
         names=call.names,
         window_s=spec.effect_window_s,
         place=place,
+        charges=charges,
     )
 
 
@@ -135,7 +150,88 @@ class WritesChanged:
     epoch: int
 
 
-Event = IntentOpened | IntentEnded | IntentDelivered | WritesChanged
+@dataclass(frozen=True, slots=True)
+class ReadHeld:
+    """
+    A read under a cap is on record before it is sent: what it may take is taken, unless its end says less.
+    """
+
+    call: str
+    at: datetime
+    charges: tuple[Charge, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSettled:
+    """
+    What a read took of its charges, in their order.
+    """
+
+    call: str
+    spent: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskOpened:
+    """
+    A task was opened.
+    """
+
+    task: Task
+
+
+@dataclass(frozen=True, slots=True)
+class TaskClosed:
+    """
+    A task is over.
+    """
+
+    task: str
+    at: datetime
+    why: Closed
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRevoked:
+    """
+    Tokens with this id in their narrowing are not valid any more; `until` is when no such token can be valid anyway.
+    """
+
+    token: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRaised:
+    """
+    An alert is on record: it is not raised a second time, and is delivered until somebody says that it was.
+    """
+
+    alert: Alert
+
+
+@dataclass(frozen=True, slots=True)
+class AlertDelivered:
+    """
+    An alert has reached everyone whom it is for.
+    """
+
+    alert: str
+
+
+Event = (
+    IntentOpened
+    | IntentEnded
+    | IntentDelivered
+    | WritesChanged
+    | ReadHeld
+    | ReadSettled
+    | TaskOpened
+    | TaskClosed
+    | TokenRevoked
+    | AlertRaised
+    | AlertDelivered
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,12 +283,14 @@ class Store(Protocol):
         Return the snapshot that a decision about `call` may look at: for a write, what is known under its names.
         """
 
-    async def reserve(self, go: Forward) -> Reservation | Stale:
+    async def reserve(self, go: Forward) -> Reservation | Stale | Exhausted:
         """
-        Take everything that `go` consumes in one atomic step, or nothing.
+        Take everything that `go` consumes in one atomic step, or nothing: its names, and its charges at every node.
 
         A write claims its names, for `LEASE_S`; it is `Stale` where the generation or the version of any name that its
-        facts were read under has moved. Claims whose lease had passed in those facts are taken over.
+        facts were read under has moved. Claims whose lease had passed in those facts are taken over. Where one total
+        has no room for its charge the answer is the first such in the order of the charges. A claim that nobody
+        dispatched is given up `LEASE_S` after it lapsed at the latest, and its charges with it.
         """
 
     async def dispatch(self, held: HeldWrite, opened: IntentOpened) -> Permit:
@@ -205,9 +303,10 @@ class Store(Protocol):
 
     async def settle(self, held: Reservation, ended: Ended | None, answer: bytes | None = None) -> None:
         """
-        End a reservation: a write's by how it ended, a read's (None) by giving back what it held.
+        End a reservation: a write's by how it ended, a read's by giving back what it held (None) or settling it.
 
-        `answer` is the sealed answer, for stores that others read too.
+        A completed end settles the charges at its `spent`; any other keeps them held. `answer` is the sealed answer, for
+        stores that others read too.
         """
 
     async def resolve(self, opened: IntentOpened, ended: Ended, answer: bytes | None = None) -> bool:
@@ -240,6 +339,26 @@ class Store(Protocol):
     async def open_intents(self) -> tuple[OpenIntent, ...]:
         """
         Return the intents in flight and in doubt, oldest first.
+        """
+
+    async def envelope(self, task: str, tokens: tuple[str, ...]) -> Envelope:
+        """
+        Return how a task stands, and whether any of these token ids was revoked.
+        """
+
+    async def tasks(self) -> tuple[Task, ...]:
+        """
+        Return the tasks that are not closed, oldest first.
+        """
+
+    async def totals(self, node: str = "") -> tuple[Total, ...]:
+        """
+        Return every total, or those of one node, by node, period and measure.
+        """
+
+    async def alerts(self) -> tuple[Alert, ...]:
+        """
+        Return what was raised and not delivered yet, oldest first.
         """
 
     async def apply(self, event: Event) -> None:
