@@ -130,8 +130,9 @@ def spent_by(
     """
     Return what a call that has ended took of its charges, in their order.
 
-    What was never sent took nothing. What had no effect moved nothing and was no write, but it was a call. Where `moved`
-    or `paid` is not known, or is of another currency, it is as much as was held; `applied` None counts as an effect.
+    What was never sent took nothing. What had no effect moved nothing and was no write, but it was a call. Where
+    `moved` or `paid` is not known, or is of another currency, it is as much as was held; `applied` None counts as an
+    effect.
     """
     return tuple(_spent(charge, sent=sent, applied=applied, moved=moved, paid=paid) for charge in charges)
 

@@ -41,7 +41,7 @@ class Reason(StrEnum):
     KEY_MISSING = "key-missing"
     KEY_UNKNOWN = "key-unknown"
     KEYS_CONFLICT = "keys-conflict"
-    TOKEN_EXPIRED = "token-expired"
+    TOKEN_EXPIRED = "token-expired"  # noqa: S105 a reason's name
     TASK_UNKNOWN = "task-unknown"
     TASK_CLOSED = "task-closed"
     IDEMPOTENCY_KEY_MALFORMED = "idempotency-key-malformed"
@@ -52,7 +52,7 @@ class Reason(StrEnum):
     NOT_ALLOWED = "not-allowed"
     LIMIT_EXCEEDED = "limit-exceeded"
     AMOUNT_UNBOUNDED = "amount-unbounded"
-    TOKEN_NARROWED = "token-narrowed"
+    TOKEN_NARROWED = "token-narrowed"  # noqa: S105 a reason's name
     TASK_REQUIRED = "task-required"
     CONDITION_REFUSED = "condition-refused"
     LOOP_DETECTED = "loop-detected"
@@ -148,15 +148,16 @@ SENTENCES: Mapping[Reason, str] = MappingProxyType(
             "whoever gave you the token."
         ),
         Reason.TASK_REQUIRED: (
-            "This operation is only done under a task that was opened for it; ask for one to be opened, and use its token."
+            "This operation is only done under a task that was opened for it; ask for one to be opened, and use its "
+            "token."
         ),
         Reason.CONDITION_REFUSED: (
             "A condition on this agent's card does not hold for this request, or could not be checked; do something "
             "else, or ask the agent's owner."
         ),
         Reason.LOOP_DETECTED: (
-            "This repeats what was done before without anything having changed; stop, look at the results you have, and "
-            "do something else."
+            "This repeats what was done before without anything having changed; stop, look at the results you have, "
+            "and do something else."
         ),
         Reason.BUDGET_EXHAUSTED: (
             "A cap on what this work may take is reached; stop, and tell the agent's owner what is left to do. Another "
@@ -263,8 +264,8 @@ class Forward:
     The call may pass, as judged on these facts under this policy version. Only `decide` builds one.
 
     `rules` names the allow entries that let it pass, for the record; `amount_micros` and `currency` are what it moves
-    where something had to know that. `flags` are what the record notes although it let the call pass. `charges` are what
-    it takes of every cap above it, and `conditions` the names of those that were asked, each with what it said.
+    where something had to know that. `flags` are what the record notes although it let the call pass. `charges` are
+    what it takes of every cap above it, and `conditions` the names of those that were asked, each with what it said.
     """
 
     call: Call

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated
+from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator
 from pydantic import WithJsonSchema as Schema
 
-from config.faults import Unreadable
+from config.faults import Unreadable, did_you_mean
 from config.money import Money
-from config.written import Strict, Whole
+from config.written import Strict, Text, Whole
 
 ALERTS = (50, 80, 100)
 """Where nobody says otherwise: early enough to look, late enough to matter, and when it is over."""
@@ -102,12 +103,46 @@ class PeriodCaps(Strict):
         return {"hour": self.hour, "day": self.day, "month": self.month}
 
 
+class CallCaps(Strict):
+    """
+    What one call may take, by itself.
+    """
+
+    moved: Sums | None = None
+    """Money that it moves."""
+    paid: Sums | None = None
+    """Money that is paid for it."""
+
+
 class CardCaps(PeriodCaps):
     """
     The caps of an agent's card.
     """
 
-    call: Caps = NO_CAPS
-    """For each call by itself: `moved` and `paid`."""
+    call: CallCaps = CallCaps()
+    """For each call by itself."""
     task: Caps = NO_CAPS
     """Over the life of each task; a call that names none belongs to the task of its day."""
+
+
+def _zone(written: str) -> str:
+    try:
+        return ZoneInfo(written).key
+    except (KeyError, ValueError, OSError):
+        hint = did_you_mean(written, available_timezones()) or "write an IANA name such as `Europe/Madrid`"
+        raise Unreadable(f"`{written[:60]}` is no time zone", hint) from None
+
+
+Zone = Annotated[Text, AfterValidator(_zone)]
+"""An IANA time zone."""
+
+
+class Team(Strict):
+    """
+    What the agents of a team take together, whose cards name it.
+    """
+
+    tz: Zone = "UTC"
+    """The IANA time zone in which its hours, days and months begin."""
+    caps: PeriodCaps = PeriodCaps()
+    """What all of its agents may take together."""

@@ -199,7 +199,8 @@ def _settings(written: Written, folder: Path) -> Settings:
             "hosts": MappingProxyType({host: names[door] for host, door in settings.hosts.items()}),
             "shared": None if shared is None else _placed(shared, folder),
             "admin": _placed(settings.admin, folder),
-            "store_password": _password(settings.store_password, folder),
+            "store_password": _kept_at(settings.store_password, folder),
+            "alerts": settings.alerts.model_copy(update={"webhook": _kept_at(settings.alerts.webhook, folder)}),
         }
     )
 
@@ -208,7 +209,7 @@ def _placed(at: Where, folder: Path) -> Where | UnixSocket:
     return at.within(folder) if isinstance(at, UnixSocket) else at
 
 
-def _password(place: PasswordSource | None, folder: Path) -> PasswordSource | None:
+def _kept_at(place: PasswordSource | None, folder: Path) -> PasswordSource | None:
     file = None if place is None or place.file is None else folder / place.file
     return None if place is None else place.model_copy(update={"file": file})
 

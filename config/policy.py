@@ -12,15 +12,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Annotated, ClassVar, Literal
-from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator
 from pydantic import WithJsonSchema as Schema
 
+from config.caps import CardCaps, Zone
 from config.catalog import Argument, OperationSpec, Place
-from config.faults import Unreadable, did_you_mean
+from config.faults import Unreadable
+from config.money import Money
 from config.ranges import MoneyRange, NumberRange, read_range
-from config.written import NOT_YET, Frozen, Strict, Text
+from config.written import NOT_YET, Frozen, Name, Strict, Text
 
 Scalar = str | int | bool
 
@@ -102,14 +103,6 @@ def _tier(written: object) -> object:
     return written
 
 
-def _zone(written: str) -> str:
-    try:
-        return ZoneInfo(written).key
-    except (KeyError, ValueError, OSError):
-        hint = did_you_mean(written, available_timezones()) or "write an IANA name such as `Europe/Madrid`"
-        raise Unreadable(f"`{written[:60]}` is no time zone", hint) from None
-
-
 def _lowered(written: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
     lowered = {name.lower(): values for name, values in written.items()}
     if len(lowered) < len(written):
@@ -138,8 +131,10 @@ class AgentCard(Strict):
     """Who answers for it; all three where `environment` is production."""
     environment: Literal["production", "staging", "development", "test"] = "production"
     """Where it works. The strictest is the default, so that a forgotten line asks for more and not for less."""
-    tz: Annotated[Text, AfterValidator(_zone)] = "UTC"
-    """The IANA time zone in which its days and months begin."""
+    team: Name | None = None
+    """The team whose caps it shares, one of `teams`."""
+    tz: Zone = "UTC"
+    """The IANA time zone in which its hours, days and months begin."""
     tier: Annotated[Literal["auto"], BeforeValidator(_tier)] = "auto"
     """How much it may do alone. `auto`: what its card allows passes without asking anyone."""
     allow: Frozen[Frozen[Rule]] = Field(default_factory=dict, validate_default=True)

@@ -15,6 +15,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic import WithJsonSchema as Schema
 
+from config.alerts import Alerts
 from config.faults import Unreadable
 from config.store import PasswordSource, read_deployment, read_store
 from config.written import (
@@ -226,6 +227,8 @@ class Settings(Strict):
     """What is remembered of writes, and for how long."""
     ledger: LedgerSettings = LedgerSettings()
     """The record of every call."""
+    alerts: Alerts = Alerts()
+    """Whom to tell."""
     timeouts: Timeouts = Timeouts()
     """How long anything may take."""
     limits: Limits = Limits()

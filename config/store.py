@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 from pydantic import model_validator
@@ -115,6 +116,9 @@ class PasswordSource(Strict):
     Where the store's password is; it is read once, at start.
     """
 
+    what: ClassVar[str] = "a password"
+    example: ClassVar[str] = "REDIS_PASSWORD"
+
     env: str | None = None
     """The name of an environment variable."""
     file: Path | None = None
@@ -127,10 +131,10 @@ class PasswordSource(Strict):
         Refuse a password that stands in the file, without repeating it.
         """
         if not isinstance(written, Mapping | PasswordSource):
-            raise Unreadable("a password is never written here", "name where it is: `{env: NAME}` or `{file: PATH}`")
+            raise Unreadable(f"{cls.what} is never written here", "name where it is: `{env: NAME}` or `{file: PATH}`")
         name = written.get("env") if isinstance(written, Mapping) else None
         if name is not None and not (isinstance(name, str) and _ENV.fullmatch(name)):
-            raise Unreadable("`env` is the name of an environment variable", "write `{env: REDIS_PASSWORD}`")
+            raise Unreadable("`env` is the name of an environment variable", f"write `{{env: {cls.example}}}`")
         return written
 
     @model_validator(mode="after")
@@ -139,5 +143,5 @@ class PasswordSource(Strict):
         Refuse two places, and none.
         """
         if (self.env is None) == (self.file is None):
-            raise Unreadable("a password has exactly one place", "write either `{env: NAME}` or `{file: PATH}`")
+            raise Unreadable(f"{self.what} has exactly one place", "write either `{env: NAME}` or `{file: PATH}`")
         return self

@@ -15,6 +15,7 @@ from config.consistency import door_of
 from config.load import Configuration
 from config.written import UnixSocket
 from proxy.account import Account, open_account
+from proxy.alerting import Alerting
 from proxy.answers import Answers
 from proxy.clock import Clock, Randomness, SystemClock, system_randomness
 from proxy.credentials import Credentials, OnChange, missing
@@ -42,6 +43,7 @@ from proxy.standing import Standing
 from proxy.stores import open_store
 from proxy.ulid import Ulids
 from proxy.vault import Vault, stored_in
+from proxy.webhook import Webhook
 
 
 def open_ledger(
@@ -127,7 +129,7 @@ def open_credentials(
     return Credentials(
         vault,
         clock or SystemClock(),
-        ledger.credential_changed,
+        ledger.access.credential_changed,
         ledger.recovered.credentials,
         used_by(configuration),
         unsure=lambda: ledger.state is State.POISONED,
@@ -191,6 +193,14 @@ def build(
         log=log,
         metrics=metrics,
     )
+
+
+def open_alerting(rooms: Rooms, webhook: Webhook | None) -> Alerting:
+    """
+    Return what tells people of alerts.
+    """
+    post = None if webhook is None else webhook.post
+    return Alerting(rooms.store, rooms.ledger.alerted, rooms.log, rooms.metrics.alerted, post)
 
 
 def _telling(metrics: Metrics, log: Log) -> Callable[[str], None]:

@@ -7,9 +7,12 @@ A registry belongs to one running program, so that two in one process do not sha
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
+from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from breakers.spend import Alert, Total
 from breakers.store.protocol import Store, StoreUnavailable
 from breakers.verdict import Reason
 from proxy.ledger.book import Ledger
@@ -17,6 +20,17 @@ from proxy.trail import Trail
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 """From half a millisecond, about what a judged read costs us, to the longest write."""
+
+
+SHOWN = frozenset({"agent", "team", "api"})
+"""Kinds of nodes that are labels: there are as many as the configuration names; tasks and tokens have no bound."""
+
+
+def span_of(period: str) -> str:
+    """
+    Return what kind of period an id names: its length says it.
+    """
+    return {7: "month", 10: "day"}.get(len(period), "hour")
 
 
 class Metrics:
@@ -69,6 +83,14 @@ class Metrics:
             "breakwater_doubt_incidents_total", "Writes in doubt that turned out to have been made more than once.",
             ("api",), registry=r,
         )  # fmt: skip
+        self.alerts = Counter(
+            "breakwater_budget_alerts_total", "Alerts on caps, by what is told and whose cap it is.",
+            ("kind", "node"), registry=r,
+        )  # fmt: skip
+        self.spend = Gauge(
+            "breakwater_spend", "What was taken of a cap in its current period: money in micro-units of its currency.",
+            ("node", "span", "measure", "state"), registry=r,
+        )  # fmt: skip
         self.ledger_entries = Counter("breakwater_ledger_entries_total", "Entries made durable.", registry=r)
         self.ledger_sync_seconds = Histogram(
             "breakwater_ledger_sync_seconds", "Time until a batch of entries was durable.", buckets=SECONDS, registry=r
@@ -88,7 +110,7 @@ class Metrics:
 
         ledger.stats.on_batch = on_batch
 
-    async def sample(self, ledger: Ledger, store: Store, in_flight: int) -> None:
+    async def sample(self, ledger: Ledger, store: Store, in_flight: int, now: datetime) -> None:
         """
         Read what is a state and not a count; what a store that is away would say stays as it was.
         """
@@ -98,6 +120,24 @@ class Metrics:
         with contextlib.suppress(StoreUnavailable):
             self.unknown_open.set(sum(intent.suspended for intent in await store.open_intents()))
             self.kill_epoch.set((await store.writes()).epoch)
+            self._spend(await store.totals(), now)
+
+    def _spend(self, totals: Iterable[Total], now: datetime) -> None:
+        """
+        Show what was taken of the caps of agents, teams and APIs: of what the configuration names, and nothing else.
+        """
+        self.spend.clear()
+        for total in totals:
+            kind, _, _ = total.node.partition(":")
+            if kind in SHOWN and total.until is not None and total.until > now:
+                for state, value in (("settled", total.settled), ("held", total.held), ("cap", total.cap)):
+                    self.spend.labels(total.node, span_of(total.period), total.measure, state).set(value)
+
+    def alerted(self, alert: Alert) -> None:
+        """
+        Count an alert on a cap.
+        """
+        self.alerts.labels(str(alert.kind), alert.node.partition(":")[0]).inc()
 
     def ended(self, trail: Trail) -> None:
         """

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from config.settings import CredentialSource
+from config.store import PasswordSource
 from proxy.errors import StartRefused
 
 CREDENTIAL_BYTES_MAX = 4096
@@ -73,6 +74,19 @@ def admit_secret(text: str, whose: str, place: str, hint: str = "set it, or name
         hint = f"it must be one line of printable ASCII without spaces, at most {CREDENTIAL_BYTES_MAX} bytes"
         raise StartRefused(f"{whose} cannot be sent in a header: {place}", hint)
     return Secret(text)
+
+
+def read_secret(source: PasswordSource, environ: Mapping[str, str], whose: str, setting: str) -> Secret:
+    """
+    Read what is kept in the environment or in a file, as the setting of this name says.
+
+    Raise `StartRefused` naming whose it is and the place, never the content, where it cannot be used.
+    """
+    hint = f"set it, or name another place in {setting}"
+    if source.env is not None:
+        return admit_secret(environ.get(source.env, ""), whose, f"environment variable {source.env}", hint)
+    assert source.file is not None
+    return admit_secret(read_secret_file(source.file, whose), whose, f"file {source.file}", hint)
 
 
 def with_user(secret: Secret, user: str | None) -> Secret:

@@ -29,6 +29,7 @@ from proxy.account import Account
 from proxy.answer import Whole
 from proxy.clock import Clock, SystemClock, system_randomness
 from proxy.control.api import admin_app
+from proxy.dial import Dialer
 from proxy.doors import Door
 from proxy.doubt.doubts import Doubts
 from proxy.errors import LedgerUnavailable, StartRefused
@@ -41,6 +42,7 @@ from proxy.rooms import Rooms
 from proxy.selftest import check_sends_once
 from proxy.sockets import Listener, bind, serve_on
 from proxy.stores import open_store
+from proxy.webhook import open_webhook
 
 GRACE_S = 1.0
 """For what is still being answered once no write is under way; a read that a stop cuts is on record as cut."""
@@ -83,12 +85,17 @@ async def _serve(
     doors, clock = app.declared_doors(configuration), SystemClock()
     store = open_store(configuration, environ, clock)
     listeners = bind(configuration, doors)
+    dialer = Dialer(lambda: [listener.address for listener in listeners])
+    webhook = open_webhook(configuration.settings.alerts.webhook, environ, dialer)
     log = JsonLog(clock)
     logging.basicConfig(handlers=[LibraryLines(log)], level=logging.WARNING, force=True)
     try:
         program = await startup(configuration, accounts, doors, listeners, new_epoch, clock=clock, log=log, store=store)
+        program.tasks.append(asyncio.create_task(app.open_alerting(program.rooms, webhook).watch()))
         return await program.until_stopped()
     finally:
+        if webhook is not None:
+            await webhook.close()
         for listener in listeners:
             listener.close()
         log.close()

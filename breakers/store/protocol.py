@@ -305,8 +305,8 @@ class Store(Protocol):
         """
         End a reservation: a write's by how it ended, a read's by giving back what it held (None) or settling it.
 
-        A completed end settles the charges at its `spent`; any other keeps them held. `answer` is the sealed answer, for
-        stores that others read too.
+        A completed end settles the charges at its `spent`; any other keeps them held. `answer` is the sealed answer,
+        for stores that others read too.
         """
 
     async def resolve(self, opened: IntentOpened, ended: Ended, answer: bytes | None = None) -> bool:

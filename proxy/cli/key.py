@@ -110,7 +110,7 @@ def _unknown_key(kid: str) -> StartRefused:
 
 async def _mint_into(ledger: Ledger, agent: str) -> dict[str, str]:
     key, text = make_key(agent, system_randomness)
-    await ledger.key_minted(key.agent, key.kid, key.digest)
+    await ledger.access.key_minted(key.agent, key.kid, key.digest)
     return {"agent": key.agent, "kid": key.kid, "key": text}
 
 
@@ -123,5 +123,5 @@ async def _revoke_in(ledger: Ledger, keys: Keys, kid: str) -> dict[str, object]:
     if found is None:
         raise _unknown_key(kid)
     if not found.revoked:
-        await ledger.key_revoked(kid)
+        await ledger.access.key_revoked(kid)
     return {"kid": kid, "agent": found.agent, "revoked": True}

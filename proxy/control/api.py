@@ -16,6 +16,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from breakers.store.protocol import StoreUnavailable
 from proxy.control.doubt import add_doubt
 from proxy.control.reply import refuse, reply
+from proxy.control.spend import add_spend
 from proxy.control.status import readiness, status
 from proxy.control.vault import add_vault
 from proxy.doubt.doubts import Doubts
@@ -54,6 +55,7 @@ def admin_app(rooms: Rooms, doubts: Doubts, token: str, randomness: Callable[[in
     _add_keys(app, rooms, randomness)
     add_vault(app, rooms.credentials)
     add_doubt(app, doubts)
+    add_spend(app, rooms.store)
     return app
 
 
@@ -66,7 +68,7 @@ def _add_health(app: web.Application, rooms: Rooms) -> None:
         return reply({"ready": not why, "why": why}, 503 if why else 200)
 
     async def metrics(_: web.Request) -> web.Response:
-        await rooms.metrics.sample(rooms.ledger, rooms.store, len(rooms.inflight))
+        await rooms.metrics.sample(rooms.ledger, rooms.store, len(rooms.inflight), rooms.clock.now())
         return web.Response(body=generate_latest(rooms.metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def get_status(_: web.Request) -> web.Response:
@@ -89,7 +91,7 @@ def _add_keys(app: web.Application, rooms: Rooms, randomness: Callable[[int], by
             names = ", ".join(sorted(rooms.agents)) or "none"
             return refuse(400, "no agent of that name has a card", f"agents in the configuration: {names}")
         key, text = make_key(agent, randomness)
-        await rooms.ledger.key_minted(key.agent, key.kid, key.digest)
+        await rooms.ledger.access.key_minted(key.agent, key.kid, key.digest)
         rooms.keys.minted(key)
         return reply({"agent": key.agent, "kid": key.kid, "key": text}, 201)
 
@@ -102,7 +104,7 @@ def _add_keys(app: web.Application, rooms: Rooms, randomness: Callable[[int], by
         if kid not in known:
             return refuse(404, "no key has that id", "`breakwater key list` prints the ids")
         if not known[kid].revoked:
-            await rooms.ledger.key_revoked(kid)
+            await rooms.ledger.access.key_revoked(kid)
             rooms.keys.revoked(kid)
         return reply({"kid": kid, "agent": known[kid].agent, "revoked": True})
 

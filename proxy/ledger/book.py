@@ -26,6 +26,8 @@ from config.settings import LedgerSettings
 from proxy.clock import Clock, Randomness
 from proxy.errors import LedgerUnavailable, OutcomeUnrecorded
 from proxy.ledger import changed, records, repeats
+from proxy.ledger.access import Access
+from proxy.ledger.alerted import Alerted
 from proxy.ledger.blobs import OPENER_BYTES, Capture
 from proxy.ledger.counted import Counted
 from proxy.ledger.disk import Disk
@@ -92,6 +94,7 @@ class Ledger:
         self._counted = Counted(self._pen, clock, self._writer.stats)
         self._repeated = Counted(self._pen, clock, self._writer.stats, "repeated")
         self._doubts = Doubts(self._pen, state.log.origin, state.views.open, answer_bytes_max)
+        self.access, self.alerted = Access(self._pen), Alerted(self._pen)
         self._reread = Reread(disk, folder, state.ring)
         self._started = self._closed = False
         self.on_poisoned: Callable[[], None] = lambda: None
@@ -373,24 +376,6 @@ class Ledger:
         Count a request that was refused before it had an agent.
         """
         self._counted.count(None, str(reason))
-
-    async def key_minted(self, agent: str, kid: str, digest: str) -> None:
-        """
-        Record a new agent key.
-        """
-        await self._pen.durable(system("key.minted", agent=agent, kid=kid, hash=digest), Rank.WRITE)
-
-    async def key_revoked(self, kid: str) -> None:
-        """
-        Record that an agent key is not valid any more.
-        """
-        await self._pen.durable(system("key.revoked", kid=kid), Rank.END)
-
-    async def credential_changed(self, name: str, number: int, act: str) -> None:
-        """
-        Record what an operator did to one version of a sealed credential.
-        """
-        await self._pen.durable(system("credential.changed", name=name, ver=number, how=act), Rank.END)
 
     async def _entry(self, draft: Draft, rank: Rank) -> Entry:
         written = await self._pen.durable(draft, rank)

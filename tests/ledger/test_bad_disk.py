@@ -181,7 +181,7 @@ async def poisoned_by(step: str, code: int, later_s: int = 0) -> None:
     assert isinstance(ledger.fault, OSError)
     world.disk.fault = lambda at, name: None
     world.disk.steps.clear()
-    for verb in (ledger.intend(write(2), wire()), ledger.decline(declined(3)), ledger.key_minted("a", "k", "d")):
+    for verb in (ledger.intend(write(2), wire()), ledger.decline(declined(3)), ledger.access.key_minted("a", "k", "d")):
         with pytest.raises(LedgerUnavailable):
             await verb
     await ledger.close("poisoned")
@@ -260,7 +260,7 @@ async def test_unwritable_record() -> None:
     world = World()
     ledger = world.started()
     with pytest.raises(LedgerUnavailable, match="cannot be put on record"):
-        await ledger.key_minted("a", "k\ud800", "d")
+        await ledger.access.key_minted("a", "k\ud800", "d")
     with pytest.raises(LedgerUnavailable, match="too long a name"):
         await ledger.intend(write(1, task="x" * 5000), wire())
     await one_write(ledger, 2)

@@ -229,9 +229,9 @@ async def test_keys_are_a_view() -> None:
     """Minted and revoked keys are durable, and a start finds them."""
     world = World()
     ledger = world.started()
-    await ledger.key_minted("a", "k1", "d1")
-    await ledger.key_minted("a", "k2", "d2")
-    await ledger.key_revoked("k1")
+    await ledger.access.key_minted("a", "k1", "d1")
+    await ledger.access.key_minted("a", "k2", "d2")
+    await ledger.access.key_revoked("k1")
     recovered = World(disk=world.disk.after_power_loss()).open().recovered
     assert [(key.kid, key.digest, key.revoked) for key in recovered.keys] == [("k1", "d1", True), ("k2", "d2", False)]
     await ledger.close("stopped")

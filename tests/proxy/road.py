@@ -216,7 +216,7 @@ class Road:
         Give an agent a key.
         """
         key, text = make_key(agent, system_randomness)
-        await self.rooms.ledger.key_minted(key.agent, key.kid, key.digest)
+        await self.rooms.ledger.access.key_minted(key.agent, key.kid, key.digest)
         self.rooms.keys.minted(key)
         watch.minted(text)
         return text

@@ -53,7 +53,7 @@ async def test_states(tmp_path: Path) -> None:
         sandbox.faults.add(Fault(HangUp(), times=SENDS))
         await on.ask("POST", "/v1/customers", form=CREATE)
         rooms = on.rooms
-        await rooms.metrics.sample(rooms.ledger, rooms.store, 7)
+        await rooms.metrics.sample(rooms.ledger, rooms.store, 7, rooms.clock.now())
         read = {name: sample(on, name) for name in ("in_flight", "unknown_outcomes_open", "ledger_ready", "kill_epoch")}
         assert read == {"in_flight": 7, "unknown_outcomes_open": 1, "ledger_ready": 1, "kill_epoch": 1}
         assert sample(on, "ledger_entries_total") == rooms.ledger.stats.entries == 4

@@ -1,0 +1,146 @@
+"""
+Alerts on caps on their way to people: on record first, then the log, a metric and the webhook, then ticked off.
+
+An alert is raised once, in the store, in the step that crosses its threshold. It is told at least once, under one id:
+a process that ends in between tells it again. What the webhook does not take is tried again, ever more rarely, and
+holds up no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Protocol
+
+from breakers.spend import Alert, Notice
+from breakers.store.protocol import AlertDelivered, AlertRaised, Store, StoreUnavailable
+from config.money import MICROS_MAX, MICROS_PER_UNIT, Money
+from proxy.errors import LedgerUnavailable
+from proxy.logline import Log
+
+EVERY_S = 1.0
+"""A person who is told a second later loses nothing; a store that is asked more often does."""
+
+AGAIN_AFTER_S = (5.0, 30.0, 120.0, 600.0)
+"""Until the webhook is asked again, the last of them from then on."""
+
+
+class Records(Protocol):
+    """
+    The record, as far as alerts go.
+    """
+
+    async def raised(self, alert: Alert) -> None:
+        """
+        Record an alert.
+        """
+
+    async def told(self, alert: str) -> None:
+        """
+        Record that it was told.
+        """
+
+
+Post = Callable[[dict[str, object]], Awaitable[str | None]]
+
+
+class Alerting:
+    """
+    Tells people what the store raised. `post` is None where there is no webhook, `count` what the metrics are told,
+    `raised` the ids that are on record and were not told.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        records: Records,
+        log: Log,
+        count: Callable[[Alert], None],
+        post: Post | None = None,
+        raised: Iterable[str] = (),
+        again_after_s: Sequence[float] = AGAIN_AFTER_S,
+    ) -> None:
+        self._store, self._records, self._log, self._count, self._post = store, records, log, count, post
+        self._again_after_s = again_after_s
+        # Which are on record, and of those that the webhook did not take, when and how often it was asked.
+        self._raised = set(raised)
+        self._tried: dict[str, tuple[float, int]] = {}
+
+    def __repr__(self) -> str:
+        return f"Alerting({len(self._tried)} not taken by the webhook)"
+
+    async def watch(self) -> None:
+        """
+        Tell for ever.
+        """
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(EVERY_S)
+            try:
+                await self.look(loop.time())
+            except Exception as error:  # whatever it is: the next second is another attempt
+                self._log.failure("", error)
+
+    async def look(self, now: float) -> None:
+        """
+        Tell what there is to tell at this moment (monotonic, in seconds).
+        """
+        with contextlib.suppress(StoreUnavailable, LedgerUnavailable):
+            for alert in await self._store.alerts():
+                await self._tell(alert, now)
+
+    async def _tell(self, alert: Alert, now: float) -> None:
+        if alert.id not in self._raised:
+            # Stop here: crossed, and nobody was told. The next start finds it crossed and not on record.
+            await self._records.raised(alert)
+            await self._store.apply(AlertRaised(alert))
+            self._raised.add(alert.id)
+            self._log.event("budget", **said(alert))
+            self._count(alert)
+        if await self._is_taken(alert, now):
+            # Stop here: told, and not ticked off. The next start tells it again, under the same id.
+            await self._records.told(alert.id)
+            await self._store.apply(AlertDelivered(alert.id))
+            self._raised.discard(alert.id)
+            self._tried.pop(alert.id, None)
+
+    async def _is_taken(self, alert: Alert, now: float) -> bool:
+        if self._post is None:
+            return True
+        due, times = self._tried.get(alert.id, (now, 0))
+        if now < due:
+            return False
+        why = await self._post(said(alert))
+        if why is not None:
+            self._tried[alert.id] = (now + self._again_after_s[min(times, len(self._again_after_s) - 1)], times + 1)
+            self._log.event("webhook", alert=alert.id, why=why)
+        return why is None
+
+
+def said(alert: Alert) -> dict[str, object]:
+    """
+    Return what people and programs are told of an alert; money as text with its currency, counts as numbers.
+    """
+    return {
+        "id": alert.id,
+        "kind": str(alert.kind),
+        "node": alert.node,
+        "period": alert.period,
+        "measure": alert.measure,
+        "threshold_pct": alert.threshold if alert.kind is Notice.REACHED else None,
+        "cap": amount(alert.measure, alert.cap),
+        "settled": amount(alert.measure, alert.settled),
+        "at": alert.at.isoformat(),
+    }
+
+
+def amount(measure: str, value: int) -> int | str:
+    """
+    Return an amount of a measure as people read it: a count, or `12.50 USD`.
+    """
+    _, _, currency = measure.partition(":")
+    if not currency:
+        return value
+    # A total may be more than any one amount: what was taken is the truth.
+    return str(Money(value, currency)) if abs(value) <= MICROS_MAX else f"{value // MICROS_PER_UNIT} {currency}"

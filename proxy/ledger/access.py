@@ -1,0 +1,37 @@
+"""What is on record of who may call, and of what opens the APIs: agents' keys, and versions of sealed credentials."""
+
+from __future__ import annotations
+
+from proxy.ledger.drafts import system
+from proxy.ledger.pen import Pen
+from proxy.ledger.writer import Rank
+
+
+class Access:
+    """
+    The record's verbs for keys and credentials.
+    """
+
+    def __init__(self, pen: Pen) -> None:
+        self._pen = pen
+
+    def __repr__(self) -> str:
+        return f"Access({self._pen!r})"
+
+    async def key_minted(self, agent: str, kid: str, digest: str) -> None:
+        """
+        Record a new agent key.
+        """
+        await self._pen.durable(system("key.minted", agent=agent, kid=kid, hash=digest), Rank.WRITE)
+
+    async def key_revoked(self, kid: str) -> None:
+        """
+        Record that an agent key is not valid any more.
+        """
+        await self._pen.durable(system("key.revoked", kid=kid), Rank.END)
+
+    async def credential_changed(self, name: str, number: int, act: str) -> None:
+        """
+        Record what an operator did to one version of a sealed credential.
+        """
+        await self._pen.durable(system("credential.changed", name=name, ver=number, how=act), Rank.END)
