@@ -21,7 +21,9 @@ from types import MappingProxyType
 
 from breakers.arguments import Reading, reading
 from breakers.call import Call, Operation
+from breakers.capping import NO_APIS, compile_spending
 from breakers.facts import Facts
+from breakers.guard import compile_guard
 from breakers.policy import (
     DUPLICATES_S,
     MARKED,
@@ -36,10 +38,12 @@ from breakers.policy import (
     Scalar,
 )
 from breakers.verdict import Reason, Refuse
+from config.caps import NO_TEAMS, Team
 from config.catalog import WHOLE_BODY, Effect, OperationSpec, Place
 from config.policy import AgentCard, Rule
 from config.ranges import MoneyRange
 from config.routes import Catalog
+from config.settings import ApiAccount
 
 GATE = "allowlist"
 
@@ -53,6 +57,8 @@ def compile_policy(
     version: str,
     *,
     duplicates_s: float = DUPLICATES_S,
+    apis: Mapping[str, ApiAccount] = NO_APIS,
+    teams: Mapping[str, Team] = NO_TEAMS,
 ) -> Policy:
     """
     Compile every agent's card against the catalogues of the configured APIs, both by name.
@@ -64,6 +70,7 @@ def compile_policy(
             {api: MappingProxyType(dict(catalog.dialect.exponents)) for api, catalog in catalogs.items()}
         ),
         duplicates_s=duplicates_s,
+        spending=compile_spending(cards, teams, apis, catalogs),
     )
 
 
@@ -78,7 +85,8 @@ def _compile_card(card: AgentCard, catalogs: Mapping[str, Catalog]) -> AgentRule
         for pattern in patterns:
             operations |= {(api, spec.name): Denied(pattern) for spec in catalogs[api].matching(pattern)}
     headers = {name.lower(): frozenset(values) for name, values in card.headers.items()}
-    return AgentRules(MappingProxyType(operations), MappingProxyType(headers))
+    guard = compile_guard(card.loops, card.allow, catalogs)
+    return AgentRules(MappingProxyType(operations), MappingProxyType(headers), card.environment, guard)
 
 
 def _entry(pattern: str, rule: Rule, spec: OperationSpec) -> Entry:
@@ -97,7 +105,9 @@ def _entry(pattern: str, rule: Rule, spec: OperationSpec) -> Entry:
         needs_before=rule.before is not None and writes,
         needs_key=rule.require_key and writes,
         marks=rule.marker and spec.marker is not None,
+        needs_task=rule.task is not None,
         agent_repeats=None if rule.duplicates is None else rule.duplicates == "agent",
+        unknown_cost=None if rule.unknown_cost is None else rule.unknown_cost.reserve,
     )
 
 
@@ -114,13 +124,14 @@ def allowlist(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passe
     """
     Find the entries that allow the call and hold it against them, limits aside.
 
-    Precedence: denied, not listed, redirecting headers, undeclared arguments, types, values.
+    Precedence: denied, not listed, without a task, redirecting headers, undeclared arguments, types, values.
     """
     name = call.operation.spec.name
     rules = policy.agents.get(call.caller.agent)
     match rules and rules.operations.get((call.api, name)):
         case Allowed(entries) if rules is not None:
-            no = _redirected(call, rules) or _undeclared(entries, call.operation) or _not_only(entries, call.operation)
+            no = _taskless(call, entries) or _redirected(call, rules)
+            no = no or _undeclared(entries, call.operation) or _not_only(entries, call.operation)
             flags = (MARKED,) if any(entry.marks for entry in entries) else ()
             return no or replace(passed, entries=entries, flags=(*passed.flags, *flags))
         case Denied(pattern):
@@ -128,6 +139,13 @@ def allowlist(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passe
         case _:
             detail = f"`{name}` is not on this agent's allowlist."
     return _not_allowed(detail, ("operation", name))
+
+
+def _taskless(call: Call, entries: tuple[Entry, ...]) -> Refuse | None:
+    if call.caller.opened is not None or not any(entry.needs_task for entry in entries):
+        return None
+    detail = f"`{call.operation.spec.name}` is not done under the standing task of the day."
+    return Refuse(Reason.TASK_REQUIRED, GATE, detail, (("operation", call.operation.spec.name),))
 
 
 def _redirected(call: Call, rules: AgentRules) -> Refuse | None:

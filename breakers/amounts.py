@@ -28,6 +28,17 @@ _CODE = re.compile(r"[A-Z]{3}")
 _NAMELESS = frozenset({"", ".", ".."})
 
 
+def may_move(operation: Operation) -> bool:
+    """
+    Tell whether a call may move money, as far as anybody knows: a write may, unless a person says that it does not.
+    """
+    spec = operation.spec
+    if not operation.writes or spec.moves_nothing:
+        return False
+    said = {name for place, name in operation.arguments if place is not Place.PATH}
+    return not (spec.harmless and said <= spec.harmless and not operation.undeclared)
+
+
 def amount_moved(operation: Operation, facts: Facts, exponents: Mapping[str, int]) -> Money | Refuse | Ask:
     """
     Return the most that the call can move, why that is not known, or the read that would tell.

@@ -23,8 +23,8 @@ class Caller:
     The principal behind a call: the agent, the id of the key that it showed, the task that the call belongs to.
 
     `named` tells whether the call itself named its task; the task of a day is nobody's choice. `opened` is the record
-    of an opened one. Of a token, `key_id` is its id, `tokens` are the ids of every stage of its narrowing and `caveats`
-    what it was narrowed to, both in their order.
+    of an opened one. Of a token, `key_id` is its id, `tokens` are the ids of every stage of its narrowing, its own the
+    first, and `caveats` all that must hold, its task, agent and time the first; both in their order.
     """
 
     agent: str

@@ -104,24 +104,30 @@ def moment(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def ended_by(outcome: Outcome, at: datetime, place: str, *, delivered: bool) -> Ended:
+def ended_by(outcome: Outcome, at: datetime, place: str, *, delivered: bool, spent: tuple[int, ...] = ()) -> Ended:
     """
-    Return how an intent stands after this outcome, whose record stands at `place`.
+    Return how an intent stands after this outcome, whose record stands at `place`; `spent` is what it took of its
+    charges.
 
     What took effect keeps its answer, and so does a definite no; what is not known is in doubt; anything else leaves
     the names free, so that the same key may be used again.
     """
-    return ended_as(outcome.applied, outcome.status, at, place, delivered=delivered)
+    return ended_as(outcome.applied, outcome.status, at, place, delivered=delivered, spent=spent)
 
 
-def ended_as(applied: Applied, status: int | None, at: datetime, place: str, *, delivered: bool) -> Ended:
+def ended_as(
+    applied: Applied, status: int | None, at: datetime, place: str, *, delivered: bool, spent: tuple[int, ...] = ()
+) -> Ended:
     """
     Return the same from what the record says of an outcome: whether it took effect, and the upstream's status.
+
+    What is not known has taken nothing yet: its charges stay held.
     """
     if applied is Applied.UNKNOWN:
         return Ended(State.UNKNOWN, at, status=status, place=place, delivered=delivered)
     took_effect = applied is Applied.APPLIED
-    return Ended(State.COMPLETED, at, took_effect, took_effect or _is_definite(status), status, place, delivered)
+    keeps = took_effect or _is_definite(status)
+    return Ended(State.COMPLETED, at, took_effect, keeps, status, place, delivered, spent)
 
 
 def _is_definite(status: int | None) -> bool:

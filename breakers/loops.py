@@ -1,17 +1,25 @@
-"""The gate `loops`."""
+"""
+The gate `loops`: what was noticed before a call was judged either refuses it or goes along as a warning.
+
+It stands behind everything that the card itself says, so that what is refused here would have been let pass; what the
+guard notices, and why, is `looping`'s.
+"""
 
 from __future__ import annotations
 
 from breakers.call import Call
 from breakers.facts import Facts
 from breakers.policy import Passed, Policy
-from breakers.verdict import Ask, Refuse
+from breakers.verdict import Reason, Refuse
 
 GATE = "loops"
 
 
-def loops(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passed | Refuse | Ask:  # noqa: ARG001 a gate's form
+def loops(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passed | Refuse:  # noqa: ARG001 a gate's form
     """
-    Let the call on.
+    Refuse a call that repeats what came to nothing.
     """
-    return passed
+    noticed = facts.noticed
+    if noticed is None or not noticed.refuses:
+        return passed
+    return Refuse(Reason.LOOP_DETECTED, GATE, noticed.detail, (("loop", noticed.rule), ("count", str(noticed.count))))

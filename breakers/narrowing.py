@@ -1,17 +1,50 @@
-"""The gate `token`."""
+"""
+The gate `token`: every caveat of the caller's token must hold for this call.
+
+Which APIs, operations and methods is asked here. That a token is authentic, not past its time, and shown from where it
+may be was asked before there was a call; how often and how much is asked when it is taken.
+"""
 
 from __future__ import annotations
 
 from breakers.call import Call
+from breakers.caveats import Caveat, methods, names, resources
 from breakers.facts import Facts
 from breakers.policy import Passed, Policy
-from breakers.verdict import Ask, Refuse
+from breakers.verdict import Reason, Refuse
 
 GATE = "token"
 
+ELSEWHERE = frozenset({"t", "a", "exp", "nbf", "ip", "peer", "env", "n", "max"})
+"""Caveats that are held against a call at another place: who it is from, and what it takes."""
 
-def narrowing(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passed | Refuse | Ask:  # noqa: ARG001 a gate's form
+
+def narrowing(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passed | Refuse:  # noqa: ARG001 a gate's form
     """
-    Let the call on.
+    Let a call on that its caller's token was not narrowed away from; a caveat that nobody knows lets nothing on.
     """
+    for caveat in call.caller.caveats:
+        if caveat.key not in ELSEWHERE and (detail := _held_against(caveat, call)):
+            return Refuse(Reason.TOKEN_NARROWED, GATE, detail, (("caveat", f"{caveat.key}={caveat.value}"),))
     return passed
+
+
+def _held_against(caveat: Caveat, call: Call) -> str:
+    """
+    Return what of a call a caveat does not allow, or nothing where it holds.
+    """
+    spec, writes = call.operation.spec, call.operation.writes
+    match caveat.key:
+        case "p":
+            return "" if call.api in names(caveat.value) else f"The token is not for the API `{call.api}`."
+        case "r" if any(one.fits(spec.names, writes=writes) for one in resources(caveat.value)):
+            return ""
+        case "r":
+            return f"The token is not for {'writing' if writes else 'reading'} with `{spec.name}`."
+        case "m":
+            method = call.request.method
+            return "" if method in methods(caveat.value) else f"The token is not for the method {method}."
+        case "appr":
+            return "The token asks that its writes are approved, and nobody can approve one here." if writes else ""
+        case _:
+            return "The token was narrowed by something that is not known here."

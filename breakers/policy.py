@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from breakers.arguments import Reading
+from breakers.capping import UNCAPPED, Spending
+from breakers.guard import Guard
 from breakers.spend import Charge
 from config.money import Money
 from config.ranges import MoneyRange, NumberRange
@@ -48,8 +50,10 @@ class Entry:
 
     `names` are the arguments that judging it reads, whether or not the card spells them; `reads_body` tells whether one
     of them is declared in the body. `needs_before` says that nothing is written unless its objects were read first,
-    `needs_key` that nothing is without an idempotency key, `marks` that a write bears a marker. `agent_repeats` tells
-    whether the agent itself may say that a repeat is meant; None leaves that to what the operation moves.
+    `needs_key` that nothing is without an idempotency key, `marks` that a write bears a marker, `needs_task` that
+    nothing is done but under an opened task. `agent_repeats` tells whether the agent itself may say that a repeat is
+    meant; None leaves that to what the operation moves. `unknown_cost` is what is held of caps in money where nothing
+    bounds an amount.
     """
 
     pattern: str
@@ -60,7 +64,9 @@ class Entry:
     needs_before: bool = False
     needs_key: bool = False
     marks: bool = False
+    needs_task: bool = False
     agent_repeats: bool | None = None
+    unknown_cost: Money | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +90,14 @@ class Denied:
 @dataclass(frozen=True, slots=True)
 class AgentRules:
     """
-    One agent's card, compiled: operations by (API account, operation name), values by redirecting header, lower-case.
+    One agent's card, compiled: operations by (API account, operation name), values by redirecting header, lower-case,
+    and in which environment it works. `loops` is what counts as one; None where nothing does.
     """
 
     operations: Mapping[tuple[str, str], Allowed | Denied]
     headers: Mapping[str, frozenset[str]]
+    environment: str = "production"
+    loops: Guard | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +106,14 @@ class Policy:
     Every card of one configuration, compiled; `exponents` are each API account's own, before those of ISO 4217.
 
     `duplicates_s` is for how many seconds after its end a write makes an equal one without a key a suspected duplicate.
+    `spending` is every cap and every price.
     """
 
     version: str
     agents: Mapping[str, AgentRules]
     exponents: Mapping[str, Mapping[str, int]]
     duplicates_s: float = DUPLICATES_S
+    spending: Spending = UNCAPPED
 
 
 MARKED = "marked"

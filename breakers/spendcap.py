@@ -1,17 +1,156 @@
-"""The gate `spend`."""
+"""
+The gate `spend`: what a call may take of every cap above it, at most.
+
+The caps of one call stand in one order: those that its token was narrowed by, of its task, of the tasks that this is
+part of, of its agent, its agent's team, and its API account. Each is charged with the most that the call can take of
+it: one call, one write, the money that it moves, the money that is paid for it. Whether there is room is not known
+here: a store takes all of these charges in one step, or none.
+
+An amount is asked for only where a cap in money stands above the call, and what cannot be bounded is refused, unless
+every entry that allows the call says what to hold for it. A cap in one currency refuses what moves another.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+
+from breakers.above import Cap, caps_above
+from breakers.amounts import amount_moved, may_move
 from breakers.call import Call
 from breakers.facts import Facts
-from breakers.policy import Passed, Policy
-from breakers.verdict import Ask, Refuse
+from breakers.policy import Entry, Passed, Policy
+from breakers.prices import paid_at_most
+from breakers.spend import CALLS, MOVED, PAID, WRITES, Charge, money_measure
+from breakers.verdict import Ask, Reason, Refuse
+from config.caps import CallCaps
+from config.money import NO_EXPONENTS, Money
 
 GATE = "spend"
 
+UNKNOWN_COST = "unknown-cost"
+"""The flag of a call for which a sum is held that its card says, because nothing bounds what it takes."""
 
-def spendcap(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passed | Refuse | Ask:  # noqa: ARG001 a gate's form
+# A store's step is bounded; the caps of a configuration are far fewer, those of a token may be more.
+TOTALS_MAX = 16
+
+
+def spendcap(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passed | Refuse | Ask:
     """
-    Let the call on.
+    Charge a call at every cap above it.
+
+    Precedence: what a cap of a token cannot be read as, what it moves, what it costs, its own caps, currencies.
     """
-    return passed
+    own, caps = policy.spending.of(call.caller.agent).call, caps_above(call, policy.spending, facts.at)
+    if isinstance(caps, Refuse):
+        return caps
+    money: dict[str, Money] = {}
+    flags: tuple[str, ...] = ()
+    for kind, most in ((MOVED, _moved), (PAID, _paid)):
+        if all(getattr(held, kind) is None for held in (own, *(cap.caps for cap in caps))):
+            continue
+        found = most(call, policy, facts, passed)
+        if isinstance(found, Refuse) and (held := _instead(found, passed.entries)) is not None:
+            found, flags = held, (UNKNOWN_COST,)
+        elif isinstance(found, Money) and kind == MOVED:
+            passed = replace(passed, moved=found)
+        if isinstance(found, Refuse | Ask):
+            return found
+        if found is not None:
+            money[kind] = found
+    charges = _over(own, money) or _charged(call, caps, money)
+    if isinstance(charges, Refuse):
+        return charges
+    return replace(passed, charges=charges, flags=(*passed.flags, *flags))
+
+
+def _moved(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Money | Refuse | Ask | None:
+    """
+    Return the most that a call moves, None where it moves nothing.
+    """
+    if passed.moved is not None:
+        return passed.moved
+    if not may_move(call.operation):
+        return None
+    moved = amount_moved(call.operation, facts, policy.exponents.get(call.api, NO_EXPONENTS))
+    return replace(moved, gate=GATE) if isinstance(moved, Refuse) else moved
+
+
+def _paid(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Money | Refuse | None:  # noqa: ARG001 as the other
+    """
+    Return the most that a call costs, None where it costs nothing.
+    """
+    price = policy.spending.price(call.api, call.operation.spec.name)
+    return None if price is None else paid_at_most(price, call.operation)
+
+
+def _instead(refused: Refuse, entries: tuple[Entry, ...]) -> Money | None:
+    """
+    Return what is held where nothing bounds an amount: the most that an entry says, if each says something.
+    """
+    sums = [entry.unknown_cost for entry in entries if entry.unknown_cost is not None]
+    if refused.reason is not Reason.AMOUNT_UNBOUNDED or not sums or len(sums) < len(entries):
+        return None
+    if len({one.currency for one in sums}) > 1:
+        return None
+    return max(sums)
+
+
+def _over(own: CallCaps, money: dict[str, Money]) -> Refuse | None:
+    for kind, taken in money.items():
+        sums: tuple[Money, ...] | None = getattr(own, kind)
+        if sums is None:
+            continue
+        cap = _in_currency(sums, taken)
+        if cap is None:
+            return _other_currency("call", kind, taken, sums)
+        if taken > cap:
+            detail = f"One call may {_DOES[kind]} at most {cap}, and this one may {_DOES[kind]} {taken}."
+            said = (("node", "call"), ("measure", money_measure(kind, cap.currency)), ("cap", str(cap)))
+            return Refuse(Reason.BUDGET_EXHAUSTED, GATE, detail, (*said, ("requested", str(taken))))
+    return None
+
+
+_DOES = {MOVED: "move", PAID: "cost"}
+
+
+def _charged(call: Call, caps: tuple[Cap, ...], money: dict[str, Money]) -> tuple[Charge, ...] | Refuse:
+    charges: dict[str, Charge] = {}
+    for cap in caps:
+        counts = ((CALLS, cap.caps.calls), (WRITES, cap.caps.writes if call.operation.writes else None))
+        for measure, most in counts:
+            if most is not None:
+                _add(charges, cap.charge(measure, 1, most))
+        for kind, taken in money.items():
+            sums: tuple[Money, ...] | None = getattr(cap.caps, kind)
+            if sums is None:
+                continue
+            most = _in_currency(sums, taken)
+            if most is None:
+                return _other_currency(cap.node, kind, taken, sums)
+            if taken.micros:
+                _add(charges, cap.charge(money_measure(kind, taken.currency), taken.micros, most.micros))
+    if len({(charge.node, charge.period) for charge in charges.values()}) > TOTALS_MAX:
+        detail = f"More than {TOTALS_MAX} caps stand above this call; use a token that was narrowed less often."
+        return Refuse(Reason.TOKEN_NARROWED, GATE, detail)
+    return tuple(charges.values())
+
+
+def _add(charges: dict[str, Charge], charge: Charge) -> None:
+    """
+    Add a charge; of two caps of one total the smaller counts.
+    """
+    other = charges.get(charge.key)
+    if other is None or charge.cap < other.cap:
+        charges[charge.key] = charge
+
+
+def _in_currency(sums: Iterable[Money], taken: Money) -> Money | None:
+    return next((one for one in sums if one.currency == taken.currency), None)
+
+
+def _other_currency(node: str, kind: str, taken: Money, sums: Iterable[Money]) -> Refuse:
+    capped = ", ".join(one.currency for one in sums)
+    detail = f"This would {_DOES[kind]} {taken.currency}, and the cap above it is in {capped} only."
+    said = (("node", node), ("measure", money_measure(kind, taken.currency)))
+    return Refuse(Reason.BUDGET_EXHAUSTED, GATE, detail, said)

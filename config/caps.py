@@ -6,6 +6,7 @@ somebody is told.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -40,7 +41,7 @@ def _read_sums(written: object) -> tuple[Money, ...]:
     if not sums:
         raise Unreadable("an empty list caps nothing", "write `200 USD`, or leave it out")
     if any(one.micros < 0 for one in sums):
-        raise Unreadable("a cap is not below zero", "write `0 USD` to allow nothing")
+        raise Unreadable("this is not below zero", "write `0 USD` for nothing")
     if len({one.currency for one in sums}) < len(sums):
         raise Unreadable("one currency is capped twice", "write one sum for each currency")
     return tuple(sums)
@@ -51,6 +52,21 @@ Sums = Annotated[
     PlainValidator(_read_sums),
     PlainSerializer(lambda sums: [str(one) for one in sums], return_type=list),
     Schema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
+]
+
+
+def _read_sum(written: object) -> Money:
+    sums = _read_sums(written)
+    if len(sums) > 1:
+        raise Unreadable("this is one sum of money", "write one, as `5 USD`")
+    return sums[0]
+
+
+Sum = Annotated[
+    Money,
+    PlainValidator(_read_sum),
+    PlainSerializer(str, return_type=str),
+    Schema({"type": "string", "examples": ["5 USD"]}),
 ]
 
 
@@ -78,6 +94,13 @@ class Caps(Strict):
     """Writes that take effect, or may have."""
     alert: Annotated[tuple[int, ...], BeforeValidator(_read_alerts)] = ALERTS
     """At what percentages of a cap somebody is told, once."""
+
+    @property
+    def capped(self) -> bool:
+        """
+        Tell whether anything is capped.
+        """
+        return any(held is not None for held in (self.moved, self.paid, self.calls, self.writes))
 
 
 NO_CAPS = Caps()
@@ -146,3 +169,6 @@ class Team(Strict):
     """The IANA time zone in which its hours, days and months begin."""
     caps: PeriodCaps = PeriodCaps()
     """What all of its agents may take together."""
+
+
+NO_TEAMS: Mapping[str, Team] = MappingProxyType({})

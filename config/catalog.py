@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
+from config.habit import NO_HABIT, Habit
+
 
 class Effect(StrEnum):
     """
@@ -330,6 +332,8 @@ class OperationSpec:
     arguments: Mapping[tuple[Place, str], Argument]
     aliases: tuple[str, ...] = ()
     amount: Amount | None = None
+    moves_nothing: bool = False
+    harmless: frozenset[str] = frozenset()
     subjects: tuple[Subject, ...] = ()
     reversibility: Reversibility = Reversibility.UNKNOWN
     honours_key: bool = False
@@ -349,6 +353,7 @@ class OperationSpec:
     answers_other: bool = False
     marker: Marker | None = None
     done: tuple[tuple[str, tuple[str | int | bool | None, ...]], ...] = ()
+    habit: Habit = NO_HABIT
 
     @property
     def names(self) -> tuple[str, ...]:

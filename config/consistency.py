@@ -8,12 +8,15 @@ argument exists (and what is nearest to it), whether a limit reads a number, whe
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from config.capping import prices, teams_named
 from config.addresses import SOCKET_PATH_BYTES_MAX, clashes, is_too_long, leads_back
+from config.caps import Team
 from config.catalog import Argument, Before, Effect, Kind, OperationSpec
 from config.faults import Fault, did_you_mean, listed
+from config.looping import loop_faults
 from config.policy import AgentCard, Rule, Scalar, arguments_named, bare_name
 from config.ranges import MoneyRange, NumberRange
 from config.settings import EVERY_BASE, ApiAccount, Settings
@@ -49,6 +52,7 @@ class Written:
     agents: Mapping[str, AgentCard | None]
     places: Places
     folder: Path = Path()
+    teams: Mapping[str, Team | None] = field(default_factory=dict)
 
 
 def bases_of(catalog: Catalog) -> tuple[str, ...]:
@@ -87,9 +91,11 @@ def inconsistencies(written: Written) -> Iterator[Fault]:
     for name, account in written.apis.items():
         if account is not None and name in written.catalogs:
             yield from _account(name, account, written)
+            yield from prices(name, account, written.catalogs[name], written.places)
     for name, card in written.agents.items():
         if card is not None:
             yield from _card(name, card, written)
+    yield from teams_named(written.agents, written.teams, written.places)
 
 
 def _store(written: Written) -> Iterator[Fault]:
@@ -217,6 +223,8 @@ def _card(name: str, card: AgentCard, written: Written) -> Iterator[Fault]:
             elif api in written.catalogs:
                 yield from _entries(trail, entries, written.catalogs[api], places)
     yield from _headers((*top, "headers"), card, written)
+    if card.allow.keys() <= written.catalogs.keys():
+        yield from loop_faults((*top, "loops"), card.loops, [written.catalogs[api] for api in card.allow], places)
 
 
 def _entries(

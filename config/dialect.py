@@ -171,7 +171,8 @@ class Dialect(Model):
     nothing: with one of them an object in an answer is not spelled as its read spells it. `verbatim_types` are media
     types, lower-case, under which a file's own bytes are answered: they stream untouched, even where they are JSON.
     `deletion` are the members by which an answer, or an object that is still shown, says that it was deleted; without
-    them a deletion is answered with nothing, and shows nothing.
+    them a deletion is answered with nothing, and shows nothing. `volatile` are members of answers, named like those of
+    `never_store`, that differ from one reading to the next of what is the same.
     `identity` tells who we are there, `lag_s` within how many seconds a read shows what was written, and `resets` names
     headers that say when a throttled caller may come again, beside `Retry-After`.
     """
@@ -200,6 +201,7 @@ class Dialect(Model):
     lag_s: Annotated[int, Field(ge=0, le=3600)] = 30
     resets: tuple[Header, ...] = Field(default=("x-ratelimit-reset",), strict=False)
     never_store: tuple[MemberPath, ...] = Field(default=(), strict=False)
+    volatile: tuple[MemberPath, ...] = Field(default=(), strict=False)
     shaping: tuple[str, ...] = Field(default=(), strict=False)
     exponents: dict[Annotated[str, Field(pattern=r"^[A-Z]{3}$")], Annotated[int, Field(ge=0, le=4)]] = Field(
         default_factory=dict

@@ -1,8 +1,8 @@
 """
 A file, or a folder of them, as one frozen configuration; or every fault in it at once.
 
-A folder's files are read as one: `apis`, `agents`, `doors` and `hosts` are joined name by name, every other key stands
-in one file. Relative paths are relative to the folder that the file stands in. Nothing is taken from the environment,
+A folder's files are read as one: `apis`, `agents`, `teams`, `doors` and `hosts` are joined name by name, every other key
+stands in one file. Relative paths are relative to the folder that the file stands in. Nothing is taken from the environment,
 and nothing but these files and the catalogues that they name is read.
 """
 
@@ -11,13 +11,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, Field
 
+from config.caps import Team
 from config.consistency import Written, bases_of, door_names, door_of, inconsistencies
 from config.faults import CatalogFault, ConfigurationFault, Fault, Unreadable
 from config.policy import AgentCard
@@ -30,7 +31,7 @@ from config.written import Address, Frozen, Origin, UnixSocket, read_name
 
 # Sections whose members may stand in several files of a folder.
 BY_NAME: Mapping[str, object] = MappingProxyType(
-    {"apis": ApiAccount, "agents": AgentCard, "doors": Address, "hosts": str}
+    {"apis": ApiAccount, "agents": AgentCard, "teams": Team, "doors": Address, "hosts": str}
 )
 
 FREE_LOOPBACK = Address("127.0.0.1", 0)
@@ -49,6 +50,8 @@ class Document(Settings):
     """The API accounts, by a name of your own."""
     agents: Frozen[AgentCard] = Field(default_factory=dict, validate_default=True)
     """The agents' cards, by name."""
+    teams: Frozen[Team] = Field(default_factory=dict, validate_default=True)
+    """The teams that cards name, each with what its agents take together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ class Configuration:
     catalogs: Mapping[str, Catalog]
     agents: Mapping[str, AgentCard]
     version: str
+    teams: Mapping[str, Team] = field(default_factory=dict)
 
     def bases(self, api: str) -> tuple[str, ...]:
         """
@@ -133,11 +137,13 @@ def _in_order(spelling: list[Fault], meaning: list[Fault]) -> list[Fault]:
 
 def _shape(source: Source, folder: Path, open_catalog: OpenCatalog) -> tuple[Written, list[Fault]]:
     places, value = Places(source), source.value
-    process = {key: member for key, member in value.items() if key not in {"apis", "agents"}}
+    process = {key: member for key, member in value.items() if key not in {"apis", "agents", "teams"}}
     settings, faults = shaped(Settings, process, (), places)
     apis, wrong = _section(ApiAccount, "apis", value, places)
     faults += wrong
     agents, wrong = _section(AgentCard, "agents", value, places)
+    faults += wrong
+    teams, wrong = _section(Team, "teams", value, places)
     faults += wrong
     catalogs: dict[str, Catalog] = {}
     for name, account in apis.items():
@@ -146,7 +152,7 @@ def _shape(source: Source, folder: Path, open_catalog: OpenCatalog) -> tuple[Wri
                 catalogs[name] = open_catalog(account.catalog, folder)
         except CatalogFault as error:
             faults.append(places.value(("apis", name, "catalog")).fault(error.message, error.hint))
-    return Written(settings or Settings(), apis, catalogs, agents, places, folder), faults
+    return Written(settings or Settings(), apis, catalogs, agents, places, folder, teams), faults
 
 
 def _section(
@@ -170,10 +176,12 @@ def _section(
 def _configuration(written: Written, folder: Path) -> Configuration:
     apis = {name: account for name, account in written.apis.items() if account is not None}
     agents = {name: card for name, card in written.agents.items() if card is not None}
+    teams = {name: team for name, team in written.teams.items() if team is not None}
     content = {
         "settings": plain(written.settings),
         "apis": {name: plain(account) for name, account in apis.items()},
         "agents": {name: plain(card) for name, card in agents.items()},
+        "teams": {name: plain(team) for name, team in teams.items()},
         "catalogs": {name: catalog.digest for name, catalog in written.catalogs.items()},
     }
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -183,6 +191,7 @@ def _configuration(written: Written, folder: Path) -> Configuration:
         MappingProxyType(dict(written.catalogs)),
         MappingProxyType(agents),
         hashlib.sha256(canonical.encode()).hexdigest(),
+        MappingProxyType(teams),
     )
 
 

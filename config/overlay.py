@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError
 from config.catalog import Before, Content, Effect, Kind, MarkerForm, Paging, Place, Reversibility
 from config.dialect import Dialect, MemberPath, Model, Pointer
 from config.faults import CatalogFault, Unreadable
+from config.habit import POLL_FOR_S, POLL_INTERVAL_S
 from config.source import Source, read_source
 from config.table_file import said
 from config.written import read_duration
@@ -190,6 +191,15 @@ class WrittenFind(WrittenListing):
     apart: Duration = 15
 
 
+class WrittenPoll(Model):
+    """
+    How a read may be made again until its answer changes: at most once in `min_interval`, for at most `max`.
+    """
+
+    min_interval: Annotated[float, BeforeValidator(read_duration)] = POLL_INTERVAL_S
+    max: Annotated[float, BeforeValidator(read_duration)] = POLL_FOR_S
+
+
 class Curated(Model):
     """
     What a person says about one operation; what is left out stays as the table has it.
@@ -198,7 +208,8 @@ class Curated(Model):
     takes beside an object. `undo: person` is for what no one request makes up for; `note` then says why, or by what.
     `find` is a recipe, or in words why what is lost cannot be found; `marker` is one of the overlay's by name. `done`
     are pointers into the main object, each with what stands there, or may, once the write took effect; `answers: other`
-    is for what does not answer with that object.
+    is for what does not answer with that object. `poll` is for a read that is made until its answer changes, `volatile`
+    are arguments whose value makes no other call of it, and `many` is for what is done often at one place.
     """
 
     alias_of: str | None = None
@@ -219,6 +230,9 @@ class Curated(Model):
     marker: str | None = None
     done: dict[Pointer, Shown | list[Shown]] = Field(default_factory=dict)
     answers: Literal["object", "other"] = "object"
+    poll: WrittenPoll | None = None
+    volatile: tuple[str, ...] = Field(default=(), strict=False)
+    many: bool = False
     note: str = ""
 
 

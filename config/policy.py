@@ -16,10 +16,10 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator
 from pydantic import WithJsonSchema as Schema
 
-from config.caps import CardCaps, Zone
+from config.caps import CardCaps, Sum, Zone
 from config.catalog import Argument, OperationSpec, Place
 from config.faults import Unreadable
-from config.money import Money
+from config.loops import STANDARD, CardLoops
 from config.ranges import MoneyRange, NumberRange, read_range
 from config.written import NOT_YET, Frozen, Name, Strict, Text
 
@@ -56,6 +56,15 @@ Range = Annotated[
 ]
 
 
+class UnknownCost(Strict):
+    """
+    What is taken of a cap where nothing bounds what a call takes.
+    """
+
+    reserve: Sum
+    """The sum that is held, and taken where nothing says how much it was."""
+
+
 class Rule(Strict):
     """
     Under what an operation is allowed; `{}` is without conditions.
@@ -71,8 +80,12 @@ class Rule(Strict):
     """`required`: a write whose object could not be read before it is refused, instead of recorded without its diff."""
     require_key: Annotated[bool, Field(strict=True)] = False
     """Whether a write without an `Idempotency-Key` is refused; for what moves money, say so."""
+    task: Literal["required"] | None = None
+    """`required`: only done under a task that was opened, and not under the standing task of the day."""
     duplicates: Literal["agent", "approver"] | None = None
     """Who may say that a suspected duplicate is meant: the agent by a header, or an approver, the default for money."""
+    unknown_cost: UnknownCost | None = None
+    """What is held of money caps where nothing bounds the amount; without it such a call is refused."""
     marker: Annotated[bool, Field(strict=True)] = False
     """Whether a write bears a mark by which it is found again where its answer was lost; the mark is visible there."""
 
@@ -122,7 +135,7 @@ class AgentCard(Strict):
     """
 
     later: ClassVar[frozenset[str]] = frozenset({
-        "caps", "breaker", "tasks", "conditions", "look", "refuse_if", "approve", "rollout", "loops", "throttle",
+        "breaker", "tasks", "conditions", "look", "refuse_if", "approve", "rollout", "throttle",
     })  # fmt: skip
 
     purpose: Text
@@ -139,6 +152,10 @@ class AgentCard(Strict):
     """How much it may do alone. `auto`: what its card allows passes without asking anyone."""
     allow: Frozen[Frozen[Rule]] = Field(default_factory=dict, validate_default=True)
     """What it may do: `{API: {OPERATION-OR-GLOB: RULE}}`. Whatever is not here is refused, reads too."""
+    caps: CardCaps = CardCaps()
+    """How much it may take: each call, each task, each hour, day and month."""
+    loops: CardLoops = STANDARD
+    """What counts as doing the same over and over; `false` where nothing does."""
     deny: Frozen[tuple[Text, ...]] = Field(default_factory=dict, validate_default=True)
     """What it may not do although `allow` says so: `{API: [OPERATION-OR-GLOB]}`."""
     headers: Annotated[Frozen[Annotated[tuple[Text, ...], BeforeValidator(_values)]], AfterValidator(_lowered)] = Field(

@@ -16,8 +16,11 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_v
 from pydantic import WithJsonSchema as Schema
 
 from config.alerts import Alerts
+from config.caps import PeriodCaps, Zone
 from config.faults import Unreadable
+from config.prices import Price
 from config.store import PasswordSource, read_deployment, read_store
+from config.tasks import TaskSettings
 from config.written import (
     NAME,
     Address,
@@ -229,6 +232,8 @@ class Settings(Strict):
     """The record of every call."""
     alerts: Alerts = Alerts()
     """Whom to tell."""
+    tasks: TaskSettings = TaskSettings()
+    """How long tasks and their tokens live."""
     timeouts: Timeouts = Timeouts()
     """How long anything may take."""
     limits: Limits = Limits()
@@ -317,6 +322,12 @@ class ApiAccount(Strict):
     """Further origins that its answers name: a list for every base, or `{BASE: [ORIGIN]}`; they are never dialled."""
     credential: CredentialSource
     """Where its real credential is read from."""
+    tz: Zone = "UTC"
+    """The IANA time zone in which the hours, days and months of its caps begin."""
+    caps: PeriodCaps = PeriodCaps()
+    """How much all agents together may take of this account: each hour, day and month."""
+    prices: Frozen[Price] = Field(default_factory=dict, validate_default=True)
+    """What its calls cost: `{OPERATION-OR-GLOB: PRICE}`. The exact name counts before a glob, a longer glob first."""
 
     def origins(self, defaults: Mapping[str, str | None]) -> Mapping[str, str]:
         """

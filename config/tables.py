@@ -32,6 +32,7 @@ from config.catalog import (
 from config.dialect import Dialect
 from config.faults import CatalogFault, did_you_mean
 from config.finding import Lost, check_identity, compile_done, compile_find, compile_marker
+from config.looping import compile_habit
 from config.overlay import Curated, Overlay, WrittenSubject, read_overlay
 from config.recipes import check_effect_key, compile_objects, compile_touches, compile_undo
 from config.routes import Catalog, read_template, shape_of
@@ -216,6 +217,9 @@ class _Joining:
             marker = compile_marker(curated, overlay.markers, arguments)
             section = "done"
             done = compile_done(curated, touches)
+            section = "poll" if curated.poll else "volatile"
+            reads = spec.effect is Effect.READ
+            habit = compile_habit(curated, arguments, self.objects, spec.subjects, touches, reads=reads)
         except CatalogFault as fault:
             raise self._fault(self._said_of(group), str(fault), fault.hint, section) from None
         return replace(
@@ -228,6 +232,7 @@ class _Joining:
             answers_other=curated.answers == "other",
             marker=marker,
             done=done,
+            habit=habit,
         )
 
     def _curated(self, group: Group) -> Curated:

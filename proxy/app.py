@@ -170,6 +170,8 @@ def build(
             configuration.catalogs,
             configuration.version,
             duplicates_s=settings.idempotency.duplicates_s,
+            apis=configuration.apis,
+            teams=configuration.teams,
         ),
         agents=frozenset(configuration.agents),
         doors=doors,

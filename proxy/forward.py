@@ -194,7 +194,7 @@ class Forwarder:
         while True:
             budget = Budget.of(self._timeouts, tries.left_s)
             session = self._sessions[look.api, look.base, False]
-            exchange = Exchange(session, account.origins[look.base], look.wire, budget, Gate())
+            exchange = Exchange(session, account.origins[look.base], look.wire, budget, Gate(look.permit))
             fault = await _begin(exchange)
             last = self._conclude(look.spec, account, exchange, fault=fault, micros=self._micros_since(began))
             ended = last if ended is None else joined(ended, last)

@@ -8,11 +8,12 @@ has exactly one meaning.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiohttp import web
 from aiohttp.web_exceptions import HTTPException
 
+from breakers.policy import Policy
 from breakers.store.protocol import IntentOpened
 from breakers.verdict import Reason
 from proxy.canonical.heads import Head
@@ -31,7 +32,7 @@ class Inbound:
     One request whose head is canonical and whose body still waits on the socket; `links` are its caller's.
 
     `left` says that its caller was told to wait no longer, `unheard` that it is noted that its answer reaches nobody.
-    `opened` is its write's intent, once that is on record.
+    `opened` is its write's intent, once that is on record. `policy` is the one that it is judged by, to its end.
     """
 
     door: Door
@@ -43,6 +44,7 @@ class Inbound:
     left: bool = False
     unheard: bool = False
     opened: IntentOpened | None = None
+    policy: Policy = field(init=False)
 
     @property
     def waits(self) -> bool:

@@ -65,7 +65,7 @@ async def look(
     images: dict[Touch, Image] = {}
     for read, plan in plans.items():
         if isinstance(read, Subject):
-            looks[read] = _looked(read, seen.get(plan) if plan else None, account.title)
+            looks[read] = looked(read, seen.get(plan) if plan else None, account.title)
         elif plan is not None:
             images[read] = image_of(seen[plan], call.operation.spec, account.catalog.named(plan.operation)[0])
     return looks, images
@@ -106,7 +106,7 @@ def stored_image(shown: bytes, at: datetime, *specs: OperationSpec) -> Image:
     return Image(data, at, left_out=len(left_out.found))
 
 
-def _looked(subject: Subject, sight: Sight | None, title: str) -> Looked:
+def looked(subject: Subject, sight: Sight | None, title: str) -> Looked:
     if sight is None:
         return Looked(failed="the argument that names the subject is not an object's id")
     if sight.failed is not None or sight.absent:

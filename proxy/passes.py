@@ -20,6 +20,8 @@ from proxy.wire import Wire
 class Look:
     """
     A read that may be sent: `total_s` is None for an agent's own, which has the whole time of a read.
+
+    `permit`, where there is one, is asked before each first byte.
     """
 
     call: Call
@@ -28,6 +30,7 @@ class Look:
     spec: OperationSpec
     wire: Wire
     total_s: float | None = None
+    permit: Callable[[], Awaitable[Permit]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +50,9 @@ class Redo:
     permit: Callable[[], Awaitable[Permit]]
 
 
-def own_read(held: HeldRead, wire: Wire) -> Look:
+def own_read(held: HeldRead, wire: Wire, permit: Callable[[], Awaitable[Permit]] | None = None) -> Look:
     """
     Return the pass of an agent's own read.
     """
     call = held.go.call
-    return Look(call, call.api, call.request.base, call.operation.spec, wire)
+    return Look(call, call.api, call.request.base, call.operation.spec, wire, permit=permit)

@@ -21,7 +21,7 @@ from breakers.decide import decide
 from breakers.idempotency import ended_by
 from breakers.known import State
 from breakers.policy import MARKED
-from breakers.store.protocol import HeldRead, HeldWrite, IntentOpened, Stale, StoreUnavailable
+from breakers.store.protocol import Exhausted, HeldRead, HeldWrite, IntentOpened, Stale, StoreUnavailable
 from breakers.touching import named, touched
 from breakers.verdict import Ask, Forward, Reason, Refuse, Repeat
 from proxy import classify
@@ -30,15 +30,17 @@ from proxy.answer import EARLY, INTENT, STATUS, Answer, Whole, refusal, written
 from proxy.canonical.bodies import admit_body, parse_body, refuse_key
 from proxy.changes import follow
 from proxy.errors import LedgerUnavailable, OutcomeUnrecorded, Refused
+from proxy.exhausted import exhausted
 from proxy.identify import identify
 from proxy.inbound import Inbound
 from proxy.ledger.book import Declined
 from proxy.look import look
+from proxy.metering import write_took
+from proxy.peers import Peer
 from proxy.repeat import answer_again
 from proxy.rewrite import swap_body
 from proxy.rooms import Rooms
 from proxy.stream import stream_through, undelivered
-from proxy.trail import Trail
 
 REDECISIONS_MAX = 4
 """A look, a generation that moved, another look, another move: more than that is a state that does not settle."""
@@ -48,7 +50,7 @@ async def handle(inbound: Inbound, rooms: Rooms) -> Answer:
     """
     Carry one request through the ten stages and return its answer.
     """
-    account = rooms.accounts[inbound.door.api]
+    account, inbound.policy = rooms.accounts[inbound.door.api], rooms.policy
     with inbound.trail.stage("identify"):
         caller = _identified(inbound, rooms)
     if isinstance(caller, Refuse):
@@ -56,6 +58,11 @@ async def handle(inbound: Inbound, rooms: Rooms) -> Answer:
         rooms.ledger.edge_refused(caller.reason)
         return refusal(caller, inbound.trail.call, account.dialect)
     inbound.trail.agent, inbound.trail.task = caller.agent, caller.task
+    with inbound.trail.stage("identify"):
+        within = await _within(caller, inbound, rooms)
+    if isinstance(within, Refuse):
+        return await _decline(inbound, caller, within, None, rooms)
+    caller, inbound.trail.task = within, within.task
     with inbound.trail.stage("classify"):
         call = await _recognised(inbound, caller, account, rooms)
     if isinstance(call, Refuse):
@@ -63,7 +70,7 @@ async def handle(inbound: Inbound, rooms: Rooms) -> Answer:
     with contextlib.ExitStack() as turn:
         try:
             async with rooms.judging.turn(call.names, inbound.trail.left_s(call.deadline_ms)):
-                judged = await _judged(call, turn, inbound.trail, rooms)
+                judged = await _judged(call, turn, inbound, rooms)
         except StoreUnavailable as error:
             rooms.standing.hurry()
             judged = Refuse(Reason.STORE_UNAVAILABLE, "store", f"{error}.")
@@ -79,15 +86,15 @@ async def handle(inbound: Inbound, rooms: Rooms) -> Answer:
 
 
 async def _judged(
-    call: Call, turn: contextlib.ExitStack, trail: Trail, rooms: Rooms
+    call: Call, turn: contextlib.ExitStack, inbound: Inbound, rooms: Rooms
 ) -> HeldWrite | HeldRead | Repeat | Refuse:
     """
     Judge a call, with whatever reads that needs, and take what it consumes where it may pass.
     """
-    facts = await rooms.store.facts(call)
+    trail, facts = inbound.trail, await rooms.store.facts(call)
     for number in range(REDECISIONS_MAX):
         with trail.stage("decide"):
-            verdict = decide(call, rooms.policy, facts)
+            verdict = decide(call, inbound.policy, facts)
         if number == 0 and call.operation.writes and isinstance(verdict, Ask | Forward):
             # A write's turn with what it touches begins here, and ends once what it changed was seen.
             turn.enter_context(rooms.pending.turn(call.id, touched(call)))
@@ -99,13 +106,17 @@ async def _judged(
                 return said
             case Forward() if call.operation.writes and (no := _not_now(rooms)):
                 return no
+            case Forward() if no := await rooms.envelopes.still(call.caller, writes=call.operation.writes):
+                return no
             case Forward() as go:
                 trail.verdict = "forward"
                 with trail.stage("reserve"):
                     held = await rooms.store.reserve(go)
+                if isinstance(held, Exhausted):
+                    return exhausted(held, facts.at)
                 if not isinstance(held, Stale):
                     return held
-                facts = (await rooms.store.facts(call)).with_looks(facts.looks, facts.images)
+                facts = (await rooms.store.facts(call)).with_looks(facts.looks, facts.images, facts.fetched)
     return Refuse(Reason.UNSETTLED_STATE, "reserve", "The state that judges it kept moving.")
 
 
@@ -230,10 +241,11 @@ async def carry_through(held: HeldWrite, account: Account, rooms: Rooms, inbound
     with stage("forward"):
         outcome = await rooms.forward.write(intent)
     answer = written(call.id, outcome, account.dialect, account.url(call.request.base, wire.target))
+    took = write_took(held.go, outcome, inbound.policy)
     with stage("outcome"):
-        entry = await rooms.ledger.conclude(intent, outcome, answer)
+        entry = await rooms.ledger.conclude(intent, outcome, answer, took)
     # Stop here: known and on record, not settled. The next start replays the outcome and settles from it.
-    ended = ended_by(outcome, rooms.clock.now(), entry.place, delivered=inbound.waits)
+    ended = ended_by(outcome, rooms.clock.now(), entry.place, delivered=inbound.waits, spent=took)
     kept = rooms.answers.keep(call.id, ended, answer, call.operation.spec.never_store)
     with stage("settle"):
         await rooms.settling.settle(held, ended, kept)
@@ -250,8 +262,6 @@ async def _recognised(inbound: Inbound, caller: Caller, account: Account, rooms:
     """
     head, trail, timeouts = inbound.head, inbound.trail, rooms.settings.timeouts
     try:
-        if head.task is not None:
-            raise Refused(Reason.TASK_UNSUPPORTED, "It names a task.")
         match = classify.classify(account.catalog, inbound.door.base, head.method, inbound.target)
         trail.operation, trail.effect = match.spec.name, str(match.spec.effect)
         admit_body(match.spec, head)
@@ -309,7 +319,7 @@ async def _decline(inbound: Inbound, caller: Caller, no: Refuse, call: Call | No
         request=call.request if call else None,
         refuse=no,
         status=STATUS[no.reason],
-        policy_version=rooms.policy.version,
+        policy_version=inbound.policy.version,
         named=named(call.operation) if call else (),
         par=dict(no.details).get(INTENT),
     )
@@ -319,6 +329,15 @@ async def _decline(inbound: Inbound, caller: Caller, no: Refuse, call: Call | No
 
 def _identified(inbound: Inbound, rooms: Rooms) -> Caller | Refuse:
     try:
-        return identify(inbound.head, rooms.keys, rooms.agents, rooms.clock.now())
+        peer, agents = Peer(inbound.request.transport), inbound.policy.agents
+        return identify(inbound.head, peer, rooms.keys, rooms.tokens, agents, rooms.clock.now())
     except Refused as no:
         return Refuse(no.reason, "identify", no.detail)
+
+
+async def _within(caller: Caller, inbound: Inbound, rooms: Rooms) -> Caller | Refuse:
+    try:
+        return await rooms.envelopes.within(caller, inbound.head.task)
+    except StoreUnavailable as error:
+        rooms.standing.hurry()
+        return Refuse(Reason.STORE_UNAVAILABLE, "store", f"{error}.")

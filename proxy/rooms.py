@@ -14,6 +14,7 @@ from proxy.clock import Clock
 from proxy.credentials import Credentials
 from proxy.doors import Door
 from proxy.doubt.inbox import Inbox
+from proxy.envelopes import Envelopes
 from proxy.forward import Forwarder
 from proxy.inflight import InFlight
 from proxy.judging import Judging
@@ -26,6 +27,8 @@ from proxy.outbound import Wires
 from proxy.pending import Pending
 from proxy.settling import Settling
 from proxy.standing import Standing
+from proxy.tasks import Tasks
+from proxy.tokens import Tokens
 from proxy.ulid import Ulids
 
 
@@ -43,6 +46,9 @@ class Rooms:
     agents: frozenset[str]
     doors: Mapping[str, Door]
     keys: Keys
+    tokens: Tokens
+    envelopes: Envelopes
+    tasks: Tasks
     store: Store
     standing: Standing
     settling: Settling

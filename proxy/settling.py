@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
+from typing import Any
 
 from breakers.known import Ended, State
+from breakers.spend import released
 from breakers.store.protocol import HeldWrite, IntentOpened, Reservation, Store, StoreUnavailable
 from proxy.clock import Clock
 from proxy.inflight import InFlight
@@ -49,13 +51,15 @@ class Settling:
 
     async def let_go(self, held: HeldWrite) -> None:
         """
-        Give a write's claim back: nothing of it was sent.
+        Give a write's claim back, and what it was charged: nothing of it was sent.
         """
-        await self.settle(held, Ended(State.COMPLETED, self._clock.now(), applied=False, delivered=False))
+        spent = released(held.go.charges)
+        ended = Ended(State.COMPLETED, self._clock.now(), applied=False, delivered=False, spent=spent)
+        await self.settle(held, ended)
 
     async def doubt(self, held: HeldWrite) -> None:
         """
-        Say of a write that nobody knows how it ended.
+        Say of a write that nobody knows how it ended: what it was charged stays held.
         """
         await self.settle(held, Ended(State.UNKNOWN, self._clock.now(), delivered=False))
 
@@ -76,6 +80,12 @@ class Settling:
         Note whether the answer of an intent reached its caller, without anyone's waiting for that.
         """
         self._behind.start(self._told(intent, lambda: self._store.delivered(intent, reached=reached)))
+
+    def see_to(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """
+        Carry out what must be on record or told, whoever leaves meanwhile; a stop waits for it.
+        """
+        return self._behind.start(work)
 
     async def _told(self, intent: str, tell: Tell) -> None:
         before = self._last.get(intent)

@@ -137,7 +137,7 @@ def _request(plan: Plan, spec: OperationSpec, call: Call, manners: frozenset[str
     key = dict(plan.key)
     segments: list[str] = []
     for text in spec.path.strip("/").split("/"):
-        pieces = _filled(text, key, spec)
+        pieces = filled(text, key, spec)
         if any(not piece or len(piece) > VALUE_LENGTH_MAX or segment_fault(piece) for piece in pieces):
             return None
         segments += pieces
@@ -152,7 +152,7 @@ def _request(plan: Plan, spec: OperationSpec, call: Call, manners: frozenset[str
     return Request(spec.base, spec.method, tuple(segments), query, headers, redirecting=call.request.redirecting)
 
 
-def _filled(text: str, key: Key, spec: OperationSpec) -> list[str]:
+def filled(text: str, key: Key, spec: OperationSpec) -> list[str]:
     """
     Return the segments that one segment of a template becomes; an empty one where a value does not fit.
     """

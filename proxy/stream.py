@@ -1,7 +1,8 @@
 """
 A read is sent, and its answer passed on as it comes; cancelling that anywhere is harmless.
 
-Nothing of it is on record before it has ended: then its one record says how, and how much of it arrived.
+Once it has ended, its record says how, and how much of it arrived. Nothing of it is on record before, unless it is
+charged to a cap.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from proxy.errors import LedgerUnavailable
 from proxy.forward import Reading
 from proxy.inbound import Inbound
 from proxy.ledger.book import READ_BYTES_KEPT, Capture, Delivered
+from proxy.ownread import OwnRead
 from proxy.passes import own_read
 from proxy.rooms import Rooms
 from proxy.trail import Trail
@@ -29,37 +31,46 @@ async def stream_through(held: HeldRead, inbound: Inbound, account: Account, roo
     """
     Send a read and pass its answer on as it comes; cancelling it anywhere is harmless.
     """
+    read, answer = OwnRead(held, inbound.policy, rooms), None
+    try:
+        rooms.ledger.admit_read()
+        await read.begin()
+        answer = await _sent(read, held, inbound, account, rooms)
+    finally:
+        if not isinstance(answer, Streamed):
+            read.leave()
+    return answer
+
+
+async def _sent(read: OwnRead, held: HeldRead, inbound: Inbound, account: Account, rooms: Rooms) -> Answer:
     call, trail = held.go.call, inbound.trail
-    rooms.ledger.admit_read()
     # Whatever fails from here on must not be answered as if nothing had been sent.
     trail.dispatched = "unknown"
-    pass_ = own_read(held, rooms.wires.read(call.request, account))
+    pass_ = own_read(held, rooms.wires.read(call.request, account), read.permit)
     with trail.stage("forward"):
         reading = await rooms.forward.read(pass_)
     trail.upstream_us = reading.outcome.upstream_us
     failed = reading.outcome.status is None or reading.outcome.fault is not None
     if failed or reading.outcome.status == 401:  # the field's own number
-        return await _read_ended(held, reading, account, rooms)
+        return await _read_ended(read, reading, account)
     url = account.url(call.request.base, pass_.wire.target)
     if is_read_whole(call.request.method, reading, inbound.links):
         with trail.stage("forward"):
-            answer = await read_whole(held, reading, url, account, rooms)
+            answer = await read_whole(read, reading, url, account, rooms)
         trail.upstream_us = reading.outcome.upstream_us
         return replace(answer, on_broken=partial(undelivered, call, rooms))
-    return replace(_streamed(held, reading, inbound.trail, rooms), url=url)
+    return replace(_streamed(read, reading, inbound.trail, rooms), url=url)
 
 
-async def _read_ended(held: HeldRead, reading: Reading, account: Account, rooms: Rooms) -> Whole:
+async def _read_ended(read: OwnRead, reading: Reading, account: Account) -> Whole:
     await reading.close()
-    answer = read_failed(held.go.call.id, reading.outcome, account.dialect)
-    seen = Delivered(answer.status, answer.body, len(answer.body), complete=True)
-    await rooms.ledger.read_done(held, reading.outcome, seen)
-    await rooms.settling.settle(held, None)
+    answer = read_failed(read.call.id, reading.outcome, account.dialect)
+    await read.ended(reading.outcome, Delivered(answer.status, answer.body, len(answer.body), complete=True))
     return answer
 
 
-def _streamed(held: HeldRead, reading: Reading, trail: Trail, rooms: Rooms) -> Streamed:
-    call, kept = held.go.call, Capture(READ_BYTES_KEPT)
+def _streamed(read: OwnRead, reading: Reading, trail: Trail, rooms: Rooms) -> Streamed:
+    kept = Capture(READ_BYTES_KEPT)
 
     async def chunks() -> AsyncIterator[bytes]:
         async for piece in reading.chunks:
@@ -67,13 +78,15 @@ def _streamed(held: HeldRead, reading: Reading, trail: Trail, rooms: Rooms) -> S
             yield piece
 
     async def conclude(delivered: int, complete: bool) -> None:  # noqa: FBT001 a callback's own shape
-        await reading.close()
-        trail.upstream_us = reading.outcome.upstream_us
-        seen = Delivered(reading.outcome.status or 0, kept.payload(), delivered, complete)
-        await rooms.ledger.read_done(held, reading.outcome, seen)
-        await rooms.settling.settle(held, None)
+        try:
+            await reading.close()
+            trail.upstream_us = reading.outcome.upstream_us
+            seen = Delivered(reading.outcome.status or 0, kept.payload(), delivered, complete)
+            await read.ended(reading.outcome, seen)
+        finally:
+            read.leave()
 
-    headers = read_headers(call.id, reading.outcome.headers)
+    headers = read_headers(read.call.id, reading.outcome.headers)
     return Streamed(
         status=reading.outcome.status or 0,
         headers=headers,

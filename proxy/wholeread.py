@@ -13,7 +13,6 @@ import asyncio
 from dataclasses import replace
 
 from breakers.call import Fault, Outcome
-from breakers.store.protocol import HeldRead
 from breakers.verdict import Reason, Refuse
 from proxy.account import Account
 from proxy.answer import Whole, read_failed, read_headers, refusal
@@ -21,6 +20,7 @@ from proxy.forward import Reading
 from proxy.ledger.book import READ_BYTES_KEPT, Delivered
 from proxy.ledger.parts import kept
 from proxy.links import Links
+from proxy.ownread import OwnRead
 from proxy.respond import BODILESS
 from proxy.rooms import Rooms
 
@@ -34,17 +34,17 @@ def is_read_whole(method: str, reading: Reading, links: Links) -> bool:
     return method != "HEAD" and reading.outcome.status not in BODILESS and links.covers(reading.outcome.headers)
 
 
-async def read_whole(held: HeldRead, reading: Reading, url: str, account: Account, rooms: Rooms) -> Whole:
+async def read_whole(read: OwnRead, reading: Reading, url: str, account: Account, rooms: Rooms) -> Whole:
     """
     Read an answer to its end, have on record what the agent will be shown, and return that.
     """
-    call, dialect = held.go.call.id, account.dialect
+    call, dialect = read.call.id, account.dialect
     try:
         body, outcome = await _all_of(reading, rooms.settings.limits.rewrite_max_bytes)
     except asyncio.CancelledError:
         await reading.close()
         # A read that a stop cuts is on record as cut.
-        await _ended(held, reading.outcome, Delivered(reading.outcome.status or 0, b"", 0, complete=False), rooms)
+        await read.ended(reading.outcome, Delivered(reading.outcome.status or 0, b"", 0, complete=False))
         raise
     if outcome.fault is None and outcome.status != PARTIAL:
         answer = Whole(outcome.status or 0, read_headers(call, outcome.headers), body, url=url)
@@ -52,7 +52,7 @@ async def read_whole(held: HeldRead, reading: Reading, url: str, account: Accoun
     else:
         answer = _partial(call, account) if outcome.fault is None else read_failed(call, outcome, dialect)
         seen = Delivered(answer.status, answer.body, len(answer.body), complete=True)
-    await _ended(held, outcome, seen, rooms)
+    await read.ended(outcome, seen, body if outcome.fault is None else None)
     return answer
 
 
@@ -74,8 +74,3 @@ async def _all_of(reading: Reading, bytes_max: int) -> tuple[bytes, Outcome]:
 def _partial(call: str, account: Account) -> Whole:
     detail = f"{account.title} answered a part of a JSON text, in which links cannot be put right; leave `Range` out."
     return refusal(Refuse(Reason.UPSTREAM_MALFORMED, "forward", detail), call, account.dialect, dispatched="yes")
-
-
-async def _ended(held: HeldRead, outcome: Outcome, seen: Delivered, rooms: Rooms) -> None:
-    await rooms.ledger.read_done(held, outcome, seen)
-    await rooms.settling.settle(held, None)

@@ -9,7 +9,20 @@ from datetime import datetime
 from breakers.known import IN_FLIGHT, Earlier, Ended, State
 from breakers.store import moves
 from breakers.store.packed import Kept, Move
-from breakers.store.protocol import Event, IntentDelivered, IntentEnded, IntentOpened, WritesChanged
+from breakers.store.protocol import (
+    AlertDelivered,
+    AlertRaised,
+    Event,
+    IntentDelivered,
+    IntentEnded,
+    IntentOpened,
+    ReadHeld,
+    ReadSettled,
+    TaskClosed,
+    TaskOpened,
+    TokenRevoked,
+    WritesChanged,
+)
 
 Decide = Callable[[Kept | None], Move | None]
 """What becomes of a record as it was found; None leaves it."""
@@ -55,11 +68,21 @@ class History:
 class Told:
     """
     What a ledger's events say: of each intent, of writes as a whole, and of intents of which only the end is told.
+
+    Of each read that was charged, `spent` is what it took, where that is told. Of alerts, `undelivered` are those that
+    nobody says have reached everyone.
     """
 
     by_intent: dict[str, History] = field(default_factory=dict)
     changes: list[WritesChanged] = field(default_factory=list)
     ends: dict[str, Ended] = field(default_factory=dict)
+    reads: dict[str, ReadHeld] = field(default_factory=dict)
+    spent: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    tasks: dict[str, TaskOpened] = field(default_factory=dict)
+    closed: dict[str, TaskClosed] = field(default_factory=dict)
+    revoked: dict[str, TokenRevoked] = field(default_factory=dict)
+    alerts: dict[str, AlertRaised] = field(default_factory=dict)
+    undelivered: set[str] = field(default_factory=set)
 
 
 def histories(events: Iterable[Event]) -> Told:
@@ -84,7 +107,31 @@ def histories(events: Iterable[Event]) -> Told:
                     known.delivered = delivered
             case WritesChanged():
                 told.changes.append(event)
+            case _:
+                _of_envelopes(told, event)
     return told
+
+
+def _of_envelopes(told: Told, event: Event) -> None:
+    """
+    Note what concerns units of work and their caps: of each the first that is said, which nothing changes.
+    """
+    match event:
+        case ReadHeld(call):
+            told.reads.setdefault(call, event)
+        case ReadSettled(call, spent):
+            told.spent.setdefault(call, spent)
+        case TaskOpened(task):
+            told.tasks.setdefault(task.id, event)
+        case TaskClosed(closed):
+            told.closed.setdefault(closed, event)
+        case TokenRevoked(token):
+            told.revoked.setdefault(token, event)
+        case AlertRaised(alert) if alert.id not in told.alerts:
+            told.alerts[alert.id] = event
+            told.undelivered.add(alert.id)
+        case AlertDelivered(delivered):
+            told.undelivered.discard(delivered)
 
 
 def ending(opened: IntentOpened | None, ended: Ended) -> Decide:
@@ -98,8 +145,10 @@ def ending(opened: IntentOpened | None, ended: Ended) -> Decide:
             return None
         known = kept.opened if kept is not None and (opened is None or not opened.place) else opened
         assert known is not None
+        if kept is not None and not known.charges:
+            known = replace(known, charges=kept.opened.charges)
         record = moves.from_opened(known, State.DISPATCHED) if kept is None else kept.record
         after = moves.ended(record, ended)
-        return None if after is None else Move(after, known, moves.stands(ended))
+        return None if after is None else Move(after, known, moves.stands(ended), ended.spent)
 
     return decide

@@ -17,11 +17,17 @@ from typing import Any
 from breakers.call import Call
 from breakers.facts import Facts
 from breakers.known import IN_FLIGHT, NOTHING_KNOWN, Earlier, Ended, Known, Names, State
+from breakers.spend import Alert, Total
 from breakers.store import moves
+from breakers.store.budgets import Budgets
+from breakers.store.envelopes import Envelopes
 from breakers.store.history import histories
 from breakers.store.protocol import (
     LEASE_S,
+    AlertDelivered,
+    AlertRaised,
     Event,
+    Exhausted,
     HeldRead,
     HeldWrite,
     IntentDelivered,
@@ -29,12 +35,18 @@ from breakers.store.protocol import (
     IntentOpened,
     OpenIntent,
     Permit,
+    ReadHeld,
+    ReadSettled,
     Reservation,
     Stale,
+    TaskClosed,
+    TaskOpened,
+    TokenRevoked,
     WritesChanged,
     opened_by,
 )
 from breakers.store.waiters import Waiters
+from breakers.task import Envelope, Task
 from breakers.verdict import Forward
 
 SWEPT_A_WRITE = 4
@@ -71,6 +83,9 @@ class MemoryStore:
         self._soon: deque[str] = deque()
         self._later: deque[str] = deque()
         self._waiters = Waiters()
+        self._budgets, self._envelopes = Budgets(), Envelopes()
+        # Charged claims, each with when it is given up: in the order in which they were made.
+        self._claims: deque[tuple[datetime, str]] = deque()
 
     def __repr__(self) -> str:
         flying = sum(self._standing[intent].state is State.DISPATCHED for intent in self._open)

@@ -13,10 +13,14 @@ from datetime import datetime, timedelta
 
 from breakers.call import Call
 from breakers.known import Earlier, Ended, State
-from breakers.store.protocol import REMEMBERED_S, IntentOpened, opened_by
+from breakers.spend import Charge, spent_by
+from breakers.store.protocol import LEASE_S, REMEMBERED_S, IntentOpened, opened_by
 from config.settings import Idempotency
 
 REMEMBERED = timedelta(seconds=REMEMBERED_S)
+
+GIVEN_UP = timedelta(seconds=LEASE_S)
+"""How long after its lease a claim that nobody took over may still be dispatched; then it and its charges are gone."""
 
 _RANK = {State.CLAIMED: 0, State.DISPATCHED: 0, State.UNKNOWN: 1, State.PARKED: 2, State.COMPLETED: 3}
 
@@ -115,6 +119,17 @@ def _ended(one: Earlier, by: Ended) -> Earlier:
     )
 
 
+def spent(charges: tuple[Charge, ...], by: Ended, *, sent: bool) -> tuple[int, ...]:
+    """
+    Return what a call that has ended took of its charges.
+
+    Where its end does not say it of each, it is as much as such an end can take: nothing, if it was never `sent`.
+    """
+    if len(by.spent) == len(charges):
+        return by.spent
+    return spent_by(charges, sent=sent, applied=by.applied)
+
+
 def is_further(state: State, than: State) -> bool:
     """
     Tell whether one state says more of an intent than another.
@@ -189,6 +204,13 @@ def has_lapsed(record: Earlier, at: datetime) -> bool:
     return record.state is State.CLAIMED and record.until is not None and record.until <= at
 
 
+def is_given_up(record: Earlier, at: datetime) -> bool:
+    """
+    Tell whether a record is a claim that nobody may dispatch any more.
+    """
+    return record.state is State.CLAIMED and record.until is not None and record.until + GIVEN_UP <= at
+
+
 def as_of(record: Earlier, at: datetime, retention: Retention, *, standing: bool) -> Earlier | None:
     """
     Return a record as it is known at this moment: without its answer, or not at all, once its time is over.
@@ -206,7 +228,7 @@ def forgotten_at(record: Earlier, retention: Retention, *, standing: bool) -> da
     Return when nothing need be known of a record any more: never, while it may have been sent and has not ended.
     """
     if record.state is State.CLAIMED and record.until is not None:
-        return record.until + REMEMBERED
+        return record.until + GIVEN_UP
     if record.state is State.COMPLETED:
         return (record.ended_at or record.at) + (retention.whole if standing else REMEMBERED)
     return None

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 import orjson
 
 from breakers.known import Earlier, Names, State
+from breakers.spend import Charge
 from breakers.store import moves
 from breakers.store.protocol import IntentOpened
 
@@ -43,12 +44,13 @@ class Kept:
 @dataclass(frozen=True, slots=True)
 class Move:
     """
-    What a record is to become.
+    What a record is to become; `spent` is what a completed one took of its charges.
     """
 
     record: Earlier
     opened: IntentOpened
     standing: bool
+    spent: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -137,7 +139,30 @@ def pack_opened(opened: IntentOpened) -> bytes:
         None if names is None else names.effect,
         opened.window_s,
         opened.place,
+        *([[_line(charge) for charge in opened.charges]] if opened.charges else []),
     ])  # fmt: skip
+
+
+def pack_charges(charges: tuple[Charge, ...]) -> bytes:
+    """
+    Return what a call was charged with as one line: what it takes of which total, and until when that is one.
+    """
+    return orjson.dumps([_line(charge) for charge in charges])
+
+
+def unpack_charges(line: bytes) -> tuple[Charge, ...]:
+    """
+    Return charges as a replay would tell them: without the cap that they were admitted under.
+
+    Raise `ValueError` or `TypeError` where they are not what was packed.
+    """
+    return _charges(orjson.loads(line))
+
+
+def _line(charge: Charge) -> tuple[str, str, str, str, int | None]:
+    # As text, because what reads JSON elsewhere may read large numbers as doubles.
+    until = None if charge.until is None else micros(charge.until)
+    return charge.node, charge.period, charge.measure, str(charge.amount), until
 
 
 def pack_end(record: Earlier) -> bytes:
@@ -167,7 +192,7 @@ def unpack(value: bytes, now_ms: int, at: datetime) -> Kept | None:
         ended_us, applied, status, place, delivered = orjson.loads(end_line)
         record = replace(
             record,
-            ended_at=_moment(ended_us),
+            ended_at=moment(ended_us),
             applied=applied,
             status=status,
             place=place,
@@ -176,12 +201,15 @@ def unpack(value: bytes, now_ms: int, at: datetime) -> Kept | None:
     return Kept(record, opened, letter != FREED, gone_ms)
 
 
-def _moment(microseconds: int) -> datetime:
+def moment(microseconds: int) -> datetime:
+    """
+    Return the moment that so many microseconds are.
+    """
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
 def _opened(line: list[object]) -> IntentOpened:
-    intent, at_us, api, operation, agent, task, fingerprints, key, effect, window_s, place = line
+    intent, at_us, api, operation, agent, task, fingerprints, key, effect, window_s, place, *charged = line
     names = (
         Names(tuple(_text(one) for one in _list(fingerprints)), _maybe(key), _maybe(effect)) if fingerprints else None
     )
@@ -191,11 +219,21 @@ def _opened(line: list[object]) -> IntentOpened:
         _text(operation),
         _text(agent),
         _text(task),
-        _moment(_whole(at_us)),
+        moment(_whole(at_us)),
         names,
         _whole(window_s),
         _text(place),
+        *(_charges(one) for one in charged),
     )
+
+
+def _charges(lines: object) -> tuple[Charge, ...]:
+    return tuple(_charge(*_list(line)) for line in _list(lines))
+
+
+def _charge(node: object, period: object, measure: object, amount: object, until: object) -> Charge:
+    over = None if until is None else moment(_whole(until))
+    return Charge(_text(node), _text(period), _text(measure), int(_text(amount)), until=over)
 
 
 def _text(value: object) -> str:

@@ -10,7 +10,14 @@ from types import MappingProxyType
 
 _FOLDER = Path(__file__).with_name("lua")
 
-VERBS = ("begin", "ready", "writes", "facts", "reserve", "dispatch", "move")
+VERBS = (
+    *("begin", "ready", "writes", "facts", "reserve", "dispatch", "move"),
+    *("hold", "bill", "lapsed", "giveup", "shown", "raised"),
+    *("open", "shut"),
+)
+
+# What stands before each: the server's clock and the records, then the totals.
+_BEFORE = ("names", "totals")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +31,7 @@ class Script:
 
 
 def _read(verb: str) -> Script:
-    text = "".join((_FOLDER / f"{part}.lua").read_text("utf-8") for part in ("names", verb))
+    text = "".join((_FOLDER / f"{part}.lua").read_text("utf-8") for part in (*_BEFORE, verb))
     return Script(text, sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 

@@ -1,4 +1,7 @@
-"""Where an agent's key may stand in a request, and what it looks like: exactly one, or the call has no caller."""
+"""
+Where an agent's key or task token may stand in a request, and what one looks like: exactly one, or the call has no
+caller.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,11 @@ from proxy.errors import Refused
 # `bwk_`, the key's public id, its secret. No dots: some SDKs take a key of three dotted parts for a JWT. The bounds
 # leave room for longer secrets; nothing longer is hashed or looked up.
 _KEY = r"bwk_[A-Za-z0-9]{4,32}_[A-Za-z0-9_]{16,160}"
-KEY_PATTERN = re.compile(_KEY)
+# `bw1_`, the version of the key that it was made under, and what `proxy/tokens.py` reads; as little as is no chance.
+_TOKEN = r"(?:rk_)?bw1_[a-z0-9]{1,8}_[A-Za-z0-9_\-]{40,}"
+KEY_PATTERN = re.compile(f"{_KEY}|{_TOKEN}")
 
-# A key of the longest form in Basic, in base64, with its user name and the scheme; longer is nobody's key.
+# A token of the longest form in Basic, in base64, with its user name and the scheme; longer is nobody's key.
 CREDENTIAL_BYTES_MAX = 1_024
 
 _AUTHORIZATION = re.compile(r"([A-Za-z][A-Za-z0-9\-]{0,31}) +(\S+)").fullmatch
@@ -22,16 +27,30 @@ _AUTHORIZATION = re.compile(r"([A-Za-z][A-Za-z0-9\-]{0,31}) +(\S+)").fullmatch
 
 def looks_like_key(text: str) -> bool:
     """
-    Tell whether the whole of `text` has the shape of an agent's key.
+    Tell whether the whole of `text` has the shape of an agent's key or token.
     """
     return KEY_PATTERN.fullmatch(text) is not None
 
 
 def holds_key(text: str) -> bool:
     """
-    Tell whether an agent's key stands anywhere in `text`.
+    Tell whether an agent's key or token stands anywhere in `text`.
     """
-    return "bwk_" in text and KEY_PATTERN.search(text) is not None
+    return may_hold_key(text) and KEY_PATTERN.search(text) is not None
+
+
+def may_hold_key(text: str) -> bool:
+    """
+    Tell whether it is worth looking for an agent's key or token in `text`.
+    """
+    return "bwk_" in text or "bw1_" in text
+
+
+def is_token(credential: str) -> bool:
+    """
+    Tell whether a credential that was found is a task token, and not an agent's key.
+    """
+    return credential.startswith(("bw1_", "rk_bw1_"))
 
 
 def extract_key(authorization: str | None, breakwater_key: str | None) -> str:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from breakers.verdict import Reason
-from proxy.canonical.credentials import holds_key
+from proxy.canonical.credentials import holds_key, may_hold_key
 from proxy.canonical.pairs import Pairs, decode_percent, encode_pairs, parse_pairs
 from proxy.errors import Refused
 
@@ -59,7 +59,7 @@ def parse_target(raw: str) -> Target:
     Parse an origin-form request target, still percent-encoded, or refuse it.
     """
     path, mark, query = raw.partition("?")
-    if len(raw) <= TARGET_BYTES_MAX and "bwk_" not in raw and _PLAIN_PATH(path) and "/." not in path:
+    if len(raw) <= TARGET_BYTES_MAX and not may_hold_key(raw) and _PLAIN_PATH(path) and "/." not in path:
         segments = tuple(path[1:].split("/"))
         if not mark:
             return Target(segments)

@@ -21,6 +21,7 @@ from proxy.doubt.recorded import Doubt
 from proxy.doubt.restore import Answer, vendor_answer
 from proxy.ledger.blobs import Kept
 from proxy.ledger.doubts import Resolved
+from proxy.metering import found_took
 from proxy.rooms import Rooms
 
 RECONCILER, OPERATOR = "reconciler", "operator"
@@ -117,7 +118,8 @@ async def conclude(opened: IntentOpened, doubt: Doubt | None, conclusion: Conclu
     if doubt is not None and doubt.spec.answers_other and not conclusion.vendors:
         # What shows that it was done is not what it would have answered: a client would read it wrongly.
         answer = None
-    entry = await rooms.ledger.doubt_resolved(opened, _record(conclusion, answer), *never_store)
+    took = _took(opened, doubt, conclusion, rooms)
+    entry = await rooms.ledger.doubt_resolved(opened, _record(conclusion, answer, took), *never_store)
     # Stop here: on record, and the store does not know. The next start replays the record into it.
     now, completed = rooms.clock.now(), conclusion.state is State.COMPLETED
     ended = Ended(
@@ -128,6 +130,7 @@ async def conclude(opened: IntentOpened, doubt: Doubt | None, conclusion: Conclu
         status=conclusion.status,
         place=entry.place,
         delivered=False,
+        spent=took,
     )
     sealed = rooms.answers.keep(opened.intent, ended, answer, never_store) if answer is not None else None
     await rooms.settling.resolve(opened, ended, sealed)
@@ -137,7 +140,19 @@ async def conclude(opened: IntentOpened, doubt: Doubt | None, conclusion: Conclu
     _tell(opened, conclusion, rooms)
 
 
-def _record(conclusion: Conclusion, answer: Answer | None) -> Resolved:
+def _took(opened: IntentOpened, doubt: Doubt | None, conclusion: Conclusion, rooms: Rooms) -> tuple[int, ...]:
+    """
+    Return what the write took of its charges; nothing yet while a person is to say: all of it stays held.
+    """
+    if not opened.charges or conclusion.state is not State.COMPLETED:
+        return ()
+    call, answer = (doubt.call if doubt is not None else None), conclusion.answer
+    body = answer.body if answer is not None else None
+    applied = conclusion.applied is Applied.APPLIED
+    return found_took(call, opened.charges, conclusion.status, body, rooms.policy, applied=applied)
+
+
+def _record(conclusion: Conclusion, answer: Answer | None, took: tuple[int, ...]) -> Resolved:
     return Resolved(
         conclusion.applied,
         conclusion.state,
@@ -149,6 +164,7 @@ def _record(conclusion: Conclusion, answer: Answer | None) -> Resolved:
         answer.body if answer is not None else None,
         conclusion.incident,
         conclusion.reason,
+        took,
     )
 
 

@@ -6,18 +6,34 @@ import re
 from collections.abc import Iterable, Mapping
 
 from breakers.call import Call, Caller, Request
+from breakers.task import Task
 from config.catalog import Effect, OperationSpec
 from proxy.ledger.drafts import Draft, Part
 from proxy.ledger.keyring import KeyRing
+
+LABEL = re.compile(r"[A-Za-z0-9._:/@+-]{1,80}")
+"""What a task's label looks like: a version, a link to the business; nothing that could be a sentence."""
 
 _TRACE = re.compile(r"(?:[0-9a-f]{2}-)?([0-9a-f]{32})(?:-|$)")
 
 
 def actor(caller: Caller) -> dict[str, object]:
     """
-    Return the agent of a call and the id of the key that it showed.
+    Return the agent of a call, the id of the key or token that it showed, and how often the token was narrowed.
     """
-    return {"agent": caller.agent, "tok": caller.key_id}
+    # The first of a token's ids is its own, each other one a stage of its narrowing.
+    narrowed = {"cav_n": len(caller.tokens) - 1} if len(caller.tokens) > 1 else {}
+    return {"agent": caller.agent, "tok": caller.key_id, **narrowed}
+
+
+def labels(task: Task | None) -> dict[str, object] | None:
+    """
+    Return with which labels the calls of a task are recorded, None where it has none.
+    """
+    if task is None:
+        return None
+    said = {"model": task.model, "prompt": task.prompt, "rec": task.record}
+    return {name: text for name, text in said.items() if text is not None and LABEL.fullmatch(text)} or None
 
 
 def _trace_id(call: Call) -> str | None:
@@ -31,6 +47,8 @@ def call_draft(kind: str, call: Call, fields: Mapping[str, object], parts: tuple
     """
     # A read's outcome says outright that it has no intent.
     said = {name: value for name, value in fields.items() if value is not None or name == "intent"}
+    if (under := labels(call.caller.opened)) is not None:
+        said["lab"] = under
     return Draft(kind, call.caller.task, said, call.id, actor(call.caller), _trace_id(call), parts)
 
 

@@ -38,11 +38,13 @@ from proxy.ledger.keyring import KeyRing
 from proxy.ledger.layout import LEDGER
 from proxy.ledger.parts import Shown
 from proxy.ledger.pen import Pen
+from proxy.ledger.reads import ChargedReads
 from proxy.ledger.records import Declined, Delivered
 from proxy.ledger.remembered import REMEMBERED_S, Events
 from proxy.ledger.reread import KeptAnswer, Reread, StoredIntent
 from proxy.ledger.space import Space
 from proxy.ledger.state import State, open_state
+from proxy.ledger.tasks import TaskRecords
 from proxy.ledger.views import Recovery
 from proxy.ledger.writer import Rank, Stats, Writer
 from proxy.ledger.writer import State as WriterState
@@ -94,7 +96,8 @@ class Ledger:
         self._counted = Counted(self._pen, clock, self._writer.stats)
         self._repeated = Counted(self._pen, clock, self._writer.stats, "repeated")
         self._doubts = Doubts(self._pen, state.log.origin, state.views.open, answer_bytes_max)
-        self.access, self.alerted = Access(self._pen), Alerted(self._pen)
+        self.access, self.alerted, self.tasks = Access(self._pen), Alerted(self._pen), TaskRecords(self._pen)
+        self.charged_reads = ChargedReads(self._pen, state.ring)
         self._reread = Reread(disk, folder, state.ring)
         self._started = self._closed = False
         self.on_poisoned: Callable[[], None] = lambda: None
@@ -286,18 +289,19 @@ class Ledger:
         """
         draft = records.intent(held, wire, self.ring, self._randomness(OPENER_BYTES))
         written = await self._pen.durable(draft, Rank.WRITE)
-        opened = opened_by(held.go.call, written.place)
+        opened = opened_by(held.go.call, written.place, held.go.charges)
         return Intent(held, written.index, written.leaf_hash, wire, opened, written.place)
 
-    async def conclude(self, intent: Intent, outcome: Outcome, shown: Shown) -> Entry:
+    async def conclude(self, intent: Intent, outcome: Outcome, shown: Shown, spent: tuple[int, ...] = ()) -> Entry:
         """
-        Record how a write ended and what its agent will be shown.
+        Record how a write ended, what its agent will be shown, and what it took of its charges.
 
         Raise `OutcomeUnrecorded` where that could not be made durable: nobody may be told how it ended.
         """
         call, kept_max = intent.held.go.call, self._answer_bytes_max
         try:
-            return await self._entry(records.write_outcome(call, intent.index, outcome, shown, kept_max), Rank.END)
+            draft = records.write_outcome(call, intent.index, outcome, shown, kept_max, spent)
+            return await self._entry(draft, Rank.END)
         except LedgerUnavailable as unavailable:
             raise OutcomeUnrecorded(str(unavailable)) from unavailable
 

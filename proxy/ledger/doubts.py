@@ -24,6 +24,7 @@ from breakers.store.protocol import IntentOpened
 from proxy.ledger.blobs import Kept
 from proxy.ledger.changed import Changed
 from proxy.ledger.changed import change as change_draft
+from proxy.ledger.charges import bud, spent
 from proxy.ledger.document import LeftOut
 from proxy.ledger.drafts import Draft, Part, present, stamp
 from proxy.ledger.keyring import KeyRing
@@ -63,7 +64,8 @@ class Resolved:
     and `why`, in a word.
 
     With `keeps` its answer stands under its key: `status`, `headers` and `body` are the answer as it was put together
-    again, as far as it was. `incident` names what must not have happened; `reason` is an operator's words.
+    again, as far as it was. `incident` names what must not have happened; `reason` is an operator's words; `spent` is
+    what it took of each of its charges, where it is `completed`.
     """
 
     applied: Applied
@@ -76,6 +78,7 @@ class Resolved:
     body: bytes | None = None
     incident: str | None = None
     reason: str = ""
+    spent: tuple[int, ...] = ()
 
 
 def opened_draft(write: OpenWrite, *, carried: bool = False) -> Draft:
@@ -99,6 +102,7 @@ def opened_draft(write: OpenWrite, *, carried: bool = False) -> Draft:
             "idem": idem_fields(opened.names, opened.window_s) if opened.names is not None else None,
             "place": opened.place or None,
             "parked": write.parked or None,
+            "bud": bud(opened.charges),
             "touches": touching.get("touches"),
             "res": touching.get("res"),
         }
@@ -159,6 +163,7 @@ class Doubts:
             "keeps": resolved.keeps,
             "st": resolved.status,
             "incident": _word(resolved.incident) if resolved.incident is not None else None,
+            "spent": spent(resolved.spent),
         }
         parts = self._answer(resolved, never_store)
         if resolved.reason:

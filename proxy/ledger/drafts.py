@@ -76,7 +76,7 @@ def present(fields: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def system(kind: str, **fields: object) -> Draft:
+def system(kind: str, /, **fields: object) -> Draft:
     """
     Return a record of the log itself or of an operator's act.
     """

@@ -1,12 +1,14 @@
 """
 An epoch read from its first entry to its last: the tree, the views, and what is wrong, if anything is.
 
-Every segment's entries are hashed and every batch's root compared; payloads are not looked at (`verify` does).
+Every segment's entries are hashed and every batch's root compared; payloads are not looked at (`verify` does). A sealed
+segment with a snapshot that fits is taken on trust, by its seal: which ones were is said, so that it can be proved
+later. The newest segment is looked at in any case, to its last byte.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,15 +16,21 @@ from typing import Any
 import orjson
 
 from proxy.ledger.disk import Disk
+from proxy.ledger.frames import MAGIC
+from proxy.ledger.kept import Kept
 from proxy.ledger.layout import segments
 from proxy.ledger.places import spell_place
 from proxy.ledger.remembered import SEEN, Remembered
 from proxy.ledger.replay import End, Ending, Replay, Stored
+from proxy.ledger.snapshot import Snapshot
 from proxy.ledger.tree import Frontier
 from proxy.ledger.views import Views
 
 PLACED = frozenset({"call.intent", "call.outcome", "recovery.resolved"})
 """Kinds whose place is held; spelling it for every entry of a long log would take seconds."""
+
+PAUSED_EVERY = 16
+"""Entries, of which one takes some tens of microseconds."""
 
 
 @dataclass(slots=True)
@@ -41,7 +49,8 @@ class Newest:
 @dataclass(slots=True)
 class Fold:
     """
-    What an epoch says up to its end, or up to `damage`, which lies in the segment `damaged`.
+    What an epoch says up to its end, or up to `damage`, which lies in the segment `damaged`; `trusted` are the segments
+    that were not read.
     """
 
     tree: Frontier = field(default_factory=Frontier)
@@ -50,6 +59,7 @@ class Fold:
     damage: Ending | None = None
     damaged: Path | None = None
     remembered: Remembered | None = None
+    trusted: list[tuple[Path, Snapshot]] = field(default_factory=list)
 
 
 def read_entry(stored: Stored) -> Mapping[str, Any]:
@@ -64,11 +74,11 @@ def read_entry(stored: Stored) -> Mapping[str, Any]:
     return entry
 
 
-def fold(disk: Disk, epoch: Path, remembered: Remembered | None = None) -> Fold:
+def fold(disk: Disk, epoch: Path, remembered: Remembered | None = None, kept: Kept | None = None) -> Fold:
     """
     Read an epoch; stop at the first damage, having taken in every whole batch before it.
 
-    `remembered` sees every entry as well, for whoever needs the events.
+    `remembered` sees every entry as well, for whoever needs the events. What `kept` has a snapshot of is not read.
     """
     result = Fold(remembered=remembered)
     found = segments(disk, epoch)
@@ -78,7 +88,9 @@ def fold(disk: Disk, epoch: Path, remembered: Remembered | None = None) -> Fold:
             ending = Ending(End.TAMPERED, 0, result.tree.size, 0, "entries are missing before this segment")
             result.damage, result.damaged = ending, path
             return result
-        segment = _fold_segment(disk.read(path), first, path, result)
+        if not newest and _trusted(disk, first, path, result, kept):
+            continue
+        segment = fold_on(disk, first, path, result, kept)
         if _is_damage(segment.ending, newest=newest):
             result.damage, result.damaged = segment.ending, path
             return result
@@ -86,9 +98,34 @@ def fold(disk: Disk, epoch: Path, remembered: Remembered | None = None) -> Fold:
     return result
 
 
-def _fold_segment(data: bytes, first: int, path: Path, result: Fold) -> Newest:
-    replay = Replay(data, result.tree)
-    blob_end = 0
+def _trusted(disk: Disk, first: int, path: Path, result: Fold, kept: Kept | None) -> bool:
+    """
+    Take a sealed segment by its snapshot, unread; False where none fits.
+    """
+    snapshot = kept.beside(path, first) if kept is not None else None
+    if kept is None or snapshot is None or not snapshot.is_sealed(disk, path):
+        return False
+    if not kept.put(snapshot, result.views, result.remembered):
+        return False
+    result.tree = snapshot.about.tree
+    result.trusted.append((path, snapshot))
+    return True
+
+
+def fold_on(
+    disk: Disk, first: int, path: Path, result: Fold, kept: Kept | None, pause: Callable[[], None] | None = None
+) -> Newest:
+    """
+    Take in a segment behind what there is, as far as it is whole; what its own snapshot has of it is hashed, not folded.
+
+    `pause` is called every few entries, for whoever shares the processor with others.
+    """
+    data, begin, blob_end = disk.read(path), len(MAGIC), 0
+    snapshot = kept.beside(path, first) if kept is not None else None
+    if kept is not None and snapshot is not None and snapshot.begins(data):
+        if kept.put(snapshot, result.views, result.remembered):
+            result.tree, begin, blob_end = snapshot.about.tree, snapshot.about.end, snapshot.about.blob_end
+    replay = Replay(data, result.tree, begin=begin)
     for batch in replay:
         for stored in batch:
             try:
@@ -101,6 +138,8 @@ def _fold_segment(data: bytes, first: int, path: Path, result: Fold) -> Newest:
                 # The tree says that these are the bytes that were written; they are no entry of this program.
                 why = "an entry does not say what its kind says"
                 return Newest(first, path, data, Ending(End.TAMPERED, 0, stored.index, stored.offset, why), 0)
+            if pause is not None and not stored.index % PAUSED_EVERY:
+                pause()
         result.tree = replay.tree
     return Newest(first, path, data, replay.ending, blob_end)
 

@@ -27,6 +27,7 @@ _HEAD = struct.Struct(">II")
 HEAD_BYTES = _HEAD.size
 _STAND = struct.Struct(">Q32s")
 _SEAL = struct.Struct(">Q32s32s")
+SEAL_BYTES = HEAD_BYTES + 1 + _SEAL.size
 
 
 class Kind(IntEnum):

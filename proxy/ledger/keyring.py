@@ -24,6 +24,7 @@ from proxy.ledger.disk import Disk, write_whole
 SECRET_BYTES = 32
 
 FINGERPRINT, REDACTION, WRAPPING, VAULT = "fingerprint", "redaction", "wrapping", "vault"
+TOKENS, SNAPSHOT = "tokens", "snapshot"
 """The labels under which keys are derived."""
 
 REDACTED_LENGTH = 26

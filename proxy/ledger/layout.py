@@ -3,6 +3,7 @@ Where a ledger's files stand.
 
     STATE/ledger/000001/seg-00000000000000000000.bwl     entries of the first epoch, from index 0
                         seg-00000000000000000000.bwb     their payloads, sealed
+                        seg-00000000000000000000.bws     what they come to: a snapshot, which may be deleted
                         torn/                            what recovery cut off
     STATE/ledger/000002/                                 the next epoch, begun by `serve --new-epoch`
     STATE/ledger/000002.new/                             one whose beginning was cut short: it never existed
@@ -36,6 +37,13 @@ def blobs_beside(segment: Path) -> Path:
     Return the file of a segment's payloads.
     """
     return segment.with_suffix(".bwb")
+
+
+def snapshot_beside(segment: Path) -> Path:
+    """
+    Return the file of what a log's segments come to, up to the end of one.
+    """
+    return segment.with_suffix(".bws")
 
 
 def epochs(disk: Disk, ledger: Path) -> list[Path]:

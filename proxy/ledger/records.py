@@ -16,9 +16,10 @@ from breakers.known import Names
 from breakers.store.protocol import HeldWrite
 from breakers.verdict import Forward, Refuse
 from config.catalog import OperationSpec
-from proxy.ledger.about import actor, call_draft, objects_named, operation_fields
+from proxy.ledger.about import actor, call_draft, labels, objects_named, operation_fields
 from proxy.ledger.blobs import Digest, Kept, Payload, commitment
 from proxy.ledger.changed import before_part
+from proxy.ledger.charges import bud, spent
 from proxy.ledger.document import Extra, LeftOut, request_document, spell
 from proxy.ledger.drafts import Draft, Part, present, stamp
 from proxy.ledger.keyring import KeyRing
@@ -123,6 +124,7 @@ def intent(held: HeldWrite, wire: Wire, ring: KeyRing, opener: bytes) -> Draft:
         **_known(call, ring),
         **_judged(go),
         "at": stamp(call.at),
+        "bud": bud(go.charges),
         "cred": wire.credential.ref,
         "idem": idem_fields(call.names, spec.effect_window_s, wire) if call.names is not None else None,
         "rev": str(spec.reversibility),
@@ -157,11 +159,25 @@ def _ended(outcome: Outcome) -> dict[str, object]:
     }
 
 
-def write_outcome(call: Call, intent_index: int, outcome: Outcome, shown: Shown, kept_max: int) -> Draft:
+def read_held(go: Forward, ring: KeyRing) -> Draft:
+    """
+    Return the record that must be durable before a read leaves that is charged to a cap: what it may take.
+    """
+    call = go.call
+    said = operation_fields(call.api, call.operation.spec, call.request, ring)
+    fields = {**said, "pol": _judged(go)["pol"], "at": stamp(call.at), "bud": bud(go.charges)}
+    return call_draft("call.held", call, fields, ())
+
+
+def write_outcome(
+    call: Call, intent_index: int, outcome: Outcome, shown: Shown, kept_max: int, took: tuple[int, ...] = ()
+) -> Draft:
     """
     Return the record that must be durable before a write's answer is shown; bodies beyond `kept_max` by their digest.
+
+    `took` is what it took of its charges, where that is known.
     """
-    fields: dict[str, object] = {**_ended(outcome), "intent": intent_index}
+    fields: dict[str, object] = {**_ended(outcome), "intent": intent_index, "spent": spent(took)}
     never_store, parts = call.operation.spec.never_store, [head_part(shown.headers)]
     answered = outcome.status is not None
     if answered:
@@ -176,9 +192,11 @@ def write_outcome(call: Call, intent_index: int, outcome: Outcome, shown: Shown,
     return call_draft("call.outcome", call, fields, tuple(parts))
 
 
-def read_outcome(go: Forward, outcome: Outcome, seen: Delivered, ring: KeyRing) -> Draft:
+def read_outcome(go: Forward, outcome: Outcome, seen: Delivered, ring: KeyRing, took: tuple[int, ...] = ()) -> Draft:
     """
-    Return the one record of a read: its decision, how it ended, what the agent was shown and how much of it.
+    Return the record of a read that has ended: its decision, how it ended, what the agent was shown and how much of it.
+
+    `took` is what it took of its charges.
     """
     call = go.call
     payload = seen.payload
@@ -195,6 +213,7 @@ def read_outcome(go: Forward, outcome: Outcome, seen: Delivered, ring: KeyRing) 
         **_judged(go),
         **_ended(outcome),
         "intent": None,
+        "spent": spent(took),
         "dlv": {"bytes": seen.bytes, "complete": seen.complete},
     }
     return call_draft("call.outcome", call, fields, parts)
@@ -237,6 +256,8 @@ def refusal(declined: Declined, ring: KeyRing) -> Draft:
     }
     if declined.par is not None:
         fields["par"] = declined.par
+    if (under := labels(declined.caller.opened)) is not None:
+        fields["lab"] = under
     parts: tuple[Part, ...] = ()
     if spec is not None and request is not None:
         fields |= operation_fields(declined.api, spec, request, ring)

@@ -2,8 +2,8 @@
 What a store must know of writes that came before, read from the record: the events that rebuild it.
 
 A write is told once its end is known, and only where that is not too long ago; what has no end is told last, whatever
-its age. So little is held at any time, however long the log. Of a write whose names are free again only the end is
-told, without which a store that outlives the process could hold it as under way for ever.
+its age. So little is held at any time, however long the log. Of a write whose names are free again, and that was charged to
+no cap, only the end is told, without which a store that outlives the process could hold it as under way for ever.
 
 Former logs are read as well, because a new log forgets no key: each as far as it can be read, and what stands behind
 damage like the rest, for it can only add to what is not done twice. Of a log that began before the bound the former
@@ -19,7 +19,7 @@ import contextlib
 import re
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,9 @@ from breakers.known import Ended, State
 from breakers.store.protocol import Event, IntentDelivered, IntentEnded, IntentOpened, WritesChanged
 from proxy.ledger import frames
 from proxy.ledger.disk import Disk
+from proxy.ledger.charges import spent_of
 from proxy.ledger.drafts import read_stamp
+from proxy.ledger.enveloped import KINDS, Enveloped
 from proxy.ledger.frames import Broken, Frame, Kind
 from proxy.ledger.layout import epochs, segments
 from proxy.ledger.places import spell_place
@@ -48,14 +50,17 @@ UNCONFIRMED = timedelta(seconds=15)
 SEEN = frozenset(
     {
         "call.intent", "call.outcome", "call.delivery", "recovery.opened", "recovery.resolved", "log.opened",
-        "log.recovered", "log.closed",
+        "log.recovered", "log.closed", *KINDS,
     }
 )  # fmt: skip
 """Kinds from which something follows."""
 
 # Only these are parsed: in a long log most entries are others.
-_TOLD = re.compile(rb'"k":"(?:call\.(?:intent|outcome|delivery)|recovery\.|log\.)')
-_OF_A_READ = re.compile(rb'"intent":null')
+_TOLD = re.compile(
+    rb'"k":"(?:call\.(?:intent|outcome|delivery|held)|recovery\.|log\.|task\.|token\.revoked|budget\.)'
+)
+# Of a read that was charged to no cap nothing follows.
+_OF_A_READ = re.compile(rb'"intent":null(?!.*"spent":\[)')
 
 # Asked of every write of a long log, where asking the enum takes as long as all else of it.
 _APPLIED: Mapping[str, Applied] = {str(applied): applied for applied in Applied}
@@ -74,18 +79,24 @@ class _Held:
     delivered: bool = True
 
 
+@dataclass(slots=True, repr=False)
 class Remembered:
     """
     The fold over entries, oldest first, that adds to `told` what follows from them; `since` is the bound.
+
+    All other fields are carried from one segment of a log into the next, and stand in the snapshot between them.
     """
 
-    def __init__(self, since: datetime) -> None:
-        self.since = since
-        self.told: deque[Event] = deque()
-        self._held: dict[str, _Held] = {}
-        self._last_said = ""
-        # What ended since the last start of the program.
-        self._latest: deque[tuple[datetime, str]] = deque()
+    since: datetime
+    told: deque[Event] = field(default_factory=deque)
+    enveloped: Enveloped = field(init=False)
+    _held: dict[str, _Held] = field(default_factory=dict)
+    _last_said: str = ""
+    # What ended since the last start of the program.
+    _latest: deque[tuple[datetime, str]] = field(default_factory=deque)
+
+    def __post_init__(self) -> None:
+        self.enveloped = Enveloped(self.since)
 
     def __repr__(self) -> str:
         return f"Remembered({len(self._held)} without an end)"
@@ -103,6 +114,8 @@ class Remembered:
             case "call.outcome":
                 if entry["intent"] is not None:
                     self._outcome(entry, place)
+                elif "spent" in entry:
+                    self.told += self.enveloped.ended(entry)
             case "call.delivery":
                 self._delivery(entry)
             case "recovery.opened":
@@ -113,8 +126,10 @@ class Remembered:
                 self._latest.clear()
             case "log.opened" | "log.recovered":
                 self.stopped()
+                if (entry.get("prev") or {}).get("lost_bytes"):
+                    self.enveloped.lost(read_stamp(entry["ts"]))
             case _:
-                pass
+                self.told += self.enveloped.see(entry)
         self._last_said = entry["ts"]
 
     def stopped(self) -> None:
@@ -135,13 +150,16 @@ class Remembered:
             self.told.append(held.opened)
             if held.ended is not None:
                 self.told.append(IntentEnded(held.opened.intent, held.ended))
+        if self._last_said:
+            self.told += self.enveloped.rest(read_stamp(self._last_said))
 
     def _outcome(self, entry: Entry, place: str) -> None:
         held = self._held.get(entry["call"])
         if held is None:
             return
         at, applied = read_stamp(entry["ts"]), _APPLIED[entry["eff"]]
-        ended = ended_as(applied, entry.get("st"), at, place, delivered=held.delivered)
+        took = spent_of(entry, held.opened.charges)
+        ended = ended_as(applied, entry.get("st"), at, place, delivered=held.delivered, spent=took)
         if ended.state is State.COMPLETED:
             self._completed(held, ended)
         else:
@@ -152,7 +170,7 @@ class Remembered:
         del self._held[intent]
         if ended.at < self.since:
             return
-        if ended.keeps:
+        if ended.keeps or held.opened.charges:
             self.told.append(held.opened)
         self.told.append(IntentEnded(intent, ended))
         if ended.keeps and ended.delivered:
@@ -186,8 +204,9 @@ class Remembered:
         if entry["state"] != State.COMPLETED:
             held.ended = Ended(State.PARKED, at, status=entry.get("st"), place=place, delivered=False)
             return
-        applied = entry["eff"] == Applied.APPLIED
-        ended = Ended(State.COMPLETED, at, applied, bool(entry["keeps"]), entry.get("st"), place, delivered=False)
+        applied, took = entry["eff"] == Applied.APPLIED, spent_of(entry, held.opened.charges)
+        keeps, status = bool(entry["keeps"]), entry.get("st")
+        ended = Ended(State.COMPLETED, at, applied, keeps, status, place, delivered=False, spent=took)
         self._completed(held, ended)
 
 

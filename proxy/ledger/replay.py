@@ -60,10 +60,12 @@ class Ending:
 class Replay:
     """
     Iterates over the entries of a segment's whole batches, growing `tree`; `ending` is set once it is exhausted.
+
+    `begin` is the end of a batch that is known to be whole, with all before it: there the iteration begins.
     """
 
-    def __init__(self, data: bytes, tree: Frontier, stop: int | None = None) -> None:
-        self._data, self.tree, self._stop = data, tree, stop
+    def __init__(self, data: bytes, tree: Frontier, stop: int | None = None, begin: int = len(MAGIC)) -> None:
+        self._data, self.tree, self._stop, self._begin = data, tree, stop, begin
         self.ending = Ending(End.OPEN, 0, tree.size, 0)
 
     def __repr__(self) -> str:
@@ -76,7 +78,7 @@ class Replay:
             return
         pending: list[Stored] = []
         tree = self.tree.copy()
-        offset = good = len(MAGIC)
+        offset = good = self._begin
         while offset < len(data):
             if self._stop is not None and not pending and self.tree.size >= self._stop:
                 break

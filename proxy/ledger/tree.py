@@ -40,6 +40,13 @@ class Frontier:
     def __repr__(self) -> str:
         return f"Frontier(size={self.size}, root={self.root().hex()[:16]})"
 
+    @property
+    def peaks(self) -> tuple[bytes, ...]:
+        """
+        Return the roots of the complete subtrees, from left to right: with the size, all that is held.
+        """
+        return tuple(self._peaks)
+
     def copy(self) -> Frontier:
         """
         Return an equal frontier that grows on its own.

@@ -15,6 +15,7 @@ from breakers.call import Applied
 from breakers.known import Names, State
 from breakers.store.protocol import Event, IntentOpened, WritesChanged
 from proxy.keys import AgentKey
+from proxy.ledger.charges import charges_of
 from proxy.ledger.drafts import read_stamp
 from proxy.ledger.tail import LONG_AGO
 
@@ -203,8 +204,11 @@ def opened_from(entry: Mapping[str, Any], place: str) -> IntentOpened:
     if isinstance(idem, dict):
         names, window_s = Names((idem["f"],), idem.get("k"), idem.get("e")), idem.get("w", 0)
     agent, at = entry["act"]["agent"], read_stamp(entry["at"])
+    charges = charges_of(entry) if "bud" in entry else ()
     # A start makes one of each intent of a long log.
-    return IntentOpened(entry["call"], entry["prov"], entry["op"], agent, entry["task"], at, names, window_s, place)
+    return IntentOpened(
+        entry["call"], entry["prov"], entry["op"], agent, entry["task"], at, names, window_s, place, charges
+    )
 
 
 def _key(entry: Mapping[str, Any]) -> int | str:

@@ -11,7 +11,8 @@ from breakers.call import Call
 from breakers.known import Ended, Names, State
 from breakers.store.memory import MemoryStore
 from breakers.store.moves import Retention
-from breakers.store.protocol import LEASE_S, Event, HeldWrite, IntentOpened, Permit, Store, opened_by
+from breakers.spend import Charge
+from breakers.store.protocol import LEASE_S, Event, HeldRead, HeldWrite, IntentOpened, Permit, Store, opened_by
 from breakers.verdict import Forward
 from tests.breakers.world import AT, call
 from tests.redis_server import RedisServer
@@ -139,36 +140,47 @@ def parked(after_s: float = 0) -> Ended:
     return Ended(State.PARKED, AT + timedelta(seconds=after_s), place="log/0#0/5")
 
 
-async def judged(store: Store, asked: Call) -> Forward:
+async def judged(store: Store, asked: Call, *charges: Charge) -> Forward:
     """
     Return a verdict that lets a call pass, on facts of this moment.
     """
-    return Forward(asked, await store.facts(asked), "v1", ())
+    return Forward(asked, await store.facts(asked), "v1", (), charges=charges)
 
 
-async def reserved(store: Store, asked: Call) -> HeldWrite:
+async def reserved(store: Store, asked: Call, *charges: Charge) -> HeldWrite:
     """
     Judge and reserve a write that nothing stands in the way of.
     """
-    held = await store.reserve(await judged(store, asked))
+    held = await store.reserve(await judged(store, asked, *charges))
     assert isinstance(held, HeldWrite), held
     return held
 
 
-async def dispatched(store: Store, asked: Call) -> HeldWrite:
+async def taken(store: Store, asked: Call, *charges: Charge) -> HeldRead:
     """
-    Take a write as far as its first byte.
+    Judge and reserve a read that nothing stands in the way of.
     """
-    held = await reserved(store, asked)
-    assert await store.dispatch(held, opened_by(asked, f"log/0#0/{asked.id}")) is Permit.GRANTED
+    held = await store.reserve(await judged(store, asked, *charges))
+    assert isinstance(held, HeldRead), held
     return held
 
 
-async def made(store: Store, asked: Call, end: Ended, answer: bytes | None = None) -> None:
+async def dispatched(store: Store, asked: Call, *charges: Charge) -> HeldWrite:
+    """
+    Take a write as far as its first byte.
+    """
+    held = await reserved(store, asked, *charges)
+    assert await store.dispatch(held, opened_by(asked, f"log/0#0/{asked.id}", charges)) is Permit.GRANTED
+    return held
+
+
+async def made(
+    store: Store, asked: Call, end: Ended, answer: bytes | None = None, charges: tuple[Charge, ...] = ()
+) -> None:
     """
     Make a write, to this end.
     """
-    await store.settle(await dispatched(store, asked), end, answer)
+    await store.settle(await dispatched(store, asked, *charges), end, answer)
 
 
 async def standing(store: Store, name: str = "k:1") -> list[tuple[str, State]]:

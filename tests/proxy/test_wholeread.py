@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from breakers.call import Applied, Health, Outcome, Retry, Sent
+from breakers.policy import Policy
 from proxy.ledger.book import Delivered
+from proxy.ownread import OwnRead
 from proxy.wholeread import read_whole
 
 BEGUN = Outcome(Applied.NOT_APPLIED, Health.OK, Retry.NEVER, Sent.YES, status=200)
@@ -47,10 +49,10 @@ async def test_cut() -> None:
         ledger=SimpleNamespace(read_done=read_done),
         settling=SimpleNamespace(settle=settle),
     )
-    held: Any = SimpleNamespace(go=SimpleNamespace(call=SimpleNamespace(id="call")))
+    held: Any = SimpleNamespace(go=SimpleNamespace(call=SimpleNamespace(id="call"), charges=()))
     account: Any = SimpleNamespace(dialect=None, title="")
     reading: Any = Stalled()
-    task = asyncio.create_task(read_whole(held, reading, "", account, rooms))
+    task = asyncio.create_task(read_whole(OwnRead(held, Policy("1", {}, {}), rooms), reading, "", account, rooms))
     await reading.waiting.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -1,6 +1,7 @@
--- Mark an intent as about to be sent, unless its claim was taken over or it has ended.
+-- Mark an intent as about to be sent, unless its claim was taken over or given up, or it has ended.
 --
--- KEYS  1 epoch  2 writes  3 versions  4 record  5 open intents  6… the names that it holds
+-- KEYS  1 epoch  2 writes  3 versions  4 record  5 open intents  6 the calls whose hold lapses
+--       7… the names that it holds
 -- ARGV  1 epoch  2 intent  3 the packed intent
 -- Returns {'lost-epoch'}, {'lost'}, or {'granted' or 'stopped', the record}.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {'lost-epoch'} end
@@ -12,7 +13,8 @@ if letter == 'c' then
   local now, version = now_ms(), redis.call('INCR', KEYS[3])
   redis.call('SET', KEYS[4], value)
   redis.call('HSET', KEYS[5], ARGV[2], value)
-  for i = 6, #KEYS do place(KEYS[i], ARGV[2], value, version, now) end
+  redis.call('ZREM', KEYS[6], ARGV[2])
+  for i = 7, #KEYS do place(KEYS[i], ARGV[2], value, version, now) end
 end
 local stopped = redis.call('HGET', KEYS[2], 'stopped') == '1'
 return {stopped and 'stopped' or 'granted', value}

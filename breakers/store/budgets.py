@@ -1,0 +1,228 @@
+"""
+Totals and holds of one process: plain functions over a table, none of which waits, so that nothing comes in between.
+
+Of every cap there is one total by node, period and measure. A call is held at all of its totals or at none, under its
+id, until it ends: then it is settled at what it took, whatever it held. Whoever is held twice is held once; what has
+ended is remembered for as long as anyone may say so again, and after that by one moment, `_before`: a replay tells of
+no call that was made before it and is not known.
+
+A total is forgotten when its period has been over for so long that no clock is set back to it, unless something of it
+is still held: an unknown end keeps its hold for ever. A replay judges nothing, so it knows no cap and tells nobody.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from breakers.known import Ended, State
+from breakers.spend import LIFE, Charge, Total
+from breakers.store import moves
+from breakers.store.notices import Notices
+from breakers.store.protocol import Exhausted, ReadHeld, ReadSettled
+from breakers.store.tally import Tally
+
+KEPT = timedelta(days=40)
+"""How long the total of a period is kept after its end: longer than any month that a clock may be set back by."""
+
+KEPT_LIFE = timedelta(days=1)
+"""The same of a task or a token, which nobody comes back to once it is over."""
+
+SWEPT_A_CALL = 4
+"""How many records each charged call looks at to forget them: more than it adds, so that what is kept stays bounded."""
+
+Key = tuple[str, str, str]
+
+
+class Held(NamedTuple):
+    """
+    What one call holds, and when it was made; of a `whole` one everything is settled already, until a record says less.
+    """
+
+    at: datetime
+    charges: tuple[Charge, ...]
+    whole: bool = False
+
+
+class Budgets:
+    """
+    Every total, and every call that is held at some.
+    """
+
+    __slots__ = ("_before", "_done", "_dues", "_totals", "calls", "notices")
+
+    def __init__(self) -> None:
+        self._totals: dict[Key, Tally] = {}
+        # By call: what it holds; None once it has ended.
+        self.calls: dict[str, Held | None] = {}
+        self.notices = Notices()
+        # Calls that have ended: since when, when they were made, which; and totals by when they may be forgotten.
+        self._done: deque[tuple[datetime, datetime, str]] = deque()
+        self._dues: list[tuple[datetime, Key]] = []
+        self._before: datetime | None = None
+
+    def totals(self, node: str) -> tuple[Total, ...]:
+        """
+        Return every total of which anything is taken, or those of one node.
+        """
+        return tuple(
+            Total(*key, tally.settled, tally.held, tally.cap, tally.until)
+            for key, tally in sorted(self._totals.items())
+            if (tally.settled or tally.held) and node in {"", key[0]}
+        )
+
+    def take(self, call: str, made_at: datetime, charges: tuple[Charge, ...], now: datetime) -> Exhausted | None:
+        """
+        Hold a call at all of its totals, or return the first that has no room; one that is known takes nothing more.
+        """
+        self._sweep(now)
+        if call in self.calls:
+            return None
+        for number, charge in enumerate(charges):
+            tally = self._tally(charge)
+            if tally.cap != charge.cap or tally.alerts != charge.alerts:
+                self.notices.judged(tally, charge, now)
+            # A cap of nothing refuses also what takes nothing of it.
+            if charge.cap <= 0 or tally.settled + tally.held + charge.amount > charge.cap:
+                _hold(self._totals, charges[:number], -1)
+                return Exhausted(charge, tally.settled, tally.held)
+            tally.held += charge.amount
+        self.calls[call] = Held(made_at, charges)
+        return None
+
+    def denied(self, by: Exhausted, now: datetime) -> None:
+        """
+        Tell, once, that a cap had no room.
+        """
+        self.notices.denied(self._tally(by.charge), now)
+
+    def hold(self, call: str, made_at: datetime, charges: tuple[Charge, ...], *, replayed: bool = True) -> None:
+        """
+        Hold a call without asking for room, unless it is known; of a replay, unless it was made too long ago to be.
+        """
+        if call in self.calls or (replayed and self._is_before(made_at)):
+            return
+        for charge in charges:
+            self._tally(charge).held += charge.amount
+        self.calls[call] = Held(made_at, charges)
+
+    def give_up(self, call: str) -> None:
+        """
+        Release a call of which nothing was sent, as if it had never been.
+        """
+        held = self.calls.pop(call, None)
+        if held is not None:
+            _hold(self._totals, held.charges, -1)
+
+    def end(self, call: str, ended: Ended | None, now: datetime, *, sent: bool = True) -> None:
+        """
+        Settle a call by its end, or release it (None); one whose end is not known stays held.
+        """
+        held = self.calls.get(call)
+        if held is None or (ended is not None and ended.state is not State.COMPLETED):
+            return
+        spent = (0,) * len(held.charges) if ended is None else moves.spent(held.charges, ended, sent=sent)
+        self._settle(call, held, spent, now)
+
+    def read_held(self, event: ReadHeld, now: datetime) -> None:
+        """
+        Take a read whole whose process is gone, until a record says what it took.
+        """
+        if event.call in self.calls or self._is_before(event.at):
+            return
+        held = Held(event.at, event.charges, whole=True)
+        for charge in event.charges:
+            tally = self._tally(charge)
+            tally.settled += charge.amount
+            self.notices.settled(tally, charge.amount, charge.amount, now)
+        self.calls[event.call] = held
+
+    def read_settled(self, event: ReadSettled, now: datetime) -> None:
+        """
+        Settle a read at what its record says.
+        """
+        held = self.calls.get(event.call)
+        if held is not None:
+            self._settle(event.call, held, event.spent, now)
+
+    def replayed(self, now: datetime) -> None:
+        """
+        Forget what a replay told of long ago.
+        """
+        # What a crash left of reads is as it will be: their processes are gone.
+        for call, held in self.calls.items():
+            if held is not None and held.whole and held.at + moves.REMEMBERED <= now:
+                self._done.append((held.at, held.at, call))
+        recent: deque[tuple[datetime, datetime, str]] = deque()
+        for one in self._done:
+            if one[0] + moves.REMEMBERED <= now:
+                self._forget_call(*one[1:])
+            else:
+                recent.append(one)
+        self._done = recent
+        while self._dues and self._dues[0][0] <= now:
+            self._forget_total(now)
+
+    def _tally(self, charge: Charge) -> Tally:
+        key = (charge.node, charge.period, charge.measure)
+        tally = self._totals.get(key)
+        if tally is None:
+            tally = self._totals[key] = Tally(*key)
+        if tally.until is None and charge.until is not None:
+            tally.until = charge.until
+            heapq.heappush(self._dues, (_due(tally, charge.until), key))
+        return tally
+
+    def _settle(self, call: str, held: Held, spent: tuple[int, ...], now: datetime) -> None:
+        for charge, took in zip(held.charges, spent, strict=True):
+            # What is held keeps its total, so it is there; of what was taken whole it may be forgotten.
+            tally = self._tally(charge)
+            if held.whole:
+                tally.settled += took - charge.amount
+            else:
+                tally.held -= charge.amount
+                tally.settled += took
+            if took:
+                self.notices.settled(tally, took, charge.amount, now)
+        self.calls[call] = None
+        self._done.append((now, held.at, call))
+
+    def _is_before(self, made_at: datetime) -> bool:
+        return self._before is not None and made_at <= self._before
+
+    def _sweep(self, now: datetime) -> None:
+        for _ in range(SWEPT_A_CALL):
+            if not self._done or self._done[0][0] + moves.REMEMBERED > now:
+                break
+            self._forget_call(*self._done.popleft()[1:])
+        for _ in range(SWEPT_A_CALL):
+            if not self._dues or self._dues[0][0] > now:
+                break
+            self._forget_total(now)
+
+    def _forget_call(self, made_at: datetime, call: str) -> None:
+        self.calls.pop(call, None)
+        if self._before is None or made_at > self._before:
+            self._before = made_at
+
+    def _forget_total(self, now: datetime) -> None:
+        _, key = heapq.heappop(self._dues)
+        tally = self._totals.get(key)
+        if tally is None or tally.until is None:
+            return
+        due = _due(tally, tally.until)
+        if due <= now and not tally.held:
+            del self._totals[key]
+        else:
+            heapq.heappush(self._dues, (due if due > now else now + KEPT_LIFE, key))
+
+
+def _hold(totals: dict[Key, Tally], charges: tuple[Charge, ...], sign: int) -> None:
+    for charge in charges:
+        totals[charge.node, charge.period, charge.measure].held += sign * charge.amount
+
+
+def _due(tally: Tally, until: datetime) -> datetime:
+    return until + (KEPT_LIFE if tally.period == LIFE else KEPT)

@@ -1,0 +1,270 @@
+"""
+What calls hold and have taken of the caps above them, where several processes share that.
+
+| key | what it holds |
+|---|---|
+| `total:NODE\\|PERIOD\\|MEASURE` | a total, what of its cap it has reached, and what was told of that |
+| `hold:CALL` | what a call holds, or that it was counted; without a TTL while it holds anything |
+| `lapsing` | calls whose hold lapses, by when on the server's clock: those that nobody has dispatched |
+| `totals`, `fading` | every total by name; those of which nothing is held by when they may be forgotten |
+| `alerts` | what was told and not delivered yet |
+
+A write's hold lapses with its claim. A read has none: what it may take is held until its end, or until no read can be
+under way any more. Holds that have lapsed are given up one by one, where they stand in the way and once a minute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from breakers.spend import LIFE, Alert, Charge, Notice, Total, alert_id, reached_at
+from breakers.store.link import Shared, reading, text
+from breakers.store.packed import micros, millis, moment, pack_charges, unpack_charges
+from breakers.store.protocol import Exhausted
+from config.caps import COUNT_MAX
+
+KEPT, KEPT_LIFE = timedelta(days=40), timedelta(days=1)
+"""How long a total is kept when its period is over, so that a clock that is set back finds it; tasks and tokens end."""
+
+READ_HELD_S = 86_400.0
+"""When what a read holds lapses, if nobody has said how it ended: far longer than any read may take."""
+
+ROUNDS = 16
+"""How often holds that have lapsed are given up before a call is told that there is no room: a few of them each time."""
+
+READ_AT_ONCE = 64
+"""How many totals are read in one step, so that nobody waits for it."""
+
+# What no cap has room for, and a double holds exactly.
+_BEYOND = COUNT_MAX + 2
+
+# Of a total at which nobody was charged: longer than what is replayed reaches back.
+_UNCHARGED = 2 * KEPT
+
+Told = str | int | bytes
+
+BOOK = ("lapsing", "totals", "fading", "alerts")
+
+
+def keys_of(call: str) -> tuple[str, ...]:
+    """
+    Return the keys that a script needs for the charges of a call, but for the totals.
+    """
+    return (f"hold:{call}", *BOOK)
+
+
+def totals_of(charges: tuple[Charge, ...]) -> tuple[str, ...]:
+    """
+    Return the keys of the totals that a call is charged at.
+    """
+    return tuple(f"total:{charge.key}" for charge in charges)
+
+
+class Charged:
+    """
+    The charges of calls, over what is shared.
+    """
+
+    def __init__(self, shared: Shared, now: Callable[[], datetime]) -> None:
+        self._shared, self._now = shared, now
+        # The reads of this process that hold something, and those whose end the server has not taken yet.
+        self._held: dict[str, tuple[Charge, ...]] = {}
+        self.owed: dict[str, tuple[tuple[Charge, ...], tuple[int, ...] | None]] = {}
+
+    def __repr__(self) -> str:
+        return f"<Charged held={len(self._held)} owed={len(self.owed)}>"
+
+    def told(self, charges: tuple[Charge, ...], spent: tuple[int, ...] = ()) -> list[Told]:
+        """
+        Return what a script is told of charges; all of each was taken where nothing else is said of each.
+        """
+        at = self._now()
+        took = spent if len(spent) == len(charges) else tuple(charge.amount for charge in charges)
+        said: list[Told] = []
+        for charge, taken in zip(charges, took, strict=True):
+            kept = 0 if charge.until is None else max(1, millis(kept_until(charge)) - millis(at))
+            points = " ".join(f"{percent}:{reached_at(percent, charge.cap)}" for percent in charge.alerts)
+            said += (
+                min(charge.amount, _BEYOND),
+                max(0, taken),
+                kept,
+                "" if charge.until is None else micros(charge.until),
+                charge.cap,
+                points,
+            )
+        return said
+
+    def at(self) -> int:
+        """
+        Return the moment that alerts are raised at.
+        """
+        return micros(self._now())
+
+    async def admitted(self, charges: tuple[Charge, ...], ask: Callable[[int], Awaitable[Any]]) -> str | Exhausted:
+        """
+        Return what a script says that takes charges, once what has lapsed does not stand in its way any more.
+
+        `ask` runs it, and is told whether it is the last time.
+        """
+        for tried in range(ROUNDS + 1):
+            word, *rest = await ask(int(tried == ROUNDS))
+            match word:
+                case b"lapsed":
+                    await self._give_up(text(call) for call in rest)
+                case b"exhausted":
+                    number, settled, held = rest
+                    return Exhausted(charges[number - 1], int(settled), int(held))
+                case _:
+                    return text(word)
+        raise ValueError("a script does not know that this was the last time")
+
+    async def hold(self, call: str, charges: tuple[Charge, ...]) -> str | Exhausted:
+        """
+        Hold what a read may take, or say which cap has no room.
+
+        Whoever is not told so does not send it, so that it is given back; unless it is asked for again.
+        """
+        self.owed.pop(call, None)
+        keys = ("epoch", *keys_of(call), *totals_of(charges))
+
+        async def ask(last: int) -> Any:
+            lapses, packed = round(READ_HELD_S * 1000), pack_charges(charges)
+            told = (call, lapses, packed, self.at(), last, *self.told(charges))
+            return await self._shared.run("hold", keys, self._shared.epoch, *told)
+
+        said: str | Exhausted = "lost"
+        try:
+            said = await self.admitted(charges, ask)
+        except BaseException:
+            self.owed[call] = charges, None
+            raise
+        if said == "held":
+            self._held[call] = charges
+        return said
+
+    async def end(self, call: str, charges: tuple[Charge, ...], spent: tuple[int, ...] | None) -> None:
+        """
+        End what a read held: by what it took, or by giving it back. What the server does not take now is owed.
+        """
+        self._held.pop(call, None)
+        self.owed[call] = charges, spent
+        await self._pay(call)
+
+    async def pay(self) -> None:
+        """
+        Note the ends that are owed. Raise `StoreUnavailable` at the first that the server does not take.
+        """
+        for call in list(self.owed):
+            await self._pay(call)
+
+    async def count(self, call: str, charges: tuple[Charge, ...], spent: tuple[int, ...] | None) -> None:
+        """
+        Note what the ledger says of a call that has ended, or of a read of which it does not say how it ended.
+        """
+        if call in self._held:
+            await self._bill(call, charges, "hold")
+        elif is_kept(charges, self._now()):
+            await self._bill(call, charges, "whole" if spent is None else "settle", spent or ())
+
+    async def count_end(self, call: str, spent: tuple[int, ...]) -> None:
+        """
+        Note what a read took of which nothing else is told: what it was charged with stands in its hold.
+        """
+        charges = await self._charges(call)
+        if charges and call not in self._held:
+            await self._bill(call, charges, "settle", spent)
+
+    async def sweep(self) -> None:
+        """
+        Give up some of what has lapsed.
+        """
+        await self._give_up(text(call) for call in await self._shared.run("lapsed", ("lapsing",)))
+
+    async def totals(self, node: str) -> tuple[Total, ...]:
+        """
+        Return every total, or those of one node.
+        """
+        within = (f"[{node}|", f"({node}}}") if node else ("-", "+")
+        known: list[Total] = []
+        with reading():
+            names = [text(name) for name in await self._shared.ask("ZRANGEBYLEX", "totals", *within)]
+            for first in range(0, len(names), READ_AT_ONCE):
+                some = names[first : first + READ_AT_ONCE]
+                keys = ("epoch", *(f"total:{name}" for name in some))
+                word, *rows = await self._shared.run("shown", keys, self._shared.epoch)
+                if word != b"known":
+                    raise self._shared.lost()
+                known += (_total(name, row) for name, row in zip(some, rows, strict=True) if row[-1] is not None)
+        return tuple(sorted(known, key=lambda total: (total.node, total.period, total.measure)))
+
+    async def alerts(self) -> tuple[Alert, ...]:
+        """
+        Return what was told and not delivered yet, oldest first.
+        """
+        found = [(turn, alert) for _, turn, alert in await self._alerts()]
+        return tuple(alert for _, alert in sorted(found, key=lambda one: (one[1].at, one[0])))
+
+    async def raised(self, alert: Alert, *, waits: bool) -> None:
+        """
+        Note that an alert is on record; where it `waits`, somebody has to be told of it yet.
+        """
+        name = f"{alert.node}|{alert.period}|{alert.measure}"
+        kept = round(_UNCHARGED.total_seconds() * 1000)
+        told = (str(alert.kind), alert.threshold, alert.cap, _spelled(alert, name), alert.settled, micros(alert.at))
+        await self._shared.run("raised", (f"total:{name}", "alerts"), *told, int(waits), kept)
+
+    async def delivered(self, alert: str) -> None:
+        """
+        Note that everyone was told of an alert.
+        """
+        for field, _, waiting in await self._alerts():
+            if waiting.id == alert:
+                await self._shared.ask("HDEL", "alerts", field)
+
+    async def _pay(self, call: str) -> None:
+        owed = self.owed.get(call)
+        if owed is not None:
+            charges, spent = owed
+            await self._bill(call, charges, "release" if spent is None else "settle", spent or ())
+            # Not what was asked for once more, and is owed again, meanwhile.
+            if self.owed.get(call) is owed:
+                del self.owed[call]
+
+    async def _bill(self, call: str, charges: tuple[Charge, ...], what: str, spent: tuple[int, ...] = ()) -> None:
+        told = (call, self.at(), pack_charges(charges), what, *self.told(charges, spent))
+        await self._shared.run("bill", (*keys_of(call), *totals_of(charges)), *told)
+
+    async def _give_up(self, calls: Iterable[str]) -> None:
+        for call in calls:
+            charges = await self._charges(call)
+            keys = (f"intent:{call}", *keys_of(call), *totals_of(charges))
+            await self._shared.run("giveup", keys, call, *self.told(charges))
+
+    async def _charges(self, call: str) -> tuple[Charge, ...]:
+        value: bytes | None = await self._shared.ask("GET", f"hold:{call}")
+        with reading():
+            _, _, packed = (value or b"").partition(b"\n")
+            return unpack_charges(packed) if packed else ()
+
+    async def _alerts(self) -> list[tuple[str, int, Alert]]:
+        fields = await self._shared.ask("HGETALL", "alerts")
+        with reading():
+            pairs = [(text(field), text(value)) for field, value in _pairs(fields) if field != b"#"]
+            return [(field, int(value.partition(" ")[0]), _alert(field, value)) for field, value in pairs]
+
+
+def kept_until(charge: Charge) -> datetime:
+    """
+    Return until when the total of a charge is kept, once nothing of it is held.
+    """
+    assert charge.until is not None
+    return charge.until + (KEPT_LIFE if charge.period == LIFE else KEPT)
+
+
+def is_kept(charges: tuple[Charge, ...], at: datetime) -> bool:
+    """
+    Tell whether any total of these charges is still kept at this moment, if nothing of it is held.
+    """
+    return any(charge.until is None or at < kept_until(charge) for charge in charges)

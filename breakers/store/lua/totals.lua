@@ -1,0 +1,179 @@
+-- What a call takes of the caps above it: every script that may touch a total has this behind `names.lua`.
+--
+-- A total's hash holds `settled` and `held`, the `cap` that it was last judged by with the `points` of that (percentage
+-- and the sum that it is), `until` when its period is over and `gone` when it may be forgotten (0: never). Of alerts,
+-- `at PERCENT` says that a part of the cap is reached, and `! KIND PERCENT CAP` that this was told. Sums are whole
+-- numbers as text, added by the server; as numbers they are only compared, and none that matters is beyond 2^53.
+--
+-- A call's hold is `<state> <amount> <amount>…`, newline, its packed charges: `h`eld; taken `w`hole because nobody knows
+-- how it ended; or `s`ettled, kept as long as a total that it was counted in: nothing is counted twice.
+
+-- The keys that all of it needs, in their order: the call's hold, the calls whose hold lapses by when that is, every
+-- total by name, those that will be forgotten by when that is, what was told and not delivered yet.
+local function book_at(first)
+  return {
+    hold = KEYS[first], lapsing = KEYS[first + 1], totals = KEYS[first + 2], fading = KEYS[first + 3],
+    alerts = KEYS[first + 4],
+  }
+end
+
+-- The charges: a key each, the last ones; and six arguments each: the amount, what was taken of it, ms until the total
+-- may be forgotten (0: never), when its period is over in µs, and, where it is judged, the cap and its points.
+local function charges_at(key, argument)
+  local charges = {}
+  for i = key, #KEYS do
+    local a = argument + 6 * (i - key)
+    charges[#charges + 1] = {
+      total = KEYS[i], amount = ARGV[a], spent = ARGV[a + 1], kept = tonumber(ARGV[a + 2]), over = ARGV[a + 3],
+      cap = ARGV[a + 4], points = ARGV[a + 5],
+    }
+  end
+  return charges
+end
+
+local function name_of(total)
+  return string.match(total, '}:total:(.*)$')
+end
+
+local function add(total, field, amount)
+  if amount ~= '0' then redis.call('HINCRBY', total, field, amount) end
+end
+
+local function take_off(total, field, amount)
+  if amount ~= '0' then redis.call('HINCRBY', total, field, '-' .. amount) end
+end
+
+-- Return the state of a hold, and its amounts.
+local function read_hold(hold)
+  local value, amounts = redis.call('GET', hold), {}
+  if not value then return nil, amounts end
+  for amount in string.gmatch(string.match(value, '^[^\n]*'), '%d+') do amounts[#amounts + 1] = amount end
+  return string.sub(value, 1, 1), amounts
+end
+
+-- Say until when a total is kept: as long as anything of it is held, and until its time. A few that are over go.
+local function keep(book, charge, now)
+  local total, name = charge.total, name_of(charge.total)
+  local gone = charge.kept > 0 and now + charge.kept or 0
+  if redis.call('HSETNX', total, 'gone', string.format('%.0f', gone)) == 1 then
+    redis.call('HSET', total, 'until', charge.over)
+    redis.call('ZADD', book.totals, 0, name)
+    for _, over in ipairs(redis.call('ZRANGEBYSCORE', book.fading, '-inf', now, 'LIMIT', 0, 8)) do
+      redis.call('ZREM', book.totals, over)
+      redis.call('ZREM', book.fading, over)
+    end
+  end
+  local found = redis.call('HMGET', total, 'held', 'gone')
+  if (found[1] or '0') == '0' and found[2] ~= '0' then
+    redis.call('ZADD', book.fading, found[2], name)
+    redis.call('PEXPIREAT', total, found[2])
+  else
+    redis.call('ZREM', book.fading, name)
+    redis.call('PERSIST', total)
+  end
+end
+
+-- Tell people something about a total, once.
+local function tell(book, total, kind, threshold, cap, settled, at)
+  local said = kind .. ' ' .. threshold .. ' ' .. cap
+  if redis.call('HSETNX', total, '! ' .. said, 1) == 0 then return end
+  local turn = redis.call('HINCRBY', book.alerts, '#', 1)
+  redis.call('HSET', book.alerts, said .. ' ' .. name_of(total), turn .. ' ' .. settled .. ' ' .. at)
+end
+
+-- Tell what of its cap a total has reached.
+local function look(book, total, at)
+  local found = redis.call('HMGET', total, 'settled', 'cap', 'points')
+  local settled, cap = found[1] or '0', found[2]
+  if not cap or settled == '0' then return end
+  for threshold, point in string.gmatch(found[3], '(%d+):(%d+)') do
+    if tonumber(settled) >= tonumber(point) and redis.call('HSETNX', total, 'at ' .. threshold, 1) == 1 then
+      tell(book, total, 'reached', threshold, cap, settled, at)
+    end
+  end
+  if tonumber(settled) > tonumber(cap) then tell(book, total, 'overrun', '0', cap, settled, at) end
+end
+
+-- Note the cap that a total is judged by. Under another one, what is out of reach again may be told again.
+local function judge(book, charge, at)
+  local found = redis.call('HMGET', charge.total, 'cap', 'points', 'settled')
+  if found[1] == charge.cap and found[2] == charge.points then return end
+  redis.call('HSET', charge.total, 'cap', charge.cap, 'points', charge.points)
+  for threshold, point in string.gmatch(charge.points, '(%d+):(%d+)') do
+    if tonumber(found[3] or '0') < tonumber(point) then redis.call('HDEL', charge.total, 'at ' .. threshold) end
+  end
+  look(book, charge.total, at)
+end
+
+-- Hold what a call may take, until `due` where it lapses then.
+local function take(book, call, charges, packed, due, now)
+  local amounts = {}
+  for i, charge in ipairs(charges) do
+    add(charge.total, 'held', charge.amount)
+    amounts[i] = charge.amount
+    keep(book, charge, now)
+  end
+  redis.call('SET', book.hold, 'h ' .. table.concat(amounts, ' ') .. '\n' .. packed)
+  if due then redis.call('ZADD', book.lapsing, due, call) else redis.call('ZREM', book.lapsing, call) end
+end
+
+-- Hold what a call may take where every total has room for it, or nothing. Return nothing where it is held, also from
+-- before; {'lapsed', call…} where what others hold no longer may stand in its way, unless this is the `last` time of
+-- asking; or {'exhausted', which charge, settled, held}.
+local function admit(book, call, charges, packed, due, at, last, now)
+  if redis.call('EXISTS', book.hold) == 1 then return end
+  local taken = {}
+  for i, charge in ipairs(charges) do
+    local total, found = charge.total, redis.call('HMGET', charge.total, 'settled', 'held')
+    local settled, held = found[1] or '0', found[2] or '0'
+    -- Subtracted, because each of these is exact, and a sum of them need not be.
+    local room = tonumber(charge.cap) - tonumber(settled) - tonumber(held) - (taken[total] or 0)
+    if tonumber(charge.amount) > room then
+      local late = last and {} or redis.call('ZRANGEBYSCORE', book.lapsing, '-inf', now, 'LIMIT', 0, 16)
+      if #late > 0 then return {'lapsed', unpack(late)} end
+      judge(book, charge, at)
+      tell(book, total, 'denied', '0', charge.cap, settled, at)
+      keep(book, charge, now)
+      return {'exhausted', i, settled, held}
+    end
+    taken[total] = (taken[total] or 0) + tonumber(charge.amount)
+  end
+  for _, charge in ipairs(charges) do judge(book, charge, at) end
+  take(book, call, charges, packed, due, now)
+end
+
+-- Count what a call took, and leave its hold in a further state: `s`, or `w` where all of it counts and nobody knows.
+local function close(book, call, charges, packed, state, at, now)
+  local was, amounts = read_hold(book.hold)
+  if was == state or was == 's' then return 0 end
+  local kept = 1
+  for i, charge in ipairs(charges) do
+    local amount = amounts[i] or charge.amount
+    if was == 'h' then take_off(charge.total, 'held', amount) end
+    if was == 'w' then take_off(charge.total, 'settled', amount) end
+    amounts[i] = amount
+    add(charge.total, 'settled', state == 'w' and amount or charge.spent)
+    keep(book, charge, now)
+    look(book, charge.total, at)
+    if kept > 0 then kept = charge.kept > 0 and math.max(kept, charge.kept) or 0 end
+  end
+  local value = state == 'w' and 'w ' .. table.concat(amounts, ' ') .. '\n' .. packed or state
+  redis.call('SET', book.hold, value)
+  if kept > 0 then redis.call('PEXPIRE', book.hold, string.format('%.0f', kept)) end
+  redis.call('ZREM', book.lapsing, call)
+  return 1
+end
+
+-- Give back what a call holds.
+local function release(book, call, charges, now)
+  local was, amounts = read_hold(book.hold)
+  if was ~= 'h' then return 0 end
+  for i, charge in ipairs(charges) do
+    take_off(charge.total, 'held', amounts[i])
+    keep(book, charge, now)
+  end
+  redis.call('DEL', book.hold)
+  redis.call('ZREM', book.lapsing, call)
+  return 1
+end
+

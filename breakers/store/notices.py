@@ -1,0 +1,94 @@
+"""
+What is told about caps: raised once for each node, period, measure, percentage and size of the cap, shown until it is
+delivered.
+
+A percentage that is reached stays so when the cap changes, as long as it is: the same spend is not told twice. What is
+not reached any more under a larger cap may be told again, about that cap. A cap of which nothing is known yet, because
+nobody was judged by it since the start, is told of when somebody is.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from breakers.spend import Alert, Charge, Notice, reached_at
+from breakers.store.tally import Tally
+
+SILENT = "token:"
+"""The nodes of tokens: whoever holds a token narrows it as often as they like, and is told by its refusal."""
+
+
+class Notices:
+    """
+    What was raised and is not delivered, oldest first.
+    """
+
+    __slots__ = ("pending",)
+
+    def __init__(self) -> None:
+        self.pending: dict[str, Alert] = {}
+
+    def judged(self, tally: Tally, by: Charge, now: datetime) -> None:
+        """
+        Note the cap that a total is judged by from here on, and tell what is reached of it already.
+        """
+        tally.cap, tally.alerts = by.cap, by.alerts
+        if tally.fired:
+            tally.fired = frozenset(one for one in tally.fired if tally.settled >= reached_at(one, by.cap))
+        self._reached(tally, now)
+
+    def settled(self, tally: Tally, took: int, held: int, now: datetime) -> None:
+        """
+        Tell what a total has reached now, and that more was taken than had been held.
+        """
+        if took > held and tally.cap > 0:
+            self._raise(tally, Notice.OVERRUN, 0, now)
+        if tally.warns_at is not None and tally.settled >= tally.warns_at:
+            self._reached(tally, now)
+
+    def denied(self, tally: Tally, now: datetime) -> None:
+        """
+        Tell that a call found no room.
+        """
+        if not tally.node.startswith(SILENT):
+            self._raise(tally, Notice.DENIED, 0, now)
+
+    def raised(self, tally: Tally, alert: Alert) -> None:
+        """
+        Note an alert that is on record.
+        """
+        key = (alert.kind, alert.threshold, alert.cap)
+        if key in tally.told:
+            return
+        tally.told |= {key}
+        if alert.kind is Notice.REACHED:
+            tally.fired |= {alert.threshold}
+        self.pending[alert.id] = alert
+
+    def delivered(self, alert: str) -> None:
+        """
+        Note that an alert has reached everyone whom it is for.
+        """
+        self.pending.pop(alert, None)
+
+    def _reached(self, tally: Tally, now: datetime) -> None:
+        tally.warns_at = None
+        if tally.cap <= 0 or tally.node.startswith(SILENT):
+            return
+        for percent in tally.alerts:
+            if percent in tally.fired:
+                continue
+            sum_ = reached_at(percent, tally.cap)
+            if tally.settled >= sum_:
+                tally.fired |= {percent}
+                self._raise(tally, Notice.REACHED, percent, now)
+            elif tally.warns_at is None or sum_ < tally.warns_at:
+                tally.warns_at = sum_
+
+    def _raise(self, tally: Tally, kind: Notice, percent: int, now: datetime) -> None:
+        key = (kind, percent, tally.cap)
+        if key in tally.told:
+            return
+        tally.told |= {key}
+        alert = Alert(kind, tally.node, tally.period, tally.measure, percent, tally.cap, tally.settled, now)
+        self.pending[alert.id] = alert

@@ -1,0 +1,76 @@
+"""
+Caps, prices and teams, held against the catalogues and against each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+
+from config.caps import Team
+from config.catalog import Kind, OperationSpec
+from config.faults import Fault, did_you_mean
+from config.policy import AgentCard, arguments_named
+from config.prices import Price, ranked
+from config.routes import Catalog
+from config.settings import ApiAccount
+from config.shape import Places
+from config.source import Trail
+
+# What a bound can be read from: a parameter of a query is text until its API's description says otherwise.
+_COUNTS = frozenset({Kind.INTEGER, Kind.NUMBER, Kind.ANY})
+
+
+def teams_named(
+    agents: Mapping[str, AgentCard | None], teams: Mapping[str, Team | None], places: Places
+) -> Iterator[Fault]:
+    """
+    Yield each card whose team is none.
+    """
+    for name, card in agents.items():
+        if card is not None and card.team is not None and card.team not in teams:
+            spot = places.value(("agents", name, "team"))
+            yield spot.fault(f"there is no team `{card.team}`", did_you_mean(card.team, teams) or "write it in `teams`")
+
+
+def prices(name: str, account: ApiAccount, catalog: Catalog, places: Places) -> Iterator[Fault]:
+    """
+    Yield what is wrong with the prices of an API: what they are for, what bounds them, and which of two counts.
+    """
+    top: Trail = ("apis", name, "prices")
+    first = next(iter(account.prices.values()), None)
+    matching: dict[str, frozenset[str]] = {}
+    for pattern, price in account.prices.items():
+        specs = catalog.matching(pattern)
+        matching[pattern] = frozenset(spec.name for spec in specs)
+        if not specs:
+            near = did_you_mean(pattern, catalog.operations) if "*" not in pattern else ""
+            hint = near or f"`breakwater catalog show {catalog.name}` lists them"
+            yield places.key((*top, pattern)).fault(f"`{pattern[:80]}` is no operation of `{catalog.name}`", hint)
+        if first is not None and price.currencies[0] != first.currencies[0]:
+            message = f"`{name}` has prices in {first.currencies[0]} and in {price.currencies[0]}"
+            yield places.value((*top, pattern)).fault(message, "write all prices of one API in one currency")
+        yield from _bounds((*top, pattern), price, specs, places)
+    for one, other in combinations(account.prices, 2):
+        for shared in sorted(matching[one] & matching[other]):
+            names = catalog.operations[shared].names
+            if ranked(names, one) == ranked(names, other):
+                message = f"`{one}` and `{other}` both price `{shared}`, and neither says more of it"
+                yield places.key((*top, other)).fault(message, f"write a price for `{shared}` itself")
+                break
+
+
+def _bounds(trail: Trail, price: Price, specs: tuple[OperationSpec, ...], places: Places) -> Iterator[Fault]:
+    for index, metered in enumerate(price.metered):
+        if isinstance(metered.at_most, int):
+            continue
+        spot = places.value((*trail, "metered", index, "at_most"))
+        for spec in specs:
+            meant = arguments_named(spec, metered.at_most)
+            if not meant:
+                names = (f"{place}.{name}" for place, name in spec.arguments)
+                yield spot.fault(f"`{spec.name}` has no argument `{metered.at_most}`", did_you_mean(metered.at_most, names))
+                break
+            if any(argument.kind not in _COUNTS for argument in meant):
+                yield spot.fault(f"`{metered.at_most}` of `{spec.name}` is no number", "write a number")
+                break

@@ -1,0 +1,73 @@
+"""
+A cap without room, in words: what was reached, how it stands, what this call asked for, and when it begins anew.
+
+Of what an agent shares with others (its team's caps, an API account's) it is told that they are reached, not how much
+others took.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+
+from breakers.idempotency import moment
+from breakers.spend import CALLS, LIFE, MOVED, PAID, WRITES, Charge
+from breakers.spendcap import GATE
+from breakers.store.protocol import Exhausted
+from breakers.verdict import Reason, Refuse
+from proxy.alerting import amount
+
+_WHOSE: Mapping[str, str] = MappingProxyType({"task": "this task", "token": "this token", "agent": "this agent"})
+"""The nodes that are the agent's own, and whose amounts it is told."""
+
+_SHARED: Mapping[str, str] = MappingProxyType({"team": "this agent's team", "api": "all agents of this API account"})
+
+_DO: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {CALLS: ("make", " calls"), WRITES: ("make", " writes"), MOVED: ("move", ""), PAID: ("pay", "")}
+)
+
+
+def exhausted(said: Exhausted, at: datetime) -> Refuse:
+    """
+    Return the refusal of a call for which a cap had no room at this moment.
+    """
+    charge = said.charge
+    kind, _, _ = charge.node.partition(":")
+    details = [("node", charge.node), ("period", charge.period), ("measure", charge.measure)]
+    if kind in _WHOSE:
+        told = {"cap": charge.cap, "settled": said.settled, "held": said.held, "requested": charge.amount}
+        details += [(name, str(amount(charge.measure, value))) for name, value in told.items()]
+        detail = _own(_WHOSE[kind], said)
+    else:
+        detail = f"A cap on what {_SHARED.get(kind, 'this work')} may {_do(charge)[0]} {_when(charge)} is reached."
+    if charge.period != LIFE and charge.until is not None:
+        begins = charge.until.astimezone(UTC)
+        wait_ms = max(0, round((begins - at).total_seconds() * 1000))
+        details += [("resets_at", moment(begins)), ("retry_after_ms", str(wait_ms))]
+        detail += f" It begins anew at {moment(begins)}."
+    return Refuse(Reason.BUDGET_EXHAUSTED, GATE, detail, tuple(details))
+
+
+def _own(whose: str, said: Exhausted) -> str:
+    charge, (do, what) = said.charge, _do(said.charge)
+    cap, settled, held, asked = (
+        amount(charge.measure, value) for value in (charge.cap, said.settled, said.held, charge.amount)
+    )
+    waits = f", {held} held for calls that have not ended or whose end is not known" if said.held else ""
+    return (
+        f"{whose.capitalize()} may {do} at most {cap}{what} {_when(charge)}: {settled} taken{waits}, "
+        f"and this call asks for {asked}."
+    )
+
+
+def _do(charge: Charge) -> tuple[str, str]:
+    return _DO.get(charge.measure.partition(":")[0], ("take", ""))
+
+
+def _when(charge: Charge) -> str:
+    if charge.period == LIFE:
+        return "in all"
+    # An id of a month is shorter than one of a day, and that than one of an hour.
+    kind = {7: "in the month", 10: "on the day"}.get(len(charge.period), "in the hour")
+    return f"{kind} {charge.period}"

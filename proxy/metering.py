@@ -1,0 +1,85 @@
+"""
+What a call took of its charges, from how it ended and what its answer says.
+
+What was never sent took nothing; a refusal moved nothing and costs nothing, but was a call. What an answer does not
+tell, or nobody read, is as much as was held. The prices are those under which the call was judged.
+"""
+
+from __future__ import annotations
+
+from breakers.call import Applied, Call, Outcome, Sent
+from breakers.policy import Policy
+from breakers.prices import paid_as_answered
+from breakers.spend import Charge, spent_by
+from breakers.verdict import Forward
+from config.money import Money
+from proxy.canonical.jsons import parse_json
+from proxy.errors import Refused
+
+
+def write_took(go: Forward, outcome: Outcome, policy: Policy) -> tuple[int, ...]:
+    """
+    Return what a write took; nothing yet, where nobody knows whether it took effect: that stays held.
+    """
+    if not go.charges or outcome.applied is Applied.UNKNOWN:
+        return ()
+    body = outcome.body if outcome.fault is None else None
+    applied = outcome.applied is Applied.APPLIED
+    return _took(go.call, go.charges, outcome.status, body, policy, sent=_left(outcome), applied=applied)
+
+
+def read_took(go: Forward, outcome: Outcome, body: bytes | None, policy: Policy) -> tuple[int, ...]:
+    """
+    Return what a read took; `body` is its answer's where it was read whole.
+    """
+    if not go.charges:
+        return ()
+    return _took(go.call, go.charges, outcome.status, body, policy, sent=_left(outcome), applied=False)
+
+
+def found_took(
+    call: Call | None,
+    charges: tuple[Charge, ...],
+    status: int | None,
+    body: bytes | None,
+    policy: Policy,
+    *,
+    applied: bool,
+) -> tuple[int, ...]:
+    """
+    Return what a write took of which it was found out later whether it took effect.
+
+    Whether or not it did, it was a call: nobody knows that it was never sent.
+    """
+    if call is None:
+        return spent_by(charges, sent=True, applied=applied)
+    return _took(call, charges, status, body, policy, sent=True, applied=applied)
+
+
+def _took(
+    call: Call,
+    charges: tuple[Charge, ...],
+    status: int | None,
+    body: bytes | None,
+    policy: Policy,
+    *,
+    sent: bool,
+    applied: bool,
+) -> tuple[int, ...]:
+    paid: Money | None = None
+    price = policy.spending.price(call.api, call.operation.spec.name)
+    if price is not None:
+        document = _parsed(body) if body is not None and price.meters else None
+        paid = paid_as_answered(price, call.operation, status, document)
+    return spent_by(charges, sent=sent, applied=applied, paid=paid)
+
+
+def _left(outcome: Outcome) -> bool:
+    return outcome.sent is Sent.YES or outcome.status is not None
+
+
+def _parsed(body: bytes) -> object:
+    try:
+        return parse_json(body)
+    except Refused:
+        return None

@@ -1,0 +1,117 @@
+"""
+An agent's read under way: what is on record of it, and what the store is told at its end, whatever cuts it.
+
+    reserved > on record as held > sent > its end on record > settled
+
+Only a read that is charged to a cap is on record before it is sent, and only its end is waited for. Once it is held,
+its end is seen to by the process: neither a caller who hangs up nor a stop leaves it without one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from breakers.call import Applied, Call, Fault, Health, Outcome, Retry, Sent
+from breakers.known import Ended, State
+from breakers.policy import Policy
+from breakers.spend import released
+from breakers.store.protocol import HeldRead, Permit
+from proxy.errors import LedgerUnavailable
+from proxy.ledger.book import Delivered
+from proxy.metering import read_took
+from proxy.rooms import Rooms
+
+NOTHING_SEEN = Delivered(0, b"", 0, complete=False)
+
+
+class OwnRead:
+    """
+    One read from its reservation to its end.
+    """
+
+    __slots__ = ("_held", "_left", "_policy", "_record", "_rooms", "_seen_to")
+
+    def __init__(self, held: HeldRead, policy: Policy, rooms: Rooms) -> None:
+        self._held, self._policy, self._rooms = held, policy, rooms
+        self._record: asyncio.Task[None] | None = None
+        self._left = self._seen_to = False
+
+    def __repr__(self) -> str:
+        return f"OwnRead({self.call.id}, left={self._left}, seen to={self._seen_to})"
+
+    @property
+    def call(self) -> Call:
+        """
+        Return the call that it is.
+        """
+        return self._held.go.call
+
+    async def begin(self) -> None:
+        """
+        Have it on record before it is sent, where it is charged to a cap.
+
+        Raise `LedgerUnavailable` where that cannot be: it may not be sent.
+        """
+        if self._held.go.charges:
+            self._record = self._rooms.settling.see_to(self._rooms.ledger.charged_reads.held(self._held))
+            await asyncio.shield(self._record)
+
+    async def permit(self) -> Permit:
+        """
+        Note that its first byte leaves now.
+        """
+        self._left = True
+        return Permit.GRANTED
+
+    async def ended(self, outcome: Outcome, seen: Delivered, body: bytes | None = None) -> None:
+        """
+        Have its end on record, and settle it; `body` is the answer's, where it was read whole.
+        """
+        if not self._held.go.charges:
+            await self._rooms.ledger.read_done(self._held, outcome, seen)
+            await self._rooms.settling.settle(self._held, None)
+            return
+        self._seen_to = True
+        work = self._end(outcome, seen, read_took(self._held.go, outcome, body, self._policy))
+        await asyncio.shield(self._rooms.settling.see_to(work))
+
+    def leave(self) -> None:
+        """
+        See to its end where nobody has: nothing of it is answered any more.
+        """
+        if self._held.go.charges and not self._seen_to:
+            self._seen_to = True
+            self._rooms.settling.see_to(self._give_up())
+
+    async def _end(self, outcome: Outcome, seen: Delivered, took: tuple[int, ...]) -> None:
+        try:
+            await self._rooms.ledger.charged_reads.ended(self._held, outcome, seen, took)
+        except LedgerUnavailable:
+            # On record it has no end, so the next start takes it whole.
+            await self._settle(tuple(charge.amount for charge in self._held.go.charges))
+            raise
+        # Stop here: its end is on record, and the store holds it still. The next start settles it from there.
+        await self._settle(took)
+
+    async def _give_up(self) -> None:
+        """
+        Give back what was held where nothing left; what left is taken, although nobody saw how it ended.
+        """
+        try:
+            if self._record is None:
+                raise LedgerUnavailable("nothing of it is on record")
+            await self._record
+        except LedgerUnavailable:
+            await self._rooms.settling.settle(self._held, None)
+            return
+        charges = self._held.go.charges
+        took = tuple(charge.amount for charge in charges) if self._left else released(charges)
+        await self._end(CUT if self._left else NEVER_SENT, NOTHING_SEEN, took)
+
+    async def _settle(self, took: tuple[int, ...]) -> None:
+        ended = Ended(State.COMPLETED, self._rooms.clock.now(), applied=False, spent=took)
+        await self._rooms.settling.settle(self._held, ended)
+
+
+NEVER_SENT = Outcome(Applied.NOT_APPLIED, Health.IGNORE, Retry.SAFE, Sent.NO, attempts=0, fault=Fault.ABANDONED)
+CUT = Outcome(Applied.NOT_APPLIED, Health.IGNORE, Retry.SAFE, Sent.YES, fault=Fault.ABANDONED)

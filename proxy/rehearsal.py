@@ -1,0 +1,212 @@
+"""
+A call judged without an upstream: the road from the request's bytes to the verdict, with the answers that a test tells.
+
+It is the road that a real call takes, its own parsers, its own classification, its own gates and its own store: what a
+policy test shows is what happens. Only what would have to be read from an API is told instead of read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from breakers.call import Call, Caller, Request
+from breakers.caveats import Caveat
+from breakers.decide import decide
+from breakers.facts import Facts, Fetch, Fetched, Image, Looked
+from breakers.policy import Policy
+from breakers.spend import Charge
+from breakers.store.memory import MemoryStore
+from breakers.store.protocol import Exhausted, ReadHeld, ReadSettled
+from breakers.task import Task
+from breakers.verdict import Ask, Forward, Refuse
+from config.caps import NO_CAPS
+from config.cases import FORWARD, Written
+from config.catalog import OperationSpec, Subject, Touch
+from config.faults import did_you_mean
+from config.routes import Catalog
+from proxy import classify
+from proxy.canonical.bodies import admit_body, parse_body, refuse_key
+from proxy.canonical.heads import Head, canonical_head
+from proxy.canonical.target import parse_target
+from proxy.errors import Refused, StartRefused
+from proxy.exhausted import no_room
+from proxy.images import spell_image
+from proxy.look import looked, stored_image
+from proxy.request_of import Sent, request_of
+from proxy.sight import Sight
+
+ROUNDS_MAX = 8
+
+TASK_TTL = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """
+    What came of a case: the verdict and, of a refusal, who said so and why. `rules` are what decided it, by name.
+    """
+
+    verdict: str
+    gate: str = ""
+    detail: str = ""
+    details: tuple[tuple[str, str], ...] = ()
+    operation: str = ""
+    rules: tuple[str, ...] = ()
+    charges: tuple[Charge, ...] = ()
+
+
+async def rehearse(written: Written, policy: Policy, catalogs: Mapping[str, Catalog]) -> Judged:
+    """
+    Judge one case. Raise `StartRefused` where it names what the configuration does not know.
+    """
+    case = written.case
+    catalog = catalogs.get(written.api)
+    if catalog is None:
+        raise StartRefused(f"no API is called `{written.api}`", did_you_mean(written.api, catalogs))
+    if written.agent not in policy.agents:
+        raise StartRefused(f"no agent is called `{written.agent}`", did_you_mean(written.agent, policy.agents))
+    ((name, arguments),) = case.call.items()
+    specs = catalog.named(name)
+    if not specs:
+        known = [one for spec in catalog.operations.values() for one in spec.names]
+        raise StartRefused(f"`{written.api}` has no operation `{name}`", did_you_mean(name, known))
+    try:
+        call = _call(written, request_of(specs[0], catalog.dialect, arguments), catalog)
+    except Refused as no:
+        return Judged(str(no.reason), "edge", no.detail, operation=specs[0].name)
+    return await _judged(call, written, policy, catalog)
+
+
+def _call(written: Written, sent: Sent, catalog: Catalog) -> Call:
+    case, dialect = written.case, catalog.dialect
+    head = _head(written, sent, catalog)
+    target = parse_target(sent.target)
+    (base, *_) = [spec.base for spec in catalog.named(next(iter(case.call)))]
+    match = classify.classify(catalog, base, head.method, target)
+    admit_body(match.spec, head)
+    media_type, body = parse_body(match.spec, head, sent.body)
+    refuse_key(sent.body, body)
+    operation = classify.type_arguments(match, target.query, body, dialect.style)
+    request = Request(
+        base=base,
+        method=head.method,
+        segments=target.segments,
+        query=target.query,
+        headers=head.headers,
+        media_type=media_type,
+        body=body,
+        dropped=head.dropped,
+        redirecting=head.redirecting,
+    )
+    return Call(
+        id="0" * 26,
+        at=written.at,
+        api=written.api,
+        caller=_caller(written),
+        operation=operation,
+        request=request,
+        idempotency_key=head.idempotency_key,
+        duplicate=head.duplicate,
+    )
+
+
+def _head(written: Written, sent: Sent, catalog: Catalog) -> Head:
+    headers = {"Host": "localhost", **written.case.headers}
+    if written.case.key is not None:
+        headers["Idempotency-Key"] = written.case.key
+    if sent.media_type is not None:
+        headers |= {"Content-Type": sent.media_type, "Content-Length": str(len(sent.body))}
+    raw = tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items())
+    dialect = catalog.dialect
+    return canonical_head(sent.method, (1, 1), raw, dialect.forward_headers, dialect.redirecting_headers)
+
+
+def _caller(written: Written) -> Caller:
+    case, agent, at = written.case, written.agent, written.at
+    if not case.opened and not case.token:
+        return Caller(agent, "test", f"{agent}/{at.date().isoformat()}")
+    labels = {name: case.labels.get(name) for name in ("record", "model", "prompt")}
+    task = Task(f"{agent}/test", agent, at, at + TASK_TTL, NO_CAPS, **labels)
+    caveats = tuple(Caveat(*pair.partition("=")[::2], id=f"test{at}") for at, pair in enumerate(case.token))
+    ids = ("test", *(caveat.id for caveat in caveats)) if caveats else ()
+    return Caller(agent, "test", task.id, named=True, opened=task, tokens=ids, caveats=caveats)
+
+
+async def _judged(call: Call, written: Written, policy: Policy, catalog: Catalog) -> Judged:
+    spec = call.operation.spec
+    facts = Facts(at=written.at, generation=0, writes_stopped=written.case.stopped)
+    for _ in range(ROUNDS_MAX):
+        match decide(call, policy, facts):
+            case Ask(reads):
+                facts = _told(facts, reads, written, spec, catalog)
+            case Refuse() as no:
+                return Judged(str(no.reason), no.gate, no.detail, no.details, spec.name)
+            case Forward() as go:
+                return await _paid(go, written)
+            case _:
+                break
+    raise StartRefused(f"`{written.case.case}` could not be judged", "see what its look-ups ask for")
+
+
+async def _paid(go: Forward, written: Written) -> Judged:
+    """
+    Take what the call takes, from caps of which so much was taken already.
+    """
+    name = go.call.operation.spec.name
+    store = MemoryStore(lambda: written.at)
+    charges = tuple(replace(one, amount=_spent(one, written)) for one in go.charges)
+    before = [
+        ReadHeld("0" * 25 + "1", written.at, charges),
+        ReadSettled("0" * 25 + "1", tuple(c.amount for c in charges)),
+    ]
+    await store.start(before if charges else [])
+    held = await store.reserve(replace(go, facts=replace(go.facts, generation=(await store.facts(go.call)).generation)))
+    if isinstance(held, Exhausted):
+        no = no_room(held)
+        return Judged(str(no.reason), no.gate, no.detail, no.details, name, charges=go.charges)
+    return Judged(FORWARD, operation=name, rules=go.rules, charges=go.charges)
+
+
+def _spent(charge: Charge, written: Written) -> int:
+    kind, span = charge.node.partition(":")[0], {4: "life", 7: "month", 10: "day"}.get(len(charge.period), "hour")
+    caps = written.case.spent.of(kind, span)
+    measure, _, currency = charge.measure.partition(":")
+    if not currency:
+        return int(getattr(caps, measure) or 0)
+    return sum(one.micros for one in getattr(caps, measure) or () if one.currency == currency)
+
+
+def _told(
+    facts: Facts, reads: tuple[Subject | Touch | Fetch, ...], written: Written, spec: OperationSpec, catalog: Catalog
+) -> Facts:
+    looks: dict[Subject, Looked] = {}
+    images: dict[Touch, Image] = {}
+    fetched: dict[Fetch, Fetched] = {}
+    for read in reads:
+        match read:
+            case Subject():
+                looks[read] = looked(read, _sight(read.operation, written), catalog.dialect.title)
+            case Touch():
+                told = _sight(read.object.read, written).body or b"{}"
+                images[read] = stored_image(told, written.at, spec, catalog.named(read.object.read)[0])
+            case Fetch():
+                fetched[read] = _fetched(read, written)
+    return facts.with_looks(looks, images, fetched)
+
+
+def _sight(operation: str, written: Written) -> Sight:
+    if operation not in written.answers:
+        return Sight(written.at, failed=_untold(operation))
+    return Sight(written.at, 200, spell_image(written.answers[operation]))
+
+
+def _fetched(read: Fetch, written: Written) -> Fetched:
+    if read.operation not in written.answers:
+        return Fetched(failed=_untold(read.operation))
+    return Fetched(data=written.answers[read.operation], at=written.at)
+
+
+def _untold(operation: str) -> str:
+    return f"the test does not say what `{operation}` answers"
