@@ -20,6 +20,7 @@ from decimal import Decimal
 from types import MappingProxyType
 
 from breakers.arguments import Reading, reading
+from breakers.asking import compile_conditions
 from breakers.call import Call, Operation
 from breakers.capping import NO_APIS, compile_spending
 from breakers.facts import Facts
@@ -86,7 +87,7 @@ def _compile_card(card: AgentCard, catalogs: Mapping[str, Catalog]) -> AgentRule
             operations |= {(api, spec.name): Denied(pattern) for spec in catalogs[api].matching(pattern)}
     headers = {name.lower(): frozenset(values) for name, values in card.headers.items()}
     guard = compile_guard(card.loops, card.allow, catalogs)
-    return AgentRules(MappingProxyType(operations), MappingProxyType(headers), card.environment, guard)
+    return AgentRules(MappingProxyType(operations), MappingProxyType(headers), card.environment, guard, card.tz)
 
 
 def _entry(pattern: str, rule: Rule, spec: OperationSpec) -> Entry:
@@ -95,6 +96,8 @@ def _entry(pattern: str, rule: Rule, spec: OperationSpec) -> Entry:
     read = [*(item.reading for item in only), *(item.reading for item in limits)]
     if any(isinstance(item.span, MoneyRange) for item in limits):
         read += _read_for_money(spec)
+    conditions = compile_conditions(rule)
+    read += [one for condition in conditions for one in condition.readings]
     writes = spec.effect is not Effect.READ
     return Entry(
         pattern=pattern,
@@ -108,14 +111,14 @@ def _entry(pattern: str, rule: Rule, spec: OperationSpec) -> Entry:
         needs_task=rule.task is not None,
         agent_repeats=None if rule.duplicates is None else rule.duplicates == "agent",
         unknown_cost=None if rule.unknown_cost is None else rule.unknown_cost.reserve,
+        conditions=conditions,
     )
 
 
 def _read_for_money(spec: OperationSpec) -> Iterable[Reading]:
     if spec.amount is not None:
-        yield reading(spec.amount.argument)
-        if spec.amount.currency is not None:
-            yield reading(spec.amount.currency)
+        amount = spec.amount
+        yield from (reading(name) for name in (amount.argument, amount.currency, amount.times) if name)
     for subject in spec.subjects:
         yield Reading(subject.by, subject.by, (subject.place,))
 

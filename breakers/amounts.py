@@ -1,8 +1,8 @@
 """
 How much money a call would move: from its own arguments where they say so, else from a read of what it is about.
 
-The amount that is stated must be a positive whole number of minor units. Absent, it is the most that the operation can
-still move, which only its subject can tell; so it is with the currency. Whatever leaves the bound uncertain (no recipe,
+The amount that is stated must be a positive number, and a whole one of minor units unless its catalogue knows better.
+Absent, it is the most that the operation can still move, which only its subject can tell; so it is with the currency. Whatever leaves the bound uncertain (no recipe,
 no subject, two subjects, a read that failed, two currencies) is refused as unbounded: a limit on an unknown amount is
 no limit.
 """
@@ -11,14 +11,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from fractions import Fraction
+from math import ceil
 
 from breakers.arguments import reading
 from breakers.call import Operation
 from breakers.facts import Facts, Looked
+from breakers.sums import Unsummed, exact, sum_of
 from breakers.verdict import Ask, Reason, Refuse
 from config.catalog import Amount, Place, Subject
+from config.dialect import point_at
 from config.faults import Unreadable
-from config.money import ISO_EXPONENTS, Money
+from config.lines import UNITS, Lines
+from config.money import DECIMALS_MAX, ISO_EXPONENTS, Money
 
 GATE = "limits"
 
@@ -49,6 +54,10 @@ def amount_moved(operation: Operation, facts: Facts, exponents: Mapping[str, int
     for name in declared.unbounded_by:
         if any(True for _ in reading(name).found(operation)):
             return _unbounded(f"With `{name}` it is not certain what bounds this; leave it out.")
+    if declared.offered and operation.undeclared:
+        return _unbounded(f"With `{operation.undeclared[0]}` it is not certain what bounds this; leave it out.")
+    if declared.lines is not None:
+        return _summed(declared, declared.lines, operation, exponents)
     amount = _stated_amount(declared, operation)
     if isinstance(amount, Refuse):
         return amount
@@ -56,19 +65,53 @@ def amount_moved(operation: Operation, facts: Facts, exponents: Mapping[str, int
     if isinstance(currency, Refuse):
         return currency
     if amount is not None and currency is not None:
-        return _money(amount, currency, exponents)
+        return _money(amount, currency, exponents, units=declared.decimals == UNITS)
     told = _told_by_subject(operation, facts)
-    return _combined(amount, currency, told, exponents) if isinstance(told, Looked) else told
+    if not isinstance(told, Looked):
+        return told
+    return _combined(amount, currency, told, exponents, units=declared.decimals == UNITS)
 
 
-def _stated_amount(declared: Amount, operation: Operation) -> int | Refuse | None:
-    stated = _stated(declared.argument, declared.place, operation)
+def _stated_amount(declared: Amount, operation: Operation) -> Fraction | Refuse | None:
+    amount = _number(declared, declared.argument, operation)
+    if declared.times is None or amount is None or isinstance(amount, Refuse):
+        return amount
+    times = _number(declared, declared.times, operation, "a positive number")
+    return times if isinstance(times, Refuse) else amount * (1 if times is None else times)
+
+
+def _number(declared: Amount, name: str, operation: Operation, wanted: str = "") -> Fraction | Refuse | None:
+    stated = _stated(name, declared.place, operation) if name else None
     if stated is None or isinstance(stated, Refuse):
         return stated
     shown, value = stated
-    if shown in operation.mistyped or isinstance(value, bool) or not isinstance(value, int):
-        return _mistyped(shown, "a positive whole number of minor units")
-    return value if value > 0 else _outside(f"`{shown}` must be above zero.")
+    exactly = exact(value) if wanted or declared.decimals or type(value) is int else None
+    if shown in operation.mistyped or exactly is None:
+        return _mistyped(shown, wanted or _WANTED[declared.decimals])
+    return exactly if exactly > 0 else _outside(f"`{shown}` must be above zero.")
+
+
+_WANTED = {
+    "": "a positive whole number of minor units",
+    "minor": "a positive number of minor units, of at most twelve decimals",
+    UNITS: "a positive number of units, of at most twelve decimals",
+}
+
+
+def _summed(
+    declared: Amount, lines: Lines, operation: Operation, exponents: Mapping[str, int]
+) -> Money | Refuse:
+    stated = _stated(declared.argument, declared.place, operation)
+    if stated is None:
+        return _unbounded(f"`{declared.argument}` is not stated, and nothing else bounds this.")
+    if isinstance(stated, Refuse):
+        return stated
+    shown, value = stated
+    try:
+        total, currency = sum_of(lines, value)
+    except Unsummed as why:
+        return _unbounded(f"What `{shown}` comes to is not certain: {why}.")
+    return _money(total, currency, exponents)
 
 
 def _stated_currency(declared: Amount, operation: Operation) -> str | Refuse | None:
@@ -116,28 +159,32 @@ def _nameless(subject: Subject, operation: Operation) -> Refuse | None:
     return _unbounded(f"`{shown}` names nothing.") if value in _NAMELESS else None
 
 
-def _combined(amount: int | None, currency: str | None, told: Looked, exponents: Mapping[str, int]) -> Money | Refuse:
+def _combined(
+    amount: Fraction | None, currency: str | None, told: Looked, exponents: Mapping[str, int], *, units: bool
+) -> Money | Refuse:
     if told.currency is None:
         return _unbounded("What this is about has no currency that can be read.")
     if currency is not None and currency.casefold() != told.currency.casefold():
         return _unbounded("The currency that is stated is not the one of what this is about.")
     if amount is not None:
-        return _money(amount, told.currency, exponents)
+        return _money(amount, told.currency, exponents, units=units)
     if told.bound_minor is None:
         return _unbounded("The amount is not stated and what this is about does not bound it; state the amount.")
     if told.bound_minor <= 0:
         return _outside("Nothing is left of what this is about.")
-    return _money(told.bound_minor, told.currency, exponents)
+    return _money(Fraction(told.bound_minor), told.currency, exponents)
 
 
-def _money(amount: int, currency: str, exponents: Mapping[str, int]) -> Money | Refuse:
+def _money(amount: Fraction, currency: str, exponents: Mapping[str, int], *, units: bool = False) -> Money | Refuse:
     code = currency.upper() if currency.isascii() else currency
     if not _CODE.fullmatch(code):
         return _unbounded("The currency is not a three-letter code.")
-    if code not in exponents and code not in ISO_EXPONENTS:
+    exponent = exponents.get(code, ISO_EXPONENTS.get(code))
+    if exponent is None:
         return _outside(f"{code} is no currency that a limit can be in.")
     try:
-        return Money.from_minor(amount, code, exponents)
+        # Up to the next micro-unit: a bound is never below what it bounds.
+        return Money(ceil(amount * 10 ** (DECIMALS_MAX - (0 if units else exponent))), code)
     except Unreadable:
         return _outside("The amount is beyond every limit.")
 
@@ -152,3 +199,18 @@ def _outside(detail: str) -> Refuse:
 
 def _mistyped(shown: str, wanted: str) -> Refuse:
     return Refuse(Reason.ARGUMENT_MISTYPED, GATE, f"`{shown}` must be {wanted}.", (("argument", shown),))
+
+
+def moved_as_answered(operation: Operation, document: object, exponents: Mapping[str, int]) -> Money | None:
+    """
+    Return what an answer (its JSON value) shows that a call moved; None where it does not, or shows no amount.
+    """
+    declared = operation.spec.amount
+    if declared is None or declared.answered is None:
+        return None
+    at_amount, at_currency = declared.answered
+    amount, currency = point_at(document, at_amount), point_at(document, at_currency)
+    if type(amount) is not int or amount < 0 or not isinstance(currency, str):
+        return None
+    moved = _money(Fraction(amount), currency, exponents)
+    return moved if isinstance(moved, Money) else None

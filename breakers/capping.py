@@ -99,7 +99,7 @@ def compile_spending(
 
 def _agent(name: str, card: AgentCard, teams: Mapping[str, NodeCaps]) -> AgentCaps:
     own = _node("agent", name, card.tz, card.caps)
-    shared = (teams[card.team],) if card.team in teams else ()
+    shared = (teams[card.team],) if card.team is not None and card.team in teams else ()
     return AgentCaps(card.caps.call, card.caps.task, tuple(node for node in (own, *shared) if node.periods))
 
 

@@ -40,6 +40,8 @@ FIRST = ("t", "a", "exp")
 CAVEAT_BYTES_MAX = 255
 """Its length stands in a token in one byte."""
 
+KEYS_HINT = "docs/TASKS.md lists what a token can be narrowed to"
+
 CALLS_MAX = 999_999_999
 """More calls than any task can make in a day."""
 
@@ -96,7 +98,7 @@ def read_caveat(text: str, id_: str = "") -> Caveat:
     key, _, value = text.partition("=")
     grammar = _GRAMMAR.get(key)
     if grammar is None:
-        raise Unreadable("no caveat has this key", did_you_mean(key[:CAVEAT_BYTES_MAX], _GRAMMAR))
+        raise Unreadable("no caveat has this key", did_you_mean(key[:CAVEAT_BYTES_MAX], _GRAMMAR) or KEYS_HINT)
     if len(text) > CAVEAT_BYTES_MAX or not _PRINTABLE.fullmatch(text):
         raise Unreadable(f"a caveat is at most {CAVEAT_BYTES_MAX} printable characters without a space")
     says, form = grammar

@@ -109,16 +109,20 @@ class Looping:
             run = task.runs.get(seen.said.exact)
             spaced = run is None or now - run.last >= polling.interval_s
             seen = replace(seen, polls=spaced and (run is None or now - run.since <= polling.for_s))
-        noticed = _suspended(task, now) or self._totalled(call, seen) or _crowded(task, agent, seen, now)
+        noticed = _suspended(task, seen, now) or _overdue(call, seen) or self._exceeded(seen)
+        noticed = noticed or _crowded(task, agent, seen, now)
         if noticed is None and not seen.polls:
             noticed = _cycling(task, agent, seen, now) or _repeating(task, agent, seen, now)
         return seen if noticed is None else replace(seen, noticed=noticed)
 
-    def leaves(self, seen: Seen, now: float) -> None:
+    def admit(self, seen: Seen, now: float) -> Noticed | None:
         """
-        Count a call that may pass, before it is sent.
+        Count a call that may pass, before anything of it is sent; or return why it is one too many by now.
         """
         task, agent = self._windows(seen.task, seen.agent)
+        noticed = _suspended(task, seen, now) or self._exceeded(seen) or _crowded(task, agent, seen, now)
+        if noticed is not None:
+            return noticed
         task.calls += 1
         if seen.said.place:
             for window in (task, agent):
@@ -128,6 +132,17 @@ class Looping:
         if seen.opened and not seen.polls:
             totals = recent(self._totals, seen.task, Totals, TOTALS_MAX)
             totals.calls, totals.writes = totals.calls + 1, totals.writes + seen.writes
+        return None
+
+    def withdraw(self, seen: Seen) -> None:
+        """
+        Take back that a call was counted: nothing of it was sent.
+        """
+        for window in self._windows(seen.task, seen.agent):
+            del window.places.get(seen.said.place, [])[-1:]
+        totals = self._totals.get(seen.task)
+        if totals is not None and not seen.polls:
+            totals.calls, totals.writes = totals.calls - 1, totals.writes - seen.writes
 
     def ended(self, seen: Seen, result: Result, now: float) -> Noticed | None:
         """
@@ -156,35 +171,42 @@ class Looping:
         if len(window.refusals) >= guard.refusals:
             window.suspended_until, window.refusals = now + HAMMERING_S, []
 
-    def _totalled(self, call: Call, seen: Seen) -> Noticed | None:
-        opened, guard = call.caller.opened, seen.guard
-        if opened is None or seen.polls:
+    def _exceeded(self, seen: Seen) -> Noticed | None:
+        totals, guard = self._totals.get(seen.task), seen.guard
+        if totals is None or seen.polls:
             return None
-        totals = self._totals.get(seen.task, Totals())
-        minutes = int((call.at - opened.opened_at).total_seconds() // 60)
         if totals.calls >= guard.task_calls:
-            count, what = totals.calls, f"made {totals.calls} calls"
-        elif seen.writes and totals.writes >= guard.task_writes:
-            count, what = totals.writes, f"made {totals.writes} writes"
-        elif (call.at - opened.opened_at).total_seconds() > guard.task_s:
-            count, what = minutes, f"been open for {minutes} minutes"
-        else:
-            return None
-        again = "Stop, and let a person look at it; another task can be opened for what is left."
-        return Noticed("L6", count, refuses=True, detail=f"This task has {what}. {again}")
+            return _enough(totals.calls, f"made {totals.calls} calls")
+        if seen.writes and totals.writes >= guard.task_writes:
+            return _enough(totals.writes, f"made {totals.writes} writes")
+        return None
 
     def _windows(self, task: str, agent: str) -> tuple[Window, Window]:
         return recent(self._tasks, task, Window, self._max), recent(self._agents, agent, Window, self._max)
 
 
-def _suspended(task: Window, now: float) -> Noticed | None:
+def _enough(count: int, what: str) -> Noticed:
+    again = "Stop, and let a person look at it; another task can be opened for what is left."
+    return Noticed("L6", count, refuses=True, detail=f"This task has {what}. {again}")
+
+
+def _overdue(call: Call, seen: Seen) -> Noticed | None:
+    opened = call.caller.opened
+    if opened is None or seen.polls:
+        return None
+    since_s = (call.at - opened.opened_at).total_seconds()
+    minutes = int(since_s // 60)
+    return _enough(minutes, f"been open for {minutes} minutes") if since_s > seen.guard.task_s else None
+
+
+def _suspended(task: Window, seen: Seen, now: float) -> Noticed | None:
     if now >= task.suspended_until:
         return None
     detail = (
         "Too many requests of this task were refused within a minute. Nothing is done under it for a minute; read what "
         "the refusals say before you go on."
     )
-    return Noticed(HAMMERING, 1, refuses=True, detail=detail)
+    return Noticed(HAMMERING, seen.guard.refusals, refuses=True, detail=detail)
 
 
 def _crowded(task: Window, agent: Window, seen: Seen, now: float) -> Noticed | None:

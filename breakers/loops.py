@@ -8,7 +8,7 @@ guard notices, and why, is `looping`'s.
 from __future__ import annotations
 
 from breakers.call import Call
-from breakers.facts import Facts
+from breakers.facts import Facts, Noticed
 from breakers.policy import Passed, Policy
 from breakers.verdict import Reason, Refuse
 
@@ -22,4 +22,11 @@ def loops(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passed | 
     noticed = facts.noticed
     if noticed is None or not noticed.refuses:
         return passed
+    return detected(noticed)
+
+
+def detected(noticed: Noticed) -> Refuse:
+    """
+    Return the refusal of a call in which a loop was noticed.
+    """
     return Refuse(Reason.LOOP_DETECTED, GATE, noticed.detail, (("loop", noticed.rule), ("count", str(noticed.count))))

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from breakers.arguments import Reading
+from breakers.asking import Condition
 from breakers.capping import UNCAPPED, Spending
 from breakers.guard import Guard
 from breakers.spend import Charge
@@ -53,7 +54,7 @@ class Entry:
     `needs_key` that nothing is without an idempotency key, `marks` that a write bears a marker, `needs_task` that
     nothing is done but under an opened task. `agent_repeats` tells whether the agent itself may say that a repeat is
     meant; None leaves that to what the operation moves. `unknown_cost` is what is held of caps in money where nothing
-    bounds an amount.
+    bounds an amount. `conditions` are those that are asked of a call.
     """
 
     pattern: str
@@ -67,6 +68,7 @@ class Entry:
     needs_task: bool = False
     agent_repeats: bool | None = None
     unknown_cost: Money | None = None
+    conditions: tuple[Condition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +93,14 @@ class Denied:
 class AgentRules:
     """
     One agent's card, compiled: operations by (API account, operation name), values by redirecting header, lower-case,
-    and in which environment it works. `loops` is what counts as one; None where nothing does.
+    and in which environment and time zone it works. `loops` is what counts as one; None where nothing does.
     """
 
     operations: Mapping[tuple[str, str], Allowed | Denied]
     headers: Mapping[str, frozenset[str]]
     environment: str = "production"
     loops: Guard | None = None
+    zone: str = "UTC"
 
 
 @dataclass(frozen=True, slots=True)

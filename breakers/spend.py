@@ -145,6 +145,13 @@ def _spent(charge: Charge, *, sent: bool, applied: bool | None, moved: Money | N
     return told.micros if told is not None and told.currency == currency else charge.amount
 
 
+def amounts(charges: tuple[Charge, ...]) -> tuple[int, ...]:
+    """
+    Return what a call took that took all that it held.
+    """
+    return tuple(charge.amount for charge in charges)
+
+
 def released(charges: tuple[Charge, ...]) -> tuple[int, ...]:
     """
     Return what a call took that was never sent.

@@ -118,9 +118,9 @@ def _charged(call: Call, caps: tuple[Cap, ...], money: dict[str, Money]) -> tupl
     charges: dict[str, Charge] = {}
     for cap in caps:
         counts = ((CALLS, cap.caps.calls), (WRITES, cap.caps.writes if call.operation.writes else None))
-        for measure, most in counts:
-            if most is not None:
-                _add(charges, cap.charge(measure, 1, most))
+        for measure, count in counts:
+            if count is not None:
+                _add(charges, cap.charge(measure, 1, count))
         for kind, taken in money.items():
             sums: tuple[Money, ...] | None = getattr(cap.caps, kind)
             if sums is None:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
+from config.lines import Lines
+
 from config.habit import NO_HABIT, Habit
 
 
@@ -93,14 +95,22 @@ class Amount:
     """
     Which arguments say how much money an operation moves: `argument` in the currency's minor unit, and `currency`.
 
-    `currency` is None where what the request says of it does not decide, so that only a subject read can tell. With an
-    argument of `unbounded_by` present nothing that is known here bounds the amount.
+    Without an `argument` (empty) only a subject read tells; with `currency` None only one tells that. With an argument
+    of `unbounded_by` present nothing that is known here bounds the amount. `decimals` says that it may have some, and
+    of what: of minor units or of whole `units`. `times` is an argument that multiplies it, and `lines` how it is the
+    sum of a list's items. `answered` are two pointers into the answer: what it moved, in minor units, and the currency.
+    What is only `offered` moves once somebody else accepts it.
     """
 
     argument: str
     currency: str | None = None
     place: Place = Place.BODY
     unbounded_by: tuple[str, ...] = ()
+    decimals: str = ""
+    times: str | None = None
+    lines: Lines | None = None
+    answered: tuple[str, str] | None = None
+    offered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +121,8 @@ class Subject:
     Made when the argument `by` is present: `operation` of the same API with that argument's value as its path
     parameter `parameter` and `query` as its query. `currency` is a JSON pointer into the answer; `bound` is a tuple of
     (sign, pointer) terms whose sum, in minor units, is the most that the write can still move; without terms, the
-    subject tells the currency and bounds nothing.
+    subject tells the currency and bounds nothing. It tells anything only where the pointers of `where` lead to what
+    stands with them.
     """
 
     by: str
@@ -121,6 +132,7 @@ class Subject:
     query: tuple[tuple[str, str], ...]
     currency: str
     bound: tuple[tuple[int, str], ...]
+    where: tuple[tuple[str, tuple[str | int | bool | None, ...]], ...] = ()
 
 
 class Before(StrEnum):
@@ -319,7 +331,8 @@ class OperationSpec:
     `find` is how a lost one is looked for, or `unfound` why none can be, `marker` how it can be marked for that; what
     `answers_other` does not answer with its object, and so cannot be answered again from that;
     `done` are pointers into its main object, each with what may stand there once it took effect: where it is said, it
-    alone tells whether it did. `curated` tells whether a person has said anything of it.
+    alone tells whether it did. `curated` tells whether a person has said anything of it. It `moves_nothing`: no money, or
+    none as long as a call has no other arguments than the `harmless` ones.
     """
 
     api: str
@@ -367,7 +380,7 @@ class OperationSpec:
         """
         Tell whether success moves money, as far as its catalogue says so.
         """
-        return self.amount is not None
+        return self.amount is not None and not self.amount.offered
 
     @property
     def makes_anew(self) -> bool:
@@ -382,15 +395,3 @@ class OperationSpec:
 
 
 NO_ARGUMENTS: Mapping[tuple[Place, str], Argument] = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """
-    A route that was recognised: the operation, and its path arguments, decoded.
-
-    Arguments of an alias's template are among them, where the path has them.
-    """
-
-    spec: OperationSpec
-    path: Mapping[str, str] = field(default_factory=dict)

@@ -19,7 +19,7 @@ from config.caps import Sum
 from config.cases import Moment
 from config.expressions import Expression, compiled
 from config.faults import Unreadable, did_you_mean
-from config.written import NAME, Frozen, Seconds, Strict
+from config.written import NAME, Frozen, Seconds, Strict, Text
 
 EXAMPLES_MAX = 100
 """Of one condition: each is run at every start."""
@@ -92,7 +92,7 @@ class Example(Strict):
     makes: Annotated[bool, Field(strict=True)]
     """What the condition says: `true` or `false`."""
     args: Frozen[Any] = Field(default_factory=dict, validate_default=True)
-    """The call's arguments, by name; with `path.`, `query.` or `body.` before it where one name stands in two places."""
+    """The call's arguments by name, with `path.`, `query.` or `body.` before one that stands in two places."""
     look: Frozen[Any] = Field(default_factory=dict, validate_default=True)
     """What each look-up shows, by its name."""
     now: Moment | None = None
@@ -101,6 +101,8 @@ class Example(Strict):
     """The opened task that it belongs to: `id`, `record`, `model`, `prompt`."""
     moved: Sum | None = None
     """What it would move."""
+    operation: Text | None = None
+    """Which operation is called, where the rule stands under a glob; the first that it matches, if nothing is said."""
 
 
 _EXAMPLES = {

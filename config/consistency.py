@@ -354,14 +354,14 @@ def _unlimited(
     name = bare_name(written)
     for spec in specs:
         meant = arguments_named(spec, written)
-        if any(argument.kind not in NUMBERS for argument in meant):
-            return f"`{name}` of `{spec.name}` is not a number: a limit cannot read it", "list its values under `only`"
         amount = spec.amount
         moves = amount is not None and spec.arguments.get((amount.place, amount.argument)) in meant
+        if not moves and any(argument.kind not in NUMBERS for argument in meant):
+            return f"`{name}` of `{spec.name}` is not a number: a limit cannot read it", "list its values under `only`"
         if moves and isinstance(span, NumberRange):
             return f"`{name}` of `{spec.name}` is money", f"write the currency, in whole units: `{span} USD`"
         if not moves and isinstance(span, MoneyRange):
-            other = f"the amount is `{amount.argument}`" if amount else "write a range without a currency"
+            other = f"the amount is `{amount.argument}`" if amount and amount.argument else "write a range without a currency"
             return f"`{name}` of `{spec.name}` is not known to be an amount of money", other
     return None
 

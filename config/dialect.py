@@ -24,6 +24,7 @@ Pointer = Annotated[str, Field(pattern=r"^(/[^/]+)+$")]
 Status = Annotated[int, Field(ge=100, le=599)]
 # Dotted member names: letters, digits, `_` and `-` are all that the members of real bodies are made of.
 MemberPath = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")]
+Member = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -102,6 +103,32 @@ class Identity(Model):
     pointer: Pointer
 
 
+class Continues(Model):
+    """
+    How an answer says that its list goes on: `more` is true while it does, `last` false, `token` text, `total` above
+    what was shown, or, with `link`, a `Link` header names the next page.
+
+    It goes on with `parameter`: behind the last item's `id`, at the token, or at so many items. Without one, nothing
+    can be read on.
+    """
+
+    more: Pointer | None = None
+    last: Pointer | None = None
+    token: Pointer | None = None
+    total: Pointer | None = None
+    link: bool = False
+    id: Pointer | None = None
+    parameter: Annotated[str, Field(pattern=r"^[A-Za-z_]*$", max_length=64)] = ""
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if sum(sign is not None for sign in (self.more, self.last, self.token, self.total)) + self.link != 1:
+            raise ValueError("write one of `more`, `last`, `token`, `total` and `link`")
+        if self.more is not None and bool(self.id) is not bool(self.parameter):
+            raise ValueError("`id` and `parameter` go together")
+        return self
+
+
 class AnswerSign(Model):
     """
     What to recognise an answer by: its status, and where they are given a header (with this value, if any), a text
@@ -166,13 +193,16 @@ class Dialect(Model):
     `style` says how arguments are spelled in a form or query: `bracket` (`name[key]`, `name[]`) or `plain` (a name that
     repeats is an array). `forward_headers` leave as they came; `redirecting_headers` choose whose object is touched,
     and pass only where a card lists the value. `declined` are statuses by which a healthy upstream says no.
+    `token_prefix` is what some of its clients ask a key to begin with.
     `never_store` are dotted member names that match at any depth, in requests and answers, lists being looked through:
     `card.number` is the member `number` of any member `card`. `shaping` are arguments that shape an answer and change
     nothing: with one of them an object in an answer is not spelled as its read spells it. `verbatim_types` are media
     types, lower-case, under which a file's own bytes are answered: they stream untouched, even where they are JSON.
     `deletion` are the members by which an answer, or an object that is still shown, says that it was deleted; without
-    them a deletion is answered with nothing, and shows nothing. `volatile` are members of answers, named like those of
-    `never_store`, that differ from one reading to the next of what is the same.
+    them a deletion is answered with nothing, and shows nothing. `volatile` are members of answers, at any depth, that
+    differ from one reading to the next of what is the same.
+    `money: none` says that no operation moves any, unless its own curation says otherwise.
+    `pages` are the ways in which a list says that it goes on; of those that say so, the first counts.
     `identity` tells who we are there, `lag_s` within how many seconds a read shows what was written, and `resets` names
     headers that say when a throttled caller may come again, beside `Retry-After`.
     """
@@ -180,6 +210,7 @@ class Dialect(Model):
     title: Annotated[str, Field(max_length=60)] = ""
     origins: dict[str, Origin | None] = Field(default_factory=dict)
     credential: Credential = Credential()
+    token_prefix: Literal["", "rk_"] = ""
     style: Literal["bracket", "plain"] = "plain"
     path_aliases: tuple[PathAlias, ...] = Field(default=(), strict=False)
     link_names: tuple[LinkName, ...] = Field(default=(), strict=False)
@@ -198,10 +229,12 @@ class Dialect(Model):
     key_in_use: tuple[AnswerSign, ...] = Field(default=(), strict=False)
     deletion: dict[str, JsonValue] = Field(default_factory=dict)
     identity: Identity | None = None
+    pages: tuple[Continues, ...] = Field(default=(), strict=False)
     lag_s: Annotated[int, Field(ge=0, le=3600)] = 30
     resets: tuple[Header, ...] = Field(default=("x-ratelimit-reset",), strict=False)
+    money: Literal["none", "some"] = "some"
     never_store: tuple[MemberPath, ...] = Field(default=(), strict=False)
-    volatile: tuple[MemberPath, ...] = Field(default=(), strict=False)
+    volatile: tuple[Member, ...] = Field(default=(), strict=False)
     shaping: tuple[str, ...] = Field(default=(), strict=False)
     exponents: dict[Annotated[str, Field(pattern=r"^[A-Z]{3}$")], Annotated[int, Field(ge=0, le=4)]] = Field(
         default_factory=dict

@@ -22,6 +22,7 @@ from config.caps import Team
 from config.consistency import Written, bases_of, door_names, door_of, inconsistencies
 from config.faults import CatalogFault, ConfigurationFault, Fault, Unreadable
 from config.policy import AgentCard
+from config.proving import unproven
 from config.settings import ApiAccount, CredentialSource, Settings
 from config.shape import Model, Places, shaped
 from config.source import Source, merged, read_source
@@ -103,7 +104,7 @@ def load(path: Path, open_catalog: OpenCatalog = load_catalog) -> Configuration:
     if not source.whole:
         raise ConfigurationFault(sorted(source.faults))
     written, faults = _shape(source, folder, open_catalog)
-    faults = _in_order(source.faults, [*faults, *inconsistencies(written)])
+    faults = _in_order(source.faults, [*faults, *inconsistencies(written), *unproven(written, Path.read_bytes)])
     if faults:
         raise ConfigurationFault(faults)
     return _configuration(written, folder)

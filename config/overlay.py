@@ -47,17 +47,59 @@ def _whole_seconds(written: object) -> object:
 Duration = Annotated[int, BeforeValidator(_whole_seconds)]
 
 
+Shown = bool | int | str | None
+"""What a member shows."""
+
+
+class WrittenLines(Model):
+    """
+    Where an item of a list says its amount (exactly one of these pointers), its currency, and how often it counts.
+
+    `only` are the dotted members that an item may have: with another one its amount is uncertain.
+    """
+
+    amount: tuple[Pointer, ...] = Field(min_length=1, strict=False)
+    currency: Pointer
+    times: Pointer | Literal[""] = ""
+    only: tuple[MemberPath, ...] = Field(min_length=1, strict=False)
+
+
+class WrittenAnswered(Model):
+    """
+    Where an answer shows what was moved, in minor units, and its currency.
+    """
+
+    amount: Pointer
+    currency: Pointer
+
+
+class WrittenMoves(Model):
+    """
+    What moves no money as long as it has no other arguments than these, those in its path aside.
+    """
+
+    nothing_with: tuple[str, ...] = Field(min_length=1, strict=False)
+
+
 class WrittenAmount(Model):
     """
     The arguments that say how much: the amount in minor units, and its currency where the request's word decides.
 
-    `unbounded_by` names those whose presence makes the bound uncertain: a call with one never passes a limit.
+    Without `argument` only the subject tells. `unbounded_by` names those whose presence makes the bound uncertain: a
+    call with one never passes a limit. `decimals` is what an amount with decimals counts, `times` an argument that
+    multiplies it, `lines` how it is summed from a list. `answered` says where the answer shows what was moved; what is
+    `offered` moves once somebody else accepts it.
     """
 
-    argument: str
+    argument: str = ""
     currency: str | None = None
     place: Place = Field(default=Place.BODY, strict=False)
     unbounded_by: tuple[str, ...] = Field(default=(), strict=False)
+    decimals: Literal["minor", "units"] | None = None
+    times: str | None = None
+    lines: WrittenLines | None = None
+    answered: WrittenAnswered | None = None
+    offered: bool = False
 
 
 class WrittenSubject(Model):
@@ -65,7 +107,7 @@ class WrittenSubject(Model):
     The read that tells what a write is about, made where the argument `by` is present.
 
     `currency` is a JSON pointer into its answer, `bound` are signed pointers (`+/amount`) whose sum is the most that
-    the write can still move.
+    the write can still move, `where` are pointers with what must stand there, or may, for that to hold.
     """
 
     by: str
@@ -75,6 +117,7 @@ class WrittenSubject(Model):
     query: dict[str, str] = Field(default_factory=dict)
     currency: Pointer
     bound: tuple[Term, ...] = Field(default=(), strict=False)
+    where: dict[Pointer, Shown | list[Shown]] = Field(default_factory=dict)
 
 
 class WrittenObject(Model):
@@ -119,9 +162,6 @@ class WrittenUndo(Model):
     operation: str
     with_: dict[str, str] = Field(default_factory=dict, alias="with")
 
-
-Shown = bool | int | str | None
-"""What a member shows."""
 
 Places = str | list[str]
 """Where a value comes from, or where it may, in the order in which it is looked for."""
@@ -206,7 +246,8 @@ class Curated(Model):
 
     `content` are media types that it takes beside those of the table; `whole_body` is the type of a JSON body that it
     takes beside an object. `undo: person` is for what no one request makes up for; `note` then says why, or by what.
-    `find` is a recipe, or in words why what is lost cannot be found; `marker` is one of the overlay's by name. `done`
+    `moves` says of money what no argument says: that the operation moves none, or nobody knows how much. `find` is a
+    recipe, or in words why what is lost cannot be found; `marker` is one of the overlay's by name. `done`
     are pointers into the main object, each with what stands there, or may, once the write took effect; `answers: other`
     is for what does not answer with that object. `poll` is for a read that is made until its answer changes, `volatile`
     are arguments whose value makes no other call of it, and `many` is for what is done often at one place.
@@ -215,6 +256,7 @@ class Curated(Model):
     alias_of: str | None = None
     effect: Effect | None = Field(default=None, strict=False)
     amount: WrittenAmount | None = None
+    moves: Literal["nothing", "unbounded"] | WrittenMoves | None = None
     subjects: tuple[WrittenSubject, ...] = Field(default=(), strict=False)
     reversibility: Reversibility | None = Field(default=None, strict=False)
     honours_key: bool | None = None

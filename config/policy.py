@@ -18,6 +18,7 @@ from pydantic import WithJsonSchema as Schema
 
 from config.caps import CardCaps, Sum, Zone
 from config.catalog import Argument, OperationSpec, Place
+from config.conditions import Conditions, Look
 from config.faults import Unreadable
 from config.loops import STANDARD, CardLoops
 from config.ranges import MoneyRange, NumberRange, read_range
@@ -70,12 +71,18 @@ class Rule(Strict):
     Under what an operation is allowed; `{}` is without conditions.
     """
 
-    later: ClassVar[frozenset[str]] = frozenset({"approve", "look", "refuse_if", "when", "examples", "caps", "tier"})
+    later: ClassVar[frozenset[str]] = frozenset({"approve", "caps", "tier"})
 
     only: Frozen[Allowed] = Field(default_factory=dict, validate_default=True)
     """The values that an argument may have, by its name: one value or a list. An argument that is absent has none."""
     limit: Frozen[Range] = Field(default_factory=dict, validate_default=True)
     """The range in which an argument must lie, both ends included: `1..100`, for money `0.50..100 USD`."""
+    look: Look = Field(default_factory=dict, validate_default=True)
+    """What is looked up for its conditions: `{NAME: {OPERATION: {ARGUMENT: EXPRESSION}}}`, a read of the same API."""
+    refuse_if: Conditions = Field(default_factory=dict, validate_default=True)
+    """What refuses a call: `{NAME: {when: EXPRESSION, examples: FILE}}`. What cannot be told refuses it, too."""
+    require: Conditions = Field(default_factory=dict, validate_default=True)
+    """What a call requires, likewise."""
     before: Literal["required"] | None = None
     """`required`: a write whose object could not be read before it is refused, instead of recorded without its diff."""
     require_key: Annotated[bool, Field(strict=True)] = False
@@ -154,7 +161,7 @@ class AgentCard(Strict):
     """What it may do: `{API: {OPERATION-OR-GLOB: RULE}}`. Whatever is not here is refused, reads too."""
     caps: CardCaps = CardCaps()
     """How much it may take: each call, each task, each hour, day and month."""
-    loops: CardLoops = STANDARD
+    loops: CardLoops = Field(default_factory=lambda: STANDARD)
     """What counts as doing the same over and over; `false` where nothing does."""
     deny: Frozen[tuple[Text, ...]] = Field(default_factory=dict, validate_default=True)
     """What it may not do although `allow` says so: `{API: [OPERATION-OR-GLOB]}`."""

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from types import MappingProxyType
 
-from config.catalog import Match, ObjectSpec, OperationSpec, Place
+from config.catalog import ObjectSpec, OperationSpec, Place
 from config.dialect import Dialect, PathAlias
 from config.faults import CatalogFault
 
@@ -33,6 +33,18 @@ NO_OBJECTS: Mapping[str, ObjectSpec] = MappingProxyType({})
 
 # The method whose operations answer a HEAD.
 _GET = "GET"
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """
+    A route that was recognised: the operation, and its path arguments, decoded.
+
+    Arguments of an alias's template are among them, where the path has them.
+    """
+
+    spec: OperationSpec
+    path: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

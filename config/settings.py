@@ -17,6 +17,7 @@ from pydantic import WithJsonSchema as Schema
 
 from config.alerts import Alerts
 from config.caps import PeriodCaps, Zone
+from config.conditions import ConditionSettings
 from config.faults import Unreadable
 from config.prices import Price
 from config.store import PasswordSource, read_deployment, read_store
@@ -205,7 +206,7 @@ class Settings(Strict):
     """
 
     later: ClassVar[frozenset[str]] = frozenset({
-        "capture", "tokens", "kill", "approvals", "suggestions", "tracing", "tls", "replicas", "conditions",
+        "capture", "tokens", "kill", "approvals", "suggestions", "tracing", "tls", "replicas",
     })  # fmt: skip
 
     state: Path = Path("breakwater-state")
@@ -232,6 +233,8 @@ class Settings(Strict):
     """The record of every call."""
     alerts: Alerts = Alerts()
     """Whom to tell."""
+    conditions: ConditionSettings = ConditionSettings()
+    """What is looked up for conditions."""
     tasks: TaskSettings = TaskSettings()
     """How long tasks and their tokens live."""
     timeouts: Timeouts = Timeouts()

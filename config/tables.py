@@ -19,7 +19,6 @@ from types import MappingProxyType
 
 from config.catalog import (
     WHOLE_BODY,
-    Amount,
     Argument,
     Content,
     Effect,
@@ -33,6 +32,7 @@ from config.dialect import Dialect
 from config.faults import CatalogFault, did_you_mean
 from config.finding import Lost, check_identity, compile_done, compile_find, compile_marker
 from config.looping import compile_habit
+from config.moving import compile_amount, moved_by
 from config.overlay import Curated, Overlay, WrittenSubject, read_overlay
 from config.recipes import check_effect_key, compile_objects, compile_touches, compile_undo
 from config.routes import Catalog, read_template, shape_of
@@ -169,12 +169,10 @@ class _Joining:
         contents = {media: shape for row in rows for media, shape in row.content.items()} | curated.content
         if curated.whole_body and (Content.JSON not in contents.values() or curated.whole_body is Kind.OBJECT):
             raise self._fault(group[0], "`whole_body` is the type of a JSON body that is no object")
-        written = curated.amount
-        amount = None
-        if written:
-            amount = Amount(written.argument, written.currency, written.place, written.unbounded_by)
-        if amount is not None:
-            self._check_amount(group, amount, arguments)
+        try:
+            amount = compile_amount(curated, arguments)
+        except CatalogFault as fault:
+            raise self._fault(group[0], str(fault), fault.hint) from None
         effect = max((row.effect for row in rows), key=_GRAVITY.index)
         spec = OperationSpec(
             api=self._table.name,
@@ -186,6 +184,7 @@ class _Joining:
             contents=MappingProxyType(contents),
             arguments=arguments,
             amount=amount,
+            **moved_by(curated, self._overlay.dialect, contents),
             subjects=tuple(self._subject(group, subject, arguments) for subject in curated.subjects),
             reversibility=curated.reversibility or Reversibility.UNKNOWN,
             never_store=tuple(dict.fromkeys((*self._overlay.dialect.never_store, *curated.never_store))),
@@ -271,13 +270,6 @@ class _Joining:
             found[Place.BODY, WHOLE_BODY] = Argument(WHOLE_BODY, Place.BODY, curated.whole_body)
         return MappingProxyType(found)
 
-    def _check_amount(self, group: Group, amount: Amount, arguments: Mapping[tuple[Place, str], Argument]) -> None:
-        for name in filter(None, (amount.argument, amount.currency, *amount.unbounded_by)):
-            if (amount.place, name) not in arguments:
-                raise self._fault(group[0], f"it has no {amount.place} argument `{name}`", _like(name, arguments))
-        if arguments[amount.place, amount.argument].kind is not Kind.INTEGER:
-            raise self._fault(group[0], f"the amount `{amount.argument}` is no integer", "amounts are in minor units")
-
     def _subject(
         self, group: Group, written: WrittenSubject, arguments: Mapping[tuple[Place, str], Argument]
     ) -> Subject:
@@ -294,7 +286,10 @@ class _Joining:
             raise self._fault(group[0], f"`{written.parameter}` is not the one path parameter of `{read.name}`")
         bound = tuple((1 if term[0] == "+" else -1, term[1:]) for term in written.bound)
         query = tuple(written.query.items())
-        return Subject(written.by, written.place, written.operation, written.parameter, query, written.currency, bound)
+        where = tuple((at, tuple(held) if isinstance(held, list) else (held,)) for at, held in written.where.items())
+        return Subject(
+            written.by, written.place, written.operation, written.parameter, query, written.currency, bound, where
+        )
 
     def _fault(self, name: str, what: str, hint: str = "", section: str = "") -> CatalogFault:
         place = self._overlay.place("operations", name, section) or self._overlay_name
@@ -307,7 +302,7 @@ def _window(curated: Curated) -> int:
     """
     if curated.effect_window is not None:
         return curated.effect_window
-    return _MONEY_WINDOW_S if curated.amount else _EFFECT_WINDOW_S if curated.effect_key else 0
+    return _MONEY_WINDOW_S if curated.amount and not curated.amount.offered else _EFFECT_WINDOW_S if curated.effect_key else 0
 
 
 def _like(name: str, arguments: Mapping[tuple[Place, str], Argument]) -> str:

@@ -21,6 +21,7 @@ from proxy.clock import Clock, Randomness, SystemClock, system_randomness
 from proxy.credentials import Credentials, OnChange, missing
 from proxy.dial import Address, Dialer
 from proxy.doors import SHARED, Door
+from proxy.envelopes import Envelopes
 from proxy.forward import Forwarder
 from proxy.inflight import InFlight
 from proxy.judging import Judging
@@ -41,6 +42,8 @@ from proxy.secret import Secret, with_user
 from proxy.settling import Settling
 from proxy.standing import Standing
 from proxy.stores import open_store
+from proxy.tasks import Tasks
+from proxy.tokens import Tokens
 from proxy.ulid import Ulids
 from proxy.vault import Vault, stored_in
 from proxy.webhook import Webhook
@@ -160,6 +163,7 @@ def build(
     store = store or open_store(configuration, {}, clock)
     settings, metrics, log = configuration.settings, Metrics(), log or JsonLog(clock)
     namer = Namer(ledger.ring.key(FINGERPRINT, ledger.ring.versions[0]))
+    tasks = open_tasks(configuration, ledger, store, clock, randomness)
     retries = Retries(clock, randomness, lambda api, why: metrics.upstream_retries.labels(api, why).inc())
     on_echo, on_change = _telling(metrics, log), _turning(configuration, accounts)
     return Rooms(
@@ -176,6 +180,9 @@ def build(
         agents=frozenset(configuration.agents),
         doors=doors,
         keys=keys,
+        tokens=tasks.tokens,
+        envelopes=tasks.envelopes,
+        tasks=tasks,
         store=store,
         standing=Standing(store, ledger.events, log, namer.made_with),
         settling=Settling(store, clock, log),
@@ -194,6 +201,29 @@ def build(
         ids=Ulids(clock, randomness),
         log=log,
         metrics=metrics,
+    )
+
+
+def open_tasks(
+    configuration: Configuration,
+    ledger: Ledger,
+    store: Store,
+    clock: Clock,
+    randomness: Randomness = system_randomness,
+) -> Tasks:
+    """
+    Return what opens and closes tasks, and makes their tokens.
+    """
+    return Tasks(
+        store,
+        ledger.tasks,
+        Tokens(ledger.ring, randomness),
+        Envelopes(store, clock),
+        clock,
+        Ulids(clock, randomness),
+        configuration.settings.tasks,
+        frozenset(configuration.agents),
+        {api: catalog.dialect.token_prefix for api, catalog in configuration.catalogs.items()},
     )
 
 

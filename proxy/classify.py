@@ -17,8 +17,8 @@ from collections.abc import Mapping
 
 from breakers.call import Body, Form, Json, Multipart, Operation, Part
 from breakers.verdict import Reason
-from config.catalog import WHOLE_BODY, Effect, Kind, Match, OperationSpec, Place
-from config.routes import Catalog
+from config.catalog import WHOLE_BODY, Effect, Kind, OperationSpec, Place
+from config.routes import Catalog, Match
 from proxy.canonical.kinds import FROM_BRACKETS, FROM_JSON, FROM_PLAIN, MISTYPED, Conversion
 from proxy.canonical.names import gather, nest
 from proxy.canonical.pairs import Pairs, refuse_steering
@@ -175,9 +175,9 @@ class _Typing:
 
 
 def _refuse_undeclared(spec: OperationSpec, undeclared: list[str]) -> None:
-    if spec.amount is None and spec.effect is not Effect.IRREVERSIBLE:
+    if not spec.moves_money and spec.effect is not Effect.IRREVERSIBLE:
         return
-    why = "moves money" if spec.amount is not None else "cannot be undone"
+    why = "moves money" if spec.moves_money else "cannot be undone"
     raise Refused(
         Reason.ARGUMENT_UNDECLARED,
         f"`{spec.name}` {why} and does not declare `{undeclared[0]}`; take it out of the request.",

@@ -21,6 +21,7 @@ from proxy.canonical.target import Target
 from proxy.doors import Door
 from proxy.errors import Refused
 from proxy.links import NO_LINKS, Links
+from proxy.noticing import Watch
 from proxy.trail import Trail
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -32,7 +33,8 @@ class Inbound:
     One request whose head is canonical and whose body still waits on the socket; `links` are its caller's.
 
     `left` says that its caller was told to wait no longer, `unheard` that it is noted that its answer reaches nobody.
-    `opened` is its write's intent, once that is on record. `policy` is the one that it is judged by, to its end.
+    `opened` is its write's intent, once that is on record. `policy` is the one that it is judged by, to its end;
+    `watch` is how the loop guard sees it, once it is known to be a call.
     """
 
     door: Door
@@ -45,6 +47,7 @@ class Inbound:
     unheard: bool = False
     opened: IntentOpened | None = None
     policy: Policy = field(init=False)
+    watch: Watch = field(init=False)
 
     @property
     def waits(self) -> bool:

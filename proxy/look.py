@@ -119,9 +119,16 @@ def looked(subject: Subject, sight: Sight | None, title: str) -> Looked:
     terms = [(sign, point_at(answer, pointer)) for sign, pointer in subject.bound]
     if not isinstance(currency, str):
         return Looked(failed="the subject names no currency")
+    for pointer, held in subject.where:
+        if not any(_same(point_at(answer, pointer), one) for one in held):
+            return Looked(failed=f"the subject is not what bounds it: {pointer} says otherwise")
     total = 0
     for sign, term in terms:
         if not isinstance(term, int) or isinstance(term, bool):
             return Looked(currency=currency)
         total += sign * term
     return Looked(currency=currency, bound_minor=total if terms else None)
+
+
+def _same(shown: object, one: object) -> bool:
+    return type(shown) is type(one) and shown == one

@@ -58,6 +58,10 @@ class Metrics:
             "breakwater_duplicates_refused_total", "Writes that were refused as suspected duplicates.", ("api",),
             registry=r,
         )  # fmt: skip
+        self.loops = Counter(
+            "breakwater_loops_noticed_total", "Calls in which the loop guard noticed something, by rule.", ("api", "rule"),
+            registry=r,
+        )  # fmt: skip
         self.stage_seconds = Histogram(
             "breakwater_stage_seconds", "Time spent in each stage of a call.", ("stage",), buckets=SECONDS, registry=r
         )
@@ -149,6 +153,8 @@ class Metrics:
             self.refusals.labels(trail.reason).inc()
         if trail.reason == Reason.DUPLICATE_SUSPECTED:
             self.duplicates_refused.labels(trail.api).inc()
+        if trail.loop:
+            self.loops.labels(trail.api, trail.loop.partition(";")[0]).inc()
         if trail.how:
             self.repeats.labels(trail.api, trail.how).inc()
         for stage, micros in trail.stages.items():

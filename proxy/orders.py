@@ -1,4 +1,4 @@
-"""What whoever opens a task, or wants a token of one, has to say, as it comes from outside: read, or refused in words."""
+"""What whoever opens a task, or wants a token of one, says, as it comes from outside: read, or refused in words."""
 
 from __future__ import annotations
 
@@ -77,7 +77,8 @@ def read_order(model: type[Order], body: object) -> Order:
         cause = first.get("ctx", {}).get("error")
         where = ".".join(str(part) for part in first["loc"]) or "the order"
         message, hint = (cause.message, cause.hint) if isinstance(cause, Unreadable) else (first["msg"], "")
-        raise StartRefused(f"{where}: {message}", hint or "`breakwater task open --help` shows how it is said") from None
+        hint = hint or "`breakwater task open --help` shows how it is said"
+        raise StartRefused(f"{where}: {message}", hint) from None
 
 
 def revocable(which: str) -> str:

@@ -14,11 +14,12 @@ import asyncio
 from breakers.call import Applied, Call, Fault, Health, Outcome, Retry, Sent
 from breakers.known import Ended, State
 from breakers.policy import Policy
-from breakers.spend import released
+from breakers.spend import amounts, released
 from breakers.store.protocol import HeldRead, Permit
 from proxy.errors import LedgerUnavailable
 from proxy.ledger.book import Delivered
 from proxy.metering import read_took
+from proxy.noticing import Watch
 from proxy.rooms import Rooms
 
 NOTHING_SEEN = Delivered(0, b"", 0, complete=False)
@@ -29,10 +30,10 @@ class OwnRead:
     One read from its reservation to its end.
     """
 
-    __slots__ = ("_held", "_left", "_policy", "_record", "_rooms", "_seen_to")
+    __slots__ = ("_held", "_left", "_policy", "_record", "_rooms", "_seen_to", "_watch")
 
-    def __init__(self, held: HeldRead, policy: Policy, rooms: Rooms) -> None:
-        self._held, self._policy, self._rooms = held, policy, rooms
+    def __init__(self, held: HeldRead, policy: Policy, watch: Watch, rooms: Rooms) -> None:
+        self._held, self._policy, self._watch, self._rooms = held, policy, watch, rooms
         self._record: asyncio.Task[None] | None = None
         self._left = self._seen_to = False
 
@@ -67,6 +68,7 @@ class OwnRead:
         """
         Have its end on record, and settle it; `body` is the answer's, where it was read whole.
         """
+        self._watch.read(outcome, seen, self._rooms.accounts[self.call.api].dialect.volatile)
         if not self._held.go.charges:
             await self._rooms.ledger.read_done(self._held, outcome, seen)
             await self._rooms.settling.settle(self._held, None)
@@ -88,7 +90,7 @@ class OwnRead:
             await self._rooms.ledger.charged_reads.ended(self._held, outcome, seen, took)
         except LedgerUnavailable:
             # On record it has no end, so the next start takes it whole.
-            await self._settle(tuple(charge.amount for charge in self._held.go.charges))
+            await self._settle(amounts(self._held.go.charges))
             raise
         # Stop here: its end is on record, and the store holds it still. The next start settles it from there.
         await self._settle(took)
@@ -105,7 +107,7 @@ class OwnRead:
             await self._rooms.settling.settle(self._held, None)
             return
         charges = self._held.go.charges
-        took = tuple(charge.amount for charge in charges) if self._left else released(charges)
+        took = amounts(charges) if self._left else released(charges)
         await self._end(CUT if self._left else NEVER_SENT, NOTHING_SEEN, took)
 
     async def _settle(self, took: tuple[int, ...]) -> None:

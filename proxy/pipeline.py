@@ -36,6 +36,7 @@ from proxy.inbound import Inbound
 from proxy.ledger.book import Declined
 from proxy.look import look
 from proxy.metering import write_took
+from proxy.noticing import hammered, watch
 from proxy.peers import Peer
 from proxy.repeat import answer_again
 from proxy.rewrite import swap_body
@@ -67,6 +68,7 @@ async def handle(inbound: Inbound, rooms: Rooms) -> Answer:
         call = await _recognised(inbound, caller, account, rooms)
     if isinstance(call, Refuse):
         return await _decline(inbound, caller, call, None, rooms)
+    inbound.watch = watch(call, inbound.policy, rooms.looping, inbound.trail, rooms.clock)
     with contextlib.ExitStack() as turn:
         try:
             async with rooms.judging.turn(call.names, inbound.trail.left_s(call.deadline_ms)):
@@ -91,7 +93,7 @@ async def _judged(
     """
     Judge a call, with whatever reads that needs, and take what it consumes where it may pass.
     """
-    trail, facts = inbound.trail, await rooms.store.facts(call)
+    trail, facts = inbound.trail, inbound.watch.noted(await rooms.store.facts(call))
     for number in range(REDECISIONS_MAX):
         with trail.stage("decide"):
             verdict = decide(call, inbound.policy, facts)
@@ -108,6 +110,8 @@ async def _judged(
                 return no
             case Forward() if no := await rooms.envelopes.still(call.caller, writes=call.operation.writes):
                 return no
+            case Forward() if no := inbound.watch.admit():
+                return no
             case Forward() as go:
                 trail.verdict = "forward"
                 with trail.stage("reserve"):
@@ -116,7 +120,8 @@ async def _judged(
                     return exhausted(held, facts.at)
                 if not isinstance(held, Stale):
                     return held
-                facts = (await rooms.store.facts(call)).with_looks(facts.looks, facts.images, facts.fetched)
+                anew = inbound.watch.noted(await rooms.store.facts(call))
+                facts = anew.with_looks(facts.looks, facts.images, facts.fetched)
     return Refuse(Reason.UNSETTLED_STATE, "reserve", "The state that judges it kept moving.")
 
 
@@ -241,6 +246,7 @@ async def carry_through(held: HeldWrite, account: Account, rooms: Rooms, inbound
     with stage("forward"):
         outcome = await rooms.forward.write(intent)
     answer = written(call.id, outcome, account.dialect, account.url(call.request.base, wire.target))
+    inbound.watch.write(outcome)
     took = write_took(held.go, outcome, inbound.policy)
     with stage("outcome"):
         entry = await rooms.ledger.conclude(intent, outcome, answer, took)
@@ -324,6 +330,9 @@ async def _decline(inbound: Inbound, caller: Caller, no: Refuse, call: Call | No
         par=dict(no.details).get(INTENT),
     )
     await rooms.ledger.decline(declined)
+    hammered(no, caller, inbound.policy, rooms.looping, rooms.clock)
+    if call is not None:
+        no = inbound.watch.refused(no)
     return refusal(no, inbound.trail.call, account.dialect)
 
 

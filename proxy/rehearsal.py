@@ -31,7 +31,7 @@ from proxy.canonical.bodies import admit_body, parse_body, refuse_key
 from proxy.canonical.heads import Head, canonical_head
 from proxy.canonical.target import parse_target
 from proxy.errors import Refused, StartRefused
-from proxy.exhausted import no_room
+from proxy.exhausted import exhausted
 from proxy.images import spell_image
 from proxy.look import looked, stored_image
 from proxy.request_of import Sent, request_of
@@ -164,7 +164,7 @@ async def _paid(go: Forward, written: Written) -> Judged:
     await store.start(before if charges else [])
     held = await store.reserve(replace(go, facts=replace(go.facts, generation=(await store.facts(go.call)).generation)))
     if isinstance(held, Exhausted):
-        no = no_room(held)
+        no = exhausted(held, written.at)
         return Judged(str(no.reason), no.gate, no.detail, no.details, name, charges=go.charges)
     return Judged(FORWARD, operation=name, rules=go.rules, charges=go.charges)
 

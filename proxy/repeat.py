@@ -44,6 +44,7 @@ async def answer_again(same: Repeat, call: Call, inbound: Inbound, account: Acco
             earlier = await _joined(earlier, min(JOIN_S, trail.left_s(call.deadline_ms)), rooms)
     answer = await _said(earlier, call, account, rooms)
     rooms.ledger.repeated(call, earlier, trail.how, answer.status)
+    inbound.watch.repeated(earlier)
     return answer
 
 

@@ -54,7 +54,8 @@ async def _respond_whole(request: web.BaseRequest, answer: Whole, trail: Trail) 
     try:
         shown = request.get(LINKS, NO_LINKS).shown(answer)
         body = None if shown.status in BODILESS or request.method == "HEAD" else shown.body
-        response = web.Response(status=shown.status, headers=CIMultiDict((*shown.headers, SERVER)), body=body)
+        headers = CIMultiDict((*shown.headers, *_noticed(trail), SERVER))
+        response = web.Response(status=shown.status, headers=headers, body=body)
         _close_if_in_doubt(request, response, trail)
         trail.answer_bytes = len(body or b"")
         async with asyncio.timeout(DELIVER_WITHIN_S):
@@ -76,7 +77,7 @@ async def _respond_stream(request: web.BaseRequest, answer: Streamed, trail: Tra
     try:
         # Inside, so that a read is on record whatever becomes of its answer here.
         shown = request.get(LINKS, NO_LINKS).shown(answer)
-        response = web.StreamResponse(status=shown.status, headers=CIMultiDict((*shown.headers, SERVER)))
+        response = web.StreamResponse(status=shown.status, headers=CIMultiDict((*shown.headers, *_noticed(trail), SERVER)))
         _close_if_in_doubt(request, response, trail)
         async with asyncio.timeout(answer.stall_s):
             await response.prepare(request)
@@ -100,6 +101,13 @@ async def _respond_stream(request: web.BaseRequest, answer: Streamed, trail: Tra
         pass  # a peer that stopped reading at the very end
     _break_off(request)
     raise ConnectionResetError("the answer broke off")
+
+
+def _noticed(trail: Trail) -> tuple[tuple[str, str], ...]:
+    """
+    Return what the loop guard noticed, as a header.
+    """
+    return (("breakwater-loop", trail.loop),) if trail.loop else ()
 
 
 def _close_if_in_doubt(request: web.BaseRequest, response: web.StreamResponse, trail: Trail) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from breakers.decide import Policy
+from breakers.looping import Looping
 from breakers.store.protocol import Store
 from config.settings import Settings
 from proxy.account import Account
@@ -67,4 +68,5 @@ class Rooms:
     metrics: Metrics
     doubts: Inbox = field(default_factory=Inbox)
     addresses: dict[str, str] = field(default_factory=dict)
+    looping: Looping = field(default_factory=Looping)
     stopping: bool = False

@@ -218,7 +218,10 @@ async def open_doors(program: Program, listeners: list[Listener]) -> None:
         raise StartRefused(f"what an earlier process left open could not be recorded: {error}", hint) from error
     rooms.metrics.watch(rooms.ledger)
     await rooms.standing.begin(rooms.ledger.recovered.events)
+    # What ended while nobody was here is over before anyone is let in.
+    await rooms.tasks.try_sweep()
     program.tasks.append(asyncio.create_task(rooms.standing.watch()))
+    program.tasks.append(asyncio.create_task(rooms.tasks.watch()))
     rooms.forward.start()
     program.doubts.start()
     program.tasks.append(asyncio.create_task(program.doubts.watch()))

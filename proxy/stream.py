@@ -31,7 +31,7 @@ async def stream_through(held: HeldRead, inbound: Inbound, account: Account, roo
     """
     Send a read and pass its answer on as it comes; cancelling it anywhere is harmless.
     """
-    read, answer = OwnRead(held, inbound.policy, rooms), None
+    read, answer = OwnRead(held, inbound.policy, inbound.watch, rooms), None
     try:
         rooms.ledger.admit_read()
         await read.begin()
@@ -59,6 +59,7 @@ async def _sent(read: OwnRead, held: HeldRead, inbound: Inbound, account: Accoun
             answer = await read_whole(read, reading, url, account, rooms)
         trail.upstream_us = reading.outcome.upstream_us
         return replace(answer, on_broken=partial(undelivered, call, rooms))
+    inbound.watch.head(reading.outcome)
     return replace(_streamed(read, reading, inbound.trail, rooms), url=url)
 
 

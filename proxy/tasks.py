@@ -33,7 +33,7 @@ SWEEP_S = 30.0
 ABOVE_MAX = 3
 """A task of a task of a task of a task: a deeper tree is a plan, and every call is charged at each of its levels."""
 
-LIFE_MIN = timedelta(seconds=1)
+LIFE_MIN_S = 1.0
 """Tokens count in seconds."""
 
 UNKNOWN_HINT = "`breakwater task list` prints those that are open"
@@ -68,7 +68,7 @@ class Tasks:
         agents: Container[str],
         prefixes: Mapping[str, str],
     ) -> None:
-        self._store, self._records, self._tokens, self._envelopes = store, records, tokens, envelopes
+        self._store, self._records, self.tokens, self.envelopes = store, records, tokens, envelopes
         self._clock, self._ids, self._settings, self._prefixes = clock, ids, settings, prefixes
         self._turn = asyncio.Lock()
         self._untold: list[Event] = []
@@ -83,9 +83,10 @@ class Tasks:
         """
         async with self._turn:
             if order.agent not in self.agents:
-                raise StartRefused(f"no agent '{order.agent}' has a card", "`breakwater status --json` names the agents")
+                hint = "`breakwater status --json` names the agents"
+                raise StartRefused(f"no agent '{order.agent[:63]}' has a card", hint)
             now, above = self._clock.now(), await self._chain(order.parent)
-            until = min(self._until(now, order.ttl_s, self._settings.ttl_s), *(one.until for one in above), key=_as_is)
+            until = min([self._until(now, order.ttl_s, self._settings.ttl_s), *(one.until for one in above)])
             task = Task(
                 id=f"{order.agent}/{self._ids.new()}",
                 agent=order.agent,
@@ -132,7 +133,7 @@ class Tasks:
         Make a token invalid with all that were narrowed from it, by its id or its text; return its id, and until when
         that is remembered. Raise `StartRefused` for what is neither.
         """
-        token = self._tokens.verify(which)
+        token = self.tokens.verify(which)
         id_ = token.ids[-1] if token is not None else revocable(which)
         # Of an id alone nobody knows the time; no token lives longer than this.
         until = token.expires_at if token is not None else self._clock.now() + timedelta(seconds=LIFE_MAX_S)
@@ -197,10 +198,12 @@ class Tasks:
         """
         Return when what is made now is over, to the second.
         """
-        life, longest = timedelta(seconds=asked_s or otherwise_s), timedelta(seconds=self._settings.max_ttl_s)
-        if asked_s is not None and not LIFE_MIN <= life <= longest:
-            raise StartRefused(f"a task is open for {LIFE_MIN} to {longest}", "say less with --ttl, or see `tasks`")
-        return (now + min(life, longest)).replace(microsecond=0)
+        longest_s = self._settings.max_ttl_s
+        if asked_s is not None and not LIFE_MIN_S <= asked_s <= longest_s:
+            hint = "write a second at least, and at most what `tasks.max_ttl` says: `15m`, `1h`"
+            raise StartRefused("a task cannot be open for so long, or so briefly", hint)
+        life_s = min(otherwise_s if asked_s is None else asked_s, longest_s)
+        return (now + timedelta(seconds=life_s)).replace(microsecond=0)
 
     def _made(self, task: Task, until: datetime, order: MintOrder) -> Written:
         if order.api is not None and order.api not in self._prefixes:
@@ -210,7 +213,7 @@ class Tasks:
             if caveat.partition("=")[0] in FIRST[:2]:
                 raise StartRefused(f"a token says by itself whose it is: '{caveat[:80]}'", "leave it out")
         try:
-            return self._tokens.mint(task.id, until, order.caveats, prefix)
+            return self.tokens.mint(task.id, until, order.caveats, prefix)
         except ValueError as error:
             raise StartRefused(f"{error}", getattr(error, "hint", "")) from None
 
@@ -240,11 +243,12 @@ class Tasks:
         """
         parts = [one for one in open_ if any(above.id == task.id for above in one.above)]
         for part in sorted(parts, key=lambda one: -len(one.above)):
-            await self._close(part, Closed.ORPHANED)
+            await self._close(part, Closed.ORPHANED if part.expires_at > self._clock.now() else Closed.EXPIRED)
         await self._close(task, why)
 
     async def _close(self, task: Task, why: Closed) -> None:
-        if (await self._store.envelope(task.id, ())).task not in {None, task}:
+        stands = (await self._store.envelope(task.id, ())).task
+        if stands is not None and stands.closed is not None:
             # It was closed with another one meanwhile.
             return
         await self._records.closed(task, why)
@@ -260,14 +264,10 @@ class Tasks:
             self._untold.append(event)
             raise
         finally:
-            self._envelopes.forget()
+            self.envelopes.forget()
 
     async def _retell(self) -> None:
         while self._untold:
             await self._store.apply(self._untold[0])
-            self._envelopes.forget()
+            self.envelopes.forget()
             self._untold.pop(0)
-
-
-def _as_is(moment: datetime) -> datetime:
-    return moment

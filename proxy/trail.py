@@ -33,7 +33,7 @@ class Trail:
     """
     One request's facts as they become known; `stages` maps a stage's name to microseconds.
 
-    Of a repeat, `how` says how it is answered and `intent` from which call.
+    Of a repeat, `how` says how it is answered and `intent` from which call. `loop` is what the loop guard noticed.
     """
 
     call: str
@@ -49,6 +49,7 @@ class Trail:
     reason: str = ""
     how: str = ""
     intent: str = ""
+    loop: str = ""
     status: int = 0
     outcome: str = ""
     dispatched: str = ""
@@ -92,6 +93,7 @@ class Trail:
             "verdict": self.verdict,
             "reason": self.reason,
             "intent": self.intent,
+            "loop": self.loop,
             "status": self.status,
             "outcome": self.outcome,
             "dispatched": self.dispatched,

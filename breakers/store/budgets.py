@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from breakers.known import Ended, State
-from breakers.spend import LIFE, Charge, Total
+from breakers.spend import LIFE, Alert, Charge, Total, amounts, released
 from breakers.store import moves
 from breakers.store.notices import Notices
 from breakers.store.protocol import Exhausted, ReadHeld, ReadSettled
@@ -29,6 +29,9 @@ KEPT = timedelta(days=40)
 
 KEPT_LIFE = timedelta(days=1)
 """The same of a task or a token, which nobody comes back to once it is over."""
+
+LONGEST = timedelta(days=31)
+"""The longest period: how long one may still run of which only an alert is known."""
 
 SWEPT_A_CALL = 4
 """How many records each charged call looks at to forget them: more than it adds, so that what is kept stays bounded."""
@@ -63,14 +66,14 @@ class Budgets:
         self._dues: list[tuple[datetime, Key]] = []
         self._before: datetime | None = None
 
-    def totals(self, node: str) -> tuple[Total, ...]:
+    def totals(self, node: str, now: datetime) -> tuple[Total, ...]:
         """
-        Return every total of which anything is taken, or those of one node.
+        Return every total of which anything is taken and that is not over, or those of one node.
         """
         return tuple(
             Total(*key, tally.settled, tally.held, tally.cap, tally.until)
             for key, tally in sorted(self._totals.items())
-            if (tally.settled or tally.held) and node in {"", key[0]}
+            if node in {"", key[0]} and (tally.held or (tally.settled and not _is_over(tally, now)))
         )
 
     def take(self, call: str, made_at: datetime, charges: tuple[Charge, ...], now: datetime) -> Exhausted | None:
@@ -123,8 +126,9 @@ class Budgets:
         held = self.calls.get(call)
         if held is None or (ended is not None and ended.state is not State.COMPLETED):
             return
-        spent = (0,) * len(held.charges) if ended is None else moves.spent(held.charges, ended, sent=sent)
+        spent = released(held.charges) if ended is None else moves.spent(held.charges, ended, sent=sent)
         self._settle(call, held, spent, now)
+        self._done.append((now if ended is None else ended.at, held.at, call))
 
     def read_held(self, event: ReadHeld, now: datetime) -> None:
         """
@@ -138,6 +142,7 @@ class Budgets:
             tally.settled += charge.amount
             self.notices.settled(tally, charge.amount, charge.amount, now)
         self.calls[event.call] = held
+        self._done.append((event.at, event.at, event.call))
 
     def read_settled(self, event: ReadSettled, now: datetime) -> None:
         """
@@ -145,16 +150,25 @@ class Budgets:
         """
         held = self.calls.get(event.call)
         if held is not None:
-            self._settle(event.call, held, event.spent, now)
+            is_said = len(event.spent) == len(held.charges)
+            self._settle(event.call, held, event.spent if is_said else amounts(held.charges), now)
+            self._done.append((held.at, held.at, event.call))
+
+    def raised(self, alert: Alert) -> None:
+        """
+        Note an alert that is on record, also of a total of which nothing was taken.
+        """
+        key = (alert.node, alert.period, alert.measure)
+        tally = self._totals.get(key)
+        if tally is None:
+            tally = self._totals[key] = Tally(*key)
+            heapq.heappush(self._dues, (alert.at + LONGEST + KEPT, key))
+        self.notices.raised(tally, alert)
 
     def replayed(self, now: datetime) -> None:
         """
         Forget what a replay told of long ago.
         """
-        # What a crash left of reads is as it will be: their processes are gone.
-        for call, held in self.calls.items():
-            if held is not None and held.whole and held.at + moves.REMEMBERED <= now:
-                self._done.append((held.at, held.at, call))
         recent: deque[tuple[datetime, datetime, str]] = deque()
         for one in self._done:
             if one[0] + moves.REMEMBERED <= now:
@@ -177,8 +191,10 @@ class Budgets:
 
     def _settle(self, call: str, held: Held, spent: tuple[int, ...], now: datetime) -> None:
         for charge, took in zip(held.charges, spent, strict=True):
-            # What is held keeps its total, so it is there; of what was taken whole it may be forgotten.
-            tally = self._tally(charge)
+            tally = self._totals.get((charge.node, charge.period, charge.measure))
+            if tally is None:
+                # What is held keeps its total; that of what was taken whole may be forgotten.
+                continue
             if held.whole:
                 tally.settled += took - charge.amount
             else:
@@ -187,7 +203,6 @@ class Budgets:
             if took:
                 self.notices.settled(tally, took, charge.amount, now)
         self.calls[call] = None
-        self._done.append((now, held.at, call))
 
     def _is_before(self, made_at: datetime) -> bool:
         return self._before is not None and made_at <= self._before
@@ -210,18 +225,21 @@ class Budgets:
     def _forget_total(self, now: datetime) -> None:
         _, key = heapq.heappop(self._dues)
         tally = self._totals.get(key)
-        if tally is None or tally.until is None:
+        if tally is None:
             return
-        due = _due(tally, tally.until)
-        if due <= now and not tally.held:
-            del self._totals[key]
+        if tally.held:
+            heapq.heappush(self._dues, (now + KEPT_LIFE, key))
         else:
-            heapq.heappush(self._dues, (due if due > now else now + KEPT_LIFE, key))
+            del self._totals[key]
 
 
 def _hold(totals: dict[Key, Tally], charges: tuple[Charge, ...], sign: int) -> None:
     for charge in charges:
         totals[charge.node, charge.period, charge.measure].held += sign * charge.amount
+
+
+def _is_over(tally: Tally, now: datetime) -> bool:
+    return tally.until is not None and _due(tally, tally.until) <= now
 
 
 def _due(tally: Tally, until: datetime) -> datetime:

@@ -15,14 +15,17 @@ under way any more. Holds that have lapsed are given up one by one, where they s
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
-from breakers.spend import LIFE, Alert, Charge, Notice, Total, alert_id, reached_at
+from breakers.known import Ended, State
+from breakers.spend import LIFE, Alert, Charge, Notice, Total, amounts, reached_at
+from breakers.store import moves
 from breakers.store.link import Shared, reading, text
 from breakers.store.packed import micros, millis, moment, pack_charges, unpack_charges
-from breakers.store.protocol import Exhausted
+from breakers.store.protocol import Exhausted, StoreUnavailable
 from config.caps import COUNT_MAX
 
 KEPT, KEPT_LIFE = timedelta(days=40), timedelta(days=1)
@@ -33,6 +36,9 @@ READ_HELD_S = 86_400.0
 
 ROUNDS = 16
 """How often holds that have lapsed are given up before a call is told that there is no room: a few of them each time."""
+
+GIVEN_UP_MS = round(moves.GIVEN_UP.total_seconds() * 1000)
+"""How long after its lease a claim that nobody took over may still be dispatched."""
 
 READ_AT_ONCE = 64
 """How many totals are read in one step, so that nobody waits for it."""
@@ -62,6 +68,16 @@ def totals_of(charges: tuple[Charge, ...]) -> tuple[str, ...]:
     return tuple(f"total:{charge.key}" for charge in charges)
 
 
+class Owed(NamedTuple):
+    """
+    What is to become of what a call holds, in the words of the script that sees to it, and what it took.
+    """
+
+    what: str
+    charges: tuple[Charge, ...]
+    spent: tuple[int, ...] = ()
+
+
 class Charged:
     """
     The charges of calls, over what is shared.
@@ -70,8 +86,8 @@ class Charged:
     def __init__(self, shared: Shared, now: Callable[[], datetime]) -> None:
         self._shared, self._now = shared, now
         # The reads of this process that hold something, and those whose end the server has not taken yet.
-        self._held: dict[str, tuple[Charge, ...]] = {}
-        self.owed: dict[str, tuple[tuple[Charge, ...], tuple[int, ...] | None]] = {}
+        self._held: set[str] = set()
+        self.owed: dict[str, Owed] = {}
 
     def __repr__(self) -> str:
         return f"<Charged held={len(self._held)} owed={len(self.owed)}>"
@@ -81,16 +97,17 @@ class Charged:
         Return what a script is told of charges; all of each was taken where nothing else is said of each.
         """
         at = self._now()
-        took = spent if len(spent) == len(charges) else tuple(charge.amount for charge in charges)
+        took = spent if len(spent) == len(charges) else amounts(charges)
         said: list[Told] = []
         for charge, taken in zip(charges, took, strict=True):
-            kept = 0 if charge.until is None else max(1, millis(kept_until(charge)) - millis(at))
+            until = charge.until
+            kept = 0 if until is None else max(1, millis(_kept(charge.period, until)) - millis(at))
             points = " ".join(f"{percent}:{reached_at(percent, charge.cap)}" for percent in charge.alerts)
             said += (
                 min(charge.amount, _BEYOND),
                 max(0, taken),
                 kept,
-                "" if charge.until is None else micros(charge.until),
+                "" if until is None else micros(until),
                 charge.cap,
                 points,
             )
@@ -124,9 +141,8 @@ class Charged:
         """
         Hold what a read may take, or say which cap has no room.
 
-        Whoever is not told so does not send it, so that it is given back; unless it is asked for again.
+        Whoever is not told so does not send it, so that what it may hold all the same is given back.
         """
-        self.owed.pop(call, None)
         keys = ("epoch", *keys_of(call), *totals_of(charges))
 
         async def ask(last: int) -> Any:
@@ -134,23 +150,35 @@ class Charged:
             told = (call, lapses, packed, self.at(), last, *self.told(charges))
             return await self._shared.run("hold", keys, self._shared.epoch, *told)
 
-        said: str | Exhausted = "lost"
         try:
             said = await self.admitted(charges, ask)
         except BaseException:
-            self.owed[call] = charges, None
+            self.owed[call] = Owed("undo", charges)
             raise
         if said == "held":
-            self._held[call] = charges
+            self._held.add(call)
         return said
 
-    async def end(self, call: str, charges: tuple[Charge, ...], spent: tuple[int, ...] | None) -> None:
+    def ask_again(self, call: str) -> None:
         """
-        End what a read held: by what it took, or by giving it back. What the server does not take now is owed.
+        Take it that a read whose hold is to be undone is asked for once more.
         """
-        self._held.pop(call, None)
-        self.owed[call] = charges, spent
-        await self._pay(call)
+        if call in self.owed and self.owed[call].what == "undo":
+            del self.owed[call]
+
+    async def end(self, call: str, charges: tuple[Charge, ...], ended: Ended | None) -> None:
+        """
+        End what a read holds, by giving it back (None) or by how it ended. What the server does not take now is owed.
+        """
+        self._held.discard(call)
+        if ended is None:
+            self.owed[call] = Owed("release", charges)
+        elif ended.state is State.COMPLETED:
+            self.owed[call] = Owed("settle", charges, moves.spent(charges, ended, sent=True))
+        else:
+            self.owed[call] = Owed("hold", charges)
+        with contextlib.suppress(StoreUnavailable):
+            await self._pay(call)
 
     async def pay(self) -> None:
         """
@@ -161,20 +189,26 @@ class Charged:
 
     async def count(self, call: str, charges: tuple[Charge, ...], spent: tuple[int, ...] | None) -> None:
         """
-        Note what the ledger says of a call that has ended, or of a read of which it does not say how it ended.
+        Note what the ledger says of a call that has ended, or of a read of which it does not say what it took.
         """
-        if call in self._held:
-            await self._bill(call, charges, "hold")
+        if spent is None and call in self._held:
+            await self._bill(call, Owed("hold", charges))
         elif is_kept(charges, self._now()):
-            await self._bill(call, charges, "whole" if spent is None else "settle", spent or ())
+            await self._bill(call, Owed("whole", charges) if spent is None else Owed("settle", charges, spent))
 
     async def count_end(self, call: str, spent: tuple[int, ...]) -> None:
         """
         Note what a read took of which nothing else is told: what it was charged with stands in its hold.
         """
         charges = await self._charges(call)
-        if charges and call not in self._held:
-            await self._bill(call, charges, "settle", spent)
+        if charges:
+            await self._bill(call, Owed("settle", charges, spent))
+
+    async def take_over(self, intent: str) -> None:
+        """
+        Give up what a claim holds whose lease has passed, because another takes its names.
+        """
+        await self._give_up((intent,), GIVEN_UP_MS)
 
     async def sweep(self) -> None:
         """
@@ -184,8 +218,9 @@ class Charged:
 
     async def totals(self, node: str) -> tuple[Total, ...]:
         """
-        Return every total, or those of one node.
+        Return every total of which anything is taken, or those of one node.
         """
+        await self.sweep()
         within = (f"[{node}|", f"({node}}}") if node else ("-", "+")
         known: list[Total] = []
         with reading():
@@ -197,7 +232,9 @@ class Charged:
                 if word != b"known":
                     raise self._shared.lost()
                 known += (_total(name, row) for name, row in zip(some, rows, strict=True) if row[-1] is not None)
-        return tuple(sorted(known, key=lambda total: (total.node, total.period, total.measure)))
+        at = self._now()
+        shown = [total for total in known if total.held or (total.settled and _is_shown(total, at))]
+        return tuple(sorted(shown, key=lambda total: (total.node, total.period, total.measure)))
 
     async def alerts(self) -> tuple[Alert, ...]:
         """
@@ -226,21 +263,21 @@ class Charged:
     async def _pay(self, call: str) -> None:
         owed = self.owed.get(call)
         if owed is not None:
-            charges, spent = owed
-            await self._bill(call, charges, "release" if spent is None else "settle", spent or ())
-            # Not what was asked for once more, and is owed again, meanwhile.
+            await self._bill(call, owed)
+            # What is owed since then is not paid.
             if self.owed.get(call) is owed:
                 del self.owed[call]
 
-    async def _bill(self, call: str, charges: tuple[Charge, ...], what: str, spent: tuple[int, ...] = ()) -> None:
-        told = (call, self.at(), pack_charges(charges), what, *self.told(charges, spent))
+    async def _bill(self, call: str, owed: Owed) -> None:
+        charges = owed.charges
+        told = (call, self.at(), pack_charges(charges), owed.what, *self.told(charges, owed.spent))
         await self._shared.run("bill", (*keys_of(call), *totals_of(charges)), *told)
 
-    async def _give_up(self, calls: Iterable[str]) -> None:
+    async def _give_up(self, calls: Iterable[str], earlier_ms: int = 0) -> None:
         for call in calls:
             charges = await self._charges(call)
             keys = (f"intent:{call}", *keys_of(call), *totals_of(charges))
-            await self._shared.run("giveup", keys, call, *self.told(charges))
+            await self._shared.run("giveup", keys, call, earlier_ms, *self.told(charges))
 
     async def _charges(self, call: str) -> tuple[Charge, ...]:
         value: bytes | None = await self._shared.ask("GET", f"hold:{call}")
@@ -251,20 +288,38 @@ class Charged:
     async def _alerts(self) -> list[tuple[str, int, Alert]]:
         fields = await self._shared.ask("HGETALL", "alerts")
         with reading():
-            pairs = [(text(field), text(value)) for field, value in _pairs(fields) if field != b"#"]
+            pairs = [(text(field), text(value)) for field, value in fields.items() if field != b"#"]
             return [(field, int(value.partition(" ")[0]), _alert(field, value)) for field, value in pairs]
-
-
-def kept_until(charge: Charge) -> datetime:
-    """
-    Return until when the total of a charge is kept, once nothing of it is held.
-    """
-    assert charge.until is not None
-    return charge.until + (KEPT_LIFE if charge.period == LIFE else KEPT)
 
 
 def is_kept(charges: tuple[Charge, ...], at: datetime) -> bool:
     """
     Tell whether any total of these charges is still kept at this moment, if nothing of it is held.
     """
-    return any(charge.until is None or at < kept_until(charge) for charge in charges)
+    return any(charge.until is None or at < _kept(charge.period, charge.until) for charge in charges)
+
+
+def _kept(period: str, until: datetime) -> datetime:
+    return until + (KEPT_LIFE if period == LIFE else KEPT)
+
+
+def _is_shown(total: Total, at: datetime) -> bool:
+    return total.until is None or at < _kept(total.period, total.until)
+
+
+def _total(name: str, row: list[bytes | None]) -> Total:
+    node, period, measure = name.rsplit("|", 2)
+    settled, held, cap, over, _ = row
+    until = moment(int(over)) if over else None
+    return Total(node, period, measure, int(settled or 0), int(held or 0), int(cap or 0), until)
+
+
+def _spelled(alert: Alert, name: str) -> str:
+    return f"{alert.kind} {alert.threshold} {alert.cap} {name}"
+
+
+def _alert(field: str, value: str) -> Alert:
+    kind, threshold, cap, name = field.split(" ", 3)
+    node, period, measure = name.rsplit("|", 2)
+    _, settled, at = value.split(" ")
+    return Alert(Notice(kind), node, period, measure, int(threshold), int(cap), int(settled), moment(int(at)))

@@ -1,74 +1,124 @@
 """
-Tasks that were opened and tokens that were revoked, in one process.
+The tasks that were opened and the tokens that were revoked, where several processes share that.
 
-A task is known until it is closed, and for a day after its time: whoever still names it is told that it is over. A
-token that was revoked is, until a day after no such token can be valid anyway.
+| key | what it holds |
+|---|---|
+| `task:ID` | when and why a task was closed, if it was; newline; the task as it was opened |
+| `tasks` | by id, the tasks that are not closed |
+| `revoked:TOKEN` | that a token is not valid any more |
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import orjson
+
+from breakers.store.link import Shared, reading, text
+from breakers.store.packed import micros, millis, moment
 from breakers.store.protocol import TaskClosed, TaskOpened, TokenRevoked
-from breakers.task import STANDING, Envelope, Task
+from breakers.task import Above, Closed, Envelope, Task
+from config.caps import Caps
 
 KEPT = timedelta(days=1)
+"""How long a task and a revocation are known when their time is over: a clock that is set back finds them."""
 
 
 class Envelopes:
     """
-    Every task and every revocation that still says something.
+    Tasks and tokens, over what is shared.
     """
 
-    __slots__ = ("_closed", "_open", "_revoked")
+    def __init__(self, shared: Shared, now: Callable[[], datetime]) -> None:
+        self._shared, self._now = shared, now
 
-    def __init__(self) -> None:
-        self._open: dict[str, Task] = {}
-        self._closed: dict[str, Task] = {}
-        self._revoked: dict[str, datetime] = {}
+    def __repr__(self) -> str:
+        return f"<Envelopes {self._shared.tag}>"
 
-    def of(self, task: str, tokens: tuple[str, ...]) -> Envelope:
+    async def of(self, task: str, tokens: tuple[str, ...]) -> Envelope:
         """
-        Return how a task stands, and whether any of these token ids was revoked.
+        Return how a task stands, and whether any of these tokens was revoked.
         """
-        found = self._open.get(task) or self._closed.get(task)
-        revoked = bool(self._revoked) and any(token in self._revoked for token in tokens)
-        return STANDING if found is None and not revoked else Envelope(found, revoked)
+        tag = self._shared.tag
+        further = (f"{tag}task:{task}", *(f"{tag}revoked:{token}" for token in tokens))
+        with reading():
+            epoch, value, *revoked = await self._shared.ask("MGET", "epoch", *further)
+            # What was lost revokes nothing and closes nothing.
+            if epoch is None or text(epoch) != self._shared.epoch:
+                raise self._shared.lost()
+            return Envelope(None if value is None else _read(value), any(one is not None for one in revoked))
 
-    def tasks(self) -> tuple[Task, ...]:
+    async def open(self) -> tuple[Task, ...]:
         """
         Return the tasks that are not closed, oldest first.
         """
-        return tuple(sorted(self._open.values(), key=lambda task: (task.opened_at, task.id)))
+        values = await self._shared.ask("HVALS", "tasks")
+        with reading():
+            every = [unpack_task(value) for value in values]
+        return tuple(sorted(every, key=lambda task: (task.opened_at, task.id)))
 
-    def apply(self, event: TaskOpened | TaskClosed | TokenRevoked, now: datetime) -> None:
+    async def apply(self, event: TaskOpened | TaskClosed | TokenRevoked) -> None:
         """
-        Note what an operator or the time has done; forget what is long over.
+        Note what an operator or the time has done, unless it is known, or long over.
         """
         match event:
-            case TaskOpened(task):
-                if task.id not in self._closed:
-                    self._open.setdefault(task.id, task)
+            case TaskOpened(task) if (kept := self._left_ms(task.expires_at)) > 0:
+                await self._shared.run("open", (f"task:{task.id}", "tasks"), task.id, pack_task(task), kept)
             case TaskClosed(task, at, why):
-                known = self._open.pop(task, None)
-                if known is not None:
-                    self._closed[task] = replace(known, closed_at=at, closed=why)
-                self._forget_tasks(now)
-            case TokenRevoked(token, until):
-                known_until = self._revoked.get(token)
-                self._revoked[token] = until if known_until is None else max(until, known_until)
-                self._forget_tokens(now)
+                await self._shared.run("shut", (f"task:{task}", "tasks"), task, f"{micros(at)} {why}")
+            case TokenRevoked(token, until) if (kept := self._left_ms(until)) > 0:
+                await self._shared.run("revoke", (f"revoked:{token}",), kept)
+            case _:
+                pass
 
-    def _forget_tasks(self, now: datetime) -> None:
-        # They are closed about in the order in which they end, and the oldest stands first.
-        while self._closed:
-            oldest = next(iter(self._closed.values()))
-            if max(oldest.expires_at, oldest.closed_at or oldest.expires_at) + KEPT > now:
-                return
-            del self._closed[oldest.id]
+    def _left_ms(self, until: datetime) -> int:
+        return millis(until + KEPT) - millis(self._now())
 
-    def _forget_tokens(self, now: datetime) -> None:
-        for token, until in list(self._revoked.items()):
-            if until + KEPT <= now:
-                del self._revoked[token]
+
+def pack_task(task: Task) -> bytes:
+    """
+    Return a task as one line, but for when and why it was closed.
+    """
+    return orjson.dumps([
+        task.id,
+        task.agent,
+        micros(task.opened_at),
+        micros(task.expires_at),
+        _spell(task.caps),
+        [task.record, task.trace, task.model, task.prompt],
+        [[above.id, _spell(above.caps), micros(above.until)] for above in task.above],
+    ])  # fmt: skip
+
+
+def unpack_task(line: bytes) -> Task:
+    """
+    Return a task. Raise `ValueError` or `TypeError` where it is not what was packed.
+    """
+    id_, agent, opened_us, expires_us, caps, (record, trace, model, prompt), above = orjson.loads(line)
+    return Task(
+        id=id_,
+        agent=agent,
+        opened_at=moment(opened_us),
+        expires_at=moment(expires_us),
+        caps=Caps.model_validate(caps),
+        record=record,
+        trace=trace,
+        model=model,
+        prompt=prompt,
+        above=tuple(Above(one, Caps.model_validate(its), moment(until)) for one, its, until in above),
+    )
+
+
+def _spell(caps: Caps) -> dict[str, object]:
+    return caps.model_dump(mode="json", exclude_none=True)
+
+
+def _read(value: bytes) -> Task:
+    closed, _, line = value.partition(b"\n")
+    task = unpack_task(line)
+    if not closed:
+        return task
+    at, _, why = closed.decode().partition(" ")
+    return replace(task, closed_at=moment(int(at)), closed=Closed(why))

@@ -13,36 +13,44 @@ Every key of a deployment has one hash tag, `bw:{DEPLOYMENT}:…`, and every key
 | `open` | by intent, the records of those |
 | `answer:ID` | a sealed answer |
 
+What calls are charged with stands beside it (`charged.py`), and so do tasks and revoked tokens (`envelopes.py`).
+
 Scripts count and compare; what a record becomes is decided in `moves.py`, as in every store: `move` puts it there if
 the record is still the one that was seen, and returns what it found if not. Leases are measured by the server's clock.
 
-A script whose answer was lost may have run: each is idempotent by intent. The end of a write that could not be noted is
-owed, and is noted before anything else is judged here; until then whoever asks sees it in flight, which sends nothing.
-A server that lost its data has no `epoch`: nothing is held until `start` has replayed the ledger. A fleet has one
-ledger a process, and each replays its own; what another replica knows better stays.
+A script whose answer was lost may have run: each is idempotent by intent. An end that could not be noted is owed, and
+is noted before anything else is judged here; until then whoever asks sees a write in flight, which sends nothing, and
+what a call may take is held. A server that lost its data has no `epoch`: nothing is held until `start` has replayed the
+ledger. A fleet has one ledger a process, and each replays its own; what another replica knows better stays.
 
-A read is judged by this process's own view of the stop, which concerns no read: reads need no server.
+A read without charges is judged by this process's own view of the stop, which concerns no read: it needs no server.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from breakers.call import Call
 from breakers.facts import Facts
 from breakers.known import IN_FLIGHT, Earlier, Ended, Known, State
+from breakers.spend import Alert, Total
 from breakers.store import moves
-from breakers.store.history import Decide, History, ending, histories
-from breakers.store.packed import Kept, Move, Packer, millis, pack_opened
+from breakers.store.charged import GIVEN_UP_MS, Charged, keys_of, totals_of
+from breakers.store.envelopes import Envelopes
+from breakers.store.history import History, Told, ending, histories
+from breakers.store.intents import Intents
+from breakers.store.link import EMPTIED, Link, Shared, reading, text
+from breakers.store.packed import Kept, Move, Packer, millis, pack_charges, pack_opened
 from breakers.store.protocol import (
     LEASE_S,
-    REMEMBERED_S,
+    AlertDelivered,
+    AlertRaised,
     Event,
+    Exhausted,
     HeldRead,
     HeldWrite,
     IntentDelivered,
@@ -50,55 +58,28 @@ from breakers.store.protocol import (
     IntentOpened,
     OpenIntent,
     Permit,
+    ReadHeld,
+    ReadSettled,
     Reservation,
     Stale,
     StoreUnavailable,
+    TaskClosed,
+    TaskOpened,
+    TokenRevoked,
     WritesChanged,
     opened_by,
 )
 from breakers.store.waiters import Waiters
+from breakers.task import Envelope, Task
 from breakers.verdict import Forward
 
-ANSWER_BYTES_MAX = 256 * 1024
-"""A larger answer stays in the ledger of the process that has it."""
-
-ROUNDS = 16
-"""How often a move is decided anew because the record moved meanwhile: it has few states, so more is no coincidence."""
-
 REPLAYED_AT_ONCE = 16
-"""How many intents of a replay are under way at once, so that judgement has connections left."""
+"""How many steps of a replay are under way at once, so that judgement has connections left."""
 
 PAUSE_S, PAUSE_MAX_S = 0.02, 0.25
 """Between two looks at an intent that somebody waits for: short at first, because most writes end soon."""
 
 _OTHER_NAMES = "others of this deployment have another key ring: give each the same `keyring`, or its own deployment"
-_EMPTIED = "Redis does not hold what was replayed into it: the ledger has to be replayed first"
-
-
-class Link(Protocol):
-    """
-    A connection to the server. Everything raises `StoreUnavailable`, and nothing is sent twice.
-    """
-
-    async def ask(self, command: str, key: str, *arguments: str) -> Any:
-        """
-        Return the answer to one command that changes nothing.
-        """
-
-    async def run(self, verb: str, keys: Sequence[str], *arguments: str | int | bytes) -> Any:
-        """
-        Run one script once, and return its answer.
-        """
-
-    async def eviction(self) -> str:
-        """
-        Return the policy by which the server makes room.
-        """
-
-    async def close(self) -> None:
-        """
-        Close every connection.
-        """
 
 
 class FleetStore:
@@ -118,10 +99,11 @@ class FleetStore:
     ) -> None:
         self._link, self._now, self._packer = link, now, Packer(now, retention)
         self._lease_ms = round(lease_s * 1000)
-        self._tag = f"bw:{{{deployment}}}:"
-        self.emptied = True
-        # What this process knows: the replay that writes are held under, and the stop.
-        self._epoch, self._generation = "", 0
+        self._shared = Shared(link, deployment)
+        self._charged, self._envelopes = Charged(self._shared, now), Envelopes(self._shared, now)
+        self._intents = Intents(self._shared, self._packer, self._charged)
+        # What this process knows of the stop.
+        self._generation = 0
         self._writes = WritesChanged(stopped=False, epoch=0)
         # What it has in flight, each with the record as it was left, and the ends that Redis has not taken yet.
         self._carried: dict[str, tuple[IntentOpened, bytes]] = {}
@@ -129,36 +111,35 @@ class FleetStore:
         self._waiters = Waiters()
 
     def __repr__(self) -> str:
+        owed = len(self._owed) + len(self._charged.owed)
         return (
-            f"<FleetStore {self._tag} generation={self._generation} stopped={self._writes.stopped} "
-            f"carried={len(self._carried)} owed={len(self._owed)} emptied={self.emptied}>"
+            f"<FleetStore {self._shared.tag} generation={self._generation} stopped={self._writes.stopped} "
+            f"carried={len(self._carried)} owed={owed} emptied={self.emptied}>"
         )
+
+    @property
+    def emptied(self) -> bool:
+        """
+        Return whether what was replayed into it is lost.
+        """
+        return self._shared.emptied
 
     async def start(self, events: Iterable[Event], *, names_by: str = "") -> None:
         """
         Replay the ledger over what is there, and hold writes under the epoch that Redis has, or under a new one.
         """
-        begun = await self._run("begin", ("epoch", "building", "names-by"), names_by)
+        begun = await self._shared.run("begin", ("epoch", "building", "names-by"), names_by)
         if begun is None:
             raise StoreUnavailable(_OTHER_NAMES)
-        epoch = _text(begun)
+        epoch = text(begun)
         said = histories(events)
         for change in (*said.changes, self._writes):
             await self._change_writes(change)
-        lingering = {_text(intent) for intent in await self._ask("HKEYS", "open")}
-        at, retention = self._now(), self._packer.retention
-        told = [one for intent, one in said.by_intent.items() if intent in lingering or not one.is_over(at, retention)]
-        for first in range(0, len(told), REPLAYED_AT_ONCE):
-            some = told[first : first + REPLAYED_AT_ONCE]
-            for lost in await asyncio.gather(*(self._replay(one) for one in some), return_exceptions=True):
-                if lost is not None:
-                    raise lost
-        for intent in lingering & said.ends.keys():
-            await self._change(intent, None, ending(None, said.ends[intent]))
+        await self._replay(said)
         await self._pay()
-        if not await self._run("ready", ("epoch", "building"), epoch):
+        if not await self._shared.run("ready", ("epoch", "building"), epoch):
             raise StoreUnavailable("Redis was emptied while the ledger was replayed into it")
-        self._epoch, self.emptied = epoch, False
+        self._shared.epoch, self._shared.emptied = epoch, False
 
     async def close(self) -> None:
         await self._link.close()
@@ -168,16 +149,18 @@ class FleetStore:
             policy = await self._link.eviction()
             if policy != "noeviction":
                 return f"Redis may throw away what it holds: its maxmemory-policy is `{policy}`, set it to `noeviction`"
-            found = await self._ask("GET", "epoch")
-            self.emptied = self.emptied or found is None or _text(found) != self._epoch
+            found = await self._shared.ask("GET", "epoch")
+            if found is None or text(found) != self._shared.epoch:
+                self._shared.emptied = True
             await self._pay()
+            await self._charged.sweep()
         except StoreUnavailable as error:
             return str(error)
-        return _EMPTIED if self.emptied else None
+        return EMPTIED if self.emptied else None
 
     async def writes(self) -> WritesChanged:
-        stopped, epoch = await self._ask("HMGET", "writes", "stopped", "epoch")
-        with _reading():
+        stopped, epoch = await self._shared.ask("HMGET", "writes", "stopped", "epoch")
+        with reading():
             held = WritesChanged(stopped == b"1", int(epoch or 0))
         # A Redis that lost its data lifts no stop.
         return held if held.epoch >= self._writes.epoch else self._writes
@@ -187,14 +170,14 @@ class FleetStore:
             return Facts(self._now(), self._generation, self._writes.stopped)
         asked = () if call.names is None else call.names.asked
         keys = ("epoch", "writes", *(f"name:{name}" for name in asked))
-        with _reading():
-            word, *rest = await self._run("facts", keys, self._epoch)
-            if self._owed and word == b"known":
+        with reading():
+            word, *rest = await self._shared.run("facts", keys, self._shared.epoch)
+            if word == b"known" and (self._owed or self._charged.owed):
                 # It answers again: nobody is judged by what it was not told.
                 await self._pay()
-                word, *rest = await self._run("facts", keys, self._epoch)
+                word, *rest = await self._shared.run("facts", keys, self._shared.epoch)
             if word != b"known":
-                raise self._lost()
+                raise self._shared.lost()
             at = self._now()
             now_ms, stopped, generation, *hashes = rest
             self._packer.ahead_ms, self._generation = now_ms - millis(at), int(generation)
@@ -203,56 +186,56 @@ class FleetStore:
         under = {name: records for name, (_, records) in zip(asked, known, strict=True) if records}
         return Facts(at, self._generation, stopped == b"1", known=Known(under, versions))
 
-    async def reserve(self, go: Forward) -> Reservation | Stale:
-        call, facts = go.call, go.facts
-        if not call.operation.writes:
-            return HeldRead(go) if facts.generation == self._generation else Stale()
-        asked = () if call.names is None else call.names.asked
-        held = () if call.names is None else call.names.held
-        every = (record for records in facts.known.under.values() for record in records)
-        taken = {record.intent: record for record in every if moves.has_lapsed(record, facts.at)}
-        further = {name for record in taken.values() for name in moves.held(record)} - {*asked}
-        said = await self._run(
-            "reserve",
-            (
-                *("epoch", "writes", "versions", f"intent:{call.id}"),
-                *(f"name:{name}" for name in asked),
-                *(f"intent:{intent}" for intent in taken),
-                *(f"name:{name}" for name in sorted(further)),
-            ),
-            *(self._epoch, facts.generation, call.id, self._lease_ms, round(REMEMBERED_S * 1000)),
-            *(pack_opened(opened_by(call)), len(asked), len(taken)),
-            *(facts.known.versions.get(name, 0) for name in asked),
-            *(int(name in held) for name in asked),
-            *taken,
-        )
-        if said == b"lost":
-            raise self._lost()
-        return HeldWrite(go) if said == b"held" else Stale()
+    async def reserve(self, go: Forward) -> Reservation | Stale | Exhausted:
+        if not go.call.operation.writes:
+            if go.facts.generation != self._generation:
+                return Stale()
+            if not go.charges:
+                return HeldRead(go)
+            self._charged.ask_again(go.call.id)
+            if self._owed or self._charged.owed:
+                await self._pay()
+        with reading():
+            said = await (self._claim(go) if go.call.operation.writes else self._charged.hold(go.call.id, go.charges))
+        match said:
+            case "lost":
+                raise self._shared.lost()
+            case "held":
+                return HeldWrite(go) if go.call.operation.writes else HeldRead(go)
+            case Exhausted():
+                return said
+            case _:
+                return Stale()
 
     async def dispatch(self, held: HeldWrite, opened: IntentOpened) -> Permit:
         intent, names = held.go.call.id, () if opened.names is None else opened.names.held
-        keys = ("epoch", "writes", "versions", f"intent:{intent}", "open", *(f"name:{name}" for name in names))
-        with _reading():
-            word, *rest = await self._run("dispatch", keys, self._epoch, intent, pack_opened(opened))
+        # What it takes was held with the claim, whatever is said of it now.
+        opened = replace(opened, charges=held.go.charges)
+        keys = ("epoch", "writes", "versions", f"intent:{intent}", "open", "lapsing", *(f"name:{name}" for name in names))
+        with reading():
+            word, *rest = await self._shared.run("dispatch", keys, self._shared.epoch, intent, pack_opened(opened))
             if word == b"lost-epoch":
-                raise self._lost()
+                raise self._shared.lost()
             if word == b"lost":
                 return Permit.LOST
             (value,) = rest
             self._carried[intent] = (opened, value)
-            return Permit(_text(word))
+            return Permit(text(word))
 
     async def settle(self, held: Reservation, ended: Ended | None, answer: bytes | None = None) -> None:
         """
         End a reservation. What Redis does not take now is owed; nobody who has an answer in hand is told about that.
         """
-        if ended is None or isinstance(held, HeldRead):
+        call, charges = held.go.call, held.go.charges
+        if isinstance(held, HeldRead):
+            if charges:
+                await self._charged.end(call.id, charges, ended)
             return
-        call = held.go.call
-        opened, seen = self._carried.pop(call.id, (opened_by(call), None))
+        if ended is None:
+            return
+        opened, seen = self._carried.pop(call.id, (opened_by(call, charges=charges), None))
         try:
-            await self._end(opened, ended, answer, seen)
+            await self._intents.settle(opened, ended, answer, seen)
         except StoreUnavailable:
             self._owed[call.id] = (opened, ended, answer)
         except asyncio.CancelledError:
@@ -262,7 +245,7 @@ class FleetStore:
             self._waiters.wake(call.id)
 
     async def resolve(self, opened: IntentOpened, ended: Ended, answer: bytes | None = None) -> bool:
-        moved, kept = await self._end(opened, ended, answer, None)
+        moved, kept = await self._intents.change(opened.intent, None, ending(opened, ended), answer)
         self._waiters.wake(opened.intent)
         if moved or kept is None or kept.record.state is not State.COMPLETED:
             return True
@@ -274,13 +257,10 @@ class FleetStore:
                 return None
             return Move(replace(kept.record, delivered=reached), kept.opened, kept.standing)
 
-        await self._change(intent, None, decide)
+        await self._intents.change(intent, None, decide)
 
     async def earlier(self, intent: str) -> Earlier | None:
-        value = await self._ask("GET", f"intent:{intent}")
-        with _reading():
-            kept = self._packer.read(value)
-        return None if kept is None else self._packer.as_of(kept, self._now())
+        return await self._intents.earlier(intent)
 
     async def wait(self, intent: str, within_s: float) -> Earlier | None:
         loop = asyncio.get_running_loop()
@@ -294,107 +274,117 @@ class FleetStore:
             pause = min(2 * pause, PAUSE_MAX_S)
 
     async def answer(self, intent: str) -> bytes | None:
-        kept: bytes | None = await self._ask("GET", f"answer:{intent}")
+        kept: bytes | None = await self._shared.ask("GET", f"answer:{intent}")
         return kept
 
     async def open_intents(self) -> tuple[OpenIntent, ...]:
-        values = await self._ask("HVALS", "open")
-        with _reading():
-            every = [self._packer.read(value) for value in values]
-        known = sorted((kept for kept in every if kept is not None), key=lambda kept: moves.newest_first(kept.record))
-        return tuple(
-            OpenIntent(kept.opened, kept.record.state not in IN_FLIGHT, kept.record.state is State.PARKED)
-            for kept in known
-        )
+        return await self._intents.open()
+
+    async def envelope(self, task: str, tokens: tuple[str, ...]) -> Envelope:
+        return await self._envelopes.of(task, tokens)
+
+    async def tasks(self) -> tuple[Task, ...]:
+        return await self._envelopes.open()
+
+    async def totals(self, node: str = "") -> tuple[Total, ...]:
+        return await self._charged.totals(node)
+
+    async def alerts(self) -> tuple[Alert, ...]:
+        return await self._charged.alerts()
 
     async def apply(self, event: Event) -> None:
         match event:
             case IntentOpened():
-                await self._replay(History(event))
+                await self._intents.replay(History(event), carried=event.intent in self._carried)
             case IntentEnded(intent, ended):
-                await self._change(intent, None, ending(None, ended))
+                await self._intents.change(intent, None, ending(None, ended))
             case IntentDelivered(intent, delivered):
                 await self.delivered(intent, reached=delivered)
             case WritesChanged():
                 await self._change_writes(event)
+            case ReadHeld(call, _, charges):
+                await self._charged.count(call, charges, None)
+            case ReadSettled(call, spent):
+                await self._charged.count_end(call, spent)
+            case AlertRaised(alert):
+                await self._charged.raised(alert, waits=True)
+            case AlertDelivered(alert):
+                await self._charged.delivered(alert)
+            case TaskOpened() | TaskClosed() | TokenRevoked():
+                await self._envelopes.apply(event)
+
+    async def _claim(self, go: Forward) -> str | Exhausted:
+        """
+        Claim a write's names and hold what it may take.
+        """
+        call, known = go.call, go.facts.known
+        asked, held = ((), ()) if call.names is None else (call.names.asked, call.names.held)
+        every = (record for records in known.under.values() for record in records)
+        taken = {record.intent: record for record in every if moves.has_lapsed(record, go.facts.at)}
+        further = sorted({name for record in taken.values() for name in moves.held(record)} - {*asked})
+        for intent in taken:
+            await self._charged.take_over(intent)
+        keys = (
+            *("epoch", "writes", "versions", f"intent:{call.id}", *keys_of(call.id)),
+            *(f"name:{name}" for name in asked),
+            *(f"intent:{intent}" for intent in taken),
+            *(f"name:{name}" for name in further),
+            *totals_of(go.charges),
+        )
+        claim = (self._shared.epoch, go.facts.generation, call.id, self._lease_ms, GIVEN_UP_MS)
+        opened = pack_opened(opened_by(call, charges=go.charges))
+        counts = (len(asked), len(taken), len(further))
+        versions = tuple(known.versions.get(name, 0) for name in asked)
+        rest = (*versions, *(int(name in held) for name in asked), *taken)
+
+        def ask(last: int) -> Awaitable[Any]:
+            charges = (pack_charges(go.charges), *rest, *self._charged.told(go.charges))
+            return self._shared.run("reserve", keys, *claim, opened, *counts, self._charged.at(), last, *charges)
+
+        return await self._charged.admitted(go.charges, ask)
 
     async def _change_writes(self, change: WritesChanged) -> None:
-        with _reading():
-            said = await self._run("writes", ("writes",), int(change.stopped), change.epoch)
+        with reading():
+            said = await self._shared.run("writes", ("writes",), int(change.stopped), change.epoch)
             stopped, epoch, generation = said
             self._writes, self._generation = WritesChanged(stopped == b"1", int(epoch)), int(generation)
 
-    async def _replay(self, history: History) -> None:
-        carried = history.opened.intent in self._carried
-
-        def decide(kept: Kept | None) -> Move | None:
-            record, standing = (None, True) if kept is None else (kept.record, kept.standing)
-            told = history.told(record, standing=standing, carried=carried)
-            return None if told is None else Move(told[0], history.opened, told[1])
-
-        # Most are new to an emptied Redis: to take each for new spares a question.
-        await self._change(history.opened.intent, b"", decide)
-
-    async def _end(
-        self, opened: IntentOpened, ended: Ended, answer: bytes | None, seen: bytes | None
-    ) -> tuple[bool, Kept | None]:
-        return await self._change(opened.intent, seen, ending(opened, ended), answer)
+    async def _replay(self, said: Told) -> None:
+        lingering = {text(intent) for intent in await self._shared.ask("HKEYS", "open")}
+        at, retention = self._now(), self._packer.retention
+        over = {one for one, told in said.by_intent.items() if one not in lingering and told.is_over(at, retention)}
+        steps: list[Awaitable[object]] = [
+            self._intents.replay(told, carried=intent in self._carried)
+            for intent, told in said.by_intent.items()
+            if intent not in over
+        ]
+        by_intent = ((intent, said.by_intent[intent]) for intent in over)
+        counted = self._charged
+        steps += [counted.count(one, told.opened.charges, told.spent) for one, told in by_intent if told.opened.charges]
+        steps += [self._intents.change(one, None, ending(None, said.ends[one])) for one in lingering & said.ends.keys()]
+        steps += [counted.count(call, held.charges, said.spent.get(call)) for call, held in said.reads.items()]
+        steps += [counted.count_end(call, spent) for call, spent in said.spent.items() if call not in said.reads]
+        await _all(steps)
+        # What is told of a total and of a task needs them to be there.
+        for events in (said.tasks.values(), said.closed.values(), said.revoked.values()):
+            await _all([self._envelopes.apply(event) for event in events])
+        for id_, raised in said.alerts.items():
+            await self._charged.raised(raised.alert, waits=id_ in said.undelivered)
 
     async def _pay(self) -> None:
         """
         Note the ends that are owed. Raise `StoreUnavailable` at the first that Redis does not take.
         """
         for intent, (opened, ended, answer) in list(self._owed.items()):
-            await self._end(opened, ended, answer, None)
+            await self._intents.settle(opened, ended, answer)
             self._owed.pop(intent, None)
             self._waiters.wake(intent)
-
-    async def _change(
-        self, intent: str, seen: bytes | None, decide: Decide, answer: bytes | None = None
-    ) -> tuple[bool, Kept | None]:
-        """
-        Move a record as `decide` says, from what it is when it moves. Return whether it moved, and from or at what.
-
-        `seen` is what it is taken to be; None asks first.
-        """
-        small = answer if answer is not None and len(answer) <= ANSWER_BYTES_MAX else b""
-        with _reading():
-            value: bytes = seen if seen is not None else await self._ask("GET", f"intent:{intent}") or b""
-            for _ in range(ROUNDS):
-                kept = self._packer.read(value)
-                move = decide(kept)
-                if move is None:
-                    return False, kept
-                names = (f"name:{name}" for name in moves.held(move.record))
-                keys = ("versions", f"intent:{intent}", "open", f"answer:{intent}", *names)
-                done, value = await self._run("move", keys, *self._packer.arguments(value, move, small))
-                if done:
-                    return True, kept
-        raise StoreUnavailable("the record of an intent did not hold still")
-
-    async def _ask(self, command: str, key: str, *arguments: str) -> Any:
-        return await self._link.ask(command, self._tag + key, *arguments)
-
-    async def _run(self, verb: str, keys: Sequence[str], *arguments: str | int | bytes) -> Any:
-        return await self._link.run(verb, [self._tag + key for key in keys], *arguments)
-
-    def _lost(self) -> StoreUnavailable:
-        self.emptied = True
-        return StoreUnavailable(_EMPTIED)
+        await self._charged.pay()
 
 
-@contextlib.contextmanager
-def _reading() -> Iterator[None]:
-    """
-    Turn a reply that is not what was written there into a sentence.
-    """
-    try:
-        yield
-    except (ValueError, TypeError, KeyError, IndexError, OverflowError):
-        raise StoreUnavailable("what stands in Redis was not written by this version") from None
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, bytes):
-        raise TypeError("this is no text")
-    return value.decode()
+async def _all(steps: list[Awaitable[object]]) -> None:
+    for first in range(0, len(steps), REPLAYED_AT_ONCE):
+        some = steps[first : first + REPLAYED_AT_ONCE]
+        for lost in await asyncio.gather(*some, return_exceptions=True):
+            if isinstance(lost, BaseException):
+                raise lost

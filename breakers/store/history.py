@@ -54,6 +54,13 @@ class History:
             after = replace(after, delivered=self.delivered)
         return None if after == record else (after, standing)
 
+    @property
+    def spent(self) -> tuple[int, ...]:
+        """
+        Return what it took of its charges, where it has ended.
+        """
+        return () if self.ended is None else moves.spent(self.opened.charges, self.ended, sent=True)
+
     def is_over(self, at: datetime, retention: moves.Retention) -> bool:
         """
         Tell whether nothing need be known of it any more.
@@ -134,10 +141,12 @@ def _of_envelopes(told: Told, event: Event) -> None:
             told.undelivered.discard(delivered)
 
 
-def ending(opened: IntentOpened | None, ended: Ended) -> Decide:
+def ending(opened: IntentOpened | None, ended: Ended, *, is_live: bool = False) -> Decide:
     """
     Return what ends a record so; one that is not there is made of `opened`, so that no replay that was read before the
     end was on record puts it in doubt.
+
+    Of what is live it is known whether it was sent: only what was dispatched.
     """
 
     def decide(kept: Kept | None) -> Move | None:
@@ -149,6 +158,8 @@ def ending(opened: IntentOpened | None, ended: Ended) -> Decide:
             known = replace(known, charges=kept.opened.charges)
         record = moves.from_opened(known, State.DISPATCHED) if kept is None else kept.record
         after = moves.ended(record, ended)
-        return None if after is None else Move(after, known, moves.stands(ended), ended.spent)
+        sent = not is_live or (kept is not None and record.state is not State.CLAIMED)
+        spent = moves.spent(known.charges, ended, sent=sent)
+        return None if after is None else Move(after, known, moves.stands(ended), spent)
 
     return decide

@@ -1,15 +1,105 @@
 """
-The records of intents in a server that several share: what each becomes is decided here, by the functions of every
-store, and put there by a script if the record is still the one that was seen.
+The records of intents, where several processes share them: what each becomes is decided by the functions of every
+store, and a script puts it there if the record is still the one that was seen.
 """
 
 from __future__ import annotations
 
-from breakers.known import Earlier, Ended
+from breakers.known import IN_FLIGHT, Earlier, Ended, State
 from breakers.store import moves
-from breakers.store.charged import Charged
+from breakers.store.charged import Charged, keys_of, totals_of
 from breakers.store.history import Decide, History, ending
 from breakers.store.link import Shared, reading
 from breakers.store.packed import Kept, Move, Packer, pack_charges
 from breakers.store.protocol import IntentOpened, OpenIntent, StoreUnavailable
-from breakers.known import IN_FLIGHT, State
+
+ANSWER_BYTES_MAX = 256 * 1024
+"""A larger answer stays in the ledger of the process that has it."""
+
+ROUNDS = 16
+"""How often a move is decided anew because the record moved meanwhile: it has few states, so more is no coincidence."""
+
+
+class Intents:
+    """
+    The records, over what is shared.
+    """
+
+    def __init__(self, shared: Shared, packer: Packer, charged: Charged) -> None:
+        self._shared, self._packer, self._charged = shared, packer, charged
+
+    def __repr__(self) -> str:
+        return f"<Intents {self._shared.tag}>"
+
+    async def change(
+        self, intent: str, seen: bytes | None, decide: Decide, answer: bytes | None = None
+    ) -> tuple[bool, Kept | None]:
+        """
+        Move a record as `decide` says, from what it is when it moves. Return whether it moved, and from or at what.
+
+        `seen` is what it is taken to be; None asks first. What it is charged with moves in the same step.
+        """
+        small = answer if answer is not None and len(answer) <= ANSWER_BYTES_MAX else b""
+        with reading():
+            value: bytes = seen if seen is not None else await self._shared.ask("GET", f"intent:{intent}") or b""
+            for _ in range(ROUNDS):
+                kept = self._packer.read(value)
+                move = decide(kept)
+                if move is None:
+                    return False, kept
+                done, value = await self._move(intent, value, move, small)
+                if done:
+                    return True, kept
+        raise StoreUnavailable("the record of an intent did not hold still")
+
+    async def replay(self, history: History, *, carried: bool) -> None:
+        """
+        Make a record what the ledger says of its intent; `carried` tells whether this process has it in flight.
+        """
+
+        def decide(kept: Kept | None) -> Move | None:
+            record, standing = (None, True) if kept is None else (kept.record, kept.standing)
+            told = history.told(record, standing=standing, carried=carried)
+            return None if told is None else Move(told[0], history.opened, told[1], history.spent)
+
+        # Most are new to an emptied Redis: to take each for new spares a question.
+        await self.change(history.opened.intent, b"", decide)
+
+    async def settle(self, opened: IntentOpened, ended: Ended, answer: bytes | None, seen: bytes | None = None) -> None:
+        """
+        End an intent of this process, or note that nobody knows how it ended.
+        """
+        await self.change(opened.intent, seen, ending(opened, ended, is_live=True), answer)
+
+    async def earlier(self, intent: str) -> Earlier | None:
+        """
+        Return the record of an intent, while it is kept.
+        """
+        value = await self._shared.ask("GET", f"intent:{intent}")
+        with reading():
+            kept = self._packer.read(value)
+        return None if kept is None else self._packer.as_of(kept, self._packer.now())
+
+    async def open(self) -> tuple[OpenIntent, ...]:
+        """
+        Return the intents in flight and in doubt, oldest first.
+        """
+        values = await self._shared.ask("HVALS", "open")
+        with reading():
+            every = [self._packer.read(value) for value in values]
+        known = sorted((kept for kept in every if kept is not None), key=lambda kept: moves.newest_first(kept.record))
+        return tuple(
+            OpenIntent(kept.opened, kept.record.state not in IN_FLIGHT, kept.record.state is State.PARKED)
+            for kept in known
+        )
+
+    async def _move(self, intent: str, value: bytes, move: Move, answer: bytes) -> tuple[int, bytes]:
+        names, charges = moves.held(move.record), move.opened.charges
+        keys = (
+            *("versions", f"intent:{intent}", "open", f"answer:{intent}", *keys_of(intent)),
+            *(f"name:{name}" for name in names),
+            *totals_of(charges),
+        )
+        told = (len(names), self._charged.at(), pack_charges(charges), *self._charged.told(charges, move.spent))
+        done, found = await self._shared.run("move", keys, *self._packer.arguments(value, move, answer), *told)
+        return done, found

@@ -1,27 +1,27 @@
 """
 The shared state of one process: the embedded default, plain Python that never awaits, so that no verb is cut in half.
 
-Under each name stands one tuple, `(version, newest, …)`; versions come from one counter, so that a version that was
-seen once never comes back. What has ended is forgotten in the order in which it ended, a few at each write: no call
-ever pays for all of it. Whether an answer is still kept is asked when somebody looks, exactly.
+What stands under names is in `names.py`, what caps have left in `budgets.py`, tasks and revoked tokens in
+`opened.py`; here they move together. What has ended is forgotten in the order in which it ended, a few at each
+write: no call ever pays for all of it. Whether an answer is still kept is asked when somebody looks, exactly.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from breakers.call import Call
 from breakers.facts import Facts
-from breakers.known import IN_FLIGHT, NOTHING_KNOWN, Earlier, Ended, Known, Names, State
+from breakers.known import IN_FLIGHT, NOTHING_KNOWN, Earlier, Ended, State
 from breakers.spend import Alert, Total
 from breakers.store import moves
 from breakers.store.budgets import Budgets
-from breakers.store.envelopes import Envelopes
 from breakers.store.history import histories
+from breakers.store.names import NameTable
+from breakers.store.opened import Opened
 from breakers.store.protocol import (
     LEASE_S,
     AlertDelivered,
@@ -52,9 +52,6 @@ from breakers.verdict import Forward
 SWEPT_A_WRITE = 4
 """How many records each write looks at to forget them: more than it can add, so that what is kept stays bounded."""
 
-# A version and the records under a name, newest first; typed loosely because a flat tuple is half the size of two.
-Entry = tuple[Any, ...]
-
 
 class MemoryStore:
     """
@@ -71,10 +68,9 @@ class MemoryStore:
         lease_s: float = LEASE_S,
     ) -> None:
         self._now, self._retention, self._lease = now, retention, timedelta(seconds=lease_s)
-        self._answers = retention.answers
-        self._generation = self._epoch = self._version = 0
+        self._generation = self._epoch = 0
         self._stopped = False
-        self._names: dict[str, Entry] = {}
+        self._names = NameTable(retention)
         # By intent: what stands under its names, and what ended without keeping them.
         self._standing: dict[str, Earlier] = {}
         self._freed: dict[str, Earlier] = {}
@@ -83,7 +79,7 @@ class MemoryStore:
         self._soon: deque[str] = deque()
         self._later: deque[str] = deque()
         self._waiters = Waiters()
-        self._budgets, self._envelopes = Budgets(), Envelopes()
+        self._budgets, self._opened = Budgets(), Opened()
         # Charged claims, each with when it is given up: in the order in which they were made.
         self._claims: deque[tuple[datetime, str]] = deque()
 
@@ -95,16 +91,25 @@ class MemoryStore:
         )
 
     async def start(self, events: Iterable[Event], *, names_by: str = "") -> None:  # noqa: ARG002 nobody else makes names
-        said = histories(events)
+        others: list[Event] = []
+        said = histories(_setting_aside(events, others))
         for change in said.changes:
             self._change_writes(change)
         at = self._now()
         for intent, history in said.by_intent.items():
+            opened = history.opened
+            if opened.charges:
+                self._budgets.hold(intent, opened.at, opened.charges)
+                if history.ended is not None:
+                    self._budgets.end(intent, history.ended, at)
             record = self._found(intent)
             flies = record is not None and record.state in IN_FLIGHT
             told = history.told(record, standing=intent not in self._freed, carried=flies)
             if told is not None and (record is not None or not history.is_over(at, self._retention)):
-                self._place(told[0], standing=told[1], opened=history.opened)
+                self._place(told[0], standing=told[1], opened=opened)
+        for event in others:
+            await self.apply(event)
+        self._budgets.replayed(at)
 
     async def close(self) -> None:
         """
@@ -119,16 +124,21 @@ class MemoryStore:
 
     async def facts(self, call: Call) -> Facts:
         at = self._now()
-        known = NOTHING_KNOWN if call.names is None or not call.operation.writes else self._known(call.names, at)
+        known = NOTHING_KNOWN if call.names is None or not call.operation.writes else self._names.known(call.names, at)
         return Facts(at, self._generation, self._stopped, known=known)
 
-    async def reserve(self, go: Forward) -> Reservation | Stale:
+    async def reserve(self, go: Forward) -> Reservation | Stale | Exhausted:
         call = go.call
         if not call.operation.writes:
-            return HeldRead(go) if go.facts.generation == self._generation else Stale()
+            if go.charges and call.id in self._budgets.calls:
+                return HeldRead(go)
+            if go.facts.generation != self._generation:
+                return Stale()
+            return (self._charge(go, self._now()) if go.charges else None) or HeldRead(go)
         if self._found(call.id) is not None:
             return HeldWrite(go)
-        if go.facts.generation != self._generation or not self._are_current(go):
+        moved = call.names is not None and not self._names.are_current(call.names, go.facts.known)
+        if moved or go.facts.generation != self._generation:
             return Stale()
         now = self._now()
         self._sweep(now)
@@ -136,6 +146,11 @@ class MemoryStore:
             for record in records:
                 if moves.has_lapsed(record, go.facts.at) and record.intent in self._standing:
                     self._forget(record.intent)
+        if go.charges:
+            full = self._charge(go, now)
+            if full is not None:
+                return full
+            self._claims.append((now + self._lease + moves.GIVEN_UP, call.id))
         self._put(moves.claimed(call, now + self._lease))
         self._soon.append(call.id)
         return HeldWrite(go)
@@ -146,24 +161,36 @@ class MemoryStore:
         if record is None or record.state not in IN_FLIGHT:
             return Permit.LOST
         if record.state is State.CLAIMED:
+            if moves.is_given_up(record, self._now()):
+                self._forget(intent)
+                return Permit.LOST
             # Marked even where it is stopped: the intent is durable and stays open until it is settled.
             self._open[intent] = opened
             self._put(moves.from_opened(opened, State.DISPATCHED))
         return Permit.STOPPED if self._stopped else Permit.GRANTED
 
     async def settle(self, held: Reservation, ended: Ended | None, answer: bytes | None = None) -> None:  # noqa: ARG002 the ledger keeps it
-        if ended is None or isinstance(held, HeldRead):
+        call, charges = held.go.call, held.go.charges
+        if isinstance(held, HeldRead):
+            if charges:
+                self._budgets.end(call.id, ended, self._now())
             return
-        call = held.go.call
+        if ended is None:
+            return
         # Whoever lost its claim has ended all the same; what it did is kept, whoever holds the names now.
-        record = self._found(call.id) or moves.from_opened(opened_by(call), State.DISPATCHED)
-        self._end(record, ended, None if call.id in self._open else opened_by(call))
+        found = self._found(call.id)
+        record = found or moves.from_opened(opened_by(call), State.DISPATCHED)
+        if self._end(record, ended, None if call.id in self._open else opened_by(call)) and charges:
+            self._budgets.hold(call.id, call.at, charges, replayed=False)
+            self._budgets.end(call.id, ended, self._now(), sent=found is not None and found.state is not State.CLAIMED)
 
     async def resolve(self, opened: IntentOpened, ended: Ended, answer: bytes | None = None) -> bool:  # noqa: ARG002 as above
         record = self._found(opened.intent)
         if record is None:
             record = moves.from_opened(opened, State.DISPATCHED)
         if self._end(record, ended, opened):
+            self._budgets.hold(opened.intent, opened.at, opened.charges)
+            self._budgets.end(opened.intent, ended, self._now())
             return True
         return record.state is not State.COMPLETED or moves.says_the_same(record, ended)
 
@@ -198,39 +225,72 @@ class MemoryStore:
             for opened, state in states
         )
 
+    async def envelope(self, task: str, tokens: tuple[str, ...]) -> Envelope:
+        return self._opened.envelope(task, tokens)
+
+    async def tasks(self) -> tuple[Task, ...]:
+        return self._opened.tasks()
+
+    async def totals(self, node: str = "") -> tuple[Total, ...]:
+        now = self._now()
+        self._give_up(now, len(self._claims))
+        return self._budgets.totals(node, now)
+
+    async def alerts(self) -> tuple[Alert, ...]:
+        return tuple(self._budgets.notices.pending.values())
+
     async def apply(self, event: Event) -> None:
         match event:
             case IntentOpened():
                 # Whoever carried what is only known from a replay is gone.
                 if self._found(event.intent) is None:
                     self._place(moves.from_opened(event, State.UNKNOWN), standing=True, opened=event)
+                    self._budgets.hold(event.intent, event.at, event.charges)
             case IntentEnded(intent, ended):
                 record = self._found(intent)
-                if record is not None:
-                    self._end(record, ended, None)
+                if record is not None and self._end(record, ended, None):
+                    self._budgets.end(intent, ended, self._now())
             case IntentDelivered(intent, delivered):
                 await self.delivered(intent, reached=delivered)
             case WritesChanged():
                 self._change_writes(event)
+            case TaskOpened() | TaskClosed() | TokenRevoked():
+                self._opened.apply(event, self._now())
+            case ReadHeld():
+                self._budgets.read_held(event, self._now())
+            case ReadSettled():
+                self._budgets.read_settled(event, self._now())
+            case AlertRaised(alert):
+                self._budgets.raised(alert)
+            case AlertDelivered(alert):
+                self._budgets.notices.delivered(alert)
 
-    def _known(self, names: Names, at: datetime) -> Known:
-        horizon = at - self._answers
-        under: dict[str, tuple[Earlier, ...]] = {}
-        versions: dict[str, int] = {}
-        for name in names.held if len(names.fingerprints) == 1 else names.asked:
-            entry = self._names.get(name)
-            if entry is None:
-                versions[name] = 0
-                continue
-            versions[name] = entry[0]
-            records: tuple[Earlier, ...] = entry[1:]
-            for record in records:
-                if record.ended_at is not None and record.ended_at <= horizon:
-                    records = tuple(now for one in records if (now := self._as_of(one, at)) is not None)
-                    break
-            if records:
-                under[name] = records
-        return Known(under, versions)
+    def _charge(self, go: Forward, now: datetime) -> Exhausted | None:
+        """
+        Take every charge of a call, or say which cap has no room, although every claim that is over was given up.
+        """
+        self._give_up(now, SWEPT_A_WRITE)
+        call = go.call
+        full = self._budgets.take(call.id, call.at, go.charges, now)
+        if full is not None and self._give_up(now, len(self._claims)):
+            full = self._budgets.take(call.id, call.at, go.charges, now)
+        if full is not None:
+            self._budgets.denied(full, now)
+        return full
+
+    def _give_up(self, now: datetime, at_most: int) -> bool:
+        """
+        Give up charged claims that nobody may dispatch any more, and tell whether there were any.
+        """
+        found = False
+        for _ in range(at_most):
+            if not self._claims or self._claims[0][0] > now:
+                break
+            record = self._standing.get(self._claims.popleft()[1])
+            if record is not None and record.state is State.CLAIMED:
+                self._forget(record.intent)
+                found = True
+        return found
 
     def _as_of(self, record: Earlier, at: datetime) -> Earlier | None:
         return moves.as_of(record, at, self._retention, standing=record.intent in self._standing)
@@ -238,26 +298,9 @@ class MemoryStore:
     def _found(self, intent: str) -> Earlier | None:
         return self._standing.get(intent) or self._freed.get(intent)
 
-    def _are_current(self, go: Forward) -> bool:
-        names = go.call.names
-        if names is None:
-            return True
-        seen = go.facts.known.versions
-        for name in names.held if len(names.fingerprints) == 1 else names.asked:
-            entry = self._names.get(name)
-            if (0 if entry is None else entry[0]) != seen.get(name, 0):
-                return False
-        return True
-
     def _put(self, record: Earlier) -> None:
-        self._version += 1
         self._standing[record.intent] = record
-        for name in moves.held(record):
-            entry = self._names.get(name)
-            if entry is None or len(entry) == 1 or (len(entry) == 2 and entry[1].intent == record.intent):
-                self._names[name] = (self._version, record)
-            else:
-                self._names[name] = (self._version, *moves.under_name(entry[1:], record))
+        self._names.put(record)
 
     def _end(self, record: Earlier, ended: Ended, opened: IntentOpened | None) -> bool:
         after = moves.ended(record, ended)
@@ -276,30 +319,21 @@ class MemoryStore:
         if standing:
             self._put(record)
         else:
-            self._take_away(record)
+            self._standing.pop(intent, None)
+            self._names.take_away(record)
             self._freed[intent] = record
         self._waiters.wake(intent)
-
-    def _take_away(self, record: Earlier) -> None:
-        """
-        Take a record from under its names, which are left behind with a new version.
-        """
-        self._version += 1
-        self._standing.pop(record.intent, None)
-        for name in moves.held(record):
-            entry = self._names.get(name, ())
-            self._names[name] = (self._version, *(one for one in entry[1:] if one.intent != record.intent))
 
     def _forget(self, intent: str) -> None:
         record = self._found(intent)
         if record is None:
             return
-        if intent in self._standing:
-            self._take_away(record)
+        if self._standing.pop(intent, None) is not None:
+            self._names.take_away(record)
+        if record.state is State.CLAIMED:
+            self._budgets.give_up(intent)
         self._freed.pop(intent, None)
-        for name in moves.held(record):
-            if len(self._names.get(name, ())) == 1:
-                del self._names[name]
+        self._names.forget(record)
         self._waiters.wake(intent)
 
     def _sweep(self, now: datetime) -> None:
@@ -329,3 +363,14 @@ class MemoryStore:
         if stopped is not self._stopped:
             self._generation += 1
         self._epoch, self._stopped = event.epoch, stopped
+
+
+def _setting_aside(events: Iterable[Event], others: list[Event]) -> Iterator[Event]:
+    """
+    Yield what is told of writes, and put the rest into `others`.
+    """
+    for event in events:
+        if isinstance(event, IntentOpened | IntentEnded | IntentDelivered | WritesChanged):
+            yield event
+        else:
+            others.append(event)

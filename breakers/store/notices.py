@@ -50,8 +50,7 @@ class Notices:
         """
         Tell that a call found no room.
         """
-        if not tally.node.startswith(SILENT):
-            self._raise(tally, Notice.DENIED, 0, now)
+        self._raise(tally, Notice.DENIED, 0, now)
 
     def raised(self, tally: Tally, alert: Alert) -> None:
         """
@@ -73,21 +72,22 @@ class Notices:
 
     def _reached(self, tally: Tally, now: datetime) -> None:
         tally.warns_at = None
-        if tally.cap <= 0 or tally.node.startswith(SILENT):
+        if tally.cap <= 0:
             return
-        for percent in tally.alerts:
-            if percent in tally.fired:
-                continue
-            sum_ = reached_at(percent, tally.cap)
-            if tally.settled >= sum_:
+        # The next of: each percentage that is not told yet, and beyond the cap itself.
+        points = {percent: reached_at(percent, tally.cap) for percent in tally.alerts if percent not in tally.fired}
+        for percent, point in points.items():
+            if tally.settled >= point:
                 tally.fired |= {percent}
                 self._raise(tally, Notice.REACHED, percent, now)
-            elif tally.warns_at is None or sum_ < tally.warns_at:
-                tally.warns_at = sum_
+        if tally.settled > tally.cap:
+            self._raise(tally, Notice.OVERRUN, 0, now)
+        else:
+            tally.warns_at = min([tally.cap + 1, *(point for point in points.values() if tally.settled < point)])
 
     def _raise(self, tally: Tally, kind: Notice, percent: int, now: datetime) -> None:
         key = (kind, percent, tally.cap)
-        if key in tally.told:
+        if key in tally.told or tally.node.startswith(SILENT):
             return
         tally.told |= {key}
         alert = Alert(kind, tally.node, tally.period, tally.measure, percent, tally.cap, tally.settled, now)

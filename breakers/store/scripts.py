@@ -13,7 +13,7 @@ _FOLDER = Path(__file__).with_name("lua")
 VERBS = (
     *("begin", "ready", "writes", "facts", "reserve", "dispatch", "move"),
     *("hold", "bill", "lapsed", "giveup", "shown", "raised"),
-    *("open", "shut"),
+    *("open", "shut", "revoke"),
 )
 
 # What stands before each: the server's clock and the records, then the totals.

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from config.catalog import (
     WHOLE_BODY,
     Amount,
+    Effect,
     Find,
     Listing,
     Marker,
@@ -19,6 +20,7 @@ from config.catalog import (
     Touch,
     Undo,
 )
+from config.lines import UNITS
 
 # What a person reads in a list: whole hours and minutes, where there are any.
 _UNITS = (("h", 3600), ("min", 60), ("s", 1))
@@ -41,6 +43,8 @@ def said(spec: OperationSpec, everywhere: Collection[str]) -> Iterator[tuple[str
         return
     if spec.amount:
         yield "amount", _amount(spec.amount)
+    if spec.effect is not Effect.READ and (moves := _moves(spec)):
+        yield "moves", moves
     for subject in spec.subjects:
         yield "subject", _subject(subject)
     if spec.effect_key:
@@ -120,13 +124,37 @@ def _value(value: object) -> str:
 
 
 def _amount(amount: Amount) -> str:
-    currency = f"in `{amount.currency}`" if amount.currency else "in the currency of its subject"
     unbounded = f"; without a bound where {' or '.join(amount.unbounded_by)} is given" if amount.unbounded_by else ""
-    return f"{amount.place}.{amount.argument} {currency}{unbounded}"
+    answered = f"; the answer shows it at {amount.answered[0]}" if amount.answered else ""
+    offered = "; once somebody accepts it" if amount.offered else ""
+    if not amount.argument:
+        return f"what its subject bounds{unbounded}{answered}{offered}"
+    said = f"{amount.place}.{amount.argument}" + (f" times {amount.place}.{amount.times}" if amount.times else "")
+    if amount.decimals:
+        said += ", with decimals" + (", in whole units" if amount.decimals == UNITS else "")
+    if amount.lines:
+        times = f" times {amount.lines.times}" if amount.lines.times else ""
+        return f"the sum of {said}: {' or '.join(amount.lines.amount)}{times}{unbounded}{answered}{offered}"
+    currency = f"in `{amount.currency}`" if amount.currency else "in the currency of its subject"
+    return f"{said} {currency}{unbounded}{answered}{offered}"
+
+
+def _moves(spec: OperationSpec) -> str:
+    """
+    Return what is said of money beside an amount; nothing where the amount says it all.
+    """
+    if spec.moves_nothing:
+        return "nothing"
+    if spec.harmless:
+        others = "what its amount says" if spec.amount else "nobody knows how much"
+        return f"nothing with no arguments but {', '.join(sorted(spec.harmless))}; else {others}"
+    return "" if spec.amount else "nobody knows how much"
 
 
 def _subject(subject: Subject) -> str:
     bound = " ".join(f"{'+' if sign > 0 else '-'}{pointer}" for sign, pointer in subject.bound)
+    for pointer, held in subject.where:
+        bound += f", where {pointer} is {' or '.join(map(_value, held))}"
     read = f"{subject.operation} of {subject.place}.{subject.by}: currency {subject.currency}"
     return read + (f", at most {bound}" if bound else ", no bound")
 
@@ -168,8 +196,9 @@ def described(spec: OperationSpec) -> dict[str, object]:
         "effect": spec.effect,
         "reversibility": spec.reversibility,
         "honours_key": spec.honours_key,
-        "amount": spec.amount.argument if spec.amount else None,
+        "amount": (spec.amount.argument or None) if spec.amount else None,
         "currency": spec.amount.currency if spec.amount else None,
+        "moves": _moves_json(spec),
         "subjects": [{"by": subject.by, "operation": subject.operation} for subject in spec.subjects],
         "effect_key": spec.effect_key or None,
         "effect_window_s": spec.effect_window_s,
@@ -190,6 +219,29 @@ def described(spec: OperationSpec) -> dict[str, object]:
         "whole_body": next((held.kind for (_, name), held in spec.arguments.items() if name == WHOLE_BODY), None),
         "never_store": list(spec.never_store),
         "note": spec.note,
+    }
+
+
+def _moves_json(spec: OperationSpec) -> object:
+    """
+    Return `nothing`, `unbounded`, or how much: by an amount, and with which arguments alone nothing.
+    """
+    if spec.effect is Effect.READ or spec.moves_nothing:
+        return "nothing"
+    amount = spec.amount
+    if amount is None and not spec.harmless:
+        return "unbounded"
+    said: dict[str, object] = {"bounded": amount is not None, "nothing_with": sorted(spec.harmless)}
+    if amount is None:
+        return said
+    lines = amount.lines
+    return said | {
+        "decimals": amount.decimals or None,
+        "times": amount.times,
+        "unbounded_by": list(amount.unbounded_by),
+        "lines": lines and {"amount": list(lines.amount), "times": lines.times or None, "currency": lines.currency},
+        "answered": amount.answered and list(amount.answered),
+        "offered": amount.offered,
     }
 
 

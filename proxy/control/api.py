@@ -18,6 +18,7 @@ from proxy.control.doubt import add_doubt
 from proxy.control.reply import refuse, reply
 from proxy.control.spend import add_spend
 from proxy.control.status import readiness, status
+from proxy.control.tasks import add_tasks
 from proxy.control.vault import add_vault
 from proxy.doubt.doubts import Doubts
 from proxy.errors import LedgerUnavailable
@@ -55,6 +56,7 @@ def admin_app(rooms: Rooms, doubts: Doubts, token: str, randomness: Callable[[in
     _add_keys(app, rooms, randomness)
     add_vault(app, rooms.credentials)
     add_doubt(app, doubts)
+    add_tasks(app, rooms.tasks)
     add_spend(app, rooms.store)
     return app
 

@@ -102,7 +102,7 @@ class Ledger:
         self._started = self._closed = False
         self.on_poisoned: Callable[[], None] = lambda: None
         recovered = state.views.recovery(len(state.torn.entries) if state.torn else 0)
-        self._events = Events(disk, folder / LEDGER, recovered.writes, state.remembered)
+        self._events = Events(disk, folder / LEDGER, recovered.writes, state.remembered, state.snapshots.kept)
         self.recovered: Recovery = replace(recovered, events=self._events)
 
     def __repr__(self) -> str:
@@ -205,6 +205,7 @@ class Ledger:
         """
         self._started = True
         self._writer.start(loop, self._poisoned)
+        self._state.snapshots.start(self._writer.give_up)
         self._counted.start(loop)
         self._repeated.start(loop)
 
@@ -224,6 +225,7 @@ class Ledger:
         with contextlib.suppress(LedgerUnavailable):
             await self._pen.durable(system("log.closed", reason=said), Rank.END)
         self._writer.stop()
+        self._state.snapshots.close(whole=self.state is WriterState.READY)
         self._reread.close()
         self._state.close(self._disk)
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from breakers.spend import Charge
+from breakers.spend import Charge, amounts
 from proxy.ledger.drafts import read_stamp, stamp
 
 KINDS_HELD = 4096
@@ -58,4 +58,4 @@ def spent_of(entry: Mapping[str, Any], charges: tuple[Charge, ...]) -> tuple[int
     Return what an entry says was taken of these charges: all of them, where it does not say it of each.
     """
     said = entry.get("spent", ())
-    return tuple(map(int, said)) if len(said) == len(charges) else tuple(charge.amount for charge in charges)
+    return tuple(map(int, said)) if len(said) == len(charges) else amounts(charges)

@@ -28,6 +28,7 @@ HEAD_BYTES = _HEAD.size
 _STAND = struct.Struct(">Q32s")
 _SEAL = struct.Struct(">Q32s32s")
 SEAL_BYTES = HEAD_BYTES + 1 + _SEAL.size
+COMMIT_BYTES = HEAD_BYTES + 1 + _STAND.size
 
 
 class Kind(IntEnum):

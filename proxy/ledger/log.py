@@ -99,6 +99,7 @@ def _segment(log: Log, now: datetime, disk: Disk) -> Segment:
             return segment
         seal_segment(log, segment, disk)
     log.segment = open_segment(log, now, disk)
+    log.on_turned()
     return log.segment
 
 

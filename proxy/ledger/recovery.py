@@ -19,10 +19,11 @@ from proxy.ledger.disk import Disk, Handle, make_durable_folder, write_whole
 from proxy.ledger.drafts import Draft, stamp, system
 from proxy.ledger.fold import Fold, Newest, fold
 from proxy.ledger.frames import MAGIC
+from proxy.ledger.kept import Kept
 from proxy.ledger.layout import TORN, blobs_beside
 from proxy.ledger.log import commit
 from proxy.ledger.remembered import Remembered
-from proxy.ledger.replay import End
+from proxy.ledger.replay import End, Ending
 from proxy.ledger.tail import Batch, Log, Segment
 
 NEW_EPOCH_HINT = "keep the files; `breakwater serve --new-epoch REASON` starts a new log that names this one"
@@ -38,22 +39,28 @@ class Torn:
     blobs: bytes
 
 
-def read_epoch(disk: Disk, epoch: Path, remembered: Remembered | None = None) -> Fold:
+def read_epoch(disk: Disk, epoch: Path, remembered: Remembered | None = None, kept: Kept | None = None) -> Fold:
     """
-    Read an epoch that is to be written on.
+    Read an epoch that is to be written on, or what is not in snapshots of it.
 
     Raise `LedgerDamaged` where more than its end is missing.
     """
-    found = fold(disk, epoch, remembered)
+    found = fold(disk, epoch, remembered, kept)
     if found.newest is None and found.damage is None:
         # An epoch gets its name with its first segment in it.
         raise LedgerDamaged(End.TAMPERED, f"the ledger is damaged: {epoch} holds no segment", NEW_EPOCH_HINT)
     if found.damage is not None and found.damaged is not None:
-        damage = found.damage
-        place = f"entry {damage.index}, {found.damaged.name} at byte {damage.offset}"
-        # A torn end in any but the newest segment was not left by a crash.
-        raise LedgerDamaged(End.TAMPERED, f"the ledger is damaged: {place}: {damage.why}", NEW_EPOCH_HINT)
+        raise damaged(found.damaged, found.damage)
     return found
+
+
+def damaged(segment: Path, damage: Ending) -> LedgerDamaged:
+    """
+    Return what says that a segment is not what was written.
+    """
+    place = f"entry {damage.index}, {segment.name} at byte {damage.offset}"
+    # A torn end in any but the newest segment was not left by a crash.
+    return LedgerDamaged(End.TAMPERED, f"the ledger is damaged: {place}: {damage.why}", NEW_EPOCH_HINT)
 
 
 def resume(disk: Disk, log: Log, found: Fold, first: tuple[Draft, ...], *, clean: bool, now: datetime) -> Torn | None:

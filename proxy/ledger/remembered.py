@@ -22,7 +22,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
@@ -210,13 +210,27 @@ class Remembered:
         self._completed(held, ended)
 
 
+class Shortcuts(Protocol):
+    """
+    What was made of sealed segments, so that they need not be read again.
+    """
+
+    def tell(self, segment: Path, first: int, remembered: Remembered) -> str | None:
+        """
+        Let `remembered` see all of a segment; return the log's name, or None where the segment must be read.
+        """
+
+
 class Events:
     """
     The events of a ledger, `writes` first. What a start has read already is told once; later they are read anew.
     """
 
-    def __init__(self, disk: Disk, ledger: Path, writes: WritesChanged, remembered: Remembered) -> None:
+    def __init__(
+        self, disk: Disk, ledger: Path, writes: WritesChanged, remembered: Remembered, kept: Shortcuts | None = None
+    ) -> None:
         self._disk, self._ledger, self._writes, self._since = disk, ledger, writes, remembered.since
+        self._kept = kept
         self._at_start: Remembered | None = remembered
 
     def __repr__(self) -> str:
@@ -240,7 +254,7 @@ class Events:
         yield self._writes
         anew = Remembered(self._since)
         for epoch in remembered_epochs(self._disk, self._ledger, self._since):
-            for _ in _reread(self._disk, epoch, anew):
+            for _ in reading(self._disk, epoch, anew, self._kept):
                 while anew.told:
                     yield anew.told.popleft()
         anew.rest()
@@ -260,34 +274,37 @@ def remembered_epochs(disk: Disk, ledger: Path, since: datetime) -> list[Path]:
     return found
 
 
-def reread(disk: Disk, epoch: Path, remembered: Remembered) -> None:
+def reread(disk: Disk, epoch: Path, remembered: Remembered, kept: Shortcuts | None = None) -> None:
     """
     Let `remembered` see every entry of a log that can be read.
     """
-    for _ in _reread(disk, epoch, remembered):
+    for _ in reading(disk, epoch, remembered, kept):
         pass
 
 
-def _reread(disk: Disk, epoch: Path, remembered: Remembered) -> Iterator[None]:
-    origin = ""
-    for first, frame in _entries(disk, epoch):
-        body = frame.payload
-        if not _TOLD.search(body) or _OF_A_READ.search(body):
-            continue
-        # Behind damage anything may stand; what stands before it was looked at by a start.
-        with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
-            entry = orjson.loads(body)
-            if entry["k"] == "log.opened":
-                origin = entry["origin"]
-            remembered.see(entry, spell_place(origin, first, int(entry["i"]), frame.offset, len(body)))
-            yield
-
-
-def _entries(disk: Disk, epoch: Path) -> Iterator[tuple[int, Frame]]:
-    found = segments(disk, epoch)
+def reading(disk: Disk, epoch: Path, remembered: Remembered, kept: Shortcuts | None = None) -> Iterator[None]:
+    """
+    Let `remembered` see every entry of a log that can be read, a few at each step.
+    """
+    origin, found = "", segments(disk, epoch)
     for position, (first, path) in enumerate(found):
-        for frame in _believable(disk.read(path), newest=position == len(found) - 1):
-            yield first, frame
+        newest = position == len(found) - 1
+        named = kept.tell(path, first, remembered) if kept is not None and not newest else None
+        if named is not None:
+            origin = named
+            yield
+            continue
+        for frame in _believable(disk.read(path), newest=newest):
+            body = frame.payload
+            if not _TOLD.search(body) or _OF_A_READ.search(body):
+                continue
+            # Behind damage anything may stand; what stands before it was looked at by a start.
+            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+                entry = orjson.loads(body)
+                if entry["k"] == "log.opened":
+                    origin = entry["origin"]
+                remembered.see(entry, spell_place(origin, first, int(entry["i"]), frame.offset, len(body)))
+                yield
 
 
 def _believable(data: bytes, *, newest: bool) -> Iterator[Frame]:

@@ -12,9 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from breakers.known import State
+from breakers.spend import Notice
 from config.faults import Unreadable
 from config.money import Money
 from proxy.ledger.blobs import Digest, Kept, Opening, Payload
+from proxy.ledger.chargelines import charge_lines, spell_amount
 from proxy.ledger.difflines import change_lines, parsed_json, summary
 from proxy.ledger.read import Payloads, Record
 
@@ -61,6 +63,8 @@ def result(entry: Mapping[str, Any]) -> str:
     match entry["k"]:
         case "call.intent":
             return "may be sent from here on"
+        case "call.held":
+            return "a read, charged before it may be sent"
         case "call.decision" if "how" in entry:
             how = REPEATS.get(entry["how"], entry["how"])
             return f"repeat of {entry.get('par', '?')}: {how}, status {entry.get('st', '?')}"
@@ -94,6 +98,33 @@ def result(entry: Mapping[str, Any]) -> str:
             return str(entry.get("reason", ""))
         case "recovery.opened" | "recovery.probed" | "recovery.resolved":
             return doubt(entry)
+        case _:
+            return enveloped(entry)
+
+
+def enveloped(entry: Mapping[str, Any]) -> str:
+    """
+    Return what a record of a task, a token, a cap or the configuration comes to, in a few words.
+    """
+    match entry["k"]:
+        case "task.opened":
+            linked = f", for {entry['record']}" if "record" in entry else ""
+            return f"{entry['task']} until {entry['exp']}{linked}"
+        case "task.closed":
+            return f"{entry['task']} {entry['why']}"
+        case "token.minted":
+            return f"{entry['tid']} for {entry['task']}"
+        case "token.revoked":
+            return str(entry["tid"])
+        case "budget.alerted":
+            measure, kind = entry["measure"], entry["kind"]
+            what = f"{entry['threshold']} % reached" if kind == Notice.REACHED else kind
+            stands = f"{spell_amount(measure, entry['settled'])} of {spell_amount(measure, entry['cap'])}"
+            return f"{entry['node']} {entry['period']} {measure.partition(':')[0]}: {what}, {stands}"
+        case "budget.told":
+            return str(entry["id"])
+        case "config.applied":
+            return str(entry["hash"])[:12]
         case _:
             return ""
 
@@ -147,16 +178,19 @@ def lines(records: Sequence[Record], payloads: Payloads) -> Iterator[str]:
     """
     Yield the lines that tell a person of one call.
     """
-    first = records[0].entry
+    first, bud = records[0].entry, ()
     yield f"call {first['call']}"
     named = (("agent", first.get("act", {}).get("agent")), ("task", first["task"]), ("api", first.get("prov")))
-    for name, value in (*named, ("operation", first.get("op"))):
+    named = (*named, ("operation", first.get("op")), *first.get("lab", {}).items())
+    for name, value in named:
         if value:
             yield f"  {name:10} {value}"
     for record in records:
         yield ""
         yield f"#{record.index}  {record.entry['ts']}  {record.kind}  {result(record.entry)}"
         yield from (f"  {line}" for line in details(record.entry))
+        bud = record.entry.get("bud") or bud
+        yield from (f"  {line}" for line in charge_lines(record.entry, bud))
         yield from (f"  {line}" for line in payload_lines(record, payloads.open(record)))
 
 

@@ -1,4 +1,4 @@
-"""
+r"""
 What the segments of a log come to, up to the end of one, in a file beside that: so that a start need not read them.
 
     snapshot := "BWVIEW1\n" | u32 key | u32 length | about | mac[32] | state | chains | events
@@ -17,6 +17,7 @@ snapshot. That costs the time to read the segment, and nothing else: no record i
 
 from __future__ import annotations
 
+import struct
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,8 +26,6 @@ from hashlib import sha256
 from hmac import compare_digest
 from hmac import digest as hmac_digest
 from pathlib import Path
-from struct import Struct
-from struct import error as StructError
 
 import orjson
 
@@ -65,7 +64,7 @@ FOLDED_BY = (
 """The modules that say what follows from a record. Of any other text of theirs a snapshot may say something else."""
 
 MAGIC = b"BWVIEW1\n"
-_HEAD = Struct(">8sII")
+_HEAD = struct.Struct(">8sII")
 _MAC_BYTES = 32
 
 ABOUT_BYTES_MAX = 16_384
@@ -77,8 +76,8 @@ class About:
     """
     Of what a snapshot is one, and how long its parts are, with their digests.
 
-    The segment's bytes up to `end`, where its SEAL stands or its last COMMIT ends, have the digest `sha256`; its entries
-    point to `blob_end` bytes of payloads. `said` is the time of the last entry.
+    The segment's bytes up to `end`, where its SEAL stands or its last COMMIT ends, have the digest `sha256`; what its
+    entries point to are `blob_end` bytes of payloads. `said` is the time of the last entry.
     """
 
     fold: str
@@ -132,10 +131,12 @@ class Snapshot:
 
     def begins(self, data: bytes) -> bool:
         """
-        Tell whether a segment's bytes begin with those that this is a snapshot of.
+        Tell whether a segment's bytes begin with those that this is a snapshot of, up to a COMMIT that says the same.
         """
-        said = memoryview(data)[: self.about.end]
-        return len(said) == self.about.end and sha256(said).hexdigest() == self.about.sha256
+        end, commit = self.about.end, frames.commit_frame(self.about.size, self.about.tree.root())
+        if data[max(0, end - frames.COMMIT_BYTES) : end] != commit:
+            return False
+        return sha256(memoryview(data)[:end]).hexdigest() == self.about.sha256
 
 
 def find(disk: Disk, ring: KeyRing, segment: Path, first: int) -> Snapshot | None:
@@ -153,7 +154,7 @@ def find(disk: Disk, ring: KeyRing, segment: Path, first: int) -> Snapshot | Non
         if magic != MAGIC or not compare_digest(_mac(ring, version, sealed), mac):
             return None
         found = Snapshot(path, About(**orjson.loads(sealed[_HEAD.size :])), start)
-    except (OSError, StructError, ValueError, KeyError, TypeError):
+    except (OSError, struct.error, ValueError, KeyError, TypeError):
         return None
     return found if fold_version() == found.about.fold != "" and found.about.first == first else None
 

@@ -54,7 +54,7 @@ class Fields:
         Return the fields of a value.
         """
         row = [getattr(value, name) for name in self.names]
-        return self._row.spell(row) if self._row.spell else row  # type: ignore[no-any-return] # a row gives a row
+        return self._row.spell(row) if self._row.spell else row
 
     def put(self, value: object, row: list[Any]) -> None:
         """
@@ -141,8 +141,8 @@ def _unless_none(way: Way) -> Way:
 def _list(origin: type, arguments: tuple[Any, ...]) -> Spelling:
     if origin is tuple and arguments[-1] is not Ellipsis:
         row = _row([spelling_of(kind) for kind in arguments])
-        spell_row, read_row = row.spell or list, row.read
-        return Spelling(lambda values: spell_row(list(values)), lambda said: tuple(read_row(said) if read_row else said))
+        spell_row, read_row = row.spell or list, row.read or list
+        return Spelling(lambda values: spell_row(list(values)), lambda said: tuple(read_row(said)))
     spell, read = spelling_of(arguments[0])
     return Spelling(
         lambda values: [*map(spell, values)] if spell else list(values),

@@ -21,10 +21,12 @@ from proxy.ledger.datakeys import DataKeys
 from proxy.ledger.disk import Disk, Handle, make_durable_folder, write_whole
 from proxy.ledger.drafts import Draft, system
 from proxy.ledger.epoch import begin, kill_changed, take_over
+from proxy.ledger.kept import Kept
 from proxy.ledger.keyring import KeyRing, make_ring, read_ring
 from proxy.ledger.layout import ADMIN_TOKEN, DATA_KEYS, KEY_RING, LEDGER, LOCK, VAULT, epochs
 from proxy.ledger.recovery import Torn, is_clean, read_epoch, resume
 from proxy.ledger.remembered import Remembered, remembered_epochs, reread
+from proxy.ledger.snapshots import Snapshots
 from proxy.ledger.tail import Log
 from proxy.ledger.views import RUN, Views
 from proxy.ulid import Ulids
@@ -57,6 +59,7 @@ class State:
     views: Views
     torn: Torn | None
     remembered: Remembered
+    snapshots: Snapshots
 
     def close(self, disk: Disk) -> None:
         """
@@ -157,17 +160,19 @@ def _open_locked(
         write_whole(disk, folder / ADMIN_TOKEN, token, 0o600)
     epoch = epochs(disk, ledger)[-1]
     fresh = epoch not in found
-    remembered = Remembered(since)
+    remembered, kept = Remembered(since), Kept(disk, ring)
     for former in remembered_epochs(disk, ledger, since)[:-1]:
-        reread(disk, former, remembered)
-    epoch_found = read_epoch(disk, epoch, remembered)
+        reread(disk, former, remembered, kept)
+    epoch_found = read_epoch(disk, epoch, remembered, kept)
+    snapshots = Snapshots(disk, epoch, kept, clock, since, epoch_found.trusted)
+    log.on_turned = snapshots.due
     log.folder, log.origin = epoch, epoch_found.views.origin
     first = () if fresh else _later(log, epoch, options, program)
     clean = fresh or is_clean(disk, epoch_found)
     if not clean:
         remembered.stopped()
     torn = resume(disk, log, epoch_found, first, clean=clean, now=now)
-    return State(lock, ring, keys, log, epoch_found.views, torn, remembered)
+    return State(lock, ring, keys, log, epoch_found.views, torn, remembered, snapshots)
 
 
 def _ring(disk: Disk, folder: Path, randomness: Randomness, *, first: bool) -> KeyRing:

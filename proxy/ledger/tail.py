@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -37,7 +38,8 @@ class Log:
     """
     One log's end, owned by whoever calls `commit`: one thread, one process.
 
-    `chains` maps a task to the number of its entries and the leaf hash of its newest.
+    `chains` maps a task to the number of its entries and the leaf hash of its newest. `on_turned` is called when a
+    segment was begun: all others are sealed.
     """
 
     folder: Path
@@ -52,6 +54,7 @@ class Log:
     last_ts: datetime = LONG_AGO
     last_now: datetime = LONG_AGO
     segment: Segment | None = None
+    on_turned: Callable[[], None] = field(default=lambda: None)
 
     def __repr__(self) -> str:
         return f"<Log {self.origin} size={self.tree.size} tasks={len(self.chains)}>"

@@ -14,12 +14,14 @@ Nothing here judges; what a damaged log makes of an entry is named, and the othe
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from breakers.call import Applied
 from breakers.known import State
+from proxy.ledger.chargelines import charge_summary
 from proxy.ledger.read import Payloads, Record
 from proxy.ledger.show import CHANGE, as_json, details, foreseen, payload_lines, result
 
@@ -100,6 +102,10 @@ def block(told: Told, payloads: Payloads, *, whose: bool = False, full: bool = F
             yield f"{INDENT}agent {told.agent}, task {told.said('task')}"
         for record in told.records:
             yield from (INDENT + line for line in _lines(record, payloads, full=full))
+        # What is no entry of ours was named above.
+        with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError, IndexError):
+            if taken := charge_summary([record.entry for record in told.records]):
+                yield INDENT + taken
         if doubt := _doubt(told.records):
             yield INDENT + doubt
 
@@ -125,7 +131,7 @@ def _said(record: Record, payloads: Payloads, *, full: bool) -> Iterator[str]:
 def _came_to(record: Record) -> str:
     entry = record.entry
     match record.kind:
-        case "call.intent" | "change.recorded":
+        case "call.intent" | "call.held" | "change.recorded":
             # What it came to stands in the outcome; what changed is printed as a diff.
             return ""
         case "call.look":

@@ -99,6 +99,7 @@ class Writer:
         self._on_poisoned: Callable[[], None] = lambda: None
         self.state = State.READY
         self.fault: BaseException | None = None
+        self._found: BaseException | None = None
         self.stats = Stats()
 
     def __repr__(self) -> str:
@@ -163,6 +164,14 @@ class Writer:
             self._changed.notify()
         if self._thread is not None:
             self._thread.join()
+
+    def give_up(self, found: BaseException) -> None:
+        """
+        End as after a fault of the disk, because of what was found elsewhere; from any thread.
+        """
+        with self._changed:
+            self._found = found
+            self._changed.notify()
 
     def take(self) -> list[Waiting]:
         """
@@ -273,6 +282,8 @@ class Writer:
         Wait for work, at most until the disk should be looked at again; False means that there will be none.
         """
         with self._changed:
-            if not self._queue and not self._closing:
+            if not self._queue and not self._closing and self._found is None:
                 self._changed.wait(LOOK_EVERY_S)
+            if self._found is not None:
+                raise self._found
             return bool(self._queue) or not self._closing

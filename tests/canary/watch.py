@@ -27,7 +27,8 @@ from weakref import WeakKeyDictionary, WeakSet
 from proxy.keys import KEY_PREFIX
 from tests.canary.forms import MARK, forms, unpacked
 
-_KEY = re.compile(re.escape(KEY_PREFIX).encode() + rb"[a-z2-7]{8}_[a-z2-7]{52}")
+# An agent's key, or a task token.
+_KEY = re.compile(re.escape(KEY_PREFIX).encode() + rb"[a-z2-7]{8}_[a-z2-7]{52}|bw1_[a-z0-9]{1,8}_[A-Za-z0-9_-]{64,}")
 
 # A long run of calls is searched before its end, so that it is not all held; a secret over two pieces is still found.
 _HELD_MAX = 16 * 1024 * 1024
@@ -117,9 +118,9 @@ class Watch:
 
     def minted(self, key: str) -> None:
         """
-        Learn an agent's key.
+        Learn an agent's key or task token.
         """
-        self._learn(key.rpartition("_")[2].encode(), Known("an agent's key"))
+        self._learn(_hidden(key.encode()), Known("an agent's key"))
 
     def may_hold(self, path: Path) -> None:
         """
@@ -208,7 +209,7 @@ class Watch:
         for stream in self._streams:
             data, found = bytes(stream.data), len(self._hits)
             for key in _KEY.findall(data) if stream.mints else ():
-                if key.rpartition(b"_")[2] not in self._known:
+                if _hidden(key) not in self._known:
                     self.minted(key.decode())
                     data = data.replace(key, b"(minted here)", 1)
             self._find(data, stream.where)
@@ -235,6 +236,13 @@ class Watch:
                     self._hits.add(f"{known.name}, {spelling}, in {where}")
             if _KEY.search(layer):
                 self._hits.add(f"an agent's key in {where}")
+
+
+def _hidden(key: bytes) -> bytes:
+    """
+    Return the part of a key or a token that nobody may see: what stands behind its prefix and its public id.
+    """
+    return key.partition(KEY_PREFIX.encode() if KEY_PREFIX.encode() in key else b"bw1_")[2].partition(b"_")[2]
 
 
 def _first(found: dict[Key, Value], count: int) -> dict[Key, Value]:

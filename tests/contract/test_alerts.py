@@ -18,17 +18,17 @@ from breakers.store.protocol import (
 )
 from tests.breakers.world import AT
 from tests.contract.charges import denied, life, month, notices, refusing, spending
-from tests.contract.world import World, dispatched, judged, made, opened, read, reserved, taken, unknown, write
+from tests.contract.world import World, dispatched, judged, opened, read, reserved, taken, unknown, write
 
 ALERTS = (50, 80, 100)
 NODE = "agent:clerk"
 
 
-def watched(amount: int = 1, cap: int = 100, **more: object) -> Charge:
+def watched(amount: int = 1, cap: int = 100) -> Charge:
     """
     Return a charge of which people are told.
     """
-    return month(amount, cap, alerts=ALERTS, **more)
+    return month(amount, cap, alerts=ALERTS)
 
 
 async def spend(store: Store, call: str, spent: int, cap: int = 100, held: int | None = None) -> None:
@@ -124,16 +124,21 @@ async def test_denied_at_one_node(store: Store) -> None:
 
 
 # the cap, what is held and what is taken of it, and whether that is told
-OVERRUNS = [(100, 40, 41, True), (100, 40, 40, False), (100, 40, 10, False), (100, 100, 130, True)]
+OVERRUNS = [(100, 40, 41, True), (100, 40, 40, False), (100, 100, 100, False), (100, 40, 10, False), (9, 9, 10, True)]
 
 
 @pytest.mark.parametrize(("cap", "held", "spent", "told"), OVERRUNS)
 async def test_overrun(store: Store, cap: int, held: int, spent: int, told: bool) -> None:
     """That more was taken than had been held is told once."""
-    for n in range(2):
-        first = await taken(store, read(f"01{n}"), month(held if n == 0 else 0, cap if n == 0 else 1000))
-        await store.settle(first, spending(spent if n == 0 else 0))
+    await store.settle(await taken(store, read(), month(held, cap)), spending(spent))
     assert await notices(store) == ([("overrun", NODE, 0, cap, spent)] if told else [])
+
+
+async def test_over_lowered_cap(store: Store) -> None:
+    """That more was taken than a cap that was lowered allows is told when it is judged by."""
+    await store.settle(await taken(store, read("01A"), month(60)), spending(60))
+    await denied(store, await judged(store, read("01B"), month(1, 50)))
+    assert await notices(store) == [("denied", NODE, 0, 50, 60), ("overrun", NODE, 0, 50, 60)]
 
 
 async def test_overrun_once(store: Store) -> None:
@@ -180,7 +185,7 @@ async def test_cap_to_and_fro(store: Store) -> None:
 async def test_token_is_silent(store: Store) -> None:
     """Of what a token was narrowed to nobody is told: whoever holds one can make as many as they like."""
     charge = month(60, 100, "token:abc", alerts=ALERTS)
-    await store.settle(await taken(store, read("01A"), charge), spending(60))
+    await store.settle(await taken(store, read("01A"), charge), spending(61))
     assert isinstance(await store.reserve(await judged(store, read("01B"), charge)), Exhausted)
     assert await store.alerts() == ()
 

@@ -115,7 +115,7 @@ async def test_read_after_release(store: Store) -> None:
 
 
 async def test_live_read_events(store: Store) -> None:
-    """The record of a read that this process carries takes nothing more; what it took is what it holds until its end."""
+    """The record of a read that this process carries takes nothing more."""
     held = await taken(store, read(), month(5))
     await store.apply(ReadHeld("01R", AT, (month(5, 0),)))
     assert await sum_of(store, month()) == (0, 5)

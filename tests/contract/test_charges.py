@@ -1,4 +1,4 @@
-"""What a call takes of the caps above it, in every store: held before it is sent, settled at its end, or kept for ever."""
+"""What a call takes of the caps above it: held before it is sent, settled at its end, or kept for ever."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ async def test_memory_is_given_back() -> None:
     await reserved(store, write("03"))
     assert len(store._standing) == 1
     assert len(store._freed) <= 1
-    assert {*store._names} <= {"k:1", "f1:1", "e:1", "k:9", "f1:9", "e:9"}
+    assert {*store._names.entries} <= {"k:1", "f1:1", "e:1", "k:9", "f1:9", "e:9"}
     assert len(store._soon) <= 3
     assert not store._later
     assert not store._open

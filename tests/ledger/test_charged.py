@@ -270,7 +270,7 @@ TASK = Task(
 def under_task(ledger: Ledger) -> list[Draft]:
     """One record of each kind that a call under an opened task makes, its token narrowed twice."""
     caveats = (Caveat("m", "POST", "a" * 16), Caveat("n", "3", "b" * 16))
-    caller = replace(a_call().caller, opened=TASK, caveats=caveats)
+    caller = replace(a_call().caller, opened=TASK, tokens=("t" * 16, "a" * 16, "b" * 16), caveats=caveats)
     call = replace(a_call(), caller=caller)
     go, seen = replace(charged_write().go, call=call), replace(charged_read().go, call=call)
     return [

@@ -162,6 +162,8 @@ async def test_lost(behind: bool) -> None:
     if behind:
         await tasks(ledger).opened(TASK)
     ledger._writer.stop()
+    # What ends before a later COMMIT is damage, and no end that a crash tore.
+    commit_now(ledger, system("test.behind"))
     world = World(disk=damage_behind(world, size))
     opened, closed = events(world, new_epoch="damaged")
     assert opened == TaskOpened(TASK)

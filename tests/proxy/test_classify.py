@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from breakers.call import Body, Form, Json, Multipart, Opaque, Operation, Part
 from breakers.verdict import Reason
-from config.catalog import Amount, Argument, Content, Effect, Kind, Match, OperationSpec, Place
+from config.catalog import Amount, Argument, Content, Effect, Kind, OperationSpec, Place
 from config.dialect import Dialect, RefusedPath
-from config.routes import Catalog
+from config.routes import Catalog, Match
 from proxy.canonical.target import parse_target
 from proxy.classify import UNDECLARED_MAX, classify, type_arguments
 from proxy.errors import Refused

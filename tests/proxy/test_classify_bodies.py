@@ -6,7 +6,8 @@ import pytest
 
 from breakers.call import Json, Operation
 from breakers.verdict import Reason
-from config.catalog import Argument, Content, Effect, Kind, Match, OperationSpec, Place
+from config.catalog import Argument, Content, Effect, Kind, OperationSpec, Place
+from config.routes import Match
 from proxy.classify import UNDECLARED_MAX, type_arguments
 from tests.proxy.canonical.refusals import refused
 

@@ -1,4 +1,4 @@
-"""Who calls: one agent key, wherever an SDK puts an API key, and never further than here."""
+"""Who calls: one agent key or task token, wherever an SDK puts an API key, and never further than here."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from datetime import UTC, datetime
 import pytest
 import pytest_asyncio
 
+from breakers.policy import AgentRules
 from breakers.verdict import Reason
 from proxy.canonical.heads import canonical_head
 from proxy.errors import Refused
 from proxy.identify import UNKNOWN, identify
 from proxy.keys import Keys, make_key
+from proxy.ledger.keyring import KeyRing
+from proxy.peers import Peer
+from proxy.tokens import Tokens
 from tests.ledger.world import Counted
 from tests.proxy.road import SECRET, Headers, Road, road
 from tests.proxy.scripted import Scripted, scripted
@@ -117,8 +121,9 @@ async def test_without_a_card() -> None:
     keys.minted(key)
     head = canonical_head("GET", (1, 1), ((b"Host", b"a"), (b"Breakwater-Key", text.encode())))
     now = datetime(2026, 11, 21, 23, 59, tzinfo=UTC)
+    tokens, card = Tokens(KeyRing({1: bytes(32)}, 1), Counted()), AgentRules({}, {})
     with pytest.raises(Refused) as refused:
-        identify(head, keys, {"support"}, now)
+        identify(head, Peer(None), keys, tokens, {"support": card}, now)
     assert refused.value.reason is Reason.KEY_UNKNOWN
-    caller = identify(head, keys, {"gone"}, now)
+    caller = identify(head, Peer(None), keys, tokens, {"gone": card}, now)
     assert (caller.agent, caller.key_id, caller.task) == ("gone", key.kid, "gone/2026-11-21")

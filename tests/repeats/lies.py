@@ -11,6 +11,7 @@ from typing import Any
 from breakers import duplicates, idempotency
 from breakers.known import Ended, State
 from breakers.store.memory import MemoryStore
+from breakers.store.names import NameTable
 from breakers.store.protocol import Event, HeldWrite, IntentEnded, IntentOpened, Permit, Reservation
 
 Patch = tuple[object, str, Callable[..., Any]]
@@ -60,7 +61,7 @@ LIES: Mapping[str, Patch] = {
     "a start forgets what has no end": (MemoryStore, "start", _forgetful),
     "what is not known is free again": (MemoryStore, "settle", _hopeful),
     "what is found is not believed": (MemoryStore, "resolve", _stubborn),
-    "two on one state": (MemoryStore, "_are_current", _yes),
+    "two on one state": (NameTable, "are_current", _yes),
     "nobody hangs up": (MemoryStore, "delivered", _deaf),
     "a key fits everything": (idempotency, "_under_key", _no),
     "effects have no names": (duplicates, "_same_effect", _no),

@@ -3,7 +3,7 @@
 --
 -- KEYS  1 epoch  2 writes  3 versions  4 record  5-9 the book  then the names that were asked  then the records that
 --       are taken over  then the further names of those  then the totals
--- ARGV  1 epoch  2 generation  3 intent  4 lease in ms  5 ms after which a lapsed claim is forgotten
+-- ARGV  1 epoch  2 generation  3 intent  4 lease in ms  5 ms after which a lapsed claim is given up
 --       6 the packed intent  7 how many names were asked  8 how many records are taken over  9 how many further names
 --       10 now in µs  11 `1` where it is the last time of asking  12 the packed charges  then the version of each name
 --       that was asked  then for each `1` where it is to be held, `0` where it was only asked  then the intents that
@@ -19,9 +19,10 @@ for i = 1, asked do
 end
 local now = now_ms()
 local till = now + ARGV[4]
+local gone = till + ARGV[5]
 local charges = charges_at(10 + asked + taken + further, 13 + 2 * asked + taken)
 if #charges > 0 then
-  local refused = admit(book_at(5), ARGV[3], charges, ARGV[12], till, ARGV[10], ARGV[11] == '1', now)
+  local refused = admit(book_at(5), ARGV[3], charges, ARGV[12], string.format('%.0f', gone), ARGV[10], ARGV[11] == '1', now)
   if refused then return refused end
 end
 local version = redis.call('INCR', KEYS[3])
@@ -33,7 +34,6 @@ for t = 1, taken do
     if is_name and redis.call('HEXISTS', KEYS[i], intent) == 1 then place(KEYS[i], intent, false, version, now) end
   end
 end
-local gone = till + ARGV[5]
 local value = string.format('c %.0f %.0f 0 0\n%s\n', gone, till, ARGV[6])
 redis.call('SET', KEYS[4], value, 'PX', string.format('%.0f', gone - now))
 for i = 1, asked do

@@ -73,8 +73,9 @@ local function keep(book, charge, now)
   end
 end
 
--- Tell people something about a total, once.
+-- Tell people something about a total, once. Of tokens they are not told: whoever holds one narrows it as they like.
 local function tell(book, total, kind, threshold, cap, settled, at)
+  if string.find(total, '}:total:token:', 1, true) then return end
   local said = kind .. ' ' .. threshold .. ' ' .. cap
   if redis.call('HSETNX', total, '! ' .. said, 1) == 0 then return end
   local turn = redis.call('HINCRBY', book.alerts, '#', 1)
@@ -84,14 +85,24 @@ end
 -- Tell what of its cap a total has reached.
 local function look(book, total, at)
   local found = redis.call('HMGET', total, 'settled', 'cap', 'points')
-  local settled, cap = found[1] or '0', found[2]
-  if not cap or settled == '0' then return end
+  local settled, cap = found[1] or '0', found[2] or '0'
+  if cap == '0' or settled == '0' then return end
   for threshold, point in string.gmatch(found[3], '(%d+):(%d+)') do
     if tonumber(settled) >= tonumber(point) and redis.call('HSETNX', total, 'at ' .. threshold, 1) == 1 then
       tell(book, total, 'reached', threshold, cap, settled, at)
     end
   end
-  if tonumber(settled) > tonumber(cap) then tell(book, total, 'overrun', '0', cap, settled, at) end
+end
+
+-- Count what was taken of a total, of which less may have been held.
+local function settle(book, charge, held, at)
+  if charge.spent == '0' then return end
+  redis.call('HINCRBY', charge.total, 'settled', charge.spent)
+  if tonumber(charge.spent) > tonumber(held) then
+    local found = redis.call('HMGET', charge.total, 'cap', 'settled')
+    if (found[1] or '0') ~= '0' then tell(book, charge.total, 'overrun', '0', found[1], found[2], at) end
+  end
+  look(book, charge.total, at)
 end
 
 -- Note the cap that a total is judged by. Under another one, what is out of reach again may be told again.
@@ -117,62 +128,74 @@ local function take(book, call, charges, packed, due, now)
   if due then redis.call('ZADD', book.lapsing, due, call) else redis.call('ZREM', book.lapsing, call) end
 end
 
+-- Find the first of the charges for which its cap has no room; and what is settled and held of that.
+local function without_room(charges)
+  local taken = {}
+  for i, charge in ipairs(charges) do
+    local total, found = charge.total, redis.call('HMGET', charge.total, 'settled', 'held')
+    local settled, held, cap = found[1] or '0', found[2] or '0', tonumber(charge.cap)
+    -- Subtracted, because each of these is exact, and a sum of them need not be.
+    local room = cap - tonumber(settled) - tonumber(held) - (taken[total] or 0)
+    -- A cap of nothing refuses also what takes nothing of it.
+    if cap <= 0 or tonumber(charge.amount) > room then return i, settled, held end
+    taken[total] = (taken[total] or 0) + tonumber(charge.amount)
+  end
+end
+
 -- Hold what a call may take where every total has room for it, or nothing. Return nothing where it is held, also from
 -- before; {'lapsed', call…} where what others hold no longer may stand in its way, unless this is the `last` time of
 -- asking; or {'exhausted', which charge, settled, held}.
 local function admit(book, call, charges, packed, due, at, last, now)
   if redis.call('EXISTS', book.hold) == 1 then return end
-  local taken = {}
-  for i, charge in ipairs(charges) do
-    local total, found = charge.total, redis.call('HMGET', charge.total, 'settled', 'held')
-    local settled, held = found[1] or '0', found[2] or '0'
-    -- Subtracted, because each of these is exact, and a sum of them need not be.
-    local room = tonumber(charge.cap) - tonumber(settled) - tonumber(held) - (taken[total] or 0)
-    if tonumber(charge.amount) > room then
-      local late = last and {} or redis.call('ZRANGEBYSCORE', book.lapsing, '-inf', now, 'LIMIT', 0, 16)
-      if #late > 0 then return {'lapsed', unpack(late)} end
-      judge(book, charge, at)
-      tell(book, total, 'denied', '0', charge.cap, settled, at)
-      keep(book, charge, now)
-      return {'exhausted', i, settled, held}
-    end
-    taken[total] = (taken[total] or 0) + tonumber(charge.amount)
+  local full, settled, held = without_room(charges)
+  if full then
+    local late = last and {} or redis.call('ZRANGEBYSCORE', book.lapsing, '-inf', now, 'LIMIT', 0, 16)
+    if #late > 0 then return {'lapsed', unpack(late)} end
   end
-  for _, charge in ipairs(charges) do judge(book, charge, at) end
-  take(book, call, charges, packed, due, now)
+  for i = 1, full or #charges do judge(book, charges[i], at) end
+  if not full then return take(book, call, charges, packed, due, now) end
+  tell(book, charges[full].total, 'denied', '0', charges[full].cap, settled, at)
+  for i = 1, full do keep(book, charges[i], now) end
+  return {'exhausted', full, settled, held}
+end
+
+-- Leave a mark of a call that holds nothing any more, for as long as a total that it was counted in.
+local function leave(book, call, charges, value)
+  local kept = 1
+  for _, charge in ipairs(charges) do
+    if kept > 0 then kept = charge.kept > 0 and math.max(kept, charge.kept) or 0 end
+  end
+  redis.call('SET', book.hold, value)
+  if kept > 0 then redis.call('PEXPIRE', book.hold, string.format('%.0f', kept)) end
+  redis.call('ZREM', book.lapsing, call)
 end
 
 -- Count what a call took, and leave its hold in a further state: `s`, or `w` where all of it counts and nobody knows.
 local function close(book, call, charges, packed, state, at, now)
   local was, amounts = read_hold(book.hold)
   if was == state or was == 's' then return 0 end
-  local kept = 1
   for i, charge in ipairs(charges) do
     local amount = amounts[i] or charge.amount
     if was == 'h' then take_off(charge.total, 'held', amount) end
     if was == 'w' then take_off(charge.total, 'settled', amount) end
     amounts[i] = amount
-    add(charge.total, 'settled', state == 'w' and amount or charge.spent)
+    if state == 'w' then charge.spent = amount end
+    settle(book, charge, amount, at)
     keep(book, charge, now)
-    look(book, charge.total, at)
-    if kept > 0 then kept = charge.kept > 0 and math.max(kept, charge.kept) or 0 end
   end
-  local value = state == 'w' and 'w ' .. table.concat(amounts, ' ') .. '\n' .. packed or state
-  redis.call('SET', book.hold, value)
-  if kept > 0 then redis.call('PEXPIRE', book.hold, string.format('%.0f', kept)) end
-  redis.call('ZREM', book.lapsing, call)
+  leave(book, call, charges, state == 'w' and 'w ' .. table.concat(amounts, ' ') .. '\n' .. packed or state)
   return 1
 end
 
--- Give back what a call holds.
-local function release(book, call, charges, now)
+-- Give back what a call holds. It `ended` so, or is as if it had never been.
+local function release(book, call, charges, ended, now)
   local was, amounts = read_hold(book.hold)
   if was ~= 'h' then return 0 end
   for i, charge in ipairs(charges) do
-    take_off(charge.total, 'held', amounts[i])
+    take_off(charge.total, 'held', amounts[i] or '0')
     keep(book, charge, now)
   end
-  redis.call('DEL', book.hold)
+  if ended then leave(book, call, charges, 's') else redis.call('DEL', book.hold) end
   redis.call('ZREM', book.lapsing, call)
   return 1
 end

@@ -1,0 +1,71 @@
+"""What a condition is asked of: a call, the time and what was looked up, as the values of an expression's roots."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from config.catalog import Place
+from config.money import Money
+
+Arguments = Mapping[tuple[Place, str], object]
+
+
+def values_of(
+    arguments: Arguments,
+    *,
+    words: Mapping[str, str],
+    task: Mapping[str, object],
+    at: datetime,
+    zone: str,
+    looks: Mapping[str, object],
+    moved: Money | None,
+) -> dict[str, object]:
+    """
+    Return the value of each root; `words` are those that are text (`agent`, `api`, `operation`, `method`).
+
+    An argument that stands in two places is in neither `args`, because nobody knows which one counts, nor refused where
+    a condition names its place. What nothing is known of is left out: who reads it gets no answer.
+    """
+    places: dict[str, dict[str, object]] = {place.value: {} for place in Place}
+    for (place, name), value in arguments.items():
+        places[place.value][name] = value
+    values: dict[str, object] = {
+        "args": _once(places.values()),
+        **places,
+        **words,
+        "task": {name: value for name, value in task.items() if value is not None},
+        "now": at,
+        "local": local_time(at, zone),
+        "look": looks,
+    }
+    if moved is not None:
+        values["moved"] = {"amount": moved.micros, "currency": moved.currency}
+    return values
+
+
+def _once(places: Iterable[Mapping[str, object]]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    twice: set[str] = set()
+    for members in places:
+        twice |= found.keys() & members.keys()
+        found |= members
+    return {name: value for name, value in found.items() if name not in twice}
+
+
+def local_time(at: datetime, zone: str) -> dict[str, object]:
+    """
+    Return a moment as a clock on the wall shows it there; Monday is 1.
+    """
+    here = at.astimezone(ZoneInfo(zone))
+    return {
+        "year": here.year,
+        "month": here.month,
+        "day": here.day,
+        "hour": here.hour,
+        "minute": here.minute,
+        "weekday": here.isoweekday(),
+        "date": here.strftime("%Y-%m-%d"),
+        "time": here.strftime("%H:%M"),
+    }

@@ -1,0 +1,46 @@
+"""
+What was spent and what is held at every cap, added up from raw records and nothing else: the oracle of every store.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+Entry = Mapping[str, Any]
+Sums = dict[str, tuple[int, int]]
+"""By `node|period|measure`: what was taken, and what may have been."""
+
+
+def spent_on_record(entries: Iterable[Entry]) -> Sums:
+    """
+    Return what the records of one log say of every cap; a read without an end was taken whole.
+    """
+    every = list(entries)
+    taken: Counter[str] = Counter()
+    held: Counter[str] = Counter()
+    ends = dict(_ends(every))
+    for entry in every:
+        if not entry.get("bud"):
+            continue
+        keys = ["|".join(charge[:3]) for charge in entry["bud"]]
+        amounts = [int(charge[3]) for charge in entry["bud"]]
+        end = ends.get(entry["call"])
+        if end is not None:
+            assert len(end) == len(keys), f"{entry['call']} took of other caps than it was charged at"
+            taken.update(dict(zip(keys, end, strict=True)))
+        elif entry["k"] == "call.held":
+            taken.update(dict(zip(keys, amounts, strict=True)))
+        else:
+            held.update(dict(zip(keys, amounts, strict=True)))
+    sums = {key: (taken[key], held[key]) for key in {*taken, *held}}
+    return {key: sum_ for key, sum_ in sums.items() if sum_ != (0, 0)}
+
+
+def _ends(entries: Iterable[Entry]) -> Iterator[tuple[str, list[int]]]:
+    for entry in entries:
+        resolved = entry["k"] == "recovery.resolved" and entry["state"] == "completed"
+        ended = entry["k"] == "call.outcome" and entry["eff"] != "unknown"
+        if (resolved or ended) and "spent" in entry:
+            yield entry["call"], [int(amount) for amount in entry["spent"]]

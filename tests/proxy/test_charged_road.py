@@ -1,0 +1,408 @@
+"""Calls under caps on the whole road: what passes, what is refused in which words, and what every end takes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from breakers.call import Applied
+from loadtest.installation import agent, stripe_api
+from loadtest.upstreams.faults import Fault, HangUp, Status
+from loadtest.upstreams.stripe import StripeSandbox
+from proxy.errors import LedgerUnavailable
+from proxy.ledger.book import Ledger
+from proxy.stream import stream_through
+from tests.crash.record import read_log
+from tests.crash.totals import Sums, spent_on_record
+from tests.proxy.again import key
+from tests.proxy.road import SECRET, Road, call_of, charged, closed_port, first_sentence, marks, road, soon
+from tests.proxy.rows import CREATE, NOTHING, SENDS
+
+ALLOW: Mapping[str, object] = {
+    "stripe": {"charges.retrieve": {}, "customers.*": {}, "refunds.create": {"limit": {"amount": "0.50..500 USD"}}}
+}
+DAY = "clerk/2026-11-21"
+TASK = f"task:{DAY}|life"
+MONTH = "agent:clerk|2026-11"
+EXHAUSTED = (403, "denied", "no", "spend:budget-exhausted")
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[StripeSandbox]:
+    """
+    Give an upstream.
+    """
+    async with StripeSandbox(secret=SECRET) as upstream:
+        yield upstream
+
+
+def capped(url: str, *, prices: object = None, **card: object) -> dict[str, Any]:
+    """
+    Return a road's apis and its one agent, whose card has these caps.
+    """
+    api = stripe_api(url) | ({"prices": prices} if prices is not None else {})
+    return {"apis": {"stripe": api}, "agents": {"clerk": agent(ALLOW, **card)}}
+
+
+async def read_one(on: Road, **more: Any) -> Any:
+    return await on.ask("GET", "/v1/customers", agent="clerk", **more)
+
+
+async def write_one(on: Road, name: str = "a", **more: Any) -> Any:
+    return await on.ask("POST", "/v1/customers", agent="clerk", form={**CREATE, "name": name}, **more)
+
+
+async def quiet(on: Road) -> None:
+    """
+    Wait until nothing is under way or waits to be told or to become durable.
+    """
+    rooms = on.rooms
+    await soon(lambda: not (len(rooms.settling) or len(rooms.inflight) or len(rooms.pending) or rooms.ledger.pending))
+
+
+async def sums(on: Road) -> Sums:
+    """
+    Return every total of the store, having held it against the record.
+    """
+    await quiet(on)
+    totals = await on.rooms.store.totals()
+    stood = {f"{one.node}|{one.period}|{one.measure}": (one.settled, one.held) for one in totals}
+    stood = {name: sum_ for name, sum_ in stood.items() if sum_ != (0, 0)}
+    assert stood == spent_on_record(read_log(on.state).entries), "the store and the record say two things"
+    return stood
+
+
+# ------------------------------------------------------------------------------------------------- the seed figures
+
+
+async def test_six_calls(tmp_path: Path, sandbox: StripeSandbox) -> None:
+    """Of a cap of six calls the seventh is refused, in words that tell what is reached, and nothing of it is sent."""
+    async with road(tmp_path, sandbox.url, **capped(sandbox.url, caps={"task": {"paid": "0.02 USD", "calls": 6}})) as on:
+        for number in range(3):
+            assert (await read_one(on)).status == (await write_one(on, f"c{number}")).status == 200
+        sent = len(sandbox.wiretap.requests)
+        for refused in (await read_one(on), await write_one(on)):
+            assert marks(refused) == EXHAUSTED
+            assert refused.header("Retry-After") is None
+            message = refused.json["error"]["message"]
+            assert first_sentence(message) == NOTHING
+            assert "This task may make at most 6 calls in all: 6 taken, and this call asks for 1." in message
+            assert refused.json["error"]["breakwater"] | {"call": ""} == {
+                "reason": "budget-exhausted",
+                "call": "",
+                "dispatched": "no",
+                "node": f"task:{DAY}",
+                "period": "life",
+                "measure": "calls",
+                "cap": "6",
+                "settled": "6",
+                "held": "0",
+                "requested": "1",
+            }
+            (record,) = await on.on_record(call_of(refused))
+            assert record.kind == "call.decision"
+        assert len(sandbox.wiretap.requests) == sent
+        assert await sums(on) == {f"{TASK}|calls": (6, 0)}
+
+
+async def test_two_cents(tmp_path: Path, sandbox: StripeSandbox) -> None:
+    """Of a cap of 0.02 USD for calls of 0.005 USD the fifth is refused; what the API refuses is free."""
+    prices = {"*": {"call": "0.005 USD"}}
+    said = capped(sandbox.url, prices=prices, caps={"task": {"paid": "0.02 USD", "calls": 6}})
+    async with road(tmp_path, sandbox.url, **said) as on:
+        assert (await on.ask("GET", "/v1/charges/ch_none", agent="clerk")).status == 404
+        for number in range(4):
+            assert (await write_one(on, f"c{number}")).status == 200
+        refused = await read_one(on)
+        assert marks(refused) == EXHAUSTED
+        assert "pay at most 0.02 USD in all: 0.02 USD taken, and this call asks for 0.005 USD." in str(refused.json)
+        assert await sums(on) == {f"{TASK}|calls": (5, 0), f"{TASK}|paid:USD": (20_000, 0)}
+
+
+# ------------------------------------------------------------------------------------------------------- every end
+
+
+async def test_chain(tmp_path: Path, sandbox: StripeSandbox) -> None:
+    """Where one cap of the chain has no room, nothing is taken at any other, and another's amounts are not told."""
+    caps = {"task": {"calls": 9}, "month": {"writes": 5}}
+    said = capped(sandbox.url, caps=caps, team="desk")
+    teams = {"desk": {"tz": "Europe/Madrid", "caps": {"day": {"writes": 1}}}}
+    async with road(tmp_path, sandbox.url, teams=teams, **said) as on:
+        assert (await write_one(on, "first")).status == 200
+        before = await sums(on)
+        refused = await write_one(on, "second")
+        assert marks(refused) == EXHAUSTED
+        assert await sums(on) == before
+        assert before == {
+            f"{TASK}|calls": (1, 0),
+            f"{MONTH}|writes": (1, 0),
+            "team:desk|2026-11-21|writes": (1, 0),
+        }
+        told = refused.json["error"]["breakwater"]
+        assert told["node"] == "team:desk"
+        assert told["resets_at"] == "2026-11-21T23:00:00Z"
+        assert told["retry_after_ms"] == str(11 * 3_600_000)
+        assert not {"cap", "settled", "held", "requested"} & set(told)
+        assert "may make on the day 2026-11-21 is reached. It begins anew at" in refused.json["error"]["message"]
+
+
+REFUND = {"task": {"moved": "100 USD", "calls": 50, "writes": 50}}
+
+
+@pytest.mark.parametrize(
+    ("act", "sends", "expected"),
+    [
+        (None, 1, {"calls": (1, 0), "writes": (1, 0), "moved:USD": (25_000_000, 0)}),
+        # What had no effect moved nothing; it was a call.
+        (Status(402, kind="card_error"), 1, {"calls": (1, 0)}),
+        (Status(429), SENDS, {"calls": (1, 0)}),
+        # What nobody knows the end of stays held.
+        (Status(500), SENDS, {"calls": (0, 1), "writes": (0, 1), "moved:USD": (0, 25_000_000)}),
+        (HangUp(), SENDS, {"calls": (0, 1), "writes": (0, 1), "moved:USD": (0, 25_000_000)}),
+    ],
+)
+async def test_write_ends(
+    act: Status | HangUp | None, sends: int, expected: Sums, tmp_path: Path, sandbox: StripeSandbox
+) -> None:
+    """However a write ends, a cap is taken as far as it had an effect, or stays held where nobody knows."""
+    async with road(tmp_path, sandbox.url, **capped(sandbox.url, caps=REFUND)) as on:
+        charge = charged(sandbox)
+        if act is not None:
+            sandbox.faults.add(Fault(act, method="POST", times=sends))
+        await on.ask("POST", "/v1/refunds", agent="clerk", form={"charge": charge, "amount": 2500})
+        assert await sums(on) == {f"{TASK}|{measure}": sum_ for measure, sum_ in expected.items()}
+
+
+async def test_unreachable(tmp_path: Path) -> None:
+    """What could not be sent took nothing, and is on record as that."""
+    url = f"http://127.0.0.1:{closed_port()}"
+    async with road(tmp_path, url, **capped(url, caps={"task": {"calls": 2, "writes": 1}})) as on:
+        for number in range(3):
+            assert (await write_one(on, f"w{number}")).reason == "upstream-unreachable"
+            answer = await read_one(on)
+            assert answer.reason == "upstream-unreachable"
+        assert await sums(on) == {}
+        assert await on.kinds(call_of(answer)) == ["call.held", "call.outcome"]
+        (_, outcome) = await on.on_record(call_of(answer))
+        assert (outcome.entry["sent"], outcome.entry["spent"]) == ("no", ["0"])
+
+
+async def test_repeat(tmp_path: Path, sandbox: StripeSandbox) -> None:
+    """A repeat is answered from the first and takes nothing, even where the cap has no room any more."""
+    async with road(tmp_path, sandbox.url, **capped(sandbox.url, caps={"task": {"calls": 1}})) as on:
+        first = await write_one(on, headers=key("k"))
+        for _ in range(3):
+            again = await write_one(on, headers=key("k"))
+            assert marks(again) == (200, "replayed", "yes", "repeats:replayed")
+            assert again.body == first.body
+        assert await sums(on) == {f"{TASK}|calls": (1, 0)}
+
+
+async def test_not_recorded(tmp_path: Path, sandbox: StripeSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write whose way breaks off before its intent is on record takes nothing."""
+
+    async def broken(*_: object) -> None:
+        raise RuntimeError("nobody foresaw this")
+
+    async with road(tmp_path, sandbox.url, **capped(sandbox.url, caps={"task": {"calls": 1}})) as on:
+        on.foreseen = False
+        with monkeypatch.context() as patch:
+            patch.setattr(Ledger, "intend", broken)
+            assert (await write_one(on)).status == 500
+        assert await sums(on) == {}
+        assert (await write_one(on)).status == 200
+
+
+async def test_no_cap(tmp_path: Path, sandbox: StripeSandbox) -> None:
+    """Without a cap above it a read has its one record and no total anywhere."""
+    async with road(tmp_path, sandbox.url, **capped(sandbox.url)) as on:
+        answer = await read_one(on)
+        assert await on.kinds(call_of(answer)) == ["call.outcome"]
+        assert await sums(on) == {}
+
+
+# --------------------------------------------------------------------------------------------------- doubts that end
+
+
+@pytest.mark.parametrize("applied", [True, False])
+async def test_person_says(applied: bool, tmp_path: Path, sandbox: StripeSandbox) -> None:
+    """What a person says of a doubt settles it: it moved what was held, or nothing, and was a call either way."""
+    async with road(tmp_path, sandbox.url, **capped(sandbox.url, caps=REFUND)) as on:
+        sandbox.faults.add(Fault(Status(500), applied=applied, method="POST", times=SENDS))
+        answer = await on.ask("POST", "/v1/refunds", agent="clerk", form={"charge": charged(sandbox), "amount": 2500})
+        assert answer.status == 424
+        assert (await sums(on))[f"{TASK}|moved:USD"] == (0, 25_000_000)
+        await on.program.doubts.resolve(call_of(answer), applied=applied, reason="the bank says so")
+        told = {f"{TASK}|calls": (1, 0)}
+        if applied:
+            told |= {f"{TASK}|writes": (1, 0), f"{TASK}|moved:USD": (25_000_000, 0)}
+        assert await sums(on) == told
+
+
+@pytest.mark.parametrize("found", [True, False])
+async def test_found_out(found: bool, tmp_path: Path, sandbox: StripeSandbox) -> None:
+    """A doubt whose re-send is answered is settled by that answer."""
+    async with road(tmp_path, sandbox.url, **capped(sandbox.url, caps=REFUND)) as on:
+        if found:
+            sandbox.faults.add(Fault(HangUp(), applied=True, method="POST", times=SENDS))
+        else:
+            sandbox.faults.add(Fault(HangUp(), method="POST", times=SENDS))
+            sandbox.faults.add(Fault(Status(402, kind="card_error"), method="POST"))
+        answer = await on.ask("POST", "/v1/refunds", agent="clerk", form={"charge": charged(sandbox), "amount": 2500})
+        assert answer.status == 424
+        assert await on.program.doubts.round() == 0
+        on.clock.move(2)
+        assert await on.program.doubts.round() == 1
+        (end,) = [one.entry for one in await on.on_record(call_of(answer)) if one.kind == "recovery.resolved"]
+        assert end["eff"] == (Applied.APPLIED if found else Applied.NOT_APPLIED)
+        moved = (await sums(on)).get(f"{TASK}|moved:USD", (0, 0))
+        assert moved == ((25_000_000, 0) if found else (0, 0))
+        assert (await sums(on))[f"{TASK}|calls"] == (1, 0)
+
+
+# ------------------------------------------------------------------------------------------------- a read that is cut
+
+
+async def test_read_held_before(tmp_path: Path, sandbox: StripeSandbox) -> None:
+    """While a read is under way its record says that it is held, and so does the store."""
+    async with road(tmp_path, sandbox.url, **capped(sandbox.url, caps={"task": {"calls": 2}})) as on:
+        sandbox.faults.add(Fault(held=True, method="GET"))
+        reading = asyncio.create_task(read_one(on))
+        await soon(sandbox.faults.holding.is_set)
+        assert [entry["k"] for entry in read_log(on.state).entries if "call" in entry] == ["call.held"]
+        (total,) = await on.rooms.store.totals()
+        assert (total.settled, total.held) == (0, 1)
+        sandbox.faults.release()
+        assert (await reading).status == 200
+        assert await sums(on) == {f"{TASK}|calls": (1, 0)}
+
+
+@asynccontextmanager
+async def cuttable(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[asyncio.Task[Any]]]:
+    """
+    Give the tasks of reads, each of which can be cancelled as a stop does.
+    """
+    reads: list[asyncio.Task[Any]] = []
+
+    async def cut(*what: Any) -> Any:
+        reads.append(asyncio.create_task(stream_through(*what)))
+        return await reads[-1]
+
+    with monkeypatch.context() as patch:
+        patch.setattr("proxy.pipeline.stream_through", cut)
+        yield reads
+
+
+@dataclass
+class Gap:
+    """A step of a read that stands still until it is told to go on."""
+
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    goes_on: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def before(self, verb: Any) -> Any:
+        """Return the verb behind this gap."""
+
+        async def waits(*what: Any) -> Any:
+            self.reached.set()
+            await self.goes_on.wait()
+            return await verb(*what)
+
+        return waits
+
+
+BOTH = ["call.held", "call.outcome"]
+
+# Where a read is cut: the room, its verb, what was sent by then and what it took.
+CUTS = {
+    "recorded": ("ledger.charged_reads", "held", 0, 0),
+    "sent": ("forward", "read", 0, 0),
+    "answered": ("ledger.charged_reads", "ended", 1, 1),
+}
+
+
+@pytest.mark.parametrize("gap", CUTS)
+async def test_cut(gap: str, tmp_path: Path, sandbox: StripeSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read that is cut between two steps has its end on record, and took nothing unless it had left."""
+    path, verb, sent, took = CUTS[gap]
+    async with (
+        road(tmp_path, sandbox.url, **capped(sandbox.url, caps={"task": {"calls": 2}})) as on,
+        cuttable(monkeypatch) as reads,
+    ):
+        room, stop = attrgetter(path)(on.rooms), Gap()
+        monkeypatch.setattr(room, verb, stop.before(getattr(room, verb)))
+        connection = await on.connect()
+        await connection.send(on.head("GET", "/v1/customers", [("Authorization", f"Bearer {on.keys['clerk']}")]))
+        await stop.reached.wait()
+        reads[0].cancel()
+        await asyncio.wait(reads)
+        stop.goes_on.set()
+        await connection.end()
+        assert await sums(on) == ({f"{TASK}|calls": (took, 0)} if took else {})
+        assert [entry["k"] for entry in read_log(on.state).entries if "call" in entry] == BOTH
+        assert len(sandbox.wiretap.requests) == sent
+
+
+async def test_cut_upstream(tmp_path: Path, sandbox: StripeSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read that is cut while the upstream has it was a call, and costs what it may have."""
+    said = capped(sandbox.url, prices={"*": {"call": "0.01 USD"}}, caps={"task": {"calls": 2, "paid": "1 USD"}})
+    async with road(tmp_path, sandbox.url, **said) as on, cuttable(monkeypatch) as reads:
+        sandbox.faults.add(Fault(held=True, method="GET"))
+        connection = await on.connect()
+        await connection.send(on.head("GET", "/v1/customers", [("Authorization", f"Bearer {on.keys['clerk']}")]))
+        await soon(sandbox.faults.holding.is_set)
+        reads[0].cancel()
+        await asyncio.wait(reads)
+        await connection.end()
+        sandbox.faults.clear()
+        assert await sums(on) == {f"{TASK}|calls": (1, 0), f"{TASK}|paid:USD": (10_000, 0)}
+        (_, end) = [entry for entry in read_log(on.state).entries if "call" in entry]
+        assert (end["sent"], end["err"]) == ("yes", {"class": "abandoned"})
+
+
+async def test_hung_up(tmp_path: Path, sandbox: StripeSandbox) -> None:
+    """A read whose caller hangs up meanwhile was a call, and its end is on record."""
+    async with road(tmp_path, sandbox.url, **capped(sandbox.url, caps={"task": {"calls": 2}})) as on:
+        sandbox.faults.add(Fault(held=True, method="GET"))
+        connection = await on.connect()
+        await connection.send(on.head("GET", "/v1/customers", [("Authorization", f"Bearer {on.keys['clerk']}")]))
+        await soon(sandbox.faults.holding.is_set)
+        await connection.end()
+        sandbox.faults.clear()
+        await soon(lambda: any(entry["k"] == "call.outcome" for entry in read_log(on.state).entries))
+        assert await sums(on) == {f"{TASK}|calls": (1, 0)}
+
+
+async def test_end_not_recorded(tmp_path: Path, sandbox: StripeSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read whose end cannot be recorded is taken whole, as the next start will take it."""
+
+    async def full(*_: object) -> None:
+        raise LedgerUnavailable("the disk is full")
+
+    async with road(tmp_path, sandbox.url, **capped(sandbox.url, caps={"task": {"calls": 2}})) as on:
+        monkeypatch.setattr(on.rooms.ledger.charged_reads, "ended", full)
+        assert (await read_one(on)).reason == "ledger-unavailable"
+        assert await sums(on) == {f"{TASK}|calls": (1, 0)}
+
+
+async def test_not_held(tmp_path: Path, sandbox: StripeSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read that cannot be recorded before it is sent is not sent, and takes nothing."""
+
+    async def full(*_: object) -> None:
+        raise LedgerUnavailable("the disk is full")
+
+    async with road(tmp_path, sandbox.url, **capped(sandbox.url, caps={"task": {"calls": 1}})) as on:
+        with monkeypatch.context() as patch:
+            patch.setattr(on.rooms.ledger.charged_reads, "held", full)
+            refused = await read_one(on)
+            assert marks(refused)[:3] == (503, "denied", "no")
+        assert sandbox.wiretap.requests == []
+        assert await sums(on) == {}
+        assert (await read_one(on)).status == 200
