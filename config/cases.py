@@ -96,8 +96,8 @@ class Case(Strict):
     """Further request headers."""
     stopped: bool = False
     """Whether an operator has stopped writes."""
-    opened: bool = False
-    """Whether it is made under a task that was opened for it."""
+    opened: bool | None = None
+    """Whether it is made under a task that was opened for it, where not as the file says."""
     labels: Frozen[Text] = Field(default_factory=dict, validate_default=True)
     """Of that task: `model`, `prompt`, `record`."""
     token: tuple[Text, ...] = ()
@@ -117,6 +117,8 @@ class Table(Strict):
     """The agent of its cases."""
     api: Text | None = None
     """Their API account."""
+    opened: bool = False
+    """Whether its calls are made under a task that was opened for them."""
     at: Moment = datetime(2026, 1, 5, 12, tzinfo=UTC)
     """When they are judged: a Monday noon, where nobody says otherwise, so that a test says the same on every day."""
     answers: Frozen[Any] = Field(default_factory=dict, validate_default=True)
@@ -155,6 +157,14 @@ class Written:
         Return when it is judged.
         """
         return self.case.at or self.table.at
+
+    @property
+    def opened(self) -> bool:
+        """
+        Tell whether it is made under an opened task: a token always is.
+        """
+        said = self.table.opened if self.case.opened is None else self.case.opened
+        return said or bool(self.case.token)
 
     @property
     def answers(self) -> Mapping[str, Any]:

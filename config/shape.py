@@ -174,7 +174,7 @@ def section_at(model: type[Strict], loc: Trail) -> type[Strict] | None:
             fields = {field.alias or name: field.annotation for name, field in here.model_fields.items()}
             here = _bare(fields.get(str(part)))
         else:
-            here = _bare((get_args(here) or (None,))[-1])
+            here = _bare(next((inside for inside in reversed(get_args(here)) if inside is not Ellipsis), None))
     return here if isinstance(here, type) and issubclass(here, Strict) else None
 
 

@@ -61,7 +61,7 @@ def _rules(agent: str, card: AgentCard) -> Iterator[CardRule]:
             yield CardRule(agent, "deny", api, pattern)
     for span, caps in {"call": card.caps.call, "life": card.caps.task, **card.caps.by_period}.items():
         for measure in ("moved", "paid", "calls", "writes"):
-            if getattr(caps, measure) is not None:
+            if getattr(caps, measure, None) is not None:
                 yield CardRule(agent, "cap", at="task" if span == "life" else span, name=measure)
 
 

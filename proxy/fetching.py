@@ -13,108 +13,134 @@ A look-up is on record under the call that it was made for; who used it again ha
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from functools import partial
 
 from breakers.call import Call, Fault
 from breakers.facts import Fetch, Fetched
 from config.catalog import Kind, OperationSpec, Place
+from config.dialect import Continues
 from proxy.account import Account
 from proxy.canonical.jsons import parse_json
 from proxy.errors import Refused
-from proxy.pages import Pairs, goes_on, joined, next_query, without_parts
+from proxy.pages import goes_on, joined, next_query, without_parts
 from proxy.passes import Look
+from proxy.recent import Answer
 from proxy.rooms import Rooms
 from proxy.sight import SIGHT_BYTES_MAX, Plan, Taken, look_of, take
 
 PAGES_MAX = 3
 """Pages of one list: what does not end there is not a list that a condition can be about."""
 
-KEPT_MAX = 512
-"""Answers that are kept at once; they are kept for seconds."""
-
-KEPT_BYTES_MAX = 64 * 1024
-"""Of one answer that is kept; a larger one is asked for anew."""
-
 NO_MANNERS: frozenset[str] = frozenset()
 """Of an agent's headers none goes along: a version or a form that it asks for would change what is seen."""
 
-Key = tuple[str, str, str, Pairs, str]
-"""API account, base, request target, the headers that choose whose object it is, the version of the credential."""
+
+async def fetch_all(fetches: Iterable[Fetch], call: Call, rooms: Rooms, total_s: float) -> Mapping[Fetch, Fetched]:
+    """
+    Make the look-ups that a judgement asked for, and return what each showed, or why nothing is known.
+
+    Raise `LedgerUnavailable` where the record of one is not taken any more.
+    """
+    wanted = tuple(dict.fromkeys(fetches))
+    answers = await asyncio.gather(*(_fetched(fetch, call, rooms, total_s) for fetch in wanted))
+    return dict(zip(wanted, answers, strict=True))
+
+
+async def _fetched(fetch: Fetch, call: Call, rooms: Rooms, total_s: float) -> Fetched:
+    account = rooms.accounts[call.api]
+    (spec, *_) = account.catalog.named(fetch.operation)
+    plan = plan_of(fetch, spec, account)
+    look = look_of(plan, call, rooms, total_s, NO_MANNERS)
+    if look is None:
+        return Fetched(failed="what it is taken from is no id")
+    key = (call.api, spec.base, look.wire.target, call.request.redirecting, look.wire.credential.ref)
+    reading = _Reading(fetch.name, plan, look, call, rooms)
+    writes, cache_s = partial(rooms.forward.written, call.api), rooms.settings.conditions.cache_s
+    found = await rooms.recent.once(key, reading.made, writes, rooms.clock.monotonic, cache_s)
+    if found.call != call.id:
+        rooms.ledger.lookups.used(call, fetch.name, spec.name, found.call)
+    return found
+
+
+def plan_of(fetch: Fetch, spec: OperationSpec, account: Account) -> Plan:
+    """
+    Return the read that a look-up is, its arguments spelled as the API spells them.
+    """
+    path, query = {}, []
+    for name, text in fetch.arguments:
+        if (Place.PATH, name) in spec.arguments:
+            path[name] = text
+            continue
+        listed = spec.arguments[Place.QUERY, name].kind is Kind.ARRAY and account.dialect.style == "bracket"
+        query.append((f"{name}[]" if listed else name, text))
+    return Plan.of(spec.name, path, tuple(query))
+
+
+class _FailedError(Exception):
+    """
+    A look-up showed nothing that can be relied on: why.
+    """
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _Reading:
     """
-    An answer: until when it may be used again, and how many writes there had been when it was asked for.
-    """
-
-    fetched: Fetched
-    until: float
-    writes: int
-
-
-class Fetching:
-    """
-    The look-ups that are under way, and those that were made a moment ago.
+    One look-up: its name, the read, the pass for its first page, and for whom it is made.
     """
 
-    def __init__(self) -> None:
-        self._kept: OrderedDict[Key, _Kept] = OrderedDict()
-        self._under_way: dict[Key, tuple[asyncio.Task[tuple[Fetched, int]], int]] = {}
-        self._waiting: dict[Key, int] = {}
+    name: str
+    plan: Plan
+    look: Look
+    call: Call
+    rooms: Rooms
 
-    def __repr__(self) -> str:
-        return f"Fetching({len(self._kept)} kept, {len(self._under_way)} under way)"
-
-    async def ask(self, fetches: Iterable[Fetch], call: Call, rooms: Rooms, total_s: float) -> Mapping[Fetch, Fetched]:
+    async def made(self) -> Answer:
         """
-        Make the look-ups that a judgement asked for, and return what each showed, or why nothing is known.
-
-        Raise `LedgerUnavailable` where the record of one is not taken any more.
+        Make it, page by page, and say what it showed.
         """
-        wanted = tuple(dict.fromkeys(fetches))
-        answers = await asyncio.gather(*(self._one(fetch, call, rooms, total_s) for fetch in wanted))
-        return dict(zip(wanted, answers, strict=True))
-
-    async def _one(self, fetch: Fetch, call: Call, rooms: Rooms, total_s: float) -> Fetched:
-        account = rooms.accounts[call.api]
-        (spec, *_) = account.catalog.named(fetch.operation)
-        plan = plan_of(fetch, spec, account)
-        look = look_of(plan, call, rooms, total_s, NO_MANNERS)
-        if look is None:
-            return Fetched(failed="what it is taken from is no id")
-        key = (call.api, spec.base, look.wire.target, call.request.redirecting, look.wire.credential.ref)
-        kept = self._kept.get(key)
-        if kept is not None and kept.until > rooms.clock.monotonic() and kept.writes == rooms.forward.written(call.api):
-            found = kept.fetched
-        else:
-            found = await self._joined(key, _Reading(fetch, plan, look, call, rooms, total_s))
-        if found.failed is None and found.call != call.id:
-            rooms.ledger.lookups.used(call, fetch.name, spec.name, found.call)
-        return found
-
-    async def _joined(self, key: Key, reading: _Reading) -> Fetched:
-        """
-        Make a look-up, or join the same one; it ends early only where nobody waits for it any more.
-        """
-        writes = reading.rooms.forward.written(reading.call.api)
-        task, since = self._under_way.get(key, (None, writes))
-        if task is None or since != writes:
-            # What was asked for before a write says nothing of what is there after it.
-            task = asyncio.get_running_loop().create_task(reading.made())
-            self._under_way[key] = (task, writes)
-            task.add_done_callback(lambda done: self._ended(key, done, writes, reading))
-            self._waiting[key] = 0
-        self._waiting[key] = self._waiting.get(key, 0) + 1
         try:
-            fetched, _ = await asyncio.shield(task)
-            return fetched
-        except asyncio.CancelledError:
-            self._waiting[key] -= 1
-            if self._waiting[key] == 0:
-                task.cancel()
-            raise
+            data, size = await self._whole()
+        except _FailedError as failed:
+            return Answer(Fetched(at=self.rooms.clock.now(), call=self.call.id, failed=str(failed)), 0)
+        return Answer(Fetched(data, self.rooms.clock.now(), self.call.id), size)
 
+    async def _whole(self) -> tuple[object, int]:
+        loop, account = asyncio.get_running_loop(), self.rooms.accounts[self.call.api]
+        ends, signs = loop.time() + (self.look.total_s or 0), account.dialect.pages
+        plan, look, size = self.plan, self.look, 0
+        whole: object = None
+        more: Continues | None = None
+        for number in range(PAGES_MAX):
+            taken = await take(replace(look, total_s=max(ends - loop.time(), 0.001)), self.rooms, SIGHT_BYTES_MAX)
+            self.rooms.ledger.lookups.made(self.call, self.name, look, taken.outcome, taken.body)
+            page = _shown(taken, f"{account.title} did not show `{look.spec.name}`")
+            size += len(taken.body)
+            whole = page if number == 0 else joined(whole, page)
+            more = goes_on(page, taken.outcome.headers, signs)
+            if whole is None or more is None:
+                break
+            query = next_query(page, taken.outcome.headers, more, plan.query)
+            plan = replace(plan, query=query or ())
+            found = look_of(plan, self.call, self.rooms, look.total_s or 0, NO_MANNERS) if query else None
+            if found is None:
+                break
+            look = found
+        if whole is None or more is not None:
+            raise _FailedError(f"`{look.spec.name}` goes on beyond what is read of it")
+        return without_parts(whole, signs), size
+
+
+def _shown(taken: Taken, failed: str) -> object:
+    outcome = taken.outcome
+    if outcome.fault is Fault.TIMEOUT:
+        raise _FailedError(f"{failed} in time")
+    if outcome.status != 200 or outcome.fault is not None:
+        raise _FailedError(f"{failed} ({outcome.status or 'no answer'})")
+    if taken.cut:
+        raise _FailedError(f"{failed}: it is larger than {SIGHT_BYTES_MAX} bytes")
+    try:
+        return parse_json(taken.body)
+    except Refused:
+        raise _FailedError(f"{failed} as JSON") from None

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -96,6 +97,7 @@ class Forwarder:
         self._accounts, self._dialer, self._timeouts = accounts, dialer, timeouts
         self._clock, self._store, self._on_echo, self._retries = clock, store, on_echo, retries
         self._sessions: dict[tuple[str, str, bool], aiohttp.ClientSession] = {}
+        self._written: Counter[str] = Counter()
 
     def __repr__(self) -> str:
         return f"Forwarder({len(self._sessions)} pools)"
@@ -122,6 +124,12 @@ class Forwarder:
         for session in self._sessions.values():
             await session.close()
 
+    def written(self, api: str) -> int:
+        """
+        Return a number that grows whenever a write to an account begins or ends: what was seen there before is old.
+        """
+        return self._written[api]
+
     async def write(self, intent: Intent) -> Outcome:
         """
         Send one write, read its answer whole, and say how it ended.
@@ -145,6 +153,13 @@ class Forwarder:
         return await self._write(write, IN_DOUBT)
 
     async def _write(self, write: _Write, ended: Outcome | None = None) -> Outcome:
+        self._written[write.api] += 1
+        try:
+            return await self._attempted(write, ended)
+        finally:
+            self._written[write.api] += 1
+
+    async def _attempted(self, write: _Write, ended: Outcome | None) -> Outcome:
         began, wire = self._clock.monotonic(), write.wire
         bounds = Bounds(
             ends=began + self._timeouts.write_total_s,

@@ -16,12 +16,13 @@ from datetime import datetime
 import orjson
 
 from breakers.call import Call
-from breakers.facts import Image, Looked
+from breakers.facts import Fetch, Fetched, Image, Looked
 from breakers.touching import key_of
 from config.catalog import OperationSpec, Subject, Touch
 from config.dialect import point_at
 from proxy.canonical.jsons import parse_json
 from proxy.errors import Refused
+from proxy.fetching import fetch_all
 from proxy.images import parse_image, spell_image
 from proxy.ledger.book import READ_BYTES_KEPT
 from proxy.ledger.document import LeftOut
@@ -36,28 +37,32 @@ WAIT_SHARE = 0.5
 
 
 async def look(
-    call: Call, reads: tuple[Subject | Touch, ...], rooms: Rooms
-) -> tuple[Mapping[Subject, Looked], Mapping[Touch, Image]]:
+    call: Call, reads: tuple[Subject | Touch | Fetch, ...], rooms: Rooms
+) -> tuple[Mapping[Subject, Looked], Mapping[Touch, Image], Mapping[Fetch, Fetched]]:
     """
     Make the reads that a judgement asked for, and return what each said or that it failed.
     """
-    plans = {read: _planned(call, read) for read in reads}
+    fetches = tuple(read for read in reads if isinstance(read, Fetch))
+    plans = {read: planned(call, read) for read in reads if not isinstance(read, Fetch)}
     if any(plan is None for read, plan in plans.items() if isinstance(read, Subject)):
         # It will be refused for that: nothing needs to be seen.
         plans = dict.fromkeys(plans)
     wanted = tuple(dict.fromkeys(plan for plan in plans.values() if plan is not None))
     ends = asyncio.get_running_loop().time() + rooms.settings.timeouts.look_s
-    if wanted:
+    if wanted or fetches:
         # What a write ahead of this one is about to change would be told of this one.
         await rooms.pending.come(call.id, rooms.settings.timeouts.look_s * WAIT_SHARE)
     left_s = ends - asyncio.get_running_loop().time()
     # What only makes an image is kept with the image: its record holds the digest.
     deciding = {plan for read, plan in plans.items() if isinstance(read, Subject)}
-    made = await asyncio.gather(
-        *(
-            see(plan, call, rooms, kept_max=READ_BYTES_KEPT if plan in deciding else 0, total_s=left_s)
-            for plan in wanted
-        )
+    made, fetched = await asyncio.gather(
+        asyncio.gather(
+            *(
+                see(plan, call, rooms, kept_max=READ_BYTES_KEPT if plan in deciding else 0, total_s=left_s)
+                for plan in wanted
+            )
+        ),
+        fetch_all(fetches, call, rooms, left_s),
     )
     seen = dict(zip(wanted, made, strict=True))
     account = rooms.accounts[call.api]
@@ -68,10 +73,13 @@ async def look(
             looks[read] = looked(read, seen.get(plan) if plan else None, account.title)
         elif plan is not None:
             images[read] = image_of(seen[plan], call.operation.spec, account.catalog.named(plan.operation)[0])
-    return looks, images
+    return looks, images, fetched
 
 
-def _planned(call: Call, read: Subject | Touch) -> Plan | None:
+def planned(call: Call, read: Subject | Touch) -> Plan | None:
+    """
+    Return the read that would answer a judgement, or None where what should name the object names nothing.
+    """
     if isinstance(read, Touch):
         key = key_of(read, call.operation)
         return Plan.of(read.object.read, key, read.object.query) if key is not None else None
@@ -107,6 +115,9 @@ def stored_image(shown: bytes, at: datetime, *specs: OperationSpec) -> Image:
 
 
 def looked(subject: Subject, sight: Sight | None, title: str) -> Looked:
+    """
+    Return what a read said of what a write is about; `sight` is None where nothing could be read for that.
+    """
     if sight is None:
         return Looked(failed="the argument that names the subject is not an object's id")
     if sight.failed is not None or sight.absent:

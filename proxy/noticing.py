@@ -186,7 +186,7 @@ def _of_write(outcome: Outcome) -> Result:
 def _members(names: tuple[str, ...]) -> re.Pattern[bytes]:
     # Without parsing, which would take ten times as long; a member whose value is no scalar stays.
     either = "|".join(map(re.escape, names))
-    return re.compile(rf'"(?:{either})"\s*:\s*(?:"(?:[^"\\]|\\.)*"|[^",\[\]{{}}\s]+)'.encode(), re.DOTALL)
+    return re.compile(rf'"(?:{either})"\s*:\s*(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"|[^",\[\]{{}}\s]+)'.encode(), re.DOTALL)
 
 
 def digest(status: int, seen: Delivered, volatile: tuple[str, ...]) -> bytes:

@@ -92,9 +92,7 @@ def _inner(value: object, signs: tuple[Continues, ...]) -> object:
     if not isinstance(value, dict):
         return value
     cut = any(_says(sign, value) for sign in signs)
-    return {
-        name: None if cut and isinstance(inner, list) else _inner(inner, signs) for name, inner in value.items()
-    }
+    return {name: None if cut and isinstance(inner, list) else _inner(inner, signs) for name, inner in value.items()}
 
 
 def _says(sign: Continues, answer: object) -> bool:

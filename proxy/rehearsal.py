@@ -23,7 +23,7 @@ from breakers.task import Task
 from breakers.verdict import Ask, Forward, Refuse
 from config.caps import NO_CAPS
 from config.cases import FORWARD, Written
-from config.catalog import OperationSpec, Subject, Touch
+from config.catalog import Subject, Touch
 from config.faults import did_you_mean
 from config.routes import Catalog
 from proxy import classify
@@ -33,13 +33,17 @@ from proxy.canonical.target import parse_target
 from proxy.errors import Refused, StartRefused
 from proxy.exhausted import exhausted
 from proxy.images import spell_image
-from proxy.look import looked, stored_image
+from proxy.look import looked, planned, stored_image
+from proxy.naming import Namer
 from proxy.request_of import Sent, request_of
 from proxy.sight import Sight
 
 ROUNDS_MAX = 8
 
 TASK_TTL = timedelta(hours=1)
+
+NAMER = Namer(b"rehearsed")
+"""Nothing that is named here is ever compared with what another process named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,7 @@ def _call(written: Written, sent: Sent, catalog: Catalog) -> Call:
         dropped=head.dropped,
         redirecting=head.redirecting,
     )
-    return Call(
+    call = Call(
         id="0" * 26,
         at=written.at,
         api=written.api,
@@ -110,6 +114,7 @@ def _call(written: Written, sent: Sent, catalog: Catalog) -> Call:
         idempotency_key=head.idempotency_key,
         duplicate=head.duplicate,
     )
+    return replace(call, names=NAMER.names(call))
 
 
 def _head(written: Written, sent: Sent, catalog: Catalog) -> Head:
@@ -125,7 +130,7 @@ def _head(written: Written, sent: Sent, catalog: Catalog) -> Head:
 
 def _caller(written: Written) -> Caller:
     case, agent, at = written.case, written.agent, written.at
-    if not case.opened and not case.token:
+    if not written.opened:
         return Caller(agent, "test", f"{agent}/{at.date().isoformat()}")
     labels = {name: case.labels.get(name) for name in ("record", "model", "prompt")}
     task = Task(f"{agent}/test", agent, at, at + TASK_TTL, NO_CAPS, **labels)
@@ -140,7 +145,7 @@ async def _judged(call: Call, written: Written, policy: Policy, catalog: Catalog
     for _ in range(ROUNDS_MAX):
         match decide(call, policy, facts):
             case Ask(reads):
-                facts = _told(facts, reads, written, spec, catalog)
+                facts = _told(call, facts, reads, written, catalog)
             case Refuse() as no:
                 return Judged(str(no.reason), no.gate, no.detail, no.details, spec.name)
             case Forward() as go:
@@ -179,7 +184,7 @@ def _spent(charge: Charge, written: Written) -> int:
 
 
 def _told(
-    facts: Facts, reads: tuple[Subject | Touch | Fetch, ...], written: Written, spec: OperationSpec, catalog: Catalog
+    call: Call, facts: Facts, reads: tuple[Subject | Touch | Fetch, ...], written: Written, catalog: Catalog
 ) -> Facts:
     looks: dict[Subject, Looked] = {}
     images: dict[Touch, Image] = {}
@@ -187,10 +192,11 @@ def _told(
     for read in reads:
         match read:
             case Subject():
-                looks[read] = looked(read, _sight(read.operation, written), catalog.dialect.title)
+                sight = _sight(read.operation, written) if planned(call, read) else None
+                looks[read] = looked(read, sight, catalog.dialect.title)
             case Touch():
                 told = _sight(read.object.read, written).body or b"{}"
-                images[read] = stored_image(told, written.at, spec, catalog.named(read.object.read)[0])
+                images[read] = stored_image(told, written.at, call.operation.spec, catalog.named(read.object.read)[0])
             case Fetch():
                 fetched[read] = _fetched(read, written)
     return facts.with_looks(looks, images, fetched)

@@ -26,6 +26,7 @@ from proxy.metrics import Metrics
 from proxy.naming import Namer
 from proxy.outbound import Wires
 from proxy.pending import Pending
+from proxy.recent import Recent
 from proxy.settling import Settling
 from proxy.standing import Standing
 from proxy.tasks import Tasks
@@ -69,4 +70,5 @@ class Rooms:
     doubts: Inbox = field(default_factory=Inbox)
     addresses: dict[str, str] = field(default_factory=dict)
     looping: Looping = field(default_factory=Looping)
+    recent: Recent = field(default_factory=Recent)
     stopping: bool = False

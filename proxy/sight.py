@@ -121,13 +121,17 @@ def sight_of(taken: Taken, at: datetime, title: str) -> Sight:
     return Sight(at, outcome.status, taken.body)
 
 
-def look_of(plan: Plan, call: Call, rooms: Rooms, total_s: float) -> Look | None:
+def look_of(
+    plan: Plan, call: Call, rooms: Rooms, total_s: float, manners: frozenset[str] | None = None
+) -> Look | None:
     """
     Return the pass of a read for the sake of a call, or None where a value could lead it elsewhere.
+
+    Of the call's headers those in `manners` go along, the dialect's where nothing else is said.
     """
     account = rooms.accounts[call.api]
     (spec, *_) = account.catalog.named(plan.operation)
-    request = _request(plan, spec, call, account.dialect.forward_headers)
+    request = _request(plan, spec, call, account.dialect.forward_headers if manners is None else manners)
     if request is None:
         return None
     return Look(call, call.api, spec.base, spec, rooms.wires.read(request, account), total_s)

@@ -218,7 +218,9 @@ class Budgets:
             self._forget_total(now)
 
     def _forget_call(self, made_at: datetime, call: str) -> None:
-        self.calls.pop(call, None)
+        held = self.calls.get(call)
+        if held is None or held.whole:
+            self.calls.pop(call, None)
         if self._before is None or made_at > self._before:
             self._before = made_at
 
@@ -229,7 +231,7 @@ class Budgets:
             return
         if tally.held:
             heapq.heappush(self._dues, (now + KEPT_LIFE, key))
-        else:
+        elif tally.until is not None or not tally.settled:
             del self._totals[key]
 
 

@@ -1,9 +1,9 @@
-"""
+r"""
 What calls hold and have taken of the caps above them, where several processes share that.
 
 | key | what it holds |
 |---|---|
-| `total:NODE\\|PERIOD\\|MEASURE` | a total, what of its cap it has reached, and what was told of that |
+| `total:NODE\|PERIOD\|MEASURE` | a total, what of its cap it has reached, and what was told of that |
 | `hold:CALL` | what a call holds, or that it was counted; without a TTL while it holds anything |
 | `lapsing` | calls whose hold lapses, by when on the server's clock: those that nobody has dispatched |
 | `totals`, `fading` | every total by name; those of which nothing is held by when they may be forgotten |
@@ -35,7 +35,7 @@ READ_HELD_S = 86_400.0
 """When what a read holds lapses, if nobody has said how it ended: far longer than any read may take."""
 
 ROUNDS = 16
-"""How often holds that have lapsed are given up before a call is told that there is no room: a few of them each time."""
+"""How often a few holds that have lapsed are given up before a call is told that there is no room."""
 
 GIVEN_UP_MS = round(moves.GIVEN_UP.total_seconds() * 1000)
 """How long after its lease a claim that nobody took over may still be dispatched."""
@@ -158,6 +158,12 @@ class Charged:
         if said == "held":
             self._held.add(call)
         return said
+
+    def is_held(self, call: str) -> bool:
+        """
+        Tell whether a read of this process holds what it may take.
+        """
+        return call in self._held
 
     def ask_again(self, call: str) -> None:
         """

@@ -41,7 +41,7 @@ from breakers.spend import Alert, Total
 from breakers.store import moves
 from breakers.store.charged import GIVEN_UP_MS, Charged, keys_of, totals_of
 from breakers.store.envelopes import Envelopes
-from breakers.store.history import History, Told, ending, histories
+from breakers.store.history import History, ending, histories
 from breakers.store.intents import Intents
 from breakers.store.link import EMPTIED, Link, Shared, reading, text
 from breakers.store.packed import Kept, Move, Packer, millis, pack_charges, pack_opened
@@ -69,12 +69,10 @@ from breakers.store.protocol import (
     WritesChanged,
     opened_by,
 )
+from breakers.store.replaying import Replay
 from breakers.store.waiters import Waiters
 from breakers.task import Envelope, Task
 from breakers.verdict import Forward
-
-REPLAYED_AT_ONCE = 16
-"""How many steps of a replay are under way at once, so that judgement has connections left."""
 
 PAUSE_S, PAUSE_MAX_S = 0.02, 0.25
 """Between two looks at an intent that somebody waits for: short at first, because most writes end soon."""
@@ -135,7 +133,8 @@ class FleetStore:
         said = histories(events)
         for change in (*said.changes, self._writes):
             await self._change_writes(change)
-        await self._replay(said)
+        replay = Replay(self._intents, self._charged, self._envelopes, frozenset(self._carried))
+        await replay.tell(said, self._now(), self._packer.retention)
         await self._pay()
         if not await self._shared.run("ready", ("epoch", "building"), epoch):
             raise StoreUnavailable("Redis was emptied while the ledger was replayed into it")
@@ -188,6 +187,8 @@ class FleetStore:
 
     async def reserve(self, go: Forward) -> Reservation | Stale | Exhausted:
         if not go.call.operation.writes:
+            if go.charges and self._charged.is_held(go.call.id):
+                return HeldRead(go)
             if go.facts.generation != self._generation:
                 return Stale()
             if not go.charges:
@@ -211,7 +212,10 @@ class FleetStore:
         intent, names = held.go.call.id, () if opened.names is None else opened.names.held
         # What it takes was held with the claim, whatever is said of it now.
         opened = replace(opened, charges=held.go.charges)
-        keys = ("epoch", "writes", "versions", f"intent:{intent}", "open", "lapsing", *(f"name:{name}" for name in names))
+        keys = (
+            *("epoch", "writes", "versions", f"intent:{intent}", "open", "lapsing"),
+            *(f"name:{name}" for name in names),
+        )
         with reading():
             word, *rest = await self._shared.run("dispatch", keys, self._shared.epoch, intent, pack_opened(opened))
             if word == b"lost-epoch":
@@ -335,7 +339,7 @@ class FleetStore:
         opened = pack_opened(opened_by(call, charges=go.charges))
         counts = (len(asked), len(taken), len(further))
         versions = tuple(known.versions.get(name, 0) for name in asked)
-        rest = (*versions, *(int(name in held) for name in asked), *taken)
+        rest: tuple[str | int, ...] = (*versions, *(int(name in held) for name in asked), *taken)
 
         def ask(last: int) -> Awaitable[Any]:
             charges = (pack_charges(go.charges), *rest, *self._charged.told(go.charges))
@@ -349,28 +353,6 @@ class FleetStore:
             stopped, epoch, generation = said
             self._writes, self._generation = WritesChanged(stopped == b"1", int(epoch)), int(generation)
 
-    async def _replay(self, said: Told) -> None:
-        lingering = {text(intent) for intent in await self._shared.ask("HKEYS", "open")}
-        at, retention = self._now(), self._packer.retention
-        over = {one for one, told in said.by_intent.items() if one not in lingering and told.is_over(at, retention)}
-        steps: list[Awaitable[object]] = [
-            self._intents.replay(told, carried=intent in self._carried)
-            for intent, told in said.by_intent.items()
-            if intent not in over
-        ]
-        by_intent = ((intent, said.by_intent[intent]) for intent in over)
-        counted = self._charged
-        steps += [counted.count(one, told.opened.charges, told.spent) for one, told in by_intent if told.opened.charges]
-        steps += [self._intents.change(one, None, ending(None, said.ends[one])) for one in lingering & said.ends.keys()]
-        steps += [counted.count(call, held.charges, said.spent.get(call)) for call, held in said.reads.items()]
-        steps += [counted.count_end(call, spent) for call, spent in said.spent.items() if call not in said.reads]
-        await _all(steps)
-        # What is told of a total and of a task needs them to be there.
-        for events in (said.tasks.values(), said.closed.values(), said.revoked.values()):
-            await _all([self._envelopes.apply(event) for event in events])
-        for id_, raised in said.alerts.items():
-            await self._charged.raised(raised.alert, waits=id_ in said.undelivered)
-
     async def _pay(self) -> None:
         """
         Note the ends that are owed. Raise `StoreUnavailable` at the first that Redis does not take.
@@ -380,11 +362,3 @@ class FleetStore:
             self._owed.pop(intent, None)
             self._waiters.wake(intent)
         await self._charged.pay()
-
-
-async def _all(steps: list[Awaitable[object]]) -> None:
-    for first in range(0, len(steps), REPLAYED_AT_ONCE):
-        some = steps[first : first + REPLAYED_AT_ONCE]
-        for lost in await asyncio.gather(*some, return_exceptions=True):
-            if isinstance(lost, BaseException):
-                raise lost

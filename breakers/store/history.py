@@ -139,6 +139,8 @@ def _of_envelopes(told: Told, event: Event) -> None:
             told.undelivered.add(alert.id)
         case AlertDelivered(delivered):
             told.undelivered.discard(delivered)
+        case _:
+            pass
 
 
 def ending(opened: IntentOpened | None, ended: Ended, *, is_live: bool = False) -> Decide:

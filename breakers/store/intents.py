@@ -9,7 +9,7 @@ from breakers.known import IN_FLIGHT, Earlier, Ended, State
 from breakers.store import moves
 from breakers.store.charged import Charged, keys_of, totals_of
 from breakers.store.history import Decide, History, ending
-from breakers.store.link import Shared, reading
+from breakers.store.link import Shared, reading, text
 from breakers.store.packed import Kept, Move, Packer, pack_charges
 from breakers.store.protocol import IntentOpened, OpenIntent, StoreUnavailable
 
@@ -92,6 +92,13 @@ class Intents:
             OpenIntent(kept.opened, kept.record.state not in IN_FLIGHT, kept.record.state is State.PARKED)
             for kept in known
         )
+
+    async def lingering(self) -> frozenset[str]:
+        """
+        Return the ids of those.
+        """
+        with reading():
+            return frozenset(text(intent) for intent in await self._shared.ask("HKEYS", "open"))
 
     async def _move(self, intent: str, value: bytes, move: Move, answer: bytes) -> tuple[int, bytes]:
         names, charges = moves.held(move.record), move.opened.charges

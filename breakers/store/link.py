@@ -1,4 +1,4 @@
-"""A deployment's part of a server: its keys, its scripts, and under which replay of the ledger anything is held there."""
+"""A deployment's part of a server: its keys, its scripts, and the replay of the ledger that anything is held under."""
 
 from __future__ import annotations
 

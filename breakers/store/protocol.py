@@ -252,8 +252,12 @@ class Store(Protocol):
 
     kind: str
     """`memory` or `redis`."""
-    emptied: bool
-    """Whether what was replayed into it is lost; nothing is held until `start` has replayed the ledger again."""
+
+    @property
+    def emptied(self) -> bool:
+        """
+        Tell whether what was replayed into it is lost; nothing is held until `start` has replayed the ledger again.
+        """
 
     async def start(self, events: Iterable[Event], *, names_by: str = "") -> None:
         """

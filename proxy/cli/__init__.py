@@ -10,7 +10,22 @@ from pathlib import Path
 from typing import NoReturn
 
 from config.faults import ConfigurationFault
-from proxy.cli import catalog, check, doubt, healthcheck, key, ledger, schema, serve, spend, status, task, token, vault
+from proxy.cli import (
+    catalog,
+    check,
+    doubt,
+    healthcheck,
+    key,
+    ledger,
+    rehearse,
+    schema,
+    serve,
+    spend,
+    status,
+    task,
+    token,
+    vault,
+)
 from proxy.cli.say import error, faults
 from proxy.errors import StartRefused
 
@@ -62,7 +77,22 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.set_defaults(config=None, json=False)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (serve, check, schema, status, healthcheck, key, vault, doubt, ledger, task, token, spend, catalog):
+    for command in (
+        serve,
+        check,
+        schema,
+        status,
+        healthcheck,
+        key,
+        vault,
+        doubt,
+        ledger,
+        task,
+        token,
+        spend,
+        catalog,
+        rehearse,
+    ):
         command.add(commands)
     _add_everywhere(parser)
     return parser

@@ -36,6 +36,7 @@ from proxy.ledger.drafts import Draft, system
 from proxy.ledger.entries import Entry, Intent
 from proxy.ledger.keyring import KeyRing
 from proxy.ledger.layout import LEDGER
+from proxy.ledger.lookups import Lookups
 from proxy.ledger.parts import Shown
 from proxy.ledger.pen import Pen
 from proxy.ledger.reads import ChargedReads
@@ -97,7 +98,7 @@ class Ledger:
         self._repeated = Counted(self._pen, clock, self._writer.stats, "repeated")
         self._doubts = Doubts(self._pen, state.log.origin, state.views.open, answer_bytes_max)
         self.access, self.alerted, self.tasks = Access(self._pen), Alerted(self._pen), TaskRecords(self._pen)
-        self.charged_reads = ChargedReads(self._pen, state.ring)
+        self.charged_reads, self.lookups = ChargedReads(self._pen, state.ring), Lookups(self._pen)
         self._reread = Reread(disk, folder, state.ring)
         self._started = self._closed = False
         self.on_poisoned: Callable[[], None] = lambda: None

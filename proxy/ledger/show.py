@@ -70,6 +70,8 @@ def result(entry: Mapping[str, Any]) -> str:
             return f"repeat of {entry.get('par', '?')}: {how}, status {entry.get('st', '?')}"
         case "call.decision":
             return f"refused: {', '.join(entry.get('pol', {}).get('reasons', ['unknown']))}, status {entry['st']}"
+        case "call.look" if "of" in entry:
+            return f"as looked up under {entry['of']}"
         case "call.outcome" | "call.look":
             status = entry.get("st")
             answer = f"status {status}" if status is not None else str(entry.get("err", {}).get("class", "no answer"))

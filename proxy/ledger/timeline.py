@@ -134,6 +134,8 @@ def _came_to(record: Record) -> str:
         case "call.intent" | "call.held" | "change.recorded":
             # What it came to stands in the outcome; what changed is printed as a diff.
             return ""
+        case "call.look" if "of" in entry:
+            return f"our look at {entry.get('op', '')}: {result(entry)}"
         case "call.look":
             return f"our look at {entry.get('op', '')}: {_answer(entry)}"
         case "call.outcome" if entry.get("intent") is None:

@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from breakers.store.protocol import Store
+from tests.contract.cutter import cutter, fragile
 from tests.contract.world import World
 from tests.redis_server import fresh_redis, redis_server
 
-__all__ = ["fresh_redis", "redis_server"]
+__all__ = ["cutter", "fragile", "fresh_redis", "redis_server"]
 
 
 @pytest.fixture(params=["memory", "redis"])

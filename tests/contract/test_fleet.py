@@ -10,6 +10,7 @@ import pytest
 from breakers.call import Call
 from breakers.known import State
 from breakers.store.fleet import FleetStore
+from breakers.store.moves import GIVEN_UP
 from breakers.store.protocol import (
     LEASE_S,
     REMEMBERED_S,
@@ -267,10 +268,14 @@ async def test_time_to_live(replica: Replica, fresh_redis: RedisServer) -> None:
         *("intent:01B", "name:k:2", "name:f1:2", "name:e:2", "intent:01C", "name:k:3", "name:f1:3", "name:e:3"),
     }
     near = {
-        LEASE_S + REMEMBERED_S: ("intent:01A", "name:k:1", "name:f1:1", "name:e:1"),
+        LEASE_S + GIVEN_UP.total_seconds(): ("intent:01A",),
         KEPT.whole.total_seconds(): ("intent:01D", "name:k:4", "name:f1:4", "name:e:4"),
         KEPT.answers_s: ("answer:01D",),
-        REMEMBERED_S: ("intent:01E", "answer:01E", "name:k:5", "name:f1:5", "name:e:5"),
+        # A name is known for as long as anyone may judge by it.
+        REMEMBERED_S: (
+            *("name:k:1", "name:f1:1", "name:e:1"),
+            *("intent:01E", "answer:01E", "name:k:5", "name:f1:5", "name:e:5"),
+        ),
     }
     for seconds, keys in near.items():
         for key in keys:

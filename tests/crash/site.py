@@ -20,6 +20,9 @@ from loadtest.upstreams.sandbox import Sandbox
 from tests.canary.forms import secret
 from tests.canary.plugin import watch
 from tests.crash.forked import Child, Forker, Hook
+from tests.crash.record import read_log
+from tests.crash.totals import Sums, in_micros, spent_on_record
+from tests.crash.waiting import until
 
 SECRET = secret("site")
 
@@ -28,6 +31,13 @@ CARD: Mapping[str, object] = {
     "charges.retrieve": {},
     "payment_intents.create": {},
     "refunds.create": {"limit": {"amount": "0.50..100 USD"}},
+}
+
+# Far more than anything here takes, at nodes of every kind: what is asked is that their totals are true.
+CAPS: Mapping[str, object] = {
+    "task": {"calls": 10**6, "writes": 10**6, "moved": "1000000000 USD"},
+    "day": {"calls": 10**6},
+    "month": {"moved": "1000000000 USD"},
 }
 
 # How full the disk is that a test happens to run on is not what these tests ask.
@@ -55,6 +65,7 @@ class Site:
         timeouts: Mapping[str, object] | None = None,
         hook: Hook | None = None,
         store: str = "memory",
+        caps: Mapping[str, object] | None = None,
     ) -> None:
         folder.mkdir(parents=True)
         self.state, self.log = folder / "state", folder / "serve.log"
@@ -65,7 +76,7 @@ class Site:
             "state": str(self.state),
             "admin": "127.0.0.1:0",
             "apis": apis or {"stripe": stripe_api(sandbox.url)},
-            "agents": {name: agent(allow or {"stripe": CARD}) for name in self.names},
+            "agents": {name: agent(allow or {"stripe": CARD}, caps=caps or {}) for name in self.names},
             "ledger": {**LEDGER, **(ledger or {})},
             "timeouts": dict(timeouts or {}),
             "store": store,
@@ -126,6 +137,35 @@ class Site:
             session.request(method, self.doors["admin"] + path, **more) as answer,
         ):
             return await answer.json()
+
+    async def totals(self) -> Sums:
+        """
+        Return what it says was taken and is held at every cap.
+        """
+        rows = await self.admin("GET", "/v1/spend")
+        found = {
+            f"{row['node']}|{row['period']}|{row['measure']}": (in_micros(row["settled"]), in_micros(row["held"]))
+            for row in rows
+        }
+        return {key: sum_ for key, sum_ in found.items() if sum_ != (0, 0)}
+
+    async def adds_up(self) -> Sums:
+        """
+        Return what was taken and is held, as soon as it is what follows from the record alone.
+        """
+        found: list[Sums] = []
+
+        async def holds() -> bool:
+            before = spent_on_record(read_log(self.state).entries)
+            found[:] = [await self.totals(), before, spent_on_record(read_log(self.state).entries)]
+            return found[0] in found[1:]
+
+        try:
+            await until(holds)
+        except AssertionError as error:
+            error.add_note(f"the store says {found[0]}, the record {found[2]}")
+            raise
+        return found[0]
 
     async def ready(self) -> bool:
         """

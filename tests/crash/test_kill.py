@@ -27,7 +27,7 @@ from tests.crash.lies import LIES
 from tests.crash.load import Load, Said
 from tests.crash.mixes import GithubMix, Mix, StripeMix
 from tests.crash.record import Log, read_log, torn_files
-from tests.crash.site import SECRET, Site
+from tests.crash.site import CAPS, SECRET, Site
 from tests.crash.waiting import until as true
 
 KILLS, KILLS_A_FOLDER = 20, 5
@@ -130,6 +130,7 @@ async def check(site: Site, said: Said, mix: Mix, before: Log, doubted: set[str]
     assert not before.torn or before.torn in torn_files(site.state)
     counted = held(now)
     await checks.doubts_shown(now, doubted)
+    counted["caps that add up"] = len(await site.adds_up())
     assert await site.verified() == 0
     return counted
 
@@ -154,6 +155,7 @@ async def settled(site: Site, said: Said, mix: Mix, sandbox: Sandbox) -> Counter
     await true(nothing_under_way)
     now = checks.Standing(site, said, mix)
     counted = held(now)
+    counted["caps that add up"] = len(await site.adds_up())
     shown = {each["intent"] for each in (await site.admin("GET", "/v1/status"))["in_doubt"]}
     assert shown <= now.doubted, "an end is on record, and is called a doubt"
     counted["doubts found"] = sum(entry["eff"] == "applied" for entry in now.resolved.values())
@@ -175,7 +177,14 @@ async def one_folder(
     draw, said, total = random.Random(seed), Said(), Counter[str]()
     async with UPSTREAMS[seed % len(UPSTREAMS)](seed) as (sandbox, mix, more):
         site = Site(
-            folder, forker, sandbox, agents=AGENTS, ledger=LEDGERS[seed % 2], hook={**(hook or {}), **SOON}, **more
+            folder,
+            forker,
+            sandbox,
+            agents=AGENTS,
+            ledger=LEDGERS[seed % 2],
+            hook={**(hook or {}), **SOON},
+            caps=CAPS,
+            **more,
         )
         await site.start()
         known: set[int] = set()

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 Entry = Mapping[str, Any]
@@ -36,6 +37,13 @@ def spent_on_record(entries: Iterable[Entry]) -> Sums:
             held.update(dict(zip(keys, amounts, strict=True)))
     sums = {key: (taken[key], held[key]) for key in {*taken, *held}}
     return {key: sum_ for key, sum_ in sums.items() if sum_ != (0, 0)}
+
+
+def in_micros(shown: int | str) -> int:
+    """
+    Return an amount as the program prints it: a count, or money in micro-units.
+    """
+    return shown if isinstance(shown, int) else int(Decimal(shown.split()[0]) * 10**6)
 
 
 def _ends(entries: Iterable[Entry]) -> Iterator[tuple[str, list[int]]]:

@@ -7,7 +7,7 @@ import pytest
 
 from loadtest.upstreams.stripe import StripeSandbox
 from tests.crash.forked import Forker
-from tests.crash.site import SECRET, Site
+from tests.crash.site import CAPS, SECRET, Site
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +24,7 @@ async def sandbox() -> AsyncIterator[StripeSandbox]:
 
 @pytest.fixture
 async def site(tmp_path: Path, forker: Forker, sandbox: StripeSandbox) -> AsyncIterator[Site]:
-    made = Site(tmp_path / "site", forker, sandbox)
+    made = Site(tmp_path / "site", forker, sandbox, caps=CAPS)
     yield made
     if made.child is not None:
         await made.child.kill()

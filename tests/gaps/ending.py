@@ -54,6 +54,7 @@ async def starts_again(site: Site, *, doubt: bool) -> None:
     assert await site.metric("breakwater_unknown_outcomes_open") == doubt
     await until(lambda: bool(site.events("ready")))
     assert [line["intent"] for line in site.events("in-doubt")] == [intent["intent"] for intent in status["in_doubt"]]
+    await site.adds_up()
 
 
 async def again(site: Site) -> tuple[int, str]:
@@ -76,6 +77,7 @@ async def ends_once(site: Site, sandbox: StripeSandbox) -> None:
     await until(known)
     assert await again(site) == (200, "replayed")
     assert sandbox.account.effects["customer.created"] == 1
+    await site.adds_up()
     sent = {seen.header("Idempotency-Key") for seen in sandbox.wiretap.requests if seen.method == "POST"}
     assert len(sent) == 1, "it was sent under two keys"
     assert await site.stop() == 0

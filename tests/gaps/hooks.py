@@ -19,11 +19,13 @@ from proxy.doubt import course, doubts
 from proxy.forward import Forwarder
 from proxy.ledger.book import Ledger
 from proxy.ledger.disk import Handle, RealDisk
+from proxy.ledger.reads import ChargedReads
 from proxy.pending import Pending
 
 ROOMS: Mapping[str, type] = {
     "ledger": Ledger,
     "forward": Forwarder,
+    "reads": ChargedReads,
     "store": MemoryStore,
     "fleet": FleetStore,
     "pending": Pending,

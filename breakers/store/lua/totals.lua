@@ -92,6 +92,7 @@ local function look(book, total, at)
       tell(book, total, 'reached', threshold, cap, settled, at)
     end
   end
+  if tonumber(settled) > tonumber(cap) then tell(book, total, 'overrun', '0', cap, settled, at) end
 end
 
 -- Count what was taken of a total, of which less may have been held.

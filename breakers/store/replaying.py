@@ -1,0 +1,69 @@
+"""
+A process's ledger told to a server that several share, over what is there: many steps at once, most of which are new to
+one that was emptied, and say nothing new to one that was not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+
+from breakers.store.charged import Charged
+from breakers.store.envelopes import Envelopes
+from breakers.store.history import Told, ending
+from breakers.store.intents import Intents
+from breakers.store.moves import Retention
+
+AT_ONCE = 16
+"""How many steps of a replay are under way at once, so that judgement has connections left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """
+    What a replay needs to know beside the ledger: where it tells it, and what this process has in flight.
+    """
+
+    intents: Intents
+    charged: Charged
+    envelopes: Envelopes
+    carried: frozenset[str]
+
+    async def tell(self, said: Told, at: datetime, retention: Retention) -> None:
+        """
+        Tell all of it. Nothing is made anew of what is over by now; what lingers from before is settled all the same.
+        """
+        lingering = await self.intents.lingering()
+        await _all(self._of_calls(said, lingering, at, retention))
+        # What is told of a task, or of a total, needs it to be there.
+        for events in (said.tasks.values(), said.closed.values(), said.revoked.values()):
+            await _all(self.envelopes.apply(event) for event in events)
+        for id_, raised in said.alerts.items():
+            await self.charged.raised(raised.alert, waits=id_ in said.undelivered)
+
+    def _of_calls(
+        self, said: Told, lingering: frozenset[str], at: datetime, retention: Retention
+    ) -> Iterator[Awaitable[object]]:
+        for intent, told in said.by_intent.items():
+            if intent in lingering or not told.is_over(at, retention):
+                yield self.intents.replay(told, carried=intent in self.carried)
+            elif told.opened.charges:
+                yield self.charged.count(intent, told.opened.charges, told.spent)
+        for intent in lingering & said.ends.keys():
+            yield self.intents.change(intent, None, ending(None, said.ends[intent]))
+        for call, held in said.reads.items():
+            yield self.charged.count(call, held.charges, said.spent.get(call))
+        for call, spent in said.spent.items():
+            if call not in said.reads:
+                yield self.charged.count_end(call, spent)
+
+
+async def _all(steps: Iterable[Awaitable[object]]) -> None:
+    left = iter(steps)
+    while some := tuple(islice(left, AT_ONCE)):
+        for lost in await asyncio.gather(*some, return_exceptions=True):
+            if isinstance(lost, BaseException):
+                raise lost

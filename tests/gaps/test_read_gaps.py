@@ -1,0 +1,89 @@
+"""The gaps of a read under a cap: what it took of the cap after the process was killed in each, and how many are left."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from loadtest.upstreams.stripe import StripeSandbox
+from tests.crash.forked import Forker
+from tests.crash.record import read_log
+from tests.crash.site import Site
+from tests.gaps.table import room
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
+
+CALLS = 3
+
+HELD, OUTCOME = "call.held", "call.outcome"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadGap:
+    """Where the process stops: what the upstream was sent by then, what is on record, and what of the cap is taken."""
+
+    hook: Mapping[str, Any]
+    requests: int
+    records: tuple[str, ...]
+    taken: int
+
+
+GAPS = {
+    # Held in the store at most, and that is gone.
+    "not held": ReadGap(room("store", "reserve", "before"), 0, (), 0),
+    "held in the store": ReadGap(room("store", "reserve", "after"), 0, (), 0),
+    "not recorded": ReadGap(room("reads", "held", "before"), 0, (), 0),
+    # On record, so it may have left: it is taken whole.
+    "recorded": ReadGap(room("reads", "held", "after"), 0, (HELD,), 1),
+    "not sent": ReadGap(room("forward", "read", "before"), 0, (HELD,), 1),
+    "answered upstream": ReadGap(room("forward", "read", "after"), 1, (HELD,), 1),
+    "end not recorded": ReadGap(room("reads", "ended", "before"), 1, (HELD,), 1),
+    "end recorded": ReadGap(room("reads", "ended", "after"), 1, (HELD, OUTCOME), 1),
+    "settled": ReadGap(room("store", "settle", "after"), 1, (HELD, OUTCOME), 1),
+}
+
+
+@pytest.fixture
+async def site(tmp_path: Path, forker: Forker, sandbox: StripeSandbox) -> AsyncIterator[Site]:
+    made = Site(tmp_path / "site", forker, sandbox, caps={"task": {"calls": CALLS}})
+    yield made
+    if made.child is not None:
+        await made.child.kill()
+
+
+async def read(site: Site) -> int | None:
+    """One read: its status, None where the connection broke without an answer."""
+    said = {"Authorization": f"Bearer {site.keys[0]}"}
+    try:
+        async with (
+            aiohttp.ClientSession(headers=said) as session,
+            session.get(site.doors["stripe"] + "/v1/customers") as answer,
+        ):
+            return answer.status
+    except (aiohttp.ClientError, OSError):
+        return None
+
+
+@pytest.mark.parametrize("name", GAPS)
+async def test_stop_here(site: Site, sandbox: StripeSandbox, name: str) -> None:
+    """After a stop in a gap the totals follow from the record alone, and no more reads pass than the cap has left."""
+    gap = GAPS[name]
+    site.hook = gap.hook
+    child = await site.start()
+    assert await read(site) is None
+    assert await child.ended() == -9
+    assert sandbox.wiretap.count("GET", "/v1/customers") == gap.requests
+    assert tuple(entry["k"] for entry in read_log(site.state).entries if "call" in entry) == gap.records
+    site.hook = None
+    await site.start()
+    assert [sum_ for sum_ in (await site.adds_up()).values()] == [(gap.taken, 0)] * gap.taken
+    statuses = [await read(site) for _ in range(CALLS + 1)]
+    assert statuses == [200] * (CALLS - gap.taken) + [403] * (1 + gap.taken)
+    assert list((await site.adds_up()).values()) == [(CALLS, 0)]
+    assert await site.stop() == 0
+    assert await site.verified() == 0
