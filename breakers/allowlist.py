@@ -41,6 +41,7 @@ from breakers.policy import (
 from breakers.verdict import Reason, Refuse
 from config.caps import NO_TEAMS, Team
 from config.catalog import WHOLE_BODY, Effect, OperationSpec, Place
+from config.load import Configuration
 from config.policy import AgentCard, Rule
 from config.ranges import MoneyRange
 from config.routes import Catalog
@@ -50,6 +51,20 @@ GATE = "allowlist"
 
 # How many allowed values a refusal lists: enough to correct a call by, too few to fill a header or a log line.
 LISTED_MAX = 8
+
+
+def policy_of(configuration: Configuration) -> Policy:
+    """
+    Compile everything that a configuration says of what agents may do.
+    """
+    return compile_policy(
+        configuration.agents,
+        configuration.catalogs,
+        configuration.version,
+        duplicates_s=configuration.settings.idempotency.duplicates_s,
+        apis=configuration.apis,
+        teams=configuration.teams,
+    )
 
 
 def compile_policy(

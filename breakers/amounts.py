@@ -17,7 +17,7 @@ from math import ceil
 from breakers.arguments import reading
 from breakers.call import Operation
 from breakers.facts import Facts, Looked
-from breakers.sums import Unsummed, exact, sum_of
+from breakers.sums import exact, sum_of
 from breakers.verdict import Ask, Reason, Refuse
 from config.catalog import Amount, Place, Subject
 from config.dialect import point_at
@@ -109,7 +109,7 @@ def _summed(
     shown, value = stated
     try:
         total, currency = sum_of(lines, value)
-    except Unsummed as why:
+    except Unreadable as why:
         return _unbounded(f"What `{shown}` comes to is not certain: {why}.")
     return _money(total, currency, exponents)
 

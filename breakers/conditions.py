@@ -96,10 +96,9 @@ class _Asked:
                 looks[look.name] = fetched.data
         if reads:
             return Ask(tuple(reads))
-        try:
-            said = condition.when.holds(self._values(looks, moved if isinstance(moved, Money) else None))
-        except Unanswerable as unanswerable:
-            return _unchecked(condition, str(unanswerable))
+        said = condition.when.holds(self._values(looks, moved if isinstance(moved, Money) else None))
+        if isinstance(said, Unanswerable):
+            return _unchecked(condition, said.why)
         return _refused(condition) if said is condition.refuses else said
 
     def _moved(self) -> Money | Ask | None:
@@ -116,10 +115,9 @@ class _Asked:
     def _fetch(self, condition: Condition, look: LookUp) -> Fetch | Refuse:
         arguments: list[tuple[str, str]] = []
         for name, term in look.terms:
-            try:
-                spelled = _spelled(term, term.says(self._values({}, None)))
-            except Unanswerable as unanswerable:
-                return _unchecked(condition, f"of `{look.name}`, {unanswerable}")
+            spelled = _spelled(term, term.says(self._values({}, None)))
+            if isinstance(spelled, Unanswerable):
+                return _unchecked(condition, f"of `{look.name}`, {spelled.why}")
             arguments += [(name, text) for text in spelled]
         return Fetch(look.name, look.operation, tuple(arguments))
 
@@ -149,19 +147,21 @@ class _Asked:
         )
 
 
-def _spelled(term: Expression, said: object) -> tuple[str, ...]:
+def _spelled(term: Expression, said: object) -> tuple[str, ...] | Unanswerable:
     """
-    Return what an argument of a look-up is, as text; only the card's own words may be more than one.
+    Return what an argument of a look-up is, as text; only the card's own words may be anything, and more than one.
     """
-    if isinstance(said, list) and term.constant:
-        return tuple(text for one in said for text in _spelled(term, one))
+    if isinstance(said, Unanswerable):
+        return said
     if isinstance(said, bool):
         return (str(said).lower(),)
     if isinstance(said, int):
         return (str(said),)
     if isinstance(said, str) and (term.constant or (_WORD.fullmatch(said) and said not in _DOTS)):
         return (said,)
-    raise Unanswerable("what it is taken from is no id")
+    if isinstance(said, list) and term.constant and all(isinstance(one, str) for one in said):
+        return tuple(said)
+    return Unanswerable("what it is taken from is no id")
 
 
 def _refused(condition: Condition) -> Refuse:

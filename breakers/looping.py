@@ -39,7 +39,7 @@ from dataclasses import replace
 from breakers.call import Call
 from breakers.facts import Noticed
 from breakers.guard import Guard
-from breakers.saying import said_by
+from breakers.saying import Said
 from breakers.windows import (
     PLACES_MAX,
     WINDOW_CALLS,
@@ -98,7 +98,7 @@ class Looping:
             task=caller.task,
             agent=caller.agent,
             api=call.api,
-            said=said_by(call, guard),
+            said=Said(call, guard),
             guard=guard,
             writes=call.operation.writes,
             opened=caller.opened is not None,
@@ -110,7 +110,6 @@ class Looping:
             spaced = run is None or now - run.last >= polling.interval_s
             seen = replace(seen, polls=spaced and (run is None or now - run.since <= polling.for_s))
         noticed = _suspended(task, seen, now) or _overdue(call, seen) or self._exceeded(seen)
-        noticed = noticed or _crowded(task, agent, seen, now)
         if noticed is None and not seen.polls:
             noticed = _cycling(task, agent, seen, now) or _repeating(task, agent, seen, now)
         return seen if noticed is None else replace(seen, noticed=noticed)

@@ -10,7 +10,7 @@ of them ever leaves this process.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import blake2b
 
 from breakers.call import Call, Form, Json, Multipart, Request
@@ -24,27 +24,34 @@ NAME_CHARS_MAX = 128
 """Of what names an object: an id, a key, a path; what is longer or has a space in it is prose."""
 
 
-@dataclass(frozen=True, slots=True)
 class Said:
     """
-    What one call says; `place` is empty of a read, and of what is done often at one place by nature.
+    What one call says.
     """
 
-    exact: bytes
-    loose: bytes
-    place: bytes = b""
+    __slots__ = ("_call", "_place", "_volatile", "exact", "loose")
 
+    def __init__(self, call: Call, guard: Guard) -> None:
+        # A write's names hold the same already; no name of one is a digest of a read.
+        names = call.names
+        self.exact = _digest(canonical_1(call)) if names is None else names.fingerprint.encode()
+        self._call, self._volatile = call, frozenset(guard.volatile(call.api, call.operation.spec))
+        self.loose = _digest(canonical_1(_without(call, self._volatile))) if self._volatile else self.exact
+        self._place: bytes | None = None
 
-def said_by(call: Call, guard: Guard) -> Said:
-    """
-    Return what a call says to the loop guard.
-    """
-    exact = _digest(canonical_1(call))
-    volatile = frozenset(guard.volatile(call.api, call.operation.spec))
-    loose = _digest(canonical_1(_without(call, volatile))) if volatile else exact
-    if not call.operation.writes or call.operation.spec.habit.many:
-        return Said(exact, loose)
-    return Said(exact, loose, _digest(framed(_place(call, volatile))))
+    def __repr__(self) -> str:
+        return f"Said({self.exact.hex()})"
+
+    @property
+    def place(self) -> bytes:
+        """
+        Return the digest of where a write is made: nothing of a read, and of what is done often by nature.
+        """
+        if self._place is None:
+            operation = self._call.operation
+            counts = operation.writes and not operation.spec.habit.many
+            self._place = _digest(framed(_place(self._call, self._volatile))) if counts else b""
+        return self._place
 
 
 def _place(call: Call, volatile: frozenset[str]) -> list[str]:

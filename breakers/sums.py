@@ -14,6 +14,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from config.dialect import point_at
+from config.faults import Unreadable
 from config.lines import Lines
 
 # Sixteen digits hold every amount; APIs that count in parts of a minor unit have at most twelve decimals.
@@ -21,12 +22,6 @@ _NUMBER = re.compile(r"-?[0-9]{1,16}(?:\.[0-9]{1,12})?")
 
 # An API takes a hundred; a list beyond this is no order of anybody's.
 ITEMS_MAX = 1000
-
-
-class Unsummed(Exception):
-    """
-    A sum cannot be told, for a reason in words.
-    """
 
 
 def exact(value: object) -> Fraction | None:
@@ -49,20 +44,20 @@ def _plain(value: float | Decimal) -> str:
 
 def sum_of(lines: Lines, items: object) -> tuple[Fraction, str]:
     """
-    Return what the items of a list come to, and in which currency. Raises `Unsummed`.
+    Return what the items of a list come to, and in which currency. Raises `Unreadable`, in words for whoever asked.
     """
     if not isinstance(items, list | tuple) or not items or len(items) > ITEMS_MAX:
-        raise Unsummed("it must be a list of items")
+        raise Unreadable("it must be a list of items")
     total, currencies = Fraction(0), set()
     for item in items:
         if not isinstance(item, Mapping):
-            raise Unsummed("each item must be an object")
+            raise Unreadable("each item must be an object")
         if other := sorted(name for name in _members(item) if name not in lines.members):
-            raise Unsummed(f"with `{other[0][:60]}` in an item it is not certain what bounds this")
+            raise Unreadable(f"with `{other[0][:60]}` in an item it is not certain what bounds this")
         total += _price(lines, item) * _times(lines, item)
         currencies.add(_currency(lines, item))
     if len(currencies) > 1:
-        raise Unsummed("its items are in two currencies")
+        raise Unreadable("its items are in two currencies")
     return total, currencies.pop()
 
 
@@ -81,7 +76,7 @@ def _price(lines: Lines, item: object) -> Fraction:
     said = [value for value in (point_at(item, at) for at in lines.amount) if value is not None]
     price = exact(said[0]) if len(said) == 1 else None
     if price is None or price < 0:
-        raise Unsummed(f"each item must say its price once, at `{lines.amount[0]}`, as a number not below zero")
+        raise Unreadable(f"each item must say its price once, at `{lines.amount[0]}`, as a number not below zero")
     return price
 
 
@@ -89,12 +84,12 @@ def _times(lines: Lines, item: object) -> Fraction:
     said = point_at(item, lines.times) if lines.times else None
     times = Fraction(1) if said is None else exact(said)
     if times is None or times < 0:
-        raise Unsummed(f"`{lines.times}` must be a number not below zero")
+        raise Unreadable(f"`{lines.times}` must be a number not below zero")
     return times
 
 
 def _currency(lines: Lines, item: object) -> str:
     said = point_at(item, lines.currency)
     if not isinstance(said, str):
-        raise Unsummed(f"each item must say its currency, at `{lines.currency}`")
+        raise Unreadable(f"each item must say its currency, at `{lines.currency}`")
     return said.casefold()

@@ -76,9 +76,18 @@ _PARTS: Mapping[str, Callable[[datetime], int]] = MappingProxyType(
 _DAYS = re.compile(r"duration\(\s*[\"']([0-9]{1,6})d[\"']\s*\)")
 
 
-class Unanswerable(Exception):
+@dataclass(frozen=True, slots=True)
+class Unanswerable:
     """
     An expression says nothing of this call: why, in words that hold nothing of the data.
+    """
+
+    why: str
+
+
+class _NoAnswerError(Exception):
+    """
+    The reason of one.
     """
 
 
@@ -116,25 +125,29 @@ class Expression:
 
     def says(self, roots: Mapping[str, object]) -> object:
         """
-        Return what it says of these values, of which it sees what it reads. Raises `Unanswerable`.
+        Return what it says of these values, of which it sees what it reads.
         """
+        try:
+            return self._run(self._seen(roots))
+        except _NoAnswerError as error:
+            return Unanswerable(str(error))
+
+    def holds(self, roots: Mapping[str, object]) -> bool | Unanswerable:
+        """
+        Return whether it says yes; what is neither yes nor no is no answer.
+        """
+        said = self.says(roots)
+        return said if isinstance(said, bool | Unanswerable) else Unanswerable("it says neither true nor false")
+
+    def _seen(self, roots: Mapping[str, object]) -> Mapping[str, object]:
         seen = _Seen()
         # An argument or a look-up that is not there is missed by the library, where it is needed.
         values = {name: seen.cut(roots[name], demand) for name, demand in self.reads.roots.items() if name in roots}
         n = max(seen.longest, self.reads.longest)
         steps = sum(factor * n**power for power, factor in enumerate(self.reads.cost))
         if steps * (1 + seen.widest // 8 + seen.letters // 800) > STEPS_MAX:
-            raise Unanswerable("there is too much to look at")
-        return self._run(values)
-
-    def holds(self, roots: Mapping[str, object]) -> bool:
-        """
-        Return whether it says yes. Raises `Unanswerable`, also where it says anything else than yes or no.
-        """
-        said = self.says(roots)
-        if not isinstance(said, bool):
-            raise Unanswerable("it says neither true nor false")
-        return said
+            raise _NoAnswerError("there is too much to look at")
+        return values
 
     def _run(self, values: Mapping[str, object]) -> object:
         try:
@@ -142,19 +155,19 @@ class Expression:
         except KeyError as missing:
             name = str(missing.args[0]) if missing.args else ""
             # A key may be computed from the data: only what stands in the expression is said again.
-            raise Unanswerable(f"`{name}` is not there" if self._says(name) else "a member is not there") from None
+            raise _NoAnswerError(f"`{name}` is not there" if self._says(name) else "a member is not there") from None
         except TypeError:
-            raise Unanswerable("values of different kinds are held against one another") from None
+            raise _NoAnswerError("values of different kinds are held against one another") from None
         except ArithmeticError:
-            raise Unanswerable("a number is out of bounds") from None
+            raise _NoAnswerError("a number is out of bounds") from None
         except Exception:
             # Whatever it is, the question has no answer.
-            raise Unanswerable("it cannot be evaluated") from None
+            raise _NoAnswerError("it cannot be evaluated") from None
         except BaseException as panic:
             # A panic in the library is no `Exception`; it ends this question, and nothing else.
             if type(panic).__name__ != "PanicException":
                 raise
-            raise Unanswerable("it cannot be evaluated") from None
+            raise _NoAnswerError("it cannot be evaluated") from None
 
     def _says(self, name: str) -> bool:
         return re.search(rf"(?<![A-Za-z0-9_]){re.escape(name)}(?![A-Za-z0-9_])", self.text) is not None
@@ -236,7 +249,7 @@ class _Seen:
         """
         self.nodes += 1
         if self.nodes > NODES_MAX:
-            raise Unanswerable("there is too much to look at")
+            raise _NoAnswerError("there is too much to look at")
         if isinstance(value, Mapping):
             return self._members(value, demand)
         if isinstance(value, list | tuple):
@@ -266,8 +279,8 @@ class _Seen:
             if Decimal(repr(number)) == (value if isinstance(value, Decimal) else Decimal(repr(value))):
                 return number
         if isinstance(value, int | Decimal | float):
-            raise Unanswerable("a number is beyond 64 bits")
-        raise Unanswerable("a value is no JSON")
+            raise _NoAnswerError("a number is beyond 64 bits")
+        raise _NoAnswerError("a value is no JSON")
 
 
 def _timestamp(value: object) -> datetime:

@@ -145,15 +145,13 @@ def _said(at: Trail, name: str, condition: Condition, example: Example, ran: Ran
     for look in when.reads.members("look"):
         for terms in ran.rule.look[look].values():
             for argument, term in terms.items():
-                try:
-                    term.says(values)
-                except Unanswerable as error:
-                    message = f"`look.{look}` cannot be made for this example: of `{argument}`, {error}"
+                if isinstance(taken := term.says(values), Unanswerable):
+                    message = f"`look.{look}` cannot be made for this example: of `{argument}`, {taken.why}"
                     return [here.fault(message, "add the argument that it is taken from")]
-    try:
-        said = when.holds(values)
-    except Unanswerable as error:
-        return [here.fault(f"`{name}` says nothing of this example: {error}", "write what the call and the API show")]
+    said = when.holds(values)
+    if isinstance(said, Unanswerable):
+        message = f"`{name}` says nothing of this example: {said.why}"
+        return [here.fault(message, "write what the call and the API show")]
     if said is example.makes:
         return []
     says, wanted = str(said).lower(), str(example.makes).lower()

@@ -234,7 +234,7 @@ class Settings(Strict):
     alerts: Alerts = Alerts()
     """Whom to tell."""
     conditions: ConditionSettings = ConditionSettings()
-    """What is looked up for conditions."""
+    """How long what conditions look up is used again."""
     tasks: TaskSettings = TaskSettings()
     """How long tasks and their tokens live."""
     timeouts: Timeouts = Timeouts()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 
-from breakers.allowlist import compile_policy
+from breakers.allowlist import policy_of
 from breakers.store.protocol import Store
 from config.consistency import door_of
 from config.load import Configuration
@@ -169,14 +169,7 @@ def build(
     return Rooms(
         settings=settings,
         accounts=accounts,
-        policy=compile_policy(
-            configuration.agents,
-            configuration.catalogs,
-            configuration.version,
-            duplicates_s=settings.idempotency.duplicates_s,
-            apis=configuration.apis,
-            teams=configuration.teams,
-        ),
+        policy=policy_of(configuration),
         agents=frozenset(configuration.agents),
         doors=doors,
         keys=keys,

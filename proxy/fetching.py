@@ -28,10 +28,13 @@ from proxy.pages import goes_on, joined, next_query, without_parts
 from proxy.passes import Look
 from proxy.recent import Answer
 from proxy.rooms import Rooms
-from proxy.sight import SIGHT_BYTES_MAX, Plan, Taken, look_of, take
+from proxy.sight import Plan, Taken, look_of, take
 
 PAGES_MAX = 3
 """Pages of one list: what does not end there is not a list that a condition can be about."""
+
+PAGE_BYTES_MAX = 1024 * 1024
+"""Of one page: a hundred objects of any vendor bundled here."""
 
 NO_MANNERS: frozenset[str] = frozenset()
 """Of an agent's headers none goes along: a version or a form that it asks for would change what is seen."""
@@ -113,7 +116,7 @@ class _Reading:
         whole: object = None
         more: Continues | None = None
         for number in range(PAGES_MAX):
-            taken = await take(replace(look, total_s=max(ends - loop.time(), 0.001)), self.rooms, SIGHT_BYTES_MAX)
+            taken = await take(replace(look, total_s=max(ends - loop.time(), 0.001)), self.rooms, PAGE_BYTES_MAX)
             self.rooms.ledger.lookups.made(self.call, self.name, look, taken.outcome, taken.body)
             page = _shown(taken, f"{account.title} did not show `{look.spec.name}`")
             size += len(taken.body)
@@ -139,7 +142,7 @@ def _shown(taken: Taken, failed: str) -> object:
     if outcome.status != 200 or outcome.fault is not None:
         raise _FailedError(f"{failed} ({outcome.status or 'no answer'})")
     if taken.cut:
-        raise _FailedError(f"{failed}: it is larger than {SIGHT_BYTES_MAX} bytes")
+        raise _FailedError(f"{failed}: it is larger than {PAGE_BYTES_MAX} bytes")
     try:
         return parse_json(taken.body)
     except Refused:

@@ -7,12 +7,13 @@ tell, or nobody read, is as much as was held. The prices are those under which t
 
 from __future__ import annotations
 
+from breakers.amounts import moved_as_answered
 from breakers.call import Applied, Call, Outcome, Sent
 from breakers.policy import Policy
 from breakers.prices import paid_as_answered
 from breakers.spend import Charge, spent_by
 from breakers.verdict import Forward
-from config.money import Money
+from config.money import NO_EXPONENTS
 from proxy.canonical.jsons import parse_json
 from proxy.errors import Refused
 
@@ -66,12 +67,18 @@ def _took(
     sent: bool,
     applied: bool,
 ) -> tuple[int, ...]:
-    paid: Money | None = None
-    price = policy.spending.price(call.api, call.operation.spec.name)
+    operation, amount = call.operation, call.operation.spec.amount
+    price = policy.spending.price(call.api, operation.spec.name)
+    shows_moved = applied and amount is not None and amount.answered is not None
+    document = None
+    if body is not None and (shows_moved or (price is not None and price.meters)):
+        document = _parsed(body)
+    moved, paid = None, None
+    if shows_moved:
+        moved = moved_as_answered(operation, document, policy.exponents.get(call.api, NO_EXPONENTS))
     if price is not None:
-        document = _parsed(body) if body is not None and price.meters else None
-        paid = paid_as_answered(price, call.operation, status, document)
-    return spent_by(charges, sent=sent, applied=applied, paid=paid)
+        paid = paid_as_answered(price, operation, status, document)
+    return spent_by(charges, sent=sent, applied=applied, moved=moved, paid=paid)
 
 
 def _left(outcome: Outcome) -> bool:

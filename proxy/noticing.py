@@ -23,6 +23,7 @@ from breakers.policy import Policy
 from breakers.results import AT_THE_DOOR
 from breakers.verdict import Reason, Refuse
 from breakers.windows import Kind, Result, Seen
+from config.dialect import Dialect
 from proxy.answer import STATUS
 from proxy.clock import Clock
 from proxy.ledger.blobs import Kept
@@ -46,10 +47,12 @@ class Watch:
     One call, from before it is judged to its end; without `seen` nothing is watched, because its card says so.
     """
 
-    __slots__ = ("_admitted", "_clock", "_looping", "_notice", "_seen", "_told", "_trail")
+    __slots__ = ("_admitted", "_clock", "_looping", "_notice", "_seen", "_told", "_trail", "_volatile")
 
-    def __init__(self, seen: Seen | None, looping: Looping, trail: Trail, clock: Clock) -> None:
-        self._seen, self._looping, self._trail, self._clock = seen, looping, trail, clock
+    def __init__(
+        self, seen: Seen | None, volatile: tuple[str, ...], looping: Looping, trail: Trail, clock: Clock
+    ) -> None:
+        self._seen, self._volatile, self._looping, self._trail, self._clock = seen, volatile, looping, trail, clock
         self._admitted = self._told = False
         self._notice: Noticed | None = None
         self._note(None if seen is None else seen.noticed)
@@ -81,12 +84,12 @@ class Watch:
         if outcome.status is not None and outcome.status >= 400:  # the protocol's own bound
             self._end(_later(outcome) or _failed(outcome))
 
-    def read(self, outcome: Outcome, seen: Delivered, volatile: tuple[str, ...]) -> None:
+    def read(self, outcome: Outcome, seen: Delivered) -> None:
         """
         Note how a read ended.
         """
         if self._seen is not None and not self._told and seen.complete:
-            self._end(_of_read(outcome, seen, volatile))
+            self._end(_of_read(outcome, seen, self._volatile))
 
     def write(self, outcome: Outcome) -> None:
         """
@@ -124,12 +127,13 @@ class Watch:
             self._notice, self._trail.loop = noticed, f"{noticed.rule};n={noticed.count}"
 
 
-def watch(call: Call, policy: Policy, looping: Looping, trail: Trail, clock: Clock) -> Watch:
+def watch(call: Call, policy: Policy, dialect: Dialect, looping: Looping, trail: Trail, clock: Clock) -> Watch:
     """
     Look at a call before it is judged.
     """
     guard = _guard(call.caller, policy)
-    return Watch(None if guard is None else looping.begin(call, guard, clock.monotonic()), looping, trail, clock)
+    seen = None if guard is None else looping.begin(call, guard, clock.monotonic())
+    return Watch(seen, dialect.volatile, looping, trail, clock)
 
 
 def hammered(no: Refuse, caller: Caller, policy: Policy, looping: Looping, clock: Clock) -> None:

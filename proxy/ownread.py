@@ -68,7 +68,7 @@ class OwnRead:
         """
         Have its end on record, and settle it; `body` is the answer's, where it was read whole.
         """
-        self._watch.read(outcome, seen, self._rooms.accounts[self.call.api].dialect.volatile)
+        self._watch.read(outcome, seen)
         if not self._held.go.charges:
             await self._rooms.ledger.read_done(self._held, outcome, seen)
             await self._rooms.settling.settle(self._held, None)

@@ -68,7 +68,7 @@ async def handle(inbound: Inbound, rooms: Rooms) -> Answer:
         call = await _recognised(inbound, caller, account, rooms)
     if isinstance(call, Refuse):
         return await _decline(inbound, caller, call, None, rooms)
-    inbound.watch = watch(call, inbound.policy, rooms.looping, inbound.trail, rooms.clock)
+    inbound.watch = watch(call, inbound.policy, account.dialect, rooms.looping, inbound.trail, rooms.clock)
     with contextlib.ExitStack() as turn:
         try:
             async with rooms.judging.turn(call.names, inbound.trail.left_s(call.deadline_ms)):

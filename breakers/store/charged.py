@@ -92,9 +92,11 @@ class Charged:
     def __repr__(self) -> str:
         return f"<Charged held={len(self._held)} owed={len(self.owed)}>"
 
-    def told(self, charges: tuple[Charge, ...], spent: tuple[int, ...] = ()) -> list[Told]:
+    def told(self, charges: tuple[Charge, ...], spent: tuple[int, ...] = (), *, ask: bool = False) -> list[Told]:
         """
         Return what a script is told of charges; all of each was taken where nothing else is said of each.
+
+        Where they `ask` for room, what no cap has room for is told as a number that a script compares exactly.
         """
         at = self._now()
         took = spent if len(spent) == len(charges) else amounts(charges)
@@ -104,7 +106,7 @@ class Charged:
             kept = 0 if until is None else max(1, millis(_kept(charge.period, until)) - millis(at))
             points = " ".join(f"{percent}:{reached_at(percent, charge.cap)}" for percent in charge.alerts)
             said += (
-                min(charge.amount, _BEYOND),
+                _BEYOND if ask and charge.amount > COUNT_MAX else charge.amount,
                 max(0, taken),
                 kept,
                 "" if until is None else micros(until),
@@ -147,7 +149,7 @@ class Charged:
 
         async def ask(last: int) -> Any:
             lapses, packed = round(READ_HELD_S * 1000), pack_charges(charges)
-            told = (call, lapses, packed, self.at(), last, *self.told(charges))
+            told = (call, lapses, packed, self.at(), last, *self.told(charges, ask=True))
             return await self._shared.run("hold", keys, self._shared.epoch, *told)
 
         try:

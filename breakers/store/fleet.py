@@ -342,7 +342,7 @@ class FleetStore:
         rest: tuple[str | int, ...] = (*versions, *(int(name in held) for name in asked), *taken)
 
         def ask(last: int) -> Awaitable[Any]:
-            charges = (pack_charges(go.charges), *rest, *self._charged.told(go.charges))
+            charges = (pack_charges(go.charges), *rest, *self._charged.told(go.charges, ask=True))
             return self._shared.run("reserve", keys, *claim, opened, *counts, self._charged.at(), last, *charges)
 
         return await self._charged.admitted(go.charges, ask)

@@ -16,8 +16,8 @@ VERBS = (
     *("open", "shut", "revoke"),
 )
 
-# What stands before each: the server's clock and the records, then the totals.
-_BEFORE = ("names", "totals")
+# What stands before a script: the server's clock and the records, and before some the totals.
+_CHARGING = ("reserve", "move", "hold", "bill", "giveup")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,8 @@ class Script:
 
 
 def _read(verb: str) -> Script:
-    text = "".join((_FOLDER / f"{part}.lua").read_text("utf-8") for part in (*_BEFORE, verb))
+    parts = ("names", "totals", verb) if verb in _CHARGING else ("names", verb)
+    text = "".join((_FOLDER / f"{part}.lua").read_text("utf-8") for part in parts)
     return Script(text, sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 

@@ -6,7 +6,7 @@ import argparse
 import asyncio
 from pathlib import Path
 
-from breakers.allowlist import compile_policy
+from breakers.allowlist import policy_of
 from config.cases import FORWARD, Written, read_cases
 from config.load import Configuration, load
 from proxy.cli.say import data, shown
@@ -66,12 +66,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _judged(cases: list[Written], configuration: Configuration) -> list[Judged]:
-    policy = compile_policy(
-        configuration.agents,
-        configuration.catalogs,
-        configuration.version,
-        duplicates_s=configuration.settings.idempotency.duplicates_s,
-    )
+    policy = policy_of(configuration)
     judged = []
     for written in cases:
         try:

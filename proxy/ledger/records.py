@@ -94,7 +94,7 @@ def _judged(go: Forward) -> dict[str, object]:
     judged: dict[str, object] = {"ver": go.policy_version, "verdict": "forward", "rules": list(go.rules), "reasons": []}
     if go.flags:
         judged["flags"] = list(go.flags)
-    return {"pol": judged, "moves": moves}
+    return {"pol": judged, "moves": moves, "conds": [list(one) for one in go.conditions] or None}
 
 
 def _request_part(request: Request, spec: OperationSpec, extra: Extra, opener: bytes | None = None) -> Part:

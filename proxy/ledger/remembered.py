@@ -31,8 +31,8 @@ from breakers.idempotency import ended_as
 from breakers.known import Ended, State
 from breakers.store.protocol import Event, IntentDelivered, IntentEnded, IntentOpened, WritesChanged
 from proxy.ledger import frames
-from proxy.ledger.disk import Disk
 from proxy.ledger.charges import spent_of
+from proxy.ledger.disk import Disk
 from proxy.ledger.drafts import read_stamp
 from proxy.ledger.enveloped import KINDS, Enveloped
 from proxy.ledger.frames import Broken, Frame, Kind
@@ -56,9 +56,7 @@ SEEN = frozenset(
 """Kinds from which something follows."""
 
 # Only these are parsed: in a long log most entries are others.
-_TOLD = re.compile(
-    rb'"k":"(?:call\.(?:intent|outcome|delivery|held)|recovery\.|log\.|task\.|token\.revoked|budget\.)'
-)
+_TOLD = re.compile(rb'"k":"(?:call\.(?:intent|outcome|delivery|held)|recovery\.|log\.|task\.|token\.revoked|budget\.)')
 # Of a read that was charged to no cap nothing follows.
 _OF_A_READ = re.compile(rb'"intent":null(?!.*"spent":\[)')
 

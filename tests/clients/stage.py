@@ -122,7 +122,7 @@ def stage(folder: Path) -> Iterator[Stage]:
         watch.may_hold(local.seen)
         urls = {"sandbox": sandbox.url, "localstripe": local.url}
         apis = {f"{name}-{n}": stripe_api(urls[name]) for name, count in ACCOUNTS.items() for n in range(count)}
-        document = {"apis": apis, "agents": {"shop_agent": agent(dict.fromkeys(apis, ALLOWED))}}
+        document = {"apis": apis, "agents": {"shop_agent": agent(dict.fromkeys(apis, ALLOWED), loops=False)}}
         secrets = {"STRIPE_SECRET": SECRET}
         installation, keys = stack.enter_context(running(folder / "breakwater", document, secrets, ["shop_agent"]))
         yield Stage(sandbox, local, installation, keys["shop_agent"])

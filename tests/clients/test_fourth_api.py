@@ -149,7 +149,7 @@ def counter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     folder = tmp_path_factory.mktemp("fourth")
     with in_thread(BoxOffice(secret=SECRET)) as office:
         api = {"catalog": "boxoffice.table.json", "upstream": office.url, "credential": {"env": "OFFICE_KEY"}}
-        document = {"apis": {"boxoffice": api}, "agents": {"clerk": agent({"boxoffice": ALLOWED})}}
+        document = {"apis": {"boxoffice": api}, "agents": {"clerk": agent({"boxoffice": ALLOWED}, loops=False)}}
         made = Breakwater(folder, document, {"OFFICE_KEY": SECRET})
         table = str(folder / "boxoffice.table.json")
         imported = made.cli("catalog", "import", str(FOURTH / "boxoffice.openapi.yaml"), "-o", table)

@@ -101,7 +101,7 @@ def street(folder: Path, accounts: int = 1, **settings: object) -> Iterator[Stre
             for name in APIS
             for number in range(accounts)
         }
-        card = agent({name: {"*": {}} for name in apis})
+        card = agent({name: {"*": {}} for name in apis}, loops=False)
         document = {"shared": "127.0.0.1:0", "apis": apis, "agents": {"reader": card}, **settings}
         made, keys = stack.enter_context(running(folder, document, {"REAL": SECRET}, ["reader"]))
         yield Street(made, keys["reader"], upstreams, Ledger(made.state))

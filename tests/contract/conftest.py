@@ -8,10 +8,11 @@ import pytest
 
 from breakers.store.protocol import Store
 from tests.contract.cutter import cutter, fragile
+from tests.contract.replicas import replica
 from tests.contract.world import World
 from tests.redis_server import fresh_redis, redis_server
 
-__all__ = ["cutter", "fragile", "fresh_redis", "redis_server"]
+__all__ = ["cutter", "fragile", "fresh_redis", "redis_server", "replica"]
 
 
 @pytest.fixture(params=["memory", "redis"])

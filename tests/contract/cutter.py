@@ -36,18 +36,24 @@ class Cutter:
         assert task is not None
         self.running.add(task)
         there, back = await asyncio.open_connection("127.0.0.1", self.upstream)
+        asking = asyncio.create_task(self.pass_on(reader, back))
         try:
-            while data := await reader.read(1 << 20):
-                self.asked.append(data)
-                back.write(data)
-                answer = await there.read(1 << 20)
-                if self.cut:
-                    break
+            while (answer := await there.read(1 << 20)) and not self.cut:
                 writer.write(answer)
         finally:
+            asking.cancel()
             for end in (writer, back):
                 end.close()
             self.running.discard(task)
+
+    async def pass_on(self, reader: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+        """
+        Carry what is asked, in however many pieces it comes.
+        """
+        while data := await reader.read(1 << 20):
+            self.asked.append(data)
+            back.write(data)
+        back.close()
 
     @contextlib.contextmanager
     def losing(self) -> Iterator[None]:

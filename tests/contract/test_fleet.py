@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import Iterable
 
 import pytest
 
@@ -21,6 +21,7 @@ from breakers.store.protocol import (
     StoreUnavailable,
     WritesChanged,
 )
+from tests.contract.replicas import Replica
 from tests.contract.world import (
     KEPT,
     dispatched,
@@ -37,26 +38,6 @@ from tests.contract.world import (
     write,
 )
 from tests.redis_server import RedisServer
-
-Replica = Callable[..., Awaitable[FleetStore]]
-
-
-@pytest.fixture
-async def replica(fresh_redis: RedisServer) -> AsyncIterator[Replica]:
-    """
-    Return what starts one more process of the same deployment, with its own ledger.
-    """
-    stores = []
-
-    async def start(events: Iterable[Event] = (), lease_s: float = LEASE_S, names_by: str = "") -> FleetStore:
-        store = fresh_redis.store("shop", None, KEPT, lease_s)
-        stores.append(store)
-        await store.start(events, names_by=names_by)
-        return store
-
-    yield start
-    for store in stores:
-        await store.close()
 
 
 async def test_one_dispatch(replica: Replica) -> None:

@@ -14,13 +14,31 @@ import pytest
 
 from breakers.known import State
 from breakers.store.fleet import FleetStore
-from breakers.store.protocol import HeldWrite, IntentDelivered, IntentEnded, Permit, StoreUnavailable, WritesChanged
+from breakers.store.protocol import (
+    AlertDelivered,
+    AlertRaised,
+    Exhausted,
+    HeldWrite,
+    IntentDelivered,
+    IntentEnded,
+    Permit,
+    ReadHeld,
+    ReadSettled,
+    StoreUnavailable,
+    TaskClosed,
+    TaskOpened,
+    TokenRevoked,
+    WritesChanged,
+)
 from breakers.store.redis import CONNECTIONS, redis_store
 from breakers.store.scripts import SCRIPTS
+from breakers.task import Closed, Task
+from config.caps import Caps
 from config.store import RedisAddress
 from tests.breakers.world import AT
 from tests.canary.forms import secret
 from tests.conftest import Figure
+from tests.contract.charges import MONTH_ENDS, life, month, spending, sums
 from tests.contract.cutter import Cutter
 from tests.contract.world import (
     BRIEF_S,
@@ -30,9 +48,11 @@ from tests.contract.world import (
     made,
     nothing_done,
     opened,
+    read,
     reserved,
     shown,
     standing,
+    taken,
     unknown,
     write,
 )
@@ -124,11 +144,37 @@ async def every_verb(store: FleetStore) -> None:
     await made(store, write("01C", "k:3"), nothing_done(), b"sealed")
     for event in (opened("01D"), IntentEnded("01D", unknown()), IntentDelivered("01D", delivered=True)):
         await store.apply(event)
+    await every_charge(store)
     assert await store.answer("01B") == b"sealed"
     assert await store.wait("01B", 1) == await store.earlier("01B")
     assert len(await store.open_intents()) == 1
     assert await store.writes() == WritesChanged(stopped=False, epoch=1)
     assert await store.fault() is None
+
+
+async def every_charge(store: FleetStore) -> None:
+    """
+    Make every verb that knows of charges, tasks and tokens.
+    """
+    charges = (month(1, 2, alerts=(50,)), life())
+    await reserved(store, write("02A", "k:4"), *charges)
+    await asyncio.sleep(1.5 * BRIEF_S)
+    await made(store, write("02B", "k:4"), spending(1, 0), b"sealed", charges=charges)
+    await store.settle(await taken(store, read("02R"), *charges), None)
+    await store.settle(await taken(store, read("02S"), *charges), spending(1, 1))
+    assert isinstance(await store.reserve(await judged(store, read("02T"), *charges)), Exhausted)
+    task = Task("clerk/01T", "clerk", AT, MONTH_ENDS, Caps())
+    for event in (
+        *(ReadHeld("02U", AT, charges), ReadSettled("02U", (1, 1)), ReadHeld("02V", AT, charges)),
+        *(TaskOpened(task), TaskClosed(task.id, AT, Closed.DONE), TokenRevoked("abc", MONTH_ENDS)),
+    ):
+        await store.apply(event)
+    for alert in await store.alerts():
+        await store.apply(AlertRaised(alert))
+        await store.apply(AlertDelivered(alert.id))
+    assert await sums(store) == {"agent:clerk|2026-11|calls": (4, 0), "task:clerk/01T|life|calls": (3, 0)}
+    assert (await store.alerts(), await store.tasks()) == ((), ())
+    assert (await store.envelope(task.id, ("abc",))).revoked
 
 
 _KEY = re.compile(r'"(bw:\{[^"]*)"')
@@ -157,8 +203,8 @@ async def test_keys_declared(redis_server: RedisServer) -> None:
         assert all(key.startswith("bw:{declared}:") for key in keys), line
     writer.close()
     await writer.wait_closed()
-    assert scripts > 20
-    assert touched > 100
+    assert scripts > 50
+    assert touched > 400
 
 
 @pytest.mark.slow

@@ -57,12 +57,12 @@ class World:
     clock: Clock = field(default_factory=Clock)
     made: list[Store] = field(default_factory=list)
 
-    async def store(self, lease_s: float = LEASE_S, *, events: Iterable[Event] = ()) -> Store:
+    async def store(self, lease_s: float = LEASE_S, *, events: Iterable[Event] = (), of: str | None = None) -> Store:
         """
-        Return a store in which nothing is but these events.
+        Return a store in which nothing is but these events; `of` a deployment, what others of it have left as well.
         """
         now = self.clock.now
-        store = MemoryStore(now, KEPT, lease_s) if self.server is None else self.server.store(None, now, KEPT, lease_s)
+        store = MemoryStore(now, KEPT, lease_s) if self.server is None else self.server.store(of, now, KEPT, lease_s)
         self.made.append(store)
         await store.start(events)
         return store

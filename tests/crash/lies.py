@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from breakers import decide
@@ -14,7 +15,7 @@ from breakers.call import Call
 from breakers.facts import Facts
 from breakers.policy import Passed, Policy
 from breakers.store.memory import MemoryStore
-from breakers.store.protocol import Event, IntentOpened, WritesChanged
+from breakers.store.protocol import Event, IntentOpened, ReadHeld, WritesChanged
 from proxy.forward import Forwarder
 from proxy.ledger.book import Ledger
 from proxy.ledger.disk import Handle, RealDisk
@@ -59,6 +60,17 @@ def _forgetful() -> None:
 
     async def start(self: MemoryStore, events: Iterable[Event], **more: str) -> None:
         await original(self, (event for event in events if isinstance(event, WritesChanged)), **more)
+
+    setattr(MemoryStore, "start", start)  # noqa: B010 a method is replaced
+
+
+def _generous() -> None:
+    """Begin with nothing that the record says of what was spent."""
+    original: Verb = MemoryStore.start
+
+    async def start(self: MemoryStore, events: Iterable[Event], **more: str) -> None:
+        free = (replace(one, charges=()) if isinstance(one, IntentOpened) else one for one in events)
+        await original(self, (one for one in free if not isinstance(one, ReadHeld)), **more)
 
     setattr(MemoryStore, "start", start)  # noqa: B010 a method is replaced
 
@@ -118,5 +130,6 @@ LIES: Mapping[str, tuple[Callable[[], None], str, int]] = {
     "batch not durable": (_write_behind, "on record|'tampered'", 1),
     "start forgets": (_forgetful, f"{DONE_TWICE}|shows other doubts", 2),
     "repeats unknown": (_deaf, DONE_TWICE, 2),
+    "what was spent forgotten": (_generous, "the store says .*, the record", 2),
 }
 """Each with what the check says that finds it, and in which kind of folder."""

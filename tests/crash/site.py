@@ -45,6 +45,9 @@ LEDGER: Mapping[str, object] = {"disk": {"min_free_bytes": 0, "min_free_pct": 0,
 
 _STEP_S = 0.005
 
+# Longer than anything takes between its record and the store.
+ADDS_UP_S = 5.0
+
 
 class Site:
     """
@@ -76,7 +79,7 @@ class Site:
             "state": str(self.state),
             "admin": "127.0.0.1:0",
             "apis": apis or {"stripe": stripe_api(sandbox.url)},
-            "agents": {name: agent(allow or {"stripe": CARD}, caps=caps or {}) for name in self.names},
+            "agents": {name: agent(allow or {"stripe": CARD}, caps=caps or {}, loops=False) for name in self.names},
             "ledger": {**LEDGER, **(ledger or {})},
             "timeouts": dict(timeouts or {}),
             "store": store,
@@ -161,10 +164,9 @@ class Site:
             return found[0] in found[1:]
 
         try:
-            await until(holds)
-        except AssertionError as error:
-            error.add_note(f"the store says {found[0]}, the record {found[2]}")
-            raise
+            await until(holds, ADDS_UP_S)
+        except AssertionError:
+            raise AssertionError(f"the store says {found[0]}, the record {found[2]}") from None
         return found[0]
 
     async def ready(self) -> bool:

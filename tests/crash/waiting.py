@@ -14,17 +14,17 @@ _STEP_S = 0.005
 _STILL_S = 0.3
 
 
-async def until(holds: Callable[[], bool | Awaitable[bool]]) -> None:
+async def until(holds: Callable[[], bool | Awaitable[bool]], within_s: float = STOP_S) -> None:
     """
     Wait until something of another process holds; fail if it does not.
     """
-    end = time.monotonic() + STOP_S
+    end = time.monotonic() + within_s
     while time.monotonic() < end:
         found = holds()
         if found if isinstance(found, bool) else await found:
             return
         await asyncio.sleep(_STEP_S)
-    raise AssertionError(f"{holds} did not come true within {STOP_S} s")
+    raise AssertionError(f"{holds} did not come true within {within_s} s")
 
 
 async def still(holds: Callable[[], Awaitable[bool]]) -> None:

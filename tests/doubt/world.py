@@ -161,7 +161,7 @@ async def world(
     if door == "jira":
         credential["user"] = JIRA_USER
     apis = {door: {"catalog": door, "upstream": sandbox.url, "credential": credential}}
-    cards = {"worker": agent({door: allowed(door, marker=marker)})}
+    cards = {"worker": agent({door: allowed(door, marker=marker)}, loops=False)}
     async with road(folder, sandbox.url, apis=apis, agents=cards, **settings) as on:  # type: ignore[arg-type]
         wall.on = on
         yield World(on, sandbox, door)

@@ -1,4 +1,4 @@
-"""The gaps of a read under a cap: what it took of the cap after the process was killed in each, and how many are left."""
+"""The gaps of a read under a cap: what it took of the cap after a kill in each, and how many reads are left."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ async def test_stop_here(site: Site, sandbox: StripeSandbox, name: str) -> None:
     assert tuple(entry["k"] for entry in read_log(site.state).entries if "call" in entry) == gap.records
     site.hook = None
     await site.start()
-    assert [sum_ for sum_ in (await site.adds_up()).values()] == [(gap.taken, 0)] * gap.taken
+    assert list((await site.adds_up()).values()) == [(gap.taken, 0)] * gap.taken
     statuses = [await read(site) for _ in range(CALLS + 1)]
     assert statuses == [200] * (CALLS - gap.taken) + [403] * (1 + gap.taken)
     assert list((await site.adds_up()).values()) == [(CALLS, 0)]

@@ -42,7 +42,7 @@ STEPS = (
 PAUSES = ("snapshots", "closed", "closed", "killed", "lost power", "moved", "an hour", "a while")
 """What comes between them."""
 
-HISTORIES = st.lists(st.tuples(st.sampled_from(STEPS + PAUSES), st.integers(0, 5)), max_size=40)
+HISTORIES = st.lists(st.tuples(st.sampled_from(STEPS + PAUSES), st.integers(0, 5)), min_size=15, max_size=60)
 
 CAPS = Caps(moved=(Money.parse("200 USD"),), calls=6, alert=(10, 90))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -53,7 +54,7 @@ def tasks(ledger: Ledger) -> TaskRecords:
     return TaskRecords(ledger._pen)
 
 
-def events(world: World, **more: str) -> list[Event]:
+def events(world: World, **more: Any) -> list[Event]:
     """What the next start tells, which is what is read anew."""
     again = World(disk=world.disk.after_kill(), clock=world.clock, remembered_s=world.remembered_s).open(**more)
     at_start = list(again.recovered.events)[1:]

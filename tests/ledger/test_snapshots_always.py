@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.ledger.verify import verify
 from tests.ledger.histories import HISTORIES, history, said_by, snapshots_in
-from tests.ledger.memory_disk import MemoryDisk
 from tests.ledger.world import FOLDER
 
 LONG_S = 30 * 86_400.0
@@ -20,6 +18,7 @@ MEMORIES = st.sampled_from([LONG_S, 4_000.0, 30.0])
 """For how long an end is told of, in seconds: most histories are shorter than the first, and longer than the last."""
 
 
+@settings(max_examples=40)
 @given(HISTORIES, MEMORIES, st.booleans(), st.data())
 def test_same_start(steps: list[tuple[str, int]], remembered_s: float, clean: bool, data: st.DataObject) -> None:
     """After any history a start knows the same with all snapshots, with some of them, and with none."""

@@ -47,6 +47,7 @@ LEDGER: Mapping[str, object] = {"disk": {"min_free_bytes": 0, "min_free_pct": 0,
 SOON_S = 10.0
 _STEP_S = 0.001
 
+# What these two do is a table of calls that have nothing to do with one another: whether it is a loop is asked elsewhere.
 SUPPORT = agent(
     {
         "stripe": {
@@ -59,8 +60,11 @@ SUPPORT = agent(
         }
     },
     deny={"stripe": ["customers.delete"]},
+    loops=False,
 )
-PLATFORM = agent({"stripe": {"customers.*": {}, "refunds.*": {}}}, headers={"Stripe-Account": ["acct_listed"]})
+PLATFORM = agent(
+    {"stripe": {"customers.*": {}, "refunds.*": {}}}, headers={"Stripe-Account": ["acct_listed"]}, loops=False
+)
 
 Headers = Sequence[tuple[str, str]]
 

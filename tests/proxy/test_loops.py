@@ -214,7 +214,7 @@ async def test_flood(on: Road) -> None:
     (summary,) = (record.entry for record in newest if record.kind == "agent.refused")
     assert len(calls) == 150
     assert len(decided) == 61
-    assert summary["reasons"] == {"operation-unknown": 90}
+    assert summary["counts"] == {"operation-unknown": 90}
 
 
 async def test_polled(on: Road, sandbox: StripeSandbox) -> None:

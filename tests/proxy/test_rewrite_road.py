@@ -92,12 +92,16 @@ def api(upstream: Scripted) -> dict[str, Any]:
     return {"github": {"catalog": "github", "upstream": upstream.url, "credential": {"env": "STRIPE_SECRET"}}}
 
 
+# Its answers are laid out one by one; that it is asked for the same again and again is no loop.
+HUB = agent({"github": RULES}, loops=False)
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     """
     Give the API behind ports.
     """
-    more: dict[str, Any] = {"agents": {"hub": agent({"github": RULES})}, "limits": {"rewrite_max_bytes": "64KiB"}}
+    more: dict[str, Any] = {"agents": {"hub": HUB}, "limits": {"rewrite_max_bytes": "64KiB"}}
     async with scripted() as peer:
         folder = tmp_path_factory.mktemp("ports")
         async with road(folder, peer.url, apis=api(peer), shared="127.0.0.1:0", **more) as running:
@@ -109,7 +113,7 @@ async def local(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]
     """
     Give the API behind sockets.
     """
-    more: dict[str, Any] = {"agents": {"hub": agent({"github": RULES})}, "doors": {"github": "unix:gh.sock"}}
+    more: dict[str, Any] = {"agents": {"hub": HUB}, "doors": {"github": "unix:gh.sock"}}
     async with scripted() as peer:
         folder = tmp_path_factory.mktemp("sockets")
         async with road(folder, peer.url, apis=api(peer), shared="unix:all.sock", **more) as running:

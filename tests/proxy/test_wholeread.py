@@ -52,7 +52,8 @@ async def test_cut() -> None:
     held: Any = SimpleNamespace(go=SimpleNamespace(call=SimpleNamespace(id="call"), charges=()))
     account: Any = SimpleNamespace(dialect=None, title="")
     reading: Any = Stalled()
-    task = asyncio.create_task(read_whole(OwnRead(held, Policy("1", {}, {}), rooms), reading, "", account, rooms))
+    watch: Any = SimpleNamespace(read=lambda *_: None)
+    task = asyncio.create_task(read_whole(OwnRead(held, Policy("1", {}, {}), watch, rooms), reading, "", account, rooms))
     await reading.waiting.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

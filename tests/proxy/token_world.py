@@ -7,8 +7,8 @@ import hashlib
 import hmac
 from datetime import UTC, datetime, timedelta
 
-from proxy.ledger.keyring import KeyRing
-from proxy.tokens import Tokens, Written, read_token
+from proxy.ledger.keyring import TOKENS, KeyRing
+from proxy.tokens import Tokens, Written, _first_tag, read_token
 from tests.ledger.world import Counted
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
@@ -34,6 +34,14 @@ def by_hand(token: Written, *caveats: bytes) -> str:
         tag = hmac.digest(token.tag, caveat, "sha256")
         token = Written(token.prefix, token.kid, token.nonce, (*token.caveats, caveat), tag)
     return token.spelled()
+
+
+def without_caveats(of: Tokens) -> Written:
+    """
+    Return a token under the ring's own key that says nothing: only who has the ring can make one.
+    """
+    bare = of.mint(TASK, UNTIL)
+    return Written("", bare.kid, bare.nonce, (), _first_tag(of._ring.key(TOKENS), bare.kid, bare.nonce))
 
 
 def rewritten(token: Written, caveats: tuple[bytes, ...], tag: bytes | None = None) -> str:

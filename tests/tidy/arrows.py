@@ -41,6 +41,7 @@ _KEPT: Mapping[str, tuple[str, ...]] = {
     "aiohttp": EDGE,
     "redis": ("breakers/store/redis.py",),
     "hiredis": (),
+    "cel": ("config/expressions.py",),
     "prometheus_client": ("proxy/",),
     "cryptography": ("proxy/",),
     "uvloop": ("proxy/",),

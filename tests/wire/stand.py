@@ -83,7 +83,8 @@ def _card() -> dict[str, object]:
             allow["github"][name] = {"only": {"repo": list(REPOSITORIES)}}
     allow["github"]["actions/create-hosted-runner-for-org"] = {"limit": {"maximum_runners": "1..50"}}
     deny = {api: list(names) for api, names in DENIED.items() if names}
-    return agent(allow, deny=deny, headers={"Stripe-Account": ["acct_listed"]})
+    # A campaign asks for the same thing in a thousand spellings, and hammers at what is refused.
+    return agent(allow, deny=deny, headers={"Stripe-Account": ["acct_listed"]}, loops=False)
 
 
 def _document(urls: Mapping[str, str], reads: str) -> dict[str, object]:

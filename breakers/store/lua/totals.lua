@@ -1,4 +1,4 @@
--- What a call takes of the caps above it: every script that may touch a total has this behind `names.lua`.
+-- What a call takes of the caps above it: every script that may change a total has this behind `names.lua`.
 --
 -- A total's hash holds `settled` and `held`, the `cap` that it was last judged by with the `points` of that (percentage
 -- and the sum that it is), `until` when its period is over and `gone` when it may be forgotten (0: never). Of alerts,

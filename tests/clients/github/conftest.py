@@ -52,5 +52,5 @@ def on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
             "emulate": stack.enter_context(emulate_ends(SECRET, folder / "emulate")),
         }
         configured = {"catalog": "github", "credential": {"env": "UPSTREAM_SECRET"}}
-        card = agent(ALLOWED, deny=["repos/delete"])
+        card = agent(ALLOWED, deny=["repos/delete"], loops=False)
         yield stack.enter_context(bench(folder, GITHUB, ends, configured, card, hosts=HOSTS))

@@ -178,7 +178,7 @@ def stand(folder: Path) -> Iterator[Stand]:
         upstreams = {api: stack.enter_context(in_thread(made)) for api, made in sandboxes().items()}
         document: dict[str, object] = {
             "apis": configured({api: made.url for api, made in upstreams.items()}, *APIS),
-            "agents": {"worker": agent(allowed(*APIS))},
+            "agents": {"worker": agent(allowed(*APIS), loops=False)},
             "timeouts": TIMEOUTS,
         }
         installation, keys = stack.enter_context(running(folder / "breakwater", document, environ(), ["worker"]))
