@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from breakers.call import Call, Caller
 from breakers.capping import NodeCaps, Spending
-from breakers.caveats import Caveat, count, moment, money
+from breakers.caveats import count, moment, money
 from breakers.periods import day_ends, period_at
 from breakers.spend import LIFE, Charge
 from breakers.verdict import Reason, Refuse

@@ -81,13 +81,27 @@ def compile_policy(
     """
     return Policy(
         version=version,
-        agents=MappingProxyType({agent: _compile_card(card, catalogs) for agent, card in cards.items()}),
+        agents=MappingProxyType(_compile_cards(cards, catalogs)),
         exponents=MappingProxyType(
             {api: MappingProxyType(dict(catalog.dialect.exponents)) for api, catalog in catalogs.items()}
         ),
         duplicates_s=duplicates_s,
         spending=compile_spending(cards, teams, apis, catalogs),
     )
+
+
+def _compile_cards(cards: Mapping[str, AgentCard], catalogs: Mapping[str, Catalog]) -> dict[str, AgentRules]:
+    """
+    Compile each card; those that hold the very same rules share what these come to.
+    """
+    compiled: dict[tuple[object, ...], AgentRules] = {}
+    agents: dict[str, AgentRules] = {}
+    for agent, card in cards.items():
+        held = (id(card.allow), id(card.deny), id(card.headers), id(card.loops), card.environment, card.tz)
+        if held not in compiled:
+            compiled[held] = _compile_card(card, catalogs)
+        agents[agent] = compiled[held]
+    return agents
 
 
 def _compile_card(card: AgentCard, catalogs: Mapping[str, Catalog]) -> AgentRules:

@@ -2,9 +2,9 @@
 How much money a call would move: from its own arguments where they say so, else from a read of what it is about.
 
 The amount that is stated must be a positive number, and a whole one of minor units unless its catalogue knows better.
-Absent, it is the most that the operation can still move, which only its subject can tell; so it is with the currency. Whatever leaves the bound uncertain (no recipe,
-no subject, two subjects, a read that failed, two currencies) is refused as unbounded: a limit on an unknown amount is
-no limit.
+Absent, it is the most that the operation can still move, which only its subject can tell; so it is with the currency.
+Whatever leaves the bound uncertain (no recipe, no subject, two subjects, a read that failed, two currencies) is refused
+as unbounded: a limit on an unknown amount is no limit.
 """
 
 from __future__ import annotations
@@ -98,9 +98,7 @@ _WANTED = {
 }
 
 
-def _summed(
-    declared: Amount, lines: Lines, operation: Operation, exponents: Mapping[str, int]
-) -> Money | Refuse:
+def _summed(declared: Amount, lines: Lines, operation: Operation, exponents: Mapping[str, int]) -> Money | Refuse:
     stated = _stated(declared.argument, declared.place, operation)
     if stated is None:
         return _unbounded(f"`{declared.argument}` is not stated, and nothing else bounds this.")

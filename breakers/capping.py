@@ -11,14 +11,13 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from breakers.prices import Price, compile_price
-from config.caps import NO_CAPS, CallCaps, Caps, PeriodCaps, Team
+from config.caps import NO_CALL_CAPS, NO_CAPS, CallCaps, Caps, CardCaps, PeriodCaps, Team
 from config.catalog import OperationSpec
 from config.policy import AgentCard
 from config.prices import Price as WrittenPrice
 from config.prices import ranked
 from config.routes import Catalog
 from config.settings import ApiAccount
-
 
 NO_APIS: Mapping[str, ApiAccount] = MappingProxyType({})
 
@@ -40,7 +39,7 @@ class AgentCaps:
     What stands above the calls of one agent: of each call, of each of its tasks, of itself and of its team.
     """
 
-    call: CallCaps = CallCaps()
+    call: CallCaps = NO_CALL_CAPS
     task: Caps = NO_CAPS
     nodes: tuple[NodeCaps, ...] = ()
 
@@ -85,9 +84,8 @@ def compile_spending(
     """
     by_team = {name: _node("team", name, team.tz, team.caps) for name, team in teams.items()}
     by_api = {name: _node("api", name, account.tz, account.caps) for name, account in apis.items()}
-    agents = {name: _agent(name, card, by_team) for name, card in cards.items()}
     return Spending(
-        MappingProxyType({name: caps for name, caps in agents.items() if caps != NOT_CAPPED}),
+        MappingProxyType(_agents(cards, by_team)),
         MappingProxyType({name: node for name, node in by_api.items() if node.periods}),
         MappingProxyType({
             (api, spec.name): compile_price(price)
@@ -97,10 +95,23 @@ def compile_spending(
     )  # fmt: skip
 
 
-def _agent(name: str, card: AgentCard, teams: Mapping[str, NodeCaps]) -> AgentCaps:
-    own = _node("agent", name, card.tz, card.caps)
+def _agents(cards: Mapping[str, AgentCard], teams: Mapping[str, NodeCaps]) -> dict[str, AgentCaps]:
+    """
+    Compile the caps of each card that has any, and hold those of equal cards once.
+    """
+    one: dict[CardCaps, CardCaps] = {}
+    agents = {}
+    for name, card in cards.items():
+        agent = _agent(name, card, one.setdefault(card.caps, card.caps), teams)
+        if agent != NOT_CAPPED:
+            agents[name] = agent
+    return agents
+
+
+def _agent(name: str, card: AgentCard, caps: CardCaps, teams: Mapping[str, NodeCaps]) -> AgentCaps:
+    own = _node("agent", name, card.tz, caps)
     shared = (teams[card.team],) if card.team is not None and card.team in teams else ()
-    return AgentCaps(card.caps.call, card.caps.task, tuple(node for node in (own, *shared) if node.periods))
+    return AgentCaps(caps.call, caps.task, tuple(node for node in (own, *shared) if node.periods))
 
 
 def _node(kind: str, name: str, zone: str, caps: PeriodCaps) -> NodeCaps:

@@ -68,10 +68,10 @@ def _moved(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Money | 
     """
     Return the most that a call moves, None where it moves nothing.
     """
-    if passed.moved is not None:
-        return passed.moved
     if not may_move(call.operation):
         return None
+    if passed.moved is not None:
+        return passed.moved
     moved = amount_moved(call.operation, facts, policy.exponents.get(call.api, NO_EXPONENTS))
     return replace(moved, gate=GATE) if isinstance(moved, Refuse) else moved
 

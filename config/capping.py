@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import combinations
 
-from config.caps import Team
+from config.caps import CallCaps, Caps, Team
 from config.catalog import Kind, OperationSpec
 from config.faults import Fault, did_you_mean
 from config.policy import AgentCard, arguments_named
@@ -33,6 +33,30 @@ def teams_named(
             yield spot.fault(f"there is no team `{card.team}`", did_you_mean(card.team, teams) or "write it in `teams`")
 
 
+def payable(name: str, card: AgentCard, apis: Mapping[str, ApiAccount | None], places: Places) -> Iterator[Fault]:
+    """
+    Yield each cap on what is paid that no price of the card's APIs could ever be held against.
+    """
+    reached = {api: account for api in card.allow if (account := apis.get(api)) is not None}
+    caps = {"call": card.caps.call, "task": card.caps.task, **card.caps.by_period}
+    yield from _payable(("agents", name, "caps"), caps, reached, places)
+
+
+def _payable(
+    trail: Trail, caps: Mapping[str, Caps | CallCaps], apis: Mapping[str, ApiAccount], places: Places
+) -> Iterator[Fault]:
+    for period, held in caps.items():
+        if held.paid is None:
+            continue
+        capped = {one.currency for one in held.paid}
+        for api, account in apis.items():
+            prices = sorted({price.currencies[0] for price in account.prices.values()} - capped)
+            if prices:
+                spot = places.value((*trail, period, "paid"))
+                message = f"the prices of `{api}` are in {prices[0]}: every call there that has one would be refused"
+                yield spot.fault(message, f"write a sum in {prices[0]}, in a list if there are others")
+
+
 def prices(name: str, account: ApiAccount, catalog: Catalog, places: Places) -> Iterator[Fault]:
     """
     Yield what is wrong with the prices of an API: what they are for, what bounds them, and which of two counts.
@@ -51,6 +75,7 @@ def prices(name: str, account: ApiAccount, catalog: Catalog, places: Places) -> 
             message = f"`{name}` has prices in {first.currencies[0]} and in {price.currencies[0]}"
             yield places.value((*top, pattern)).fault(message, "write all prices of one API in one currency")
         yield from _bounds((*top, pattern), price, specs, places)
+    yield from _payable(("apis", name, "caps"), account.caps.by_period, {name: account}, places)
     for one, other in combinations(account.prices, 2):
         for shared in sorted(matching[one] & matching[other]):
             names = catalog.operations[shared].names
@@ -69,7 +94,9 @@ def _bounds(trail: Trail, price: Price, specs: tuple[OperationSpec, ...], places
             meant = arguments_named(spec, metered.at_most)
             if not meant:
                 names = (f"{place}.{name}" for place, name in spec.arguments)
-                yield spot.fault(f"`{spec.name}` has no argument `{metered.at_most}`", did_you_mean(metered.at_most, names))
+                yield spot.fault(
+                    f"`{spec.name}` has no argument `{metered.at_most}`", did_you_mean(metered.at_most, names)
+                )
                 break
             if any(argument.kind not in _COUNTS for argument in meant):
                 yield spot.fault(f"`{metered.at_most}` of `{spec.name}` is no number", "write a number")

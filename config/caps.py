@@ -137,12 +137,15 @@ class CallCaps(Strict):
     """Money that is paid for it."""
 
 
+NO_CALL_CAPS = CallCaps()
+
+
 class CardCaps(PeriodCaps):
     """
     The caps of an agent's card.
     """
 
-    call: CallCaps = CallCaps()
+    call: CallCaps = NO_CALL_CAPS
     """For each call by itself."""
     task: Caps = NO_CAPS
     """Over the life of each task; a call that names none belongs to the task of its day."""

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from config.capping import prices, teams_named
 from config.addresses import SOCKET_PATH_BYTES_MAX, clashes, is_too_long, leads_back
+from config.capping import payable, prices, teams_named
 from config.caps import Team
 from config.catalog import Argument, Before, Effect, Kind, OperationSpec
 from config.faults import Fault, did_you_mean, listed
@@ -95,6 +95,7 @@ def inconsistencies(written: Written) -> Iterator[Fault]:
     for name, card in written.agents.items():
         if card is not None:
             yield from _card(name, card, written)
+            yield from payable(name, card, written.apis, written.places)
     yield from teams_named(written.agents, written.teams, written.places)
 
 
@@ -361,7 +362,8 @@ def _unlimited(
         if moves and isinstance(span, NumberRange):
             return f"`{name}` of `{spec.name}` is money", f"write the currency, in whole units: `{span} USD`"
         if not moves and isinstance(span, MoneyRange):
-            other = f"the amount is `{amount.argument}`" if amount and amount.argument else "write a range without a currency"
+            states = amount is not None and amount.argument
+            other = f"the amount is `{states}`" if states else "write a range without a currency"
             return f"`{name}` of `{spec.name}` is not known to be an amount of money", other
     return None
 

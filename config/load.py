@@ -1,9 +1,9 @@
 """
 A file, or a folder of them, as one frozen configuration; or every fault in it at once.
 
-A folder's files are read as one: `apis`, `agents`, `teams`, `doors` and `hosts` are joined name by name, every other key
-stands in one file. Relative paths are relative to the folder that the file stands in. Nothing is taken from the environment,
-and nothing but these files and the catalogues that they name is read.
+A folder's files are read as one: `apis`, `agents`, `teams`, `doors` and `hosts` are joined name by name, every other
+key stands in one file. Relative paths are relative to the folder that the file stands in. Nothing is taken from the
+environment, and nothing but these files and the catalogues that they name is read.
 """
 
 from __future__ import annotations
@@ -186,6 +186,7 @@ def _configuration(written: Written, folder: Path) -> Configuration:
         "catalogs": {name: catalog.digest for name, catalog in written.catalogs.items()},
     }
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    agents = _sharing(agents)
     return Configuration(
         _settings(written, folder),
         MappingProxyType({name: _anchored(account, folder) for name, account in apis.items()}),
@@ -194,6 +195,23 @@ def _configuration(written: Written, folder: Path) -> Configuration:
         hashlib.sha256(canonical.encode()).hexdigest(),
         MappingProxyType(teams),
     )
+
+
+def _sharing(agents: Mapping[str, AgentCard]) -> dict[str, AgentCard]:
+    """
+    Return the cards, with one object for the rules of all whose rules are the same: what is made of them is made once.
+    """
+    first: dict[str, AgentCard] = {}
+    shared = {}
+    for name, card in agents.items():
+        rules = json.dumps(plain({member: getattr(card, member) for member in _RULES}), sort_keys=True)
+        one = first.setdefault(rules, card)
+        shared[name] = card.model_copy(update={member: getattr(one, member) for member in _RULES})
+    return shared
+
+
+# What of a card many agents have in common.
+_RULES = ("allow", "deny", "headers", "loops", "caps")
 
 
 def _settings(written: Written, folder: Path) -> Settings:

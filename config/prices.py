@@ -58,7 +58,9 @@ class Metered(Strict):
     at_most: Annotated[
         int | str,
         PlainValidator(_read_at_most),
-        Schema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string"}], "examples": [4096, "body.max_tokens"]}),
+        Schema(
+            {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string"}], "examples": [4096, "body.max_tokens"]}
+        ),
     ]
     """How many units one call uses at most: a number, or the argument that says so."""
 

@@ -30,6 +30,7 @@ _NUMBER, _TEXT, _BOOLEAN = frozenset({"number", "null"}), frozenset({"text", "nu
 _KINDS: Mapping[Kind, frozenset[str]] = {
     Kind.STRING: _TEXT, Kind.INTEGER: _NUMBER, Kind.NUMBER: _NUMBER, Kind.BOOLEAN: _BOOLEAN,
 }  # fmt: skip
+_TEXTUAL = Argument("", Place.QUERY, Kind.STRING)
 _NUMBERS = frozenset({"year", "month", "day", "hour", "minute", "weekday", "amount"})
 
 
@@ -110,6 +111,9 @@ def _look(at: Trail, spec: OperationSpec, terms: Mapping[str, Expression], ran: 
             message = f"`{spec.name}` has no argument `{name[:60]}`"
             yield places.key((*at, name)).fault(message, did_you_mean(name, known))
             continue
+        if any(spec.arguments.get((place, name), _TEXTUAL).kind is Kind.OBJECT for place in Place):
+            message = f"`{name}` is a mapping, and what is looked up by is one word"
+            yield places.key((*at, name)).fault(message, "look up by another argument, and compare the rest in `when`")
         yield from _expression((*at, name), terms[name], ran.specs, places)
     missing = sorted(name for place, name in spec.arguments if place is Place.PATH and name not in terms)
     if missing:

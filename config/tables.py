@@ -302,7 +302,9 @@ def _window(curated: Curated) -> int:
     """
     if curated.effect_window is not None:
         return curated.effect_window
-    return _MONEY_WINDOW_S if curated.amount and not curated.amount.offered else _EFFECT_WINDOW_S if curated.effect_key else 0
+    if curated.amount is not None and not curated.amount.offered:
+        return _MONEY_WINDOW_S
+    return _EFFECT_WINDOW_S if curated.effect_key else 0
 
 
 def _like(name: str, arguments: Mapping[tuple[Place, str], Argument]) -> str:

@@ -30,6 +30,7 @@ from proxy.ledger.book import Ledger
 from proxy.ledger.disk import Disk, RealDisk
 from proxy.ledger.keyring import FINGERPRINT
 from proxy.ledger.layout import VAULT
+from proxy.ledger.remembered import TOTALS_S
 from proxy.ledger.writer import State
 from proxy.logline import JsonLog, Log
 from proxy.metrics import Metrics
@@ -73,7 +74,7 @@ def open_ledger(
         software=version("breakwater"),
         new_epoch=new_epoch,
         answer_bytes_max=configuration.settings.limits.answer_bytes_max,
-        remembered_s=remembered.answers_s + remembered.outcomes_s,
+        remembered_s=max(remembered.answers_s + remembered.outcomes_s, TOTALS_S),
     )
     keys = Keys()
     for key in ledger.recovered.keys:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
+from typing import NamedTuple
 
 from breakers.idempotency import moment
 from breakers.spend import CALLS, LIFE, MOVED, PAID, WRITES, Charge
@@ -23,8 +24,25 @@ _WHOSE: Mapping[str, str] = MappingProxyType({"task": "this task", "token": "thi
 
 _SHARED: Mapping[str, str] = MappingProxyType({"team": "this agent's team", "api": "all agents of this API account"})
 
-_DO: Mapping[str, tuple[str, str]] = MappingProxyType(
-    {CALLS: ("make", " calls"), WRITES: ("make", " writes"), MOVED: ("move", ""), PAID: ("pay", "")}
+
+
+class Words(NamedTuple):
+    """
+    How a measure is spoken of: what somebody may do, what is counted beside the number, and what was done.
+    """
+
+    do: str
+    counted: str
+    done: str
+
+
+_WORDS: Mapping[str, Words] = MappingProxyType(
+    {
+        CALLS: Words("make", " calls", "calls made"),
+        WRITES: Words("make", " writes", "writes made"),
+        MOVED: Words("move", "", "money moved"),
+        PAID: Words("pay", "", "money paid"),
+    }
 )
 
 
@@ -40,7 +58,8 @@ def exhausted(said: Exhausted, at: datetime) -> Refuse:
         details += [(name, str(amount(charge.measure, value))) for name, value in told.items()]
         detail = _own(_WHOSE[kind], said)
     else:
-        detail = f"A cap on what {_SHARED.get(kind, 'this work')} may {_do(charge)[0]} {_when(charge)} is reached."
+        whose = _SHARED.get(kind, "this work")
+        detail = f"A cap on the {_words(charge).done} by {whose} {_when(charge)} is reached."
     if charge.period != LIFE and charge.until is not None:
         begins = charge.until.astimezone(UTC)
         wait_ms = max(0, round((begins - at).total_seconds() * 1000))
@@ -50,19 +69,19 @@ def exhausted(said: Exhausted, at: datetime) -> Refuse:
 
 
 def _own(whose: str, said: Exhausted) -> str:
-    charge, (do, what) = said.charge, _do(said.charge)
+    charge, words = said.charge, _words(said.charge)
     cap, settled, held, asked = (
         amount(charge.measure, value) for value in (charge.cap, said.settled, said.held, charge.amount)
     )
     waits = f", {held} held for calls that have not ended or whose end is not known" if said.held else ""
     return (
-        f"{whose.capitalize()} may {do} at most {cap}{what} {_when(charge)}: {settled} taken{waits}, "
+        f"{whose.capitalize()} may {words.do} at most {cap}{words.counted} {_when(charge)}: {settled} taken{waits}, "
         f"and this call asks for {asked}."
     )
 
 
-def _do(charge: Charge) -> tuple[str, str]:
-    return _DO.get(charge.measure.partition(":")[0], ("take", ""))
+def _words(charge: Charge) -> Words:
+    return _WORDS[charge.measure.partition(":")[0]]
 
 
 def _when(charge: Charge) -> str:

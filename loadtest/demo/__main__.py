@@ -12,6 +12,7 @@ from github import GithubException
 from jira import JIRAError
 
 from loadtest.demo.doubt import a_lost_answer_is_found
+from loadtest.demo.envelopes import a_narrowed_token_may_do_less, the_cap_refuses
 from loadtest.demo.issues import an_issue_is_edited, another_repository_is_refused
 from loadtest.demo.record import Shown, UnexpectedError
 from loadtest.demo.refunds import (
@@ -30,6 +31,8 @@ SCENES: tuple[tuple[str, Callable[[Stage], Shown]], ...] = (
     ("a read passes", a_read_passes),
     ("a refund inside its limit passes, and its diff is shown", a_refund_passes),
     ("a refund over the limit is refused", a_large_refund_is_refused),
+    ("the task's cap refuses the next one", the_cap_refuses),
+    ("a narrowed token cannot do what the one it was made of can", a_narrowed_token_may_do_less),
     ("an operation off the allowlist is refused", an_unlisted_operation_is_refused),
     ("an SDK that lost an answer sends again: it is replayed, not repeated", a_retry_is_replayed),
     ("an answer lost after the refund was made is found and settled", a_lost_answer_is_found),

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import stripe
-
-from loadtest.demo.record import Shown, UnexpectedError, call_in, expect, expect_refusal
-from loadtest.demo.shop import client
+from loadtest.demo.record import Shown, call_in, expect
+from loadtest.demo.shop import client, refused
 from loadtest.demo.stage import Stage
 
 
@@ -40,9 +36,7 @@ def a_large_refund_is_refused(stage: Stage) -> Shown:
     Ask for 150 USD where 100 is the limit.
     """
     with client(stage.door("stripe"), stage.key) as sdk:
-        shown = _refused(
-            lambda: sdk.v1.refunds.create({"charge": stage.sold.charge, "amount": 15000}), "limit-exceeded"
-        )
+        shown = refused(lambda: sdk.v1.refunds.create({"charge": stage.sold.charge, "amount": 15000}), "limit-exceeded")
     expect(stage.effects("stripe").get("refund.created") == 1, f"the sandbox counts {stage.effects('stripe')}")
     return shown
 
@@ -52,14 +46,6 @@ def an_unlisted_operation_is_refused(stage: Stage) -> Shown:
     Delete a customer, which is not on the card.
     """
     with client(stage.door("stripe"), stage.key) as sdk:
-        shown = _refused(lambda: sdk.v1.customers.delete(stage.sold.customer), "not-allowed")
+        shown = refused(lambda: sdk.v1.customers.delete(stage.sold.customer), "not-allowed")
     expect("customer.deleted" not in stage.effects("stripe"), f"the sandbox counts {stage.effects('stripe')}")
     return shown
-
-
-def _refused(attempt: Callable[[], object], reason: str) -> Shown:
-    try:
-        attempt()
-    except stripe.PermissionError as error:
-        return expect_refusal("stripe.PermissionError", error.user_message, reason, error.json_body, call_in(error))
-    raise UnexpectedError("it was not refused")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import stripe
+
+from loadtest.demo.record import Shown, UnexpectedError, call_in, expect_refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +57,14 @@ def sell(url: str, key: str) -> Sold:
             }
         )
         return Sold(customer.id, str(payment.latest_charge))
+
+
+def refused(attempt: Callable[[], object], reason: str) -> Shown:
+    """
+    Raise unless the SDK raises its own permission error, with the reason and a first sentence of ours.
+    """
+    try:
+        attempt()
+    except stripe.PermissionError as error:
+        return expect_refusal("stripe.PermissionError", error.user_message, reason, error.json_body, call_in(error))
+    raise UnexpectedError("it was not refused")

@@ -44,6 +44,9 @@ from proxy.ledger.views import opened_from
 REMEMBERED_S = 97 * 86_400.0
 """For how long an end is told of, where nobody says otherwise: a week of answers, 90 days more of outcomes."""
 
+TOTALS_S = 72 * 86_400.0
+"""For how long at least: the longest period of a cap, 31 days, and the 40 for which a store keeps its total after it."""
+
 UNCONFIRMED = timedelta(seconds=15)
 """Longer than an answer waits between its record and its caller, and no longer than clients wait before they repeat."""
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from breakers.spend import LIFE, Charge
+from breakers.spend import LIFE, Charge, Total
+from breakers.store.protocol import Exhausted
 
 # What the stores promise, in words of our own.
 GIVEN_UP_S = 15.0
@@ -100,6 +101,30 @@ class Model:
                 return charge
         return None
 
+    def agrees(self, shown: tuple[Total, ...], now: datetime) -> None:
+        """
+        Fail unless what a store shows is what the calls took.
+        """
+        least, most = (self.totals(now, least=least) for least in (True, False))
+        found = {f"{one.node}|{one.period}|{one.measure}": (one.settled, one.held) for one in shown}
+        for key in found.keys() | most.keys():
+            settled, held = found.get(key, (0, 0))
+            low, high = least.get(key, (0, 0)), most.get(key, (0, 0))
+            assert settled == high[0], f"{key}: {settled} is settled, and it is {high[0]}"
+            assert low[1] <= held <= high[1], f"{key}: {held} is held, and it is {low[1]} to {high[1]}"
+
+    def admits(self, said: object, charges: tuple[Charge, ...], now: datetime) -> bool:
+        """
+        Tell whether a call was admitted. Fail if it was beyond a cap, or was not although there was room.
+        """
+        least, most = (self.room(charges, now, least=least) for least in (True, False))
+        if isinstance(said, Exhausted):
+            assert most is not None, f"{charges} were refused, and there is room"
+            assert not self.exact or said.charge == most, f"{said} was named, and {most} is the first"
+            return False
+        assert least is None, f"{charges} were admitted, and there is no room at {least}"
+        return True
+
     def lost(self, process: int, *, claims_outlive: bool) -> None:
         """
         Say what a crash leaves: of a call on record all that it may have taken, of any other nothing but its claim.
@@ -122,7 +147,7 @@ class Model:
             case Is.SPENT:
                 return one.spent[number], 0
             case Is.CLAIMED:
-                goes = one.is_given_up(now) or (least and not self.exact and one.has_lapsed(now))
+                goes = one.is_given_up(now) if self.exact else least and one.has_lapsed(now)
                 return 0, 0 if goes else amount
             case Is.GONE:
                 return 0, 0

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ import pytest
 from loadtest.installation import Breakwater
 from proxy.clock import system_randomness
 from proxy.keys import make_key
+from proxy.ledger.keyring import KeyRing
+from proxy.tokens import Tokens
 from tests.canary.forms import secret
 from tests.canary.plugin import watch
 from tests.ledger.memory_disk import MemoryDisk
@@ -94,6 +97,13 @@ def test_token(door: http.client.HTTPConnection) -> None:
 def test_key(door: http.client.HTTPConnection) -> None:
     """An answer shows an agent's key."""
     ask(door, new_key())
+
+
+def test_task_token(door: http.client.HTTPConnection) -> None:
+    """An answer shows a task's token."""
+    tokens = Tokens(KeyRing({1: system_randomness(32)}, 1), system_randomness)
+    until = datetime(2026, 11, 21, tzinfo=UTC)
+    ask(door, tokens.mint("support/01M7YZDQY12XJKES0GC4ZSQHB4", until, (), "rk_").spelled())
 
 
 def test_key_twice(capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,7 +21,8 @@ from tests.canary.forms import MARK, forms, secret, unpacked
 from tests.canary.plugin import pytest_make_parametrize_id
 from tests.canary.watch import Watch
 
-TEXTS = (secret("found"), secret("found", '/?+="é\\'), "bwk_abcdefgh_" + "a2b3c4d5" * 6 + "wxyz")
+KEY, TOKEN = "bwk_abcdefgh_" + "a2b3c4d5" * 6 + "wxyz", "bw1_1_" + "Ab-_" * 20
+TEXTS = (secret("found"), secret("found", '/?+="é\\'), KEY, TOKEN)
 
 SPELLINGS: dict[str, Callable[[str], bytes]] = {
     "plain": str.encode,
@@ -48,7 +49,7 @@ SPELLINGS: dict[str, Callable[[str], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("text", TEXTS, ids=["plain", "signs", "key"])
+@pytest.mark.parametrize("text", TEXTS, ids=["plain", "signs", "key", "token"])
 @pytest.mark.parametrize("name", SPELLINGS)
 def test_spelling(name: str, text: str) -> None:
     """A secret in the midst of something is found in each spelling, by its mark or by all of it."""

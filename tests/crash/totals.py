@@ -16,15 +16,18 @@ Sums = dict[str, tuple[int, int]]
 
 def spent_on_record(entries: Iterable[Entry]) -> Sums:
     """
-    Return what the records of one log say of every cap; a read without an end was taken whole.
+    Return what the records of a log, and of those before it, say of every cap; a read without an end was taken whole.
     """
     every = list(entries)
+    known: set[str] = set()
     taken: Counter[str] = Counter()
     held: Counter[str] = Counter()
     ends = dict(_ends(every))
     for entry in every:
-        if not entry.get("bud"):
+        # What a new log says of a doubt of a former one was said there.
+        if not entry.get("bud") or entry["call"] in known:
             continue
+        known.add(entry["call"])
         keys = ["|".join(charge[:3]) for charge in entry["bud"]]
         amounts = [int(charge[3]) for charge in entry["bud"]]
         end = ends.get(entry["call"])

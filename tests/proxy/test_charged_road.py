@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from tests.crash.totals import Sums, spent_on_record
 from tests.proxy.again import key
 from tests.proxy.road import SECRET, Road, call_of, charged, closed_port, first_sentence, marks, road, soon
 from tests.proxy.rows import CREATE, NOTHING, SENDS
+from tests.proxy.scripted import HANG_UP, answer, scripted
 
 ALLOW: Mapping[str, object] = {
     "stripe": {"charges.retrieve": {}, "customers.*": {}, "refunds.create": {"limit": {"amount": "0.50..500 USD"}}}
@@ -151,7 +153,7 @@ async def test_chain(tmp_path: Path, sandbox: StripeSandbox) -> None:
         assert told["resets_at"] == "2026-11-21T23:00:00Z"
         assert told["retry_after_ms"] == str(11 * 3_600_000)
         assert not {"cap", "settled", "held", "requested"} & set(told)
-        assert "may make on the day 2026-11-21 is reached. It begins anew at" in refused.json["error"]["message"]
+        assert "A cap on the writes made by this agent's team on the day 2026-11-21 is reached." in str(refused.json)
 
 
 REFUND = {"task": {"moved": "100 USD", "calls": 50, "writes": 50}}
@@ -189,9 +191,9 @@ async def test_unreachable(tmp_path: Path) -> None:
             assert (await write_one(on, f"w{number}")).reason == "upstream-unreachable"
             assert (await read_one(on)).reason == "upstream-unreachable"
         assert await sums(on) == {}
-        answer = await read_one(on)
-        assert await on.kinds(call_of(answer)) == ["call.held", "call.outcome"]
-        (_, outcome) = await on.on_record(call_of(answer))
+        last = await read_one(on)
+        assert await on.kinds(call_of(last)) == ["call.held", "call.outcome"]
+        (_, outcome) = await on.on_record(call_of(last))
         assert (outcome.entry["sent"], outcome.entry["spent"]) == ("no", ["0"])
 
 
@@ -224,8 +226,7 @@ async def test_not_recorded(tmp_path: Path, sandbox: StripeSandbox, monkeypatch:
 async def test_no_cap(tmp_path: Path, sandbox: StripeSandbox) -> None:
     """Without a cap above it a read has its one record and no total anywhere."""
     async with road(tmp_path, sandbox.url, **capped(sandbox.url)) as on:
-        answer = await read_one(on)
-        assert await on.kinds(call_of(answer)) == ["call.outcome"]
+        assert await on.kinds(call_of(await read_one(on))) == ["call.outcome"]
         assert await sums(on) == {}
 
 
@@ -237,10 +238,10 @@ async def test_person_says(applied: bool, tmp_path: Path, sandbox: StripeSandbox
     """What a person says of a doubt settles it: it moved what was held, or nothing, and was a call either way."""
     async with road(tmp_path, sandbox.url, **capped(sandbox.url, caps=REFUND)) as on:
         sandbox.faults.add(Fault(Status(500), applied=applied, method="POST", times=SENDS))
-        answer = await on.ask("POST", "/v1/refunds", agent="clerk", form={"charge": charged(sandbox), "amount": 2500})
-        assert answer.status == 424
+        lost = await on.ask("POST", "/v1/refunds", agent="clerk", form={"charge": charged(sandbox), "amount": 2500})
+        assert lost.status == 424
         assert (await sums(on))[f"{TASK}|moved:USD"] == (0, 25_000_000)
-        await on.program.doubts.resolve(call_of(answer), applied=applied, reason="the bank says so")
+        await on.program.doubts.resolve(call_of(lost), applied=applied, reason="the bank says so")
         told = {f"{TASK}|calls": (1, 0)}
         if applied:
             told |= {f"{TASK}|writes": (1, 0), f"{TASK}|moved:USD": (25_000_000, 0)}
@@ -256,12 +257,12 @@ async def test_found_out(found: bool, tmp_path: Path, sandbox: StripeSandbox) ->
         else:
             sandbox.faults.add(Fault(HangUp(), method="POST", times=SENDS))
             sandbox.faults.add(Fault(Status(402, kind="card_error"), method="POST"))
-        answer = await on.ask("POST", "/v1/refunds", agent="clerk", form={"charge": charged(sandbox), "amount": 2500})
-        assert answer.status == 424
+        lost = await on.ask("POST", "/v1/refunds", agent="clerk", form={"charge": charged(sandbox), "amount": 2500})
+        assert lost.status == 424
         assert await on.program.doubts.round() == 0
         on.clock.move(2)
         assert await on.program.doubts.round() == 1
-        (end,) = [one.entry for one in await on.on_record(call_of(answer)) if one.kind == "recovery.resolved"]
+        (end,) = [one.entry for one in await on.on_record(call_of(lost)) if one.kind == "recovery.resolved"]
         assert end["eff"] == (Applied.APPLIED if found else Applied.NOT_APPLIED)
         moved = (await sums(on)).get(f"{TASK}|moved:USD", (0, 0))
         assert moved == ((25_000_000, 0) if found else (0, 0))
@@ -407,3 +408,70 @@ async def test_not_held(tmp_path: Path, sandbox: StripeSandbox, monkeypatch: pyt
         assert sandbox.wiretap.requests == []
         assert await sums(on) == {}
         assert (await read_one(on)).status == 200
+
+
+# ------------------------------------------------------------------------------------------- what an answer says
+
+TOKENS = {"metered": [{"answer": "/usage/tokens", "each": "15 USD", "per": 1_000_000, "at_most": 4096}]}
+
+
+@pytest.mark.parametrize(
+    ("sent", "paid"),
+    [
+        (answer(200, b'{"usage": {"tokens": 1000}}'), 15_000),
+        (answer(200, b'{"usage": {}}'), 61_440),
+        (answer(400, b'{"usage": {"tokens": 1000}}'), 0),
+        # What is streamed is not read into.
+        (b"HTTP/1.1 200 OK\r\nContent-Type: text/csv\r\nContent-Length: 3\r\n\r\na,b", 61_440),
+    ],
+)
+async def test_metered(sent: bytes, paid: int, tmp_path: Path) -> None:
+    """What a read costs by what its answer counts is taken where the answer is read whole, else what was held."""
+    async with scripted() as upstream:
+        said = capped(upstream.url, prices={"*": TOKENS}, caps={"task": {"paid": "0.10 USD", "calls": 9}})
+        async with road(tmp_path, upstream.url, **said) as on:
+            upstream.then(sent)
+            await read_one(on)
+            expected = {f"{TASK}|calls": (1, 0)} | ({f"{TASK}|paid:USD": (paid, 0)} if paid else {})
+            assert await sums(on) == expected
+
+
+@pytest.mark.parametrize("how", ["caller leaves", "upstream breaks"])
+async def test_stream_broken(how: str, tmp_path: Path) -> None:
+    """A streamed read that breaks on either side was a call, and has its end on record."""
+    more = asyncio.Event()
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/csv\r\nContent-Length: 400\r\n\r\n"
+    async with scripted() as upstream:
+        async with road(tmp_path, upstream.url, **capped(upstream.url, caps={"task": {"calls": 9}})) as on:
+            upstream.then(head + b"z" * 200, more, *([HANG_UP] if how == "upstream breaks" else [b"b" * 100]))
+            connection = await on.connect()
+            await connection.send(on.head("GET", "/v1/customers", [("Authorization", f"Bearer {on.keys['clerk']}")]))
+            assert await connection._more(5)
+            if how == "caller leaves":
+                await connection.end()
+            more.set()
+            await soon(lambda: any(entry["k"] == "call.outcome" for entry in read_log(on.state).entries))
+            await connection.end()
+            assert await sums(on) == {f"{TASK}|calls": (1, 0)}
+            assert read_log(on.state).entries[-1]["dlv"]["complete"] is False
+
+
+# ------------------------------------------------------------------------------------------------------ what is kept
+
+
+async def test_start(tmp_path: Path, sandbox: StripeSandbox) -> None:
+    """A start knows what was spent and what is held, and a cap has as much room as before."""
+    said = capped(sandbox.url, caps={"task": {"calls": 4, "moved": "100 USD"}, "month": {"writes": 9}})
+    # Shorter than a month: what is remembered of repeats does not shorten what was spent.
+    short = {"answers": "3d", "outcomes": "1d"}
+    async with road(tmp_path, sandbox.url, idempotency=short, **said) as on:
+        await read_one(on)
+        sandbox.faults.add(Fault(Status(500), method="POST", times=SENDS))
+        await on.ask("POST", "/v1/refunds", agent="clerk", form={"charge": charged(sandbox), "amount": 2500})
+        before = await sums(on)
+        assert before[f"{TASK}|moved:USD"] == (0, 25_000_000)
+    async with road(tmp_path, sandbox.url, idempotency=short, **said) as on:
+        assert await sums(on) == before
+        assert on.rooms.ledger._events._since == on.clock.now() - timedelta(days=72)
+        statuses = [(await write_one(on, f"n{number}")).status for number in range(3)]
+        assert statuses == [200, 200, 403]

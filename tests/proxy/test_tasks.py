@@ -84,8 +84,7 @@ async def test_named_wrong(on: Road, upstream: Scripted) -> None:
     day = f"support/{on.clock.now().date().isoformat()}"
     names = [foreign.id, own.id[:-1] + "0", f"platform/{own.id[-26:]}", day, "support/", "x", "support/" + "0" * 8000]
     answers = [await named(on, name) for name in names]
-    for other in (foreign.id, day):
-        answers.append(await under(on, token, headers=[("Breakwater-Task", other)]))
+    answers += [await under(on, token, headers=[("Breakwater-Task", other)]) for other in (foreign.id, day)]
     assert {said(one) for one in answers} == {(403, "task-unknown")}
     assert len({one.body.replace(call_of(one).encode(), b"") for one in answers}) == 1
     assert {marks(one)[2:] for one in answers} == {("no", "identify:task-unknown")}
@@ -322,6 +321,13 @@ async def test_after_a_restart(upstream: Scripted, tmp_path: Path) -> None:
         assert said(await under(on, token)) == (403, "budget-exhausted")
 
 
+def holding(folder: Path, secret: bytes) -> list[Path]:
+    """
+    Return the files below a folder that hold a secret.
+    """
+    return [path for path in folder.rglob("*") if path.is_file() and secret in path.read_bytes()]
+
+
 async def test_nowhere(on: Road, tmp_path: Path) -> None:
     """The text of a token is in no file, no line of the log, no metric and no record, however it was used."""
     _, token = await open_task(on)
@@ -337,6 +343,6 @@ async def test_nowhere(on: Road, tmp_path: Path) -> None:
     await on.newest()
     for text in (token, child):
         secret = text.encode()[-60:]
-        assert not any(secret in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+        assert holding(tmp_path, secret) == []
         assert secret.decode() not in str(on.log.lines)
         assert not any(secret in one.raw for one in answers)

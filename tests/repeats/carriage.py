@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Coroutine
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, ClassVar, TypeVar
 
@@ -18,7 +19,7 @@ from breakers.idempotency import ended_by
 from breakers.known import IN_FLIGHT, Ended, State
 from breakers.store.protocol import (
     LEASE_S,
-    REMEMBERED_S,
+    Exhausted,
     HeldWrite,
     IntentDelivered,
     IntentEnded,
@@ -26,7 +27,9 @@ from breakers.store.protocol import (
     opened_by,
 )
 from breakers.verdict import Forward, Refuse, Repeat, Verdict
+from tests.budgets.model import Model as Budgets
 from tests.repeats.model import LATE_S, Answer, Intent, Model
+from tests.repeats.purse import Purse, charges_of
 from tests.repeats.shop import Asked, policy
 from tests.repeats.world import ENDS, KEPT, TICK, UNSENT, Backing, Carried, Process, StillTime, Way
 
@@ -48,6 +51,7 @@ class Carriage(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.time = StillTime(self.backing.began())
         self.model = Model()
+        self.purse = Purse(Budgets(exact=not self.backing.claims_outlive))
         self.epoch = 0
         self.processes: list[Process] = []
 
@@ -69,25 +73,31 @@ class Carriage(RuleBasedStateMachine):
         told = _told(verdict)
         assert _agree(told, expected), f"{asked} is told {told}, and should be {expected}"
         self.counted[str(expected[0]) if expected else "forward"] += 1
-        return verdict
+        return replace(verdict, charges=charges_of(asked, self.time.at)) if isinstance(verdict, Forward) else verdict
 
-    def reserved(self, go: Forward, asked: Asked, number: int) -> None:
+    def reserved(self, go: Forward, asked: Asked, number: int) -> bool:
         """
-        Reserve what may pass; claims whose lease had passed are taken over.
+        Reserve what may pass, and tell whether every cap had room; claims whose lease had passed are taken over.
         """
         process = self.processes[number]
         held = self.do(process.store.reserve(go))
-        assert isinstance(held, HeldWrite), f"{asked} is {held}"
         now = self.time.at
         for claim in self.model.intents:
             met = set(claim.asked.names.held) & set(asked.names.asked)
             if claim.state is State.CLAIMED and not claim.stands(now) and met:
                 claim.state = None
+                self.purse.given_up(claim.id)
                 self.counted["taken over"] += 1
+        if not self.purse.admits(go.call.id, go.charges, held, number, now):
+            assert isinstance(held, Exhausted)
+            self.counted["no room"] += 1
+            return False
+        assert isinstance(held, HeldWrite), f"{asked} is {held}"
         intent = Intent(go.call.id, asked, now, now + timedelta(seconds=LEASE_S), number)
         intent.allowed = "duplicate-allowed" in go.flags
         self.model.intents.append(intent)
-        process.carried.append(Carried(intent, held, opened_by(go.call)))
+        process.carried.append(Carried(intent, held, opened_by(go.call, charges=go.charges)))
+        return True
 
     def told_again(self, id_: str, number: int) -> None:
         """
@@ -110,6 +120,7 @@ class Carriage(RuleBasedStateMachine):
             if not carried.intent.durable:
                 process.record.append(carried.opened)
                 carried.intent.durable = True
+                self.purse.recorded(carried.intent.id)
             elif carried.outcome is None and carried.intent.granted_at is None:
                 self.asks_the_gate(process, carried)
             elif carried.outcome is None:
@@ -125,16 +136,18 @@ class Carriage(RuleBasedStateMachine):
         """
         intent = carried.intent
         permit = self.do(process.store.dispatch(carried.held, carried.opened))
-        # A claim that lapsed long ago may be forgotten as well.
-        forgotten = intent.state is State.CLAIMED and (self.time.at - intent.until).total_seconds() > REMEMBERED_S
-        if forgotten and permit is Permit.LOST:
+        # A claim that lapsed as long ago as it had been held is given up.
+        given_up = intent.state is State.CLAIMED and (self.time.at - intent.until).total_seconds() >= LEASE_S
+        if given_up and (permit is Permit.LOST or not self.backing.claims_outlive):
             intent.state = None
+            self.purse.given_up(intent.id)
         lost = intent.state not in IN_FLIGHT
         expected = Permit.LOST if lost else Permit.STOPPED if self.model.stopped else Permit.GRANTED
         assert permit is expected, f"{intent} is {permit}, and should be {expected}"
         self.counted[f"dispatch {permit}"] += 1
         if not lost:
             intent.state = State.DISPATCHED
+            self.purse.dispatched(intent.id)
         if permit is Permit.GRANTED:
             intent.granted_at = self.time.at
         else:
@@ -177,11 +190,13 @@ class Carriage(RuleBasedStateMachine):
         """
         assert carried.outcome is not None
         place = f"place of {carried.intent.id}"
-        carried.ended = ended_by(carried.outcome, self.time.at, place, delivered=way.heard)
+        ended = ended_by(carried.outcome, self.time.at, place, delivered=way.heard)
+        carried.ended = self.purse.spent(carried.intent.id, ended, carried.outcome)
         kept = carried.outcome is not UNSENT and carried.sent in KEPT
         assert carried.ended.keeps is kept, f"{carried.ended} after {carried.sent}"
         process.record.append(IntentEnded(carried.intent.id, carried.ended))
         carried.intent.concluded = True
+        self.purse.concluded(carried.intent.id)
 
     def settles(self, process: Process, carried: Carried, way: Way) -> None:
         """
@@ -197,6 +212,7 @@ class Carriage(RuleBasedStateMachine):
         """
         Note an end, where there was none.
         """
+        self.purse.ended(intent.id, ended)
         if intent.state is State.COMPLETED or (intent.state is State.PARKED and ended.state is State.UNKNOWN):
             return
         if intent.state is None and ended.state is State.COMPLETED:
@@ -222,6 +238,7 @@ class Carriage(RuleBasedStateMachine):
             if carried.ended is not None:
                 self.ends(carried.intent, carried.ended)
         self.model.lost(number, claims=not self.backing.claims_outlive)
+        self.purse.model.lost(number, claims_outlive=self.backing.claims_outlive)
         self.do(died.store.close())
         self.processes[number] = Process(self.backing.store(self.time.now), died.record)
         self.do(self.processes[number].store.start(died.record))

@@ -114,8 +114,8 @@ class Machine(Carriage):
         self.time.at += TICK
         verdict = self.judged(asked, number)
         if isinstance(verdict, Forward):
-            self.reserved(verdict, asked, number)
-            self.carry(self.processes[number], self.processes[number].carried[-1], way)
+            if self.reserved(verdict, asked, number):
+                self.carry(self.processes[number], self.processes[number].carried[-1], way)
         elif isinstance(verdict, Repeat) and verdict.again is Again.REPLAY and way.heard:
             self.told_again(verdict.earlier.intent, number)
 
@@ -131,7 +131,8 @@ class Machine(Carriage):
         one, two = verdicts
         if not isinstance(one, Forward) or not isinstance(two, Forward):
             return
-        self.reserved(one, first, numbers[0])
+        if not self.reserved(one, first, numbers[0]):
+            return
         if set(second.names.asked) & set(first.names.held):
             assert self.do(self.processes[numbers[1]].store.reserve(two)) == Stale(), "two were reserved on one state"
             self.counted["stale"] += 1
@@ -169,10 +170,11 @@ class Machine(Carriage):
         process = self.processes[intent.process]
         found = bool(intent.effects)
         ended = Ended(State.COMPLETED, self.time.at, found, found, 201 if found else None, "seen", delivered=False)
-        ended = Ended(State.PARKED, self.time.at) if park else ended
+        ended = Ended(State.PARKED, self.time.at) if park else self.purse.spent(intent.id, ended)
         opened = next(event for event in process.record if getattr(event, "intent", None) == intent.id)
         process.record.append(IntentEnded(intent.id, ended))
         intent.concluded = True
+        self.purse.concluded(intent.id)
         if not stops:
             assert self.do(process.store.resolve(opened, ended))  # type: ignore[arg-type]
         self.ends(intent, ended)
@@ -253,6 +255,14 @@ class Machine(Carriage):
         for process in self.processes:
             shown |= {each.opened.intent: _state(each) for each in self.do(process.store.open_intents())}
         assert shown == self.model.open()
+
+    @invariant()
+    def totals_are_counted(self) -> None:
+        """
+        Every total is what the calls that were carried through took of it.
+        """
+        for process in self.processes:
+            self.purse.model.agrees(self.do(process.store.totals()), self.time.at)
 
 
 def _state(open_: OpenIntent) -> State:

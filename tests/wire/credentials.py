@@ -56,7 +56,7 @@ C: Mapping[str, tuple[Case, ...]] = {
         refused("account-list", get(WRITE, b"Stripe-Account: acct_listed, acct_1"), 400, 403),
         refused("context", get(WRITE, b"Stripe-Context: acct_listed"), 403),
         passed("account-listed", get(WRITE, b"Stripe-Account: acct_listed")),
-        refused("task", get(WRITE, b"Breakwater-Task: t1"), 400),
+        refused("task", get(WRITE, b"Breakwater-Task: t1"), 403),
         refused("connection-nominates", get(WRITE, b"Connection: Stripe-Account", b"Stripe-Account: acct_1"), 403),
     ),
     "C19": (

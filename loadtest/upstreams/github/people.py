@@ -130,6 +130,16 @@ def organization(call: Call, login: str) -> Answer:
     )
 
 
+def team_members(call: Call, login: str, team: str) -> Answer:
+    """
+    List who is in a team.
+    """
+    members = call.world.teams.get((login.lower(), team.lower()))
+    if members is None:
+        raise not_found()
+    return call.page(members, lambda person: simple(call.urls, person))
+
+
 def _person(call: Call, login: str) -> Person:
     if login.lower() not in call.world.people:
         raise not_found()

@@ -36,6 +36,7 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/user", people.me),
     ("GET", "/users/{}", people.user),
     ("GET", "/orgs/{}", people.organization),
+    ("GET", "/orgs/{}/teams/{}/members", people.team_members),
     ("GET", "/rate_limit", people.rate),
 )
 

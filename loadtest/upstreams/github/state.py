@@ -192,6 +192,8 @@ class World:
         self._ids = itertools.count(1001)
         self.effects = Effects()
         self.people: dict[str, Person] = {}
+        # By organisation and team, both in small letters.
+        self.teams: dict[tuple[str, str], list[Person]] = {}
         self.repos: dict[str, Repo] = {}
         # Where a repository is found under a name that it had before.
         self.renamed: dict[str, Repo] = {}

@@ -116,6 +116,33 @@ class Refund(Thing):
 
 
 @dataclass(slots=True)
+class Dispute(Thing):
+    """
+    A charge that its payer contests: a chargeback.
+    """
+
+    charge: str = ""
+    payment_intent: str | None = None
+    amount: int = 0
+    currency: str = "usd"
+    reason: str = "fraudulent"
+    status: str = "needs_response"
+
+
+@dataclass(slots=True)
+class Invoice(Thing):
+    """
+    What a customer owes.
+    """
+
+    customer: str | None = None
+    amount_due: int = 0
+    amount_paid: int = 0
+    currency: str = "usd"
+    status: str = "open"
+
+
+@dataclass(slots=True)
 class File(Thing):
     """
     An uploaded file.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import unquote
 
-from loadtest.upstreams.stripe import customers, destinations, files, payments, refunds
+from loadtest.upstreams.stripe import billing, customers, destinations, files, payments, refunds
 from loadtest.upstreams.stripe.account import Account
 from loadtest.upstreams.stripe.params import Params
 from loadtest.upstreams.stripe.shapes import Shape
@@ -38,6 +38,9 @@ _ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/v1/refunds", refunds.list_),
     ("GET", "/v1/refunds/{}", refunds.retrieve),
     ("POST", "/v1/refunds/{}", refunds.update),
+    ("GET", "/v1/disputes", billing.dispute_list),
+    ("GET", "/v1/invoices/{}", billing.invoice_retrieve),
+    ("POST", "/v1/invoices/{}/pay", billing.invoice_pay),
     ("POST", "/v1/files", files.create),
     ("GET", "/v1/files", files.list_),
     ("GET", "/v1/files/{}", files.retrieve),

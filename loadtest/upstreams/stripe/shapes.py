@@ -10,8 +10,10 @@ from loadtest.upstreams.stripe.account import (
     Account,
     Charge,
     Customer,
+    Dispute,
     EventDestination,
     File,
+    Invoice,
     PaymentIntent,
     PaymentMethod,
     Refund,
@@ -52,6 +54,10 @@ def shape(account: Account, thing: Thing) -> Shape:
             return charge(account, thing)
         case Refund():
             return refund(thing)
+        case Dispute():
+            return dispute(thing)
+        case Invoice():
+            return invoice(thing)
         case File():
             return file(thing)
         case EventDestination():
@@ -236,6 +242,48 @@ def refund(thing: Refund) -> Shape:
         "source_transfer_reversal": None,
         "status": thing.status,
         "transfer_reversal": None,
+    }
+
+
+def dispute(thing: Dispute) -> Shape:
+    """
+    Return a dispute's members.
+    """
+    return {
+        "id": thing.id,
+        "object": "dispute",
+        "amount": thing.amount,
+        "charge": thing.charge,
+        "created": thing.created,
+        "currency": thing.currency,
+        "evidence": {"customer_name": None, "product_description": None},
+        "is_charge_refundable": False,
+        "livemode": False,
+        "metadata": thing.metadata,
+        "payment_intent": thing.payment_intent,
+        "reason": thing.reason,
+        "status": thing.status,
+    }
+
+
+def invoice(thing: Invoice) -> Shape:
+    """
+    Return an invoice's members.
+    """
+    return {
+        "id": thing.id,
+        "object": "invoice",
+        "amount_due": thing.amount_due,
+        "amount_paid": thing.amount_paid,
+        "amount_remaining": thing.amount_due - thing.amount_paid,
+        "created": thing.created,
+        "currency": thing.currency,
+        "customer": thing.customer,
+        "lines": {"object": "list", "data": [], "has_more": False, "url": f"/v1/invoices/{thing.id}/lines"},
+        "livemode": False,
+        "metadata": thing.metadata,
+        "status": thing.status,
+        "total": thing.amount_due,
     }
 
 
