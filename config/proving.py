@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from config.catalog import Argument, Effect, Kind, OperationSpec, Place
 from config.conditions import Condition, unknown_look
@@ -44,10 +45,30 @@ def unproven(written: Written, read: ReadFile) -> Iterator[Fault]:
                 continue
             for pattern, rule in rules.items():
                 specs = written.catalogs[api].matching(pattern)
-                if specs and (rule.look or rule.refuse_if or rule.require):
+                trail: Trail = ("agents", name, "allow", api, pattern)
+                if specs and (rule.look or rule.refuse_if or rule.require) and _is_whole(rule, trail, written.places):
                     ran = Ran(name, api, card.tz, rule, specs, written.folder, read)
-                    trail: Trail = ("agents", name, "allow", api, pattern)
                     yield from _rule(trail, ran, written.catalogs[api], written.places)
+
+
+def _is_whole(rule: Rule, trail: Trail, places: Places) -> bool:
+    """
+    Tell whether all that is written of a rule could be read: what is left of it says nothing of what is missing.
+    """
+    below: Any = places.source.value
+    for part in trail:
+        below = below[part]
+    read = {"look": rule.look, "refuse_if": rule.refuse_if, "require": rule.require}
+    if any(_keys(below.get(section)) != set(members) for section, members in read.items()):
+        return False
+    looks = [
+        (below["look"][name][operation], terms) for name, one in rule.look.items() for operation, terms in one.items()
+    ]
+    return all(_keys(written) == set(terms) for written, terms in looks)
+
+
+def _keys(written: object) -> set[str]:
+    return set(written) if isinstance(written, Mapping) else set()
 
 
 def _rule(trail: Trail, ran: Ran, catalog: Catalog, places: Places) -> Iterator[Fault]:

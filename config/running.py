@@ -54,7 +54,7 @@ def gathered(at: Trail, name: str, condition: Condition, ran: Ran, places: Place
         inside, trail = Places(source), ("examples",)
         written, wrong = source.value.get("examples"), [*source.faults]
         if not wrong and (not isinstance(written, list) or len(source.value) > 1):
-            wrong = [inside.value(()).fault("a file of examples holds one list", "begin with `examples:`")]
+            wrong = [inside.value(("examples",)).fault("a file of examples holds one list", "begin with `examples:`")]
         if wrong or not isinstance(written, list):
             yield from wrong
             return

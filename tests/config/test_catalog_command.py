@@ -128,11 +128,13 @@ CURATED = {
 SHOWN = """\
 OPERATION  KNOWN      EFFECT        METHOD  PATH
 pets.buy   curated    write         POST    /pets/{id}/buy
+    moves          nobody knows how much
     touches        pet by pets.get (id = path.id), before wanted, after read
     undo           the inverse of what was changed, through this operation
     key kept       30 h; as long a repeat under its key is the first
     done           /state is sold or null, /here is false
 pets.drop  curated    irreversible  DELETE  /pets
+    moves          nobody knows how much
     effect key     drop:{kind}
     effect window  90 s, in which a second one is a suspected duplicate
     find           nowhere: it is gone

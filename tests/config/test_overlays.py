@@ -275,8 +275,10 @@ MONEY = [
     ("application_fees.refunds.create", "amount", None, {"id": "application_fees.retrieve"}),
     ("charges.capture", "amount", None, {"charge": "charges.retrieve"}),
     ("charges.create", "amount", "currency", {}),
+    ("checkout.sessions.create", "line_items", None, {}),
     ("credit_notes.create", "amount", None, {"invoice": "invoices.retrieve"}),
     ("customers.balance_transactions.create", "amount", "currency", {}),
+    ("invoices.pay", "", None, {"invoice": "invoices.retrieve"}),
     ("payment_intents.apply_customer_balance", "amount", None, {"intent": "payment_intents.retrieve"}),
     ("payment_intents.capture", "amount_to_capture", None, {"intent": "payment_intents.retrieve"}),
     ("payment_intents.confirm", "amount_to_confirm", None, {"intent": "payment_intents.retrieve"}),
@@ -284,6 +286,7 @@ MONEY = [
     ("payment_intents.increment_authorization", "amount", None, {"intent": "payment_intents.retrieve"}),
     ("payment_intents.update", "amount", "currency", {"intent": "payment_intents.retrieve"}),
     ("payouts.create", "amount", "currency", {}),
+    ("payouts.reverse", "", None, {"payout": "payouts.retrieve"}),
     ("refunds.create", "amount", None, {"charge": "charges.retrieve", "payment_intent": "payment_intents.retrieve"}),
     ("topups.create", "amount", "currency", {}),
     ("transfers.create", "amount", "currency", {"source_transaction": "charges.retrieve"}),
@@ -327,7 +330,16 @@ def test_no_amount_forgotten() -> None:
     assert stated - {spec.name for spec in stripe if spec.amount} == set(NO_AMOUNT)
 
 
-@pytest.mark.parametrize("name", ["invoices.pay", "subscriptions.create", "payouts.reverse", "quotes.accept"])
+@pytest.mark.parametrize("name", ["invoices.create", "subscriptions.create", "invoice_items.create", "quotes.accept"])
 def test_sums_elsewhere(name: str) -> None:
-    """What moves a sum that no argument states has no amount, so that no limit is thought to bound it."""
+    """What moves a sum that nothing states has no amount, so that no limit is thought to bound it."""
     assert WRITES["stripe"][name].amount is None
+
+
+@pytest.mark.parametrize("name", ["invoices.pay", "payouts.reverse"])
+def test_sums_of_subjects(name: str) -> None:
+    """What moves a sum that no argument states, and its subject does, has no argument that a limit could name."""
+    spec = WRITES["stripe"][name]
+    assert spec.amount is not None
+    assert spec.amount.argument == ""
+    assert [subject.bound != () for subject in spec.subjects] == [True]

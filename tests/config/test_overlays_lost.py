@@ -65,7 +65,7 @@ def test_windows() -> None:
     """A second effect is suspected for a day where money moves, for a minute where it only repeats."""
     for specs in WRITES.values():
         for spec in specs.values():
-            day = spec.amount is not None or spec.name in DAY
+            day = spec.moves_money or spec.name in DAY
             assert spec.effect_window_s == (86_400 if day else 60 if spec.effect_key else 0), spec.name
 
 

@@ -145,7 +145,7 @@ async def test_alerts_after_flush(replica: Replica, fresh_redis: RedisServer) ->
     """After a loss what is on record as raised is raised no second time, and what waits for its delivery still does."""
     store = await replica()
     fresh_redis.flush()
-    told = [ReadHeld("01R", AT, (month(79, 0),)), AlertRaised(ALERT)]
+    told: list[Event] = [ReadHeld("01R", AT, (month(79, 0),)), AlertRaised(ALERT)]
     await store.start(told)
     charge = month(1, 100, alerts=(50, 80))
     await store.settle(await taken(store, read("01S"), charge), spending(1))

@@ -10,7 +10,7 @@ import pytest
 from loadtest.upstreams.stripe import StripeSandbox
 from tests.crash.forked import Forker
 from tests.crash.record import read_log
-from tests.crash.site import Site
+from tests.crash.site import CAPS, Site
 from tests.crash.waiting import until
 from tests.gaps.client import write
 from tests.gaps.ending import KEYED, again, ends_once, held_back, starts_again
@@ -27,7 +27,7 @@ LEASE_S = 3.0
 
 @pytest.fixture
 async def site(tmp_path: Path, forker: Forker, sandbox: StripeSandbox, fresh_redis: RedisServer) -> AsyncIterator[Site]:
-    made = Site(tmp_path / "site", forker, sandbox, store=fresh_redis.url)
+    made = Site(tmp_path / "site", forker, sandbox, store=fresh_redis.url, caps=CAPS)
     yield made
     if made.child is not None:
         await made.child.kill()

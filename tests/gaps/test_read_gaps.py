@@ -15,6 +15,9 @@ from tests.crash.forked import Forker
 from tests.crash.record import read_log
 from tests.crash.site import Site
 from tests.gaps.table import room
+from tests.redis_server import RedisServer, fresh_redis, redis_server
+
+__all__ = ["fresh_redis", "redis_server"]
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
 
@@ -69,21 +72,50 @@ async def read(site: Site) -> int | None:
         return None
 
 
+async def stops(site: Site, hook: Mapping[str, Any]) -> None:
+    """Start a process that stops in a gap of its first read."""
+    site.hook = hook
+    child = await site.start()
+    assert await read(site) is None
+    assert await child.ended() == -9
+
+
+async def goes_on(site: Site, taken: int) -> None:
+    """The next process has so much room left, and not one call more."""
+    site.hook = None
+    await site.start()
+    assert list((await site.adds_up()).values()) == [(taken, 0)] * taken
+    statuses = [await read(site) for _ in range(CALLS + 1)]
+    assert statuses == [200] * (CALLS - taken) + [403] * (1 + taken)
+    assert list((await site.adds_up()).values()) == [(CALLS, 0)]
+    assert await site.stop() == 0
+    assert await site.verified() == 0
+
+
 @pytest.mark.parametrize("name", GAPS)
 async def test_stop_here(site: Site, sandbox: StripeSandbox, name: str) -> None:
     """After a stop in a gap the totals follow from the record alone, and no more reads pass than the cap has left."""
     gap = GAPS[name]
-    site.hook = gap.hook
-    child = await site.start()
-    assert await read(site) is None
-    assert await child.ended() == -9
+    await stops(site, gap.hook)
     assert sandbox.wiretap.count("GET", "/v1/customers") == gap.requests
     assert tuple(entry["k"] for entry in read_log(site.state).entries if "call" in entry) == gap.records
-    site.hook = None
-    await site.start()
-    assert list((await site.adds_up()).values()) == [(gap.taken, 0)] * gap.taken
-    statuses = [await read(site) for _ in range(CALLS + 1)]
-    assert statuses == [200] * (CALLS - gap.taken) + [403] * (1 + gap.taken)
-    assert list((await site.adds_up()).values()) == [(CALLS, 0)]
-    assert await site.stop() == 0
-    assert await site.verified() == 0
+    await goes_on(site, gap.taken)
+
+
+@pytest.mark.parametrize("emptied", [False, True], ids=["kept", "emptied"])
+@pytest.mark.parametrize("name", ["recorded", "answered upstream", "end recorded", "settled"])
+async def test_stop_in_fleet(
+    tmp_path: Path, forker: Forker, sandbox: StripeSandbox, fresh_redis: RedisServer, name: str, emptied: bool
+) -> None:
+    """It is the same where the totals outlive the process, whether Redis still knows them or lost everything."""
+    gap = GAPS[name]
+    hook = {**gap.hook, "room": "fleet"} if gap.hook["room"] == "store" else gap.hook
+    site = Site(tmp_path / "site", forker, sandbox, store=fresh_redis.url, caps={"task": {"calls": CALLS}})
+    try:
+        await stops(site, hook)
+        if emptied:
+            fresh_redis.flush()
+        await goes_on(site, gap.taken)
+    finally:
+        if site.child is not None:
+            await site.child.kill()

@@ -18,7 +18,7 @@ from tests.budgets.model import Is, Model, Spender
 from tests.repeats.shop import Asked
 
 # So large that most calls pass, and so small that some do not.
-OF_AGENT, OF_SHOP = 5, 12
+OF_AGENT, OF_SHOP = 6, 18
 
 HEAVY = {"a": 1, "b": 3}
 
