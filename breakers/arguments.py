@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from breakers.call import Operation
 from config.catalog import OperationSpec, Place
@@ -42,6 +43,8 @@ class Reading:
         return Place.BODY in self.places and (Place.BODY, self.name) in spec.arguments
 
 
+# The names that the rules and catalogues of one process write: a few hundred, and the same with every call.
+@lru_cache(maxsize=4096)
 def reading(written: str) -> Reading:
     """
     Return how a name is read: `owner` wherever it stands, `path.owner` in the path only.

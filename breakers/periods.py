@@ -40,9 +40,10 @@ def period_at(kind: str, zone: str, at: datetime) -> Period:
     """
     Return the hour, day or month of a zone's calendar that a moment is in.
     """
-    return _period(kind, zone, at.astimezone(UTC).replace(microsecond=0))
+    return _period(kind, zone, at.replace(microsecond=0))
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def day_ends(day: str) -> datetime | None:
     """
     Return when a day of UTC is over that is written as its period is; None where it is not.
@@ -55,8 +56,7 @@ def day_ends(day: str) -> datetime | None:
 
 @lru_cache(maxsize=_REMEMBERED)
 def _period(kind: str, zone: str, at: datetime) -> Period:
-    tz = ZoneInfo(zone)
-    name = _NAMES[kind]
+    at, tz, name = at.astimezone(UTC), ZoneInfo(zone), _NAMES[kind]
     local = at.astimezone(tz)
     this = name(local)
     return Period(this, _first_after(at, _after(kind, local), lambda moment: name(moment.astimezone(tz)) == this))

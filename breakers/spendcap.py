@@ -115,12 +115,13 @@ _DOES = {MOVED: "move", PAID: "cost"}
 
 
 def _charged(call: Call, caps: tuple[Cap, ...], money: dict[str, Money]) -> tuple[Charge, ...] | Refuse:
-    charges: dict[str, Charge] = {}
+    charges: dict[tuple[str, str, str], Charge] = {}
+    writes = call.operation.writes
     for cap in caps:
-        counts = ((CALLS, cap.caps.calls), (WRITES, cap.caps.writes if call.operation.writes else None))
-        for measure, count in counts:
-            if count is not None:
-                _add(charges, cap.charge(measure, 1, count))
+        if cap.caps.calls is not None:
+            _add(charges, cap.charge(CALLS, 1, cap.caps.calls))
+        if cap.caps.writes is not None and writes:
+            _add(charges, cap.charge(WRITES, 1, cap.caps.writes))
         for kind, taken in money.items():
             sums: tuple[Money, ...] | None = getattr(cap.caps, kind)
             if sums is None:
@@ -130,19 +131,20 @@ def _charged(call: Call, caps: tuple[Cap, ...], money: dict[str, Money]) -> tupl
                 return _other_currency(cap.node, kind, taken, sums)
             if taken.micros:
                 _add(charges, cap.charge(money_measure(kind, taken.currency), taken.micros, most.micros))
-    if len({(charge.node, charge.period) for charge in charges.values()}) > TOTALS_MAX:
+    if len(caps) > TOTALS_MAX and len({(node, period) for node, period, _ in charges}) > TOTALS_MAX:
         detail = f"More than {TOTALS_MAX} caps stand above this call; use a token that was narrowed less often."
         return Refuse(Reason.TOKEN_NARROWED, GATE, detail)
     return tuple(charges.values())
 
 
-def _add(charges: dict[str, Charge], charge: Charge) -> None:
+def _add(charges: dict[tuple[str, str, str], Charge], charge: Charge) -> None:
     """
     Add a charge; of two caps of one total the smaller counts.
     """
-    other = charges.get(charge.key)
+    key = (charge.node, charge.period, charge.measure)
+    other = charges.get(key)
     if other is None or charge.cap < other.cap:
-        charges[charge.key] = charge
+        charges[key] = charge
 
 
 def _in_currency(sums: Iterable[Money], taken: Money) -> Money | None:

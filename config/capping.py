@@ -38,7 +38,7 @@ def payable(name: str, card: AgentCard, apis: Mapping[str, ApiAccount | None], p
     Yield each cap on what is paid that no price of the card's APIs could ever be held against.
     """
     reached = {api: account for api in card.allow if (account := apis.get(api)) is not None}
-    caps = {"call": card.caps.call, "task": card.caps.task, **card.caps.by_period}
+    caps: dict[str, Caps | CallCaps] = {"call": card.caps.call, "task": card.caps.task, **card.caps.by_period}
     yield from _payable(("agents", name, "caps"), caps, reached, places)
 
 

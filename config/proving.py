@@ -59,7 +59,7 @@ def _is_whole(rule: Rule, trail: Trail, places: Places) -> bool:
     for part in trail:
         below = below[part]
     read = {"look": rule.look, "refuse_if": rule.refuse_if, "require": rule.require}
-    if any(_keys(below.get(section)) != set(members) for section, members in read.items()):
+    if any(_keys(below.get(section, {})) != set(members) for section, members in read.items()):
         return False
     looks = [
         (below["look"][name][operation], terms) for name, one in rule.look.items() for operation, terms in one.items()
@@ -67,8 +67,8 @@ def _is_whole(rule: Rule, trail: Trail, places: Places) -> bool:
     return all(_keys(written) == set(terms) for written, terms in looks)
 
 
-def _keys(written: object) -> set[str]:
-    return set(written) if isinstance(written, Mapping) else set()
+def _keys(written: object) -> set[str] | None:
+    return set(written) if isinstance(written, Mapping) else None
 
 
 def _rule(trail: Trail, ran: Ran, catalog: Catalog, places: Places) -> Iterator[Fault]:

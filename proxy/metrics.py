@@ -101,7 +101,21 @@ class Metrics:
         )
         self.ledger_queue = Gauge("breakwater_ledger_queue", "Entries waiting to become durable.", registry=r)
         self.ledger_ready = Gauge("breakwater_ledger_ready", "1 while the ledger can be written.", registry=r)
+        self.config_info = Gauge(
+            "breakwater_config_info", "1 for the version of the configuration that is in force.", ("version",), registry=r
+        )
+        self.reloads = Counter(
+            "breakwater_reloads_total", "Times that a changed configuration was to be taken, by what came of it.",
+            ("result",), registry=r,
+        )  # fmt: skip
         self.kill_epoch = Gauge("breakwater_kill_epoch", "The epoch of the newest kill record.", registry=r)
+
+    def applied(self, version: str) -> None:
+        """
+        Note which version of the configuration is in force.
+        """
+        self.config_info.clear()
+        self.config_info.labels(version[:12]).set(1)
 
     def watch(self, ledger: Ledger) -> None:
         """

@@ -13,8 +13,9 @@ import logging
 import os
 import resource
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import orjson
@@ -38,6 +39,7 @@ from proxy.ledger.disk import RealDisk
 from proxy.ledger.state import read_admin_token
 from proxy.listener import HEAD_WITHIN_S, AgentServer, Crowd
 from proxy.logline import JsonLog, LibraryLines, Log
+from proxy.reloading import Reloading
 from proxy.rooms import Rooms
 from proxy.selftest import check_sends_once
 from proxy.sockets import Listener, bind, serve_on
@@ -60,7 +62,13 @@ def run(config: Path, environ: Mapping[str, str], new_epoch: str | None) -> int:
     configuration = load(config)
     allow_descriptors(configuration.settings.limits.connections)
     accounts = app.open_accounts(configuration, environ)
-    return uvloop.run(_serve(configuration, accounts, environ, new_epoch))
+    return uvloop.run(_serve(configuration, accounts, environ, new_epoch, partial(load, config)))
+
+
+def _nothing_yet() -> None:
+    """
+    Do nothing.
+    """
 
 
 def allow_descriptors(connections: int) -> None:
@@ -80,8 +88,14 @@ def allow_descriptors(connections: int) -> None:
 
 
 async def _serve(
-    configuration: Configuration, accounts: Mapping[str, Account], environ: Mapping[str, str], new_epoch: str | None
+    configuration: Configuration,
+    accounts: Mapping[str, Account],
+    environ: Mapping[str, str],
+    new_epoch: str | None,
+    read: Callable[[], Configuration],
 ) -> int:
+    # What asks for a reload must not end a process that reads the configuration at this moment.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _nothing_yet)
     doors, clock = app.declared_doors(configuration), SystemClock()
     store = open_store(configuration, environ, clock)
     listeners = bind(configuration, doors)
@@ -90,7 +104,9 @@ async def _serve(
     log = JsonLog(clock)
     logging.basicConfig(handlers=[LibraryLines(log)], level=logging.WARNING, force=True)
     try:
-        program = await startup(configuration, accounts, doors, listeners, new_epoch, clock=clock, log=log, store=store)
+        program = await startup(
+            configuration, accounts, doors, listeners, new_epoch, clock=clock, log=log, store=store, read=read
+        )
         program.tasks.append(asyncio.create_task(app.open_alerting(program.rooms, webhook).watch()))
         return await program.until_stopped()
     finally:
@@ -114,6 +130,7 @@ class Program:
     failed: bool = False
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     doubts: Doubts = field(init=False)
+    reloading: Reloading | None = None
 
     def __post_init__(self) -> None:
         self.doubts = Doubts(self.rooms, system_randomness)
@@ -171,6 +188,7 @@ async def startup(
     clock: Clock,
     log: Log,
     store: Store,
+    read: Callable[[], Configuration] | None = None,
 ) -> Program:
     """
     Open the ledger, join the rooms, listen, and say where.
@@ -185,6 +203,8 @@ async def startup(
     rooms = app.build(configuration, accounts, ledger, keys, doors, taken, clock=clock, log=log, store=store)
     rooms.addresses = {listener.name: listener.url for listener in listeners}
     program = Program(rooms, [], configuration.settings.state, stop)
+    if read is not None:
+        program.reloading = Reloading(configuration, rooms, read, app.policy_of)
 
     def poisoned() -> None:
         program.failed = True
@@ -228,6 +248,8 @@ async def open_doors(program: Program, listeners: list[Listener]) -> None:
     front, crowd = Front(rooms), Crowd(rooms.settings.limits.connections)
     for listener in listeners:
         program.runners.append(await _listen(listener, program, front, crowd))
+    if program.reloading is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, program.reloading.ask)
     try:
         _announce(program)
     except OSError as error:
@@ -241,7 +263,7 @@ async def _listen(listener: Listener, program: Program, front: Front, crowd: Cro
     if door is None:
         token = read_admin_token(rooms.settings.state, RealDisk())
         runner = web.AppRunner(
-            admin_app(rooms, program.doubts, token, system_randomness),
+            admin_app(rooms, program.doubts, token, system_randomness, program.reloading),
             access_log=None,
             keepalive_timeout=HEAD_WITHIN_S,
             shutdown_timeout=GRACE_S,

@@ -53,7 +53,7 @@ class Tasks:
     """
     What operators and platforms do with tasks; one thing after the other.
 
-    `agents` are those that have a card, `prefixes` is what stands before a token in the key's place of each API.
+    `agents` are those that have a card, and may change as `settings` may; `prefixes` is what stands before a token in the key's place of each API.
     """
 
     def __init__(
@@ -69,10 +69,10 @@ class Tasks:
         prefixes: Mapping[str, str],
     ) -> None:
         self._store, self._records, self.tokens, self.envelopes = store, records, tokens, envelopes
-        self._clock, self._ids, self._settings, self._prefixes = clock, ids, settings, prefixes
+        self._clock, self._ids, self._prefixes = clock, ids, prefixes
         self._turn = asyncio.Lock()
         self._untold: list[Event] = []
-        self.agents = agents
+        self.agents, self.settings = agents, settings
 
     def __repr__(self) -> str:
         return f"Tasks({len(self._untold)} changes that the store was not told)"
@@ -86,7 +86,7 @@ class Tasks:
                 hint = "`breakwater status --json` names the agents"
                 raise StartRefused(f"no agent '{order.agent[:63]}' has a card", hint)
             now, above = self._clock.now(), await self._chain(order.parent)
-            until = min([self._until(now, order.ttl_s, self._settings.ttl_s), *(one.until for one in above)])
+            until = min([self._until(now, order.ttl_s, self.settings.ttl_s), *(one.until for one in above)])
             task = Task(
                 id=f"{order.agent}/{self._ids.new()}",
                 agent=order.agent,
@@ -198,7 +198,7 @@ class Tasks:
         """
         Return when what is made now is over, to the second.
         """
-        longest_s = self._settings.max_ttl_s
+        longest_s = self.settings.max_ttl_s
         if asked_s is not None and not LIFE_MIN_S <= asked_s <= longest_s:
             hint = "write a second at least, and at most what `tasks.max_ttl` says: `15m`, `1h`"
             raise StartRefused("a task cannot be open for so long, or so briefly", hint)

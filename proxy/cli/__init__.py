@@ -18,6 +18,7 @@ from proxy.cli import (
     key,
     ledger,
     rehearse,
+    reload,
     schema,
     serve,
     spend,
@@ -80,6 +81,7 @@ def build_parser() -> argparse.ArgumentParser:
     for command in (
         serve,
         check,
+        reload,
         schema,
         status,
         healthcheck,

@@ -15,6 +15,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from breakers.store.protocol import StoreUnavailable
 from proxy.control.doubt import add_doubt
+from proxy.control.reload import add_reload
 from proxy.control.reply import refuse, reply
 from proxy.control.spend import add_spend
 from proxy.control.status import readiness, status
@@ -23,6 +24,7 @@ from proxy.control.vault import add_vault
 from proxy.doubt.doubts import Doubts
 from proxy.errors import LedgerUnavailable
 from proxy.keys import make_key
+from proxy.reloading import Reloading
 from proxy.rooms import Rooms
 
 OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
@@ -31,9 +33,15 @@ BODY_BYTES_MAX = 64 * 1024
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def admin_app(rooms: Rooms, doubts: Doubts, token: str, randomness: Callable[[int], bytes]) -> web.Application:
+def admin_app(
+    rooms: Rooms,
+    doubts: Doubts,
+    token: str,
+    randomness: Callable[[int], bytes],
+    reloading: Reloading | None = None,
+) -> web.Application:
     """
-    Build the admin door's application.
+    Build the admin door's application; a process that read no files can read none again.
     """
 
     @web.middleware
@@ -58,6 +66,8 @@ def admin_app(rooms: Rooms, doubts: Doubts, token: str, randomness: Callable[[in
     add_doubt(app, doubts)
     add_tasks(app, rooms.tasks)
     add_spend(app, rooms.store)
+    if reloading is not None:
+        add_reload(app, reloading)
     return app
 
 

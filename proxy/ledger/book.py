@@ -29,6 +29,7 @@ from proxy.ledger import changed, records, repeats
 from proxy.ledger.access import Access
 from proxy.ledger.alerted import Alerted
 from proxy.ledger.blobs import OPENER_BYTES, Capture
+from proxy.ledger.configured import Configured
 from proxy.ledger.counted import Counted
 from proxy.ledger.disk import Disk
 from proxy.ledger.doubts import Doubts, Probed, Resolved
@@ -99,6 +100,7 @@ class Ledger:
         self._doubts = Doubts(self._pen, state.log.origin, state.views.open, answer_bytes_max)
         self.access, self.alerted, self.tasks = Access(self._pen), Alerted(self._pen), TaskRecords(self._pen)
         self.charged_reads, self.lookups = ChargedReads(self._pen, state.ring), Lookups(self._pen)
+        self.configured = Configured(self._pen)
         self._reread = Reread(disk, folder, state.ring)
         self._started = self._closed = False
         self.on_poisoned: Callable[[], None] = lambda: None

@@ -18,13 +18,14 @@ snapshot. That costs the time to read the segment, and nothing else: no record i
 from __future__ import annotations
 
 import struct
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from hmac import compare_digest
 from hmac import digest as hmac_digest
+from importlib.abc import InspectLoader
+from importlib.util import find_spec
 from pathlib import Path
 
 import orjson
@@ -57,7 +58,6 @@ FOLDED_BY = (
     "proxy.ledger.replay",
     "proxy.ledger.snapshot",
     "proxy.ledger.spelled",
-    "proxy.ledger.tasks",
     "proxy.ledger.tree",
     "proxy.ledger.views",
 )
@@ -185,8 +185,9 @@ def fold_version() -> str:
     """
     digest = sha256()
     for name in FOLDED_BY:
-        loader = getattr(sys.modules.get(name), "__loader__", None)
-        text = loader.get_source(name) if loader is not None and hasattr(loader, "get_source") else None
+        found = find_spec(name)
+        loader = found.loader if found is not None else None
+        text = loader.get_source(name) if isinstance(loader, InspectLoader) else None
         if text is None:
             return ""
         digest.update(name.encode() + b"\x00" + sha256(text.encode()).digest())

@@ -180,7 +180,7 @@ CARDS: dict[str, tuple[str, list[Expected]]] = {
     "zone as a path": (card("tz: ../../etc/passwd"), [(4, 48, "is no time zone", "IANA")]),
     "later tier": (card("tier: suggest"), [(4, 50, "tier `suggest` is not in this version", "write `auto`")]),
     "unknown tier": (card("tier: fast"), [(4, 50, "`fast` is not one of its values", "auto")]),
-    "later member": (card("caps: {task: {calls: 6}}"), [(4, 44, "`caps` is not in this version", "remove it")]),
+    "later member": (card("breaker: {errors: 0.5%}"), [(4, 44, "`breaker` is not in this version", "remove it")]),
     "unknown API": (card("allow: {shp: {}}"), [(4, 52, "there is no API `shp`", "`shop`")]),
     "unknown API in deny": (card("deny: {shp: []}"), [(4, 51, "there is no API `shp`", "`shop`")]),
     "allow is a list": (card("allow: {shop: [charges.list]}"), [(4, 58, "this must be a mapping", "name: value")]),

@@ -16,7 +16,6 @@ from tests.breakers.world import deny
 ASK = compile_price(WrittenPrice.model_validate(PRICES["ask"]))
 
 
-
 def test_at_most() -> None:
     """A call costs its own price and each meter's at the bound that the caller or the operator gives."""
     # 0.01, 100 of 15 USD a million, 1000 of 3 USD a million.

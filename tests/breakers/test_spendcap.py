@@ -155,9 +155,7 @@ def test_two_tokens() -> None:
     shared = {one.key: one.until for one in narrow}
     assert shared.items() <= {one.key: one.until for one in narrower}.items()
     own = [one for one in narrower if one.key not in shared]
-    assert [(one.node, one.cap, one.until) for one in own] == [
-        ("token:n3", 1, datetime.fromtimestamp(1795000000, UTC))
-    ]
+    assert [(one.node, one.cap, one.until) for one in own] == [("token:n3", 1, datetime.fromtimestamp(1795000000, UTC))]
 
 
 @pytest.mark.parametrize("value", ["", "-1", "1.5", "1e2", "ten", "9" * 40])
@@ -210,6 +208,9 @@ def test_cap_changed() -> None:
     assert (wide.cap, narrow.cap) == (9_000_000, 2_000_000)
 
 
+Measures = dict[str, object]
+Held = dict[str, Measures]
+
 MEASURES = st.fixed_dictionaries(
     {},
     optional={
@@ -219,13 +220,13 @@ MEASURES = st.fixed_dictionaries(
         "paid": st.sampled_from(["0 USD", "0.000001 USD"]),
     },
 )
-PERIODS = st.fixed_dictionaries({}, optional={period: MEASURES for period in ("hour", "day", "month")})
+PERIODS = st.fixed_dictionaries({}, optional=dict.fromkeys(("hour", "day", "month"), MEASURES))
 
 
-@given(PERIODS, MEASURES, PERIODS, PERIODS, st.integers(1, 10**9), st.sampled_from(["pay", "things.list", "things.create"]))
-def test_every_cap_charged(
-    agent: dict[str, object], task: object, team: object, api: object, amount: int, name: str
-) -> None:
+@given(
+    PERIODS, MEASURES, PERIODS, PERIODS, st.integers(1, 10**9), st.sampled_from(["pay", "things.list", "things.create"])
+)
+def test_every_cap_charged(agent: Held, task: Measures, team: Held, api: Held, amount: int, name: str) -> None:
     """Whatever is capped is charged once for each total, in whole numbers, and nothing else is."""
     judged = capped({**agent, "task": task}, team={"caps": team}, api={"caps": api}, prices=PRICES)
     asked = pay(amount) if name == "pay" else calling(name)
@@ -237,8 +238,8 @@ def test_every_cap_charged(
         assert one.amount == amounts[one.measure]
     does = {"pay": {"calls", "writes", "moved"}, "things.list": {"calls", "paid"}}
     takes = does.get(name, {"calls", "writes", "paid"})
-    written = [task, *agent.values(), *team.values(), *api.values()]  # type: ignore[attr-defined] # mappings
-    wanted = sum(len(takes & caps.keys()) for caps in written)  # type: ignore[attr-defined] # mappings
+    written = [task, *agent.values(), *team.values(), *api.values()]
+    wanted = sum(len(takes & caps.keys()) for caps in written)
     assert len(taken) == wanted
 
 

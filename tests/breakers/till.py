@@ -100,7 +100,12 @@ def capped(
     """
     Compile the card of the agent `clerk` with these caps, and those of its team and of the API account `till`.
     """
-    written = {"purpose": "Sell things", "environment": "test", "allow": {"till": rules or {"*": {}}}, "caps": caps or {}}
+    written = {
+        "purpose": "Sell things",
+        "environment": "test",
+        "allow": {"till": rules or {"*": {}}},
+        "caps": caps or {},
+    }
     named = {} if team is None else {"team": "sales"}
     account = {"catalog": "till", "credential": {"env": "X"}, "prices": prices or {}, **(api or {})}
     return compile_policy(
@@ -165,6 +170,4 @@ def told(judged: Policy, asked: Call, facts: Facts = QUIET) -> list[str]:
     """
     Return what a call takes as lines: `node period measure amount of cap`.
     """
-    return [
-        f"{one.node} {one.period} {one.measure} {one.amount} of {one.cap}" for one in charges(judged, asked, facts)
-    ]
+    return [f"{one.node} {one.period} {one.measure} {one.amount} of {one.cap}" for one in charges(judged, asked, facts)]

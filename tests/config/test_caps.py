@@ -51,7 +51,9 @@ def test_version_changes(tmp_path: Path) -> None:
 def test_equal_cards_share(tmp_path: Path) -> None:
     """Agents whose cards have the same rules hold one object, and so does whatever is made of it."""
     other = GOOD[GOOD.index("  clerk:") :].replace("clerk", "cashier").replace("Serve", "Charge")
-    agents = loaded(tmp_path, GOOD + other + other.replace("cashier", "guest").replace("charges.*", "charges.list")).agents
+    agents = loaded(
+        tmp_path, GOOD + other + other.replace("cashier", "guest").replace("charges.*", "charges.list")
+    ).agents
     assert agents["clerk"].allow is agents["cashier"].allow
     assert agents["clerk"].allow is not agents["guest"].allow
     assert agents["cashier"].purpose == "Charge customers"

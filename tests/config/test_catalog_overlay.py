@@ -228,6 +228,7 @@ def test_documented_examples() -> None:
     assert line.strip() in write_table(import_document(listed.encode())).splitlines()
     routes: dict[str, dict[str, str]] = {"pets.search": {}, "pets.call": {}}
     routes |= {"pets.sell": {"metadata": "object"}, "pets.refund": {"sale": "string"}}
+    routes |= {"pets.update": {"name": "string", "tags": "array"}, "pets.subscribe": {}}
     rows = [
         {
             "name": name,
@@ -249,6 +250,8 @@ def test_documented_examples() -> None:
     assert only(catalog, "pets.sell").find is not None
     assert only(catalog, "pets.refund").done == (("/status", ("refunded", "partly_refunded")),)
     assert only(catalog, "pets.call").unfound == "a call leaves nothing behind"
+    assert only(catalog, "pets.call").moves_nothing
+    assert only(catalog, "pets.update").harmless == {"name", "tags", "expand"}
     assert only(catalog, "pets.search").effect is Effect.READ
 
 

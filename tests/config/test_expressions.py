@@ -35,7 +35,11 @@ def says(text: str, **roots: object) -> object:
         ("has(args.reason)", {}, False),
         ('args["issue-id"] == "1"', {"args": {"issue-id": "1"}}, True),
         ("args.labels.all(x, x in [\"bug\", 'docs'])", {"args": {"labels": ["bug", "docs"]}}, True),
-        ("look.members.map(m, m.login).exists(n, n == args.who)", {"look": {"members": [{"login": "a"}]}, "args": {"who": "a"}}, True),
+        (
+            "look.members.map(m, m.login).exists(n, n == args.who)",
+            {"look": {"members": [{"login": "a"}]}, "args": {"who": "a"}},
+            True,
+        ),
         ("look.a.filter(x, x.b.c == 3).size() == 1", {"look": {"a": [{"b": {"c": 3, "d": 4}}]}}, True),
         ("look.a.map(x, x.b) == [{'c': 3, 'd': 4}]", {"look": {"a": [{"b": {"c": 3, "d": 4}}]}}, True),
         ("look.a.map(x, x.q > 1, x.b.c) == [3]", {"look": {"a": [{"q": 2, "b": {"c": 3}, "e": 5}]}}, True),
@@ -51,7 +55,7 @@ def says(text: str, **roots: object) -> object:
         ("args.missing || true", {}, True),
         ("false && args.missing", {}, False),
     ],
-)  # fmt: skip
+)
 def test_says(text: str, roots: dict[str, object], said: object) -> None:
     """An expression says of a call what CEL says, with seconds and zones on top."""
     assert says(text, **roots) is said
@@ -111,7 +115,11 @@ def test_only_what_is_read() -> None:
         ("args.a.startWith('a')", "`startWith` is no function of conditions", "did you mean `startsWith`?"),
         ("duration('180d') > duration('1h')", "CEL's durations have no days", 'write hours: `duration("4320h")`'),
         ("args.a.matches(args.b)", "a pattern is written out, never computed", 'write `args.name.matches("^[a-z]+$")`'),
-        ("now.getHours(args.zone) > 1", "a time zone is written out, never computed", 'write `now.getHours("Europe/Madrid")`'),
+        (
+            "now.getHours(args.zone) > 1",
+            "a time zone is written out, never computed",
+            'write `now.getHours("Europe/Madrid")`',
+        ),
         ("now.getHours('Europe/Madird') > 1", "`Europe/Madird` is no time zone", "did you mean `Europe/Madrid`"),
         ("args.a.exists(now, true)", "`now` is a name that conditions read", "bind another one: `x`"),
         ("has(args)", "`has` is asked of one member: `has(args.reason)`", ""),
@@ -122,7 +130,7 @@ def test_only_what_is_read() -> None:
         ("args" + ".a" * 40, f"members are nested at most {DEPTH_MAX} deep", ""),
         ("true" + " " * LENGTH_MAX, f"an expression has at most {LENGTH_MAX} characters", "write several conditions"),
     ],
-)  # fmt: skip
+)
 def test_unreadable(text: str, message: str, hint: str) -> None:
     """What cannot mean anything is refused when it is read, with the right spelling."""
     with pytest.raises(Unreadable) as refused:
@@ -166,7 +174,7 @@ def test_what_it_reads() -> None:
 def test_a_panic_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """A panic inside the library, which is no Exception, ends one question; what ends the process goes on."""
 
-    class PanicException(BaseException): ...  # noqa: N818 its own name
+    class PanicException(BaseException): ...
 
     class Broken:
         def __init__(self, raised: type[BaseException]) -> None:
@@ -202,7 +210,7 @@ VALUES = st.recursive(
 @settings(max_examples=400, deadline=None)
 @given(st.lists(st.sampled_from(WORDS), max_size=24), VALUES, VALUES, st.booleans())
 def test_soup(words: list[str], one: object, other: object, spaced: bool) -> None:
-    """Whatever is written and whatever is given, there is an answer, no answer, or a fault at load, and nothing else."""
+    """Whatever is written and given, there is an answer, no answer, or a fault at load, and nothing else."""
     try:
         expression = compiled((" " if spaced else "").join(words))
     except Unreadable:
@@ -213,7 +221,9 @@ def test_soup(words: list[str], one: object, other: object, spaced: bool) -> Non
 
 def _sides(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     return st.one_of(
-        st.tuples(inner, st.sampled_from(["==", "<", "+", "&&", "||", "in", "-", "*"]), inner).map(" ".join).map("({})".format),
+        st.tuples(inner, st.sampled_from(["==", "<", "+", "&&", "||", "in", "-", "*"]), inner)
+        .map(" ".join)
+        .map("({})".format),
         inner.map("!{}".format),
         inner.map("size({})".format),
         inner.map("{}.a".format),
@@ -224,7 +234,7 @@ def _sides(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         ),
         st.tuples(inner, inner, inner).map(lambda three: f"({three[0]} ? {three[1]} : {three[2]})"),
         st.lists(inner, max_size=2).map(lambda items: f"[{', '.join(items)}]"),
-    )  # fmt: skip
+    )
 
 
 SENTENCES = st.recursive(

@@ -59,6 +59,7 @@ def make(folder: Path, count: int) -> Big:
     commit_now(ledger, *drafts)
     epoch = world.folder / "ledger" / "000001"
     (segment,) = epoch.glob("*.bwl")
+    ledger._state.close(RealDisk())
     opened, *real = [record.entry for record in read_segment(segment.read_bytes(), segment, 0)]
     log = ForgedLog()
     log.batch(opened)

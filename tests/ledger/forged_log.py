@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import orjson
@@ -44,7 +45,10 @@ class ForgedLog:
         data += frames.frame(Kind.ENTRY, self._spelled(entry))
 
     def turn(self) -> None:
-        """Begin another segment."""
+        """Seal the segment that is written to, and begin another."""
+        if self.segments:
+            data = self.newest
+            data += frames.seal_frame(self.tree.size, self.tree.root(), sha256(data).digest())
         self.segments[segment_name(self.tree.size)] = bytearray(frames.MAGIC)
 
     def save(self, epoch: Path) -> None:

@@ -13,6 +13,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -30,6 +31,7 @@ from proxy.keys import make_key
 from proxy.ledger.disk import Disk, RealDisk
 from proxy.ledger.read import Payloads, Record, find_call, last_records, ledger_in
 from proxy.ledger.show import as_json
+from proxy.reloading import Reloading
 from proxy.rooms import Rooms
 from proxy.server import Program
 from tests.canary.forms import secret as canary
@@ -319,6 +321,7 @@ async def road(
     rooms.addresses = {listener.name: listener.url for listener in listeners}
     ledger.start(asyncio.get_running_loop())
     program = Program(rooms, [], configuration.settings.state, asyncio.Event())
+    program.reloading = Reloading(configuration, rooms, partial(load, folder / "breakwater.yaml"), app.policy_of)
     # What is sent again is sent again, but nobody waits for that.
     rooms.forward._retries.sleep = _no_pause
     if not doubts:

@@ -125,8 +125,8 @@ REFUSED = (
         kinds=EDGE,
         headers=(("Breakwater-Key", UNKNOWN_KEY),),
     ),
+    row("task", "POST /v1/nothing", "403 identify:task-unknown", headers=TASK),
     # 3, classify: a known operation with typed arguments; what it may do comes later
-    row("task", "POST /v1/nothing", "400 classify:task-unsupported", headers=TASK),
     row("operation", "POST /v1/nothing", "403 classify:operation-unknown", body=b"x", media="text/plain"),
     row("other method", "PUT /v1/customers", "403 classify:operation-unknown"),
     row("media type", "POST /v1/customers", "415 classify:media-type-unsupported", body=b"{}", media=JSON),

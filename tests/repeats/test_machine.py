@@ -21,7 +21,7 @@ __all__ = ["redis_server"]
 
 FLOORS: dict[str, dict[str, int]] = json.loads(Path(__file__).with_name("floors.json").read_text())
 
-EXAMPLES = {"memory": 240, "redis": 60}
+EXAMPLES = {"memory": 320, "redis": 60}
 STEPS = 40
 
 # A lie ends its run where it is found.

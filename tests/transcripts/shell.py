@@ -2,7 +2,7 @@
 Transcripts: what a person types and what the program prints, as text that is read and that is run.
 
 `$ breakwater …` runs a command (`<<< TEXT` behind it is what it reads), and `& breakwater serve` one that goes on until
-`^C`. Below it stands what is printed: standard error on lines that begin with `! `, the rest as it comes, then
+`^C`; `$ cp FROM TO` writes one file over another. Below it stands what is printed: standard error on lines that begin with `! `, the rest as it comes, then
 `[exit N]` unless that is 0. `<time>`, `<hash>` and the like stand for any text of that form; one with a number,
 `<kid1>`, is kept, and is that text from then on, in commands as well. `…` on a line of its own stands for any lines.
 `#` begins a remark.
@@ -16,6 +16,7 @@ import logging
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -40,6 +41,10 @@ FORMS: Mapping[str, str] = {
     "index": r"\d+",
     "hash": r"[0-9a-f]{64}",
     "version": r"[0-9a-f]{12}",
+    "token": r"bw1_1_[A-Za-z0-9_-]{64,}",
+    "tid": r"[a-z2-7]{16}",
+    "seconds": r"\d{10}",
+    "moment": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00",
 }
 
 
@@ -78,6 +83,9 @@ class Shell:
         words = shlex.split(self._filled(step.command))
         if words == ["^C"]:
             code, out, err = self._stop(signal.SIGINT), "", ""
+        elif words[0] == "cp":
+            shutil.copy(self.folder / words[1], self.folder / words[2])
+            code, out, err = 0, "", ""
         elif step.waits:
             code, out, err = self._serve(words[1:]), "", ""
         else:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from tests.wire.case import AUTH, FORM, MARK, MEANT, WRITE, Case, Fate, form, get, passed, refused, request
 
 _SOMEBODY = b"somebody-elses-key"
+_FORGED = b"bw1_1_" + b"Zm9yZ2Vk" * 20
 
 _FORWARDING = (
     b"X-Forwarded-For", b"X-Forwarded-Host", b"X-Forwarded-Proto", b"X-Forwarded-Port", b"X-Forwarded-Prefix",
@@ -58,6 +59,21 @@ C: Mapping[str, tuple[Case, ...]] = {
         passed("account-listed", get(WRITE, b"Stripe-Account: acct_listed")),
         refused("task", get(WRITE, b"Breakwater-Task: t1"), 403),
         refused("connection-nominates", get(WRITE, b"Connection: Stripe-Account", b"Stripe-Account: acct_1"), 403),
+    ),
+    "C17": (
+        *(
+            refused(f"token-{name}", get(auth=b"Authorization: Bearer " + token), 400, 401)
+            for name, token in {
+                "forged": _FORGED, "prefixed": b"rk_" + _FORGED, "other-key": _FORGED.replace(b"bw1_1", b"bw1_2"),
+                "half": _FORGED[:40], "long": _FORGED + b"A" * 400, "huge": _FORGED + b"A" * 8_000,
+                "dots": _FORGED + b".a.b", "colon": _FORGED + b":", "percent": b"%62" + _FORGED[1:],
+                "padded": _FORGED + b"==", "jwt-none": b"eyJhbGciOiJub25lIn0.e30.",
+            }.items()
+        ),
+        refused("token-and-key", get(WRITE, b"Breakwater-Key: " + _FORGED), 400, 401),
+        refused("token-in-path", get(b"/v1/customers/" + _FORGED)),
+        refused("token-in-query", get(b"/v1/customers?email=" + _FORGED)),
+        refused("token-in-a-form", form(b"email=" + _FORGED), 400),
     ),
     "C19": (
         refused("query", get(b"/v1/customers?api_key=@KEY@")),

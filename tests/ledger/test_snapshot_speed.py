@@ -1,0 +1,151 @@
+"""Speed: what a start takes by reading and by snapshots, what making them takes, and what the road feels of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from breakers.store.memory import MemoryStore
+from proxy.clock import SystemClock
+from proxy.ledger.book import Ledger
+from proxy.ledger.disk import RealDisk
+from proxy.ledger.layout import LEDGER
+from proxy.ledger.snapshots import SHARE, Snapshots
+from tests.ledger import big_log
+from tests.ledger.big_log import Big
+from tests.ledger.test_index_speed import Stopwatch
+from tests.ledger.world import ANY_ROOM, START, StillClock, World
+
+CALLS = 100_000
+
+# What was promised, in the time of one processor, whatever else the machine does.
+REPLAYED_S_MAX = 5.0
+
+MANY_RECORDS = 1_000_000
+
+FLOORS: dict[str, int] = {
+    name: floor
+    for name, floor in json.loads(Path(__file__).with_name("floors.json").read_text()).items()
+    if name.startswith("snapshot")
+}
+
+TICK_S = 0.002
+
+
+def later(count: int) -> StillClock:
+    """A clock of the day on which so many calls were made, one a second, and of the next."""
+    return StillClock(START + timedelta(seconds=count, days=1))
+
+
+def start(big: Big, store: MemoryStore) -> tuple[Ledger, Stopwatch]:
+    """A start as the program makes it: the ledger is opened and its events are replayed into a store."""
+    world = World(disk=RealDisk(), folder=big.state, settings=ANY_ROOM, clock=later(big.calls))
+    with Stopwatch() as took:
+        ledger = world.open()
+        asyncio.run(store.start(ledger.recovered.events))
+    return ledger, took
+
+
+def again(big: Big) -> tuple[Stopwatch, int]:
+    """A start, a clean stop at once, and how much of the log had been read for it."""
+    ledger, took = start(big, MemoryStore(later(big.calls).now))
+    unread = len(ledger._state.snapshots.unproved)
+    asyncio.run(ledger.close("stopped"))
+    return took, unread
+
+
+@pytest.fixture
+def big(tmp_path: Path) -> Any:
+    yield big_log.make(tmp_path, CALLS)
+    # It is larger than all else that a run leaves behind.
+    shutil.rmtree(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_hundred_thousand_calls(big: Big, figure: Callable[[str, float], None]) -> None:
+    """A hundred thousand calls without a snapshot are replayed in less than was promised, with them in far less."""
+    by_reading, unread = again(big)
+    assert unread == 0
+    by_snapshots, unread = again(big)
+    assert unread == 3
+    rates = dict(zip(FLOORS, (CALLS / by_reading.worked, CALLS / by_snapshots.worked), strict=True))
+    figure("snapshot: a start that reads 100,000 calls, s", round(by_reading.worked, 2))
+    figure("snapshot: a start that need not read them, s", round(by_snapshots.worked, 2))
+    for name, rate in rates.items():
+        figure(name, round(rate))
+    assert by_reading.worked < REPLAYED_S_MAX
+    assert {name: rates[name] for name, floor in FLOORS.items() if rates[name] < floor} == {}
+
+
+@dataclass
+class Metered(SystemClock):
+    """The machine's clock, and how long each thread that asks has had a processor."""
+
+    by_thread: dict[str, float] = field(default_factory=dict)
+
+    def thread_cpu(self) -> float:
+        worked = self.by_thread[threading.current_thread().name] = super().thread_cpu()
+        return worked
+
+
+async def lateness(ticks: int) -> list[float]:
+    """By how much a loop that does nothing else is late, tick by tick, in order of size."""
+    late: list[float] = []
+    for _ in range(ticks):
+        due = time.perf_counter() + TICK_S
+        await asyncio.sleep(TICK_S)
+        late.append(time.perf_counter() - due)
+    return sorted(late)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+async def test_beside_the_road(big: Big, figure: Callable[[str, float], None]) -> None:
+    """While a snapshot is made, its thread has no more of a processor than its share; how late a loop is is printed."""
+    ledger, _ = await asyncio.to_thread(start, big, MemoryStore(later(big.calls).now))
+    clock, state = Metered(), ledger._state
+    alone = await lateness(1000)
+    snapshots = Snapshots(RealDisk(), big.state / LEDGER / "000001", state.snapshots.kept, clock, START)
+    began = time.monotonic()
+    snapshots.start(lambda found: pytest.fail(str(found)))
+    beside = await lateness(1000)
+    took = time.monotonic() - began
+    await asyncio.to_thread(snapshots.close, whole=False)
+    share = clock.by_thread["snapshots"] / took
+    for name, late in (("alone", alone), ("beside a snapshot", beside)):
+        figure(f"snapshot: a loop {name} is late, ms at the median", round(late[500] * 1000, 2))
+        figure(f"snapshot: a loop {name} is late, ms in 99 of 100", round(late[990] * 1000, 2))
+    figure("snapshot: share of a processor while one is made", round(share, 3))
+    # What its end is worth, which no pause follows.
+    assert share < SHARE * 1.5
+    assert snapshots.fault is None
+    await ledger.close("stopped")
+
+
+@pytest.mark.torture(weight=1)
+@pytest.mark.timeout(600)
+def test_million_records(tmp_path: Path, figure: Callable[[str, float], None]) -> None:
+    """A start beside snapshots of a million records is measured, and its store says what one says that read them all."""
+    big = big_log.make(tmp_path, int(MANY_RECORDS / 1.8))
+    by_reading, unread = again(big)
+    assert unread == 0
+    by_snapshots, unread = again(big)
+    assert unread > 10
+    figure("snapshot: records of the larger log", big.entries)
+    figure("snapshot: a start that reads a million records, s", round(by_reading.worked, 1))
+    figure("snapshot: a start beside their snapshots, s", round(by_snapshots.worked, 1))
+    figure("snapshot: MB of a million records", big.bytes >> 20)
+    figure("snapshot: MB of their snapshots", sum(p.stat().st_size for p in big.state.rglob("*.bws")) >> 20)
+    shutil.rmtree(tmp_path)
+    assert by_snapshots.worked < by_reading.worked

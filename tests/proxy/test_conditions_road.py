@@ -1,0 +1,415 @@
+"""Conditions on the road: what is looked up for them, how often, what is on record, and that every fault refuses."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from loadtest.installation import agent
+from loadtest.upstreams.faults import Fault, HangUp, Malformed, Status
+from loadtest.upstreams.github import GithubSandbox
+from loadtest.upstreams.stripe import StripeSandbox
+from loadtest.upstreams.stripe.account import Dispute, Invoice
+from proxy.fetching import PAGES_MAX
+from proxy.recent import KEPT_BYTES_MAX
+from tests.proxy.road import SECRET, Road, call_of, charged, marks, road, soon
+from tests.wire.client import Answer
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+DAY_S = 86_400
+PASSED = (200, "executed", "yes", "forward:allowed")
+REFUSED = (403, "denied", "no", "conditions:condition-refused")
+
+WINDOW = 'look.disputes.data.exists(d, timestamp(d.created) > now - duration("4320h"))'
+CHARGEBACK = {
+    "when": WINDOW,
+    "examples": [
+        {"makes": made, "args": {"charge": "ch_1"}, "now": "2026-11-21T10:00:00Z", "look": {"disputes": {"data": data}}}
+        for made, data in ((True, [{"created": 1790000000}]), (False, [{"created": 1770000000}]))
+    ],
+}
+BY_CHARGE = {"disputes": {"disputes.list": {"charge": "args.charge"}}}
+IS_OPEN = {
+    "when": 'look.invoice.status == "open"',
+    "examples": [
+        {"makes": status == "open", "args": {"invoice": "in_1"}, "look": {"invoice": {"status": status}}}
+        for status in ("open", "paid")
+    ],
+}
+TEAM = {
+    "when": "args.assignees.all(a, look.team.exists(m, m.login == a))",
+    "examples": [
+        {"makes": login == "ada", "args": {"owner": "acme", "assignees": [login]}, "look": {"team": [{"login": "ada"}]}}
+        for login in ("ada", "eve")
+    ],
+}
+MEMBERS = {"org": "args.owner", "team_slug": '"support"', "per_page": 2}
+SMALL = {
+    "when": "args.limit <= 10 && look.charge.amount > 0",
+    "examples": [
+        {"makes": limit <= 10, "args": {"limit": limit, "charge": "ch_1"}, "look": {"charge": {"amount": 1}}}
+        for limit in (10, 11)
+    ],
+}
+CARDS = {
+    "support": agent(
+        {
+            "stripe": {
+                "refunds.create": {"look": BY_CHARGE, "refuse_if": {"chargeback": CHARGEBACK}},
+                "invoices.pay": {
+                    "look": {"invoice": {"invoices.retrieve": {"invoice": "args.invoice"}}},
+                    "require": {"open": IS_OPEN},
+                    "duplicates": "agent",
+                },
+                "refunds.list": {
+                    "look": {"charge": {"charges.retrieve": {"charge": "args.charge"}}},
+                    "require": {"small": SMALL},
+                },
+                "customers.create": {},
+            }
+        },
+        headers={"Stripe-Account": ["acct_1", "acct_2"]},
+        loops=False,
+    ),
+    "triage": agent(
+        {
+            "github": {
+                "issues/create": {},
+                "issues/add-assignees": {
+                    "look": {"team": {"teams/list-members-in-org": MEMBERS}},
+                    "require": {"in-team": TEAM},
+                },
+            }
+        },
+        loops=False,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Site:
+    """A road, and the sandboxes behind it."""
+
+    on: Road
+    stripe: StripeSandbox
+    github: GithubSandbox
+
+    async def refund(self, charge: object, agent: str = "support", **more: Any) -> Answer:
+        """
+        Ask for a refund of one cent.
+        """
+        headers = (("Breakwater-Duplicate", "allow"), *more.pop("headers", ()))
+        form = {"charge": charge, "amount": 1, **more}
+        return await self.on.ask("POST", "/v1/refunds", agent=agent, form=form, headers=headers)
+
+    def dispute(self, charge: str, days: float, count: int = 1) -> None:
+        """
+        Have a charge contested so many days ago.
+        """
+        created = int(self.on.clock.now().timestamp() - days * DAY_S)
+        for _ in range(count):
+            self.stripe.account.add(Dispute(self.stripe.account.mint("dp_"), created, charge=charge), "dispute.seeded")
+
+    def invoice(self, status: str) -> str:
+        """
+        Put an invoice into the account.
+        """
+        account = self.stripe.account
+        return account.add(
+            Invoice(account.mint("in_"), account.now(), amount_due=500, status=status), "invoice.seeded"
+        ).id
+
+    def looks(self, at: str = "/v1/disputes") -> list[str]:
+        """
+        Return the look-ups that Stripe has seen since the last clearing.
+        """
+        return [one.target for one in self.stripe.wiretap.requests if one.method == "GET" and one.path.startswith(at)]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    """
+    Give a road whose looks may take a fifth of a second.
+    """
+    folder = tmp_path_factory.mktemp("conditions")
+    async with StripeSandbox(secret=SECRET) as stripe, GithubSandbox(secret=SECRET) as github:
+        hub = {"catalog": "github", "upstream": github.url, "credential": {"env": "STRIPE_SECRET"}}
+        settings: Mapping[str, Any] = {"timeouts": {"look": "200ms"}}
+        async with road(folder, stripe.url, apis={"github": hub}, agents=CARDS, **settings) as running:
+            yield Site(running, stripe, github)
+
+
+@pytest_asyncio.fixture(autouse=True, loop_scope="module")
+async def fresh(site: Site) -> AsyncIterator[None]:
+    """
+    Begin each test with nothing kept, nothing under way and nothing seen.
+    """
+    site.on.clock.move(3600)
+    await soon(lambda: len(site.on.rooms.pending) == 0)
+    site.stripe.wiretap.clear()
+    site.stripe.account.effects.clear()
+    yield
+    site.stripe.faults.clear()
+
+
+# ------------------------------------------------------------------------------------------------------------- seeds
+
+
+@pytest.mark.parametrize(("days", "wanted"), [(None, PASSED), (181, PASSED), (179, REFUSED), (0, REFUSED)])
+async def test_no_chargeback(days: float | None, wanted: tuple[object, ...], site: Site) -> None:
+    """A refund of a charge that was contested within 180 days is refused, and no other."""
+    charge = charged(site.stripe)
+    if days is not None:
+        site.dispute(charge, days)
+    site.dispute(charged(site.stripe), 1)
+    got = await site.refund(charge)
+    assert marks(got) == wanted
+    assert site.looks() == [f"/v1/disputes?charge={charge}"]
+    assert site.stripe.account.effects["refund.created"] == (wanted == PASSED)
+    if wanted == REFUSED:
+        said = got.json["error"]["message"]
+        assert "The condition `chargeback` on this agent's card refuses this." in said
+        assert "dp_" not in got.raw.decode()
+        assert got.json["error"]["breakwater"]["condition"] == "chargeback"
+
+
+async def test_invoice_is_open(site: Site) -> None:
+    """An invoice is paid while it is open, and not once more: the payment itself ends what was seen before it."""
+    invoice = site.invoice("open")
+    headers = (("Breakwater-Duplicate", "allow"),)
+    first = await site.on.ask("POST", f"/v1/invoices/{invoice}/pay", form={}, headers=headers)
+    assert marks(first) == PASSED
+    again = await site.on.ask("POST", f"/v1/invoices/{invoice}/pay", form={"paid_out_of_band": "true"}, headers=headers)
+    assert marks(again) == REFUSED
+    assert site.stripe.account.effects["invoice.paid"] == 1
+
+
+async def test_assignee_is_in_team(site: Site) -> None:
+    """An issue is given only to members of a team that is longer than a page."""
+    world = site.github.world
+    names = ["ada", "bob", "cleo", "dan"]
+    people = {name: world.person(name) for name in [*names, "eve"]}
+    world.repo("acme/shop").collaborators = list(people.values())
+    world.teams["acme", "support"] = [people[name] for name in names]
+
+    async def ask(target: str, body: object) -> Answer:
+        data = json.dumps(body).encode()
+        where = f"/repos/acme/shop/issues{target}"
+        return await site.on.ask("POST", where, door="github", agent="triage", body=data, media="application/json")
+
+    for login, status in (("ada", 201), ("dan", 201), ("eve", 403)):
+        issue = (await ask("", {"title": f"A leak for {login}"})).json["number"]
+        assert (await ask(f"/{issue}/assignees", {"assignees": [login]})).status == status
+    pages = [one.target for one in site.github.wiretap.requests if "/teams/" in one.target]
+    assert pages[:2] == [
+        "/orgs/acme/teams/support/members?per_page=2",
+        "/orgs/acme/teams/support/members?per_page=2&page=2",
+    ]
+
+
+async def test_reads_too(site: Site) -> None:
+    """A read is held against its conditions, and what is looked up for it is on record under it."""
+    charge = charged(site.stripe)
+    passed = await site.on.ask("GET", f"/v1/refunds?limit=10&charge={charge}")
+    assert passed.status == 200
+    assert marks(await site.on.ask("GET", f"/v1/refunds?limit=11&charge={charge}")) == REFUSED
+    assert marks(await site.on.ask("GET", "/v1/refunds?limit=10")) == REFUSED
+    records = await site.on.on_record(call_of(passed))
+    assert [record.kind for record in records] == ["call.look", "call.outcome"]
+    assert records[1].entry["conds"] == [["small", True]]
+
+
+# ------------------------------------------------------------------------------------------------------------ record
+
+
+async def test_on_record(site: Site) -> None:
+    """What was asked and what it showed stands under the call, before what follows from it; the credential nowhere."""
+    charge = charged(site.stripe)
+    site.dispute(charge, 300)
+    got = await site.refund(charge, headers=(("Stripe-Account", "acct_1"),))
+    records = await site.on.opened(call_of(got))
+    look = next(one for one in records if "look" in one["entry"])
+    assert (look["entry"]["k"], look["entry"]["op"], look["entry"]["look"]) == (
+        "call.look",
+        "disputes.list",
+        "disputes",
+    )
+    assert json.loads(look["payloads"]["req"]["text"])["target"] == f"/v1/disputes?charge={charge}"
+    assert '"id": "dp_' in look["payloads"]["resp"]["text"]
+    intent = next(one for one in records if one["entry"]["k"] == "call.intent")
+    assert intent["entry"]["conds"] == [["chargeback", False]]
+    assert records.index(look) < records.index(intent)
+    assert SECRET not in json.dumps(records)
+    asked = next(one for one in site.stripe.wiretap.requests if one.path == "/v1/disputes")
+    assert asked.header("Authorization") == f"Bearer {SECRET}"
+    assert asked.header("Stripe-Account") == "acct_1"
+
+
+async def test_no_manners(site: Site) -> None:
+    """No header by which an agent could choose another form of the answer goes along."""
+    await site.refund(charged(site.stripe), headers=(("Stripe-Version", "2019-01-01"),))
+    asked = next(one for one in site.stripe.wiretap.requests if one.path == "/v1/disputes")
+    assert asked.header("Stripe-Version") is None
+
+
+async def test_refusal_on_record(site: Site) -> None:
+    """A refusal has the look-up that it follows from on record, and names its condition."""
+    charge = charged(site.stripe)
+    site.dispute(charge, 1)
+    refused = await site.refund(charge)
+    *looks, decision = await site.on.opened(call_of(refused))
+    assert {one["entry"]["k"] for one in looks} == {"call.look"}
+    assert "disputes" in [one["entry"].get("look") for one in looks]
+    assert decision["entry"]["pol"]["gate"] == "conditions"
+    assert '"condition","chargeback"' in decision["payloads"]["req"]["text"].replace(" ", "")
+
+
+# ------------------------------------------------------------------------------------------------------------- cache
+
+
+async def test_kept_for_a_moment(site: Site) -> None:
+    """The same look-up within seconds is made once, and the second call says under which call it is on record."""
+    charge = charged(site.stripe)
+    site.dispute(charge, 1)
+    first, second = await site.refund(charge), await site.refund(charge, metadata="")
+    assert marks(first) == marks(second) == REFUSED
+    assert len(site.looks()) == 1
+    look = next(one for one in await site.on.on_record(call_of(second)) if "of" in one.entry)
+    assert (look.entry["k"], look.entry["of"], look.entry["look"]) == ("call.look", call_of(first), "disputes")
+    site.on.clock.move(4.9)
+    await site.refund(charge)
+    assert len(site.looks()) == 1
+    site.on.clock.move(0.2)
+    await site.refund(charge)
+    assert len(site.looks()) == 2
+
+
+async def test_a_write_ends_it(site: Site) -> None:
+    """What was seen before a write to the same account is not used after it."""
+    charge = charged(site.stripe)
+    site.dispute(charge, 1)
+    await site.refund(charge)
+    assert (await site.on.ask("POST", "/v1/customers", form={"name": "Ada"})).status == 200
+    await site.refund(charge)
+    assert len(site.looks()) == 2
+
+
+async def test_never_across_accounts(site: Site) -> None:
+    """The same look-up for another account, or under another credential, is another."""
+    charge = charged(site.stripe)
+    site.dispute(charge, 1)
+    for named in ("acct_1", "acct_2", "acct_1"):
+        await site.refund(charge, headers=(("Stripe-Account", named),))
+    assert len(site.looks()) == 2
+    account = site.on.rooms.accounts["stripe"]
+    held = account.credential.current()
+    account.credential.turn([("another", held.secret)])
+    await site.refund(charge, headers=(("Stripe-Account", "acct_1"),))
+    account.credential.turn([(held.ref, held.secret)])
+    assert len(site.looks()) == 3
+
+
+async def test_at_once_made_once(site: Site) -> None:
+    """Two equal look-ups at the same time are one, and one who gives up does not take it from the other."""
+    charge = charged(site.stripe)
+    site.dispute(charge, 1)
+    site.stripe.faults.add(Fault(method="GET", path="/v1/disputes", held=True))
+    asked = [asyncio.create_task(site.refund(charge, metadata=f"{n}" if n else "")) for n in range(3)]
+    await soon(site.stripe.faults.holding.is_set)
+    asked[0].cancel()
+    await asyncio.sleep(0.02)
+    site.stripe.faults.release()
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert isinstance(answers[0], asyncio.CancelledError)
+    assert [marks(one) for one in answers[1:] if not isinstance(one, BaseException)] == [REFUSED, REFUSED]
+    assert len(site.looks()) == 1
+
+
+async def test_large_is_not_kept(site: Site) -> None:
+    """An answer that is large is asked for anew each time."""
+    charge = charged(site.stripe)
+    site.dispute(charge, 1)
+    for dispute in site.stripe.account.all(Dispute)[:1]:
+        dispute.reason = "x" * KEPT_BYTES_MAX
+    await site.refund(charge)
+    await site.refund(charge)
+    assert len(site.looks()) == 2
+
+
+# ------------------------------------------------------------------------------------------------------------ faults
+
+
+@pytest.mark.parametrize(
+    ("fault", "asked"),
+    [
+        (Fault(Status(404)), 1),
+        (Fault(Status(401)), 1),
+        (Fault(Status(403)), 1),
+        (Fault(Status(429, retry_after_s=1)), 1),
+        (Fault(Status(500)), 2),
+        (Fault(Status(302)), 1),
+        (Fault(HangUp()), 2),
+        (Fault(Malformed("truncated-body")), 1),
+        (Fault(Malformed("not-json")), 1),
+        (Fault(Malformed("gzip")), 1),
+        (Fault(held=True), 2),
+    ],
+    ids=["404", "401", "403", "429", "500", "302", "hang-up", "truncated", "not-json", "gzip", "late"],
+)
+async def test_fails_closed(fault: Fault, asked: int, site: Site) -> None:
+    """A look-up that shows nothing whole refuses the call, nothing is sent, and it is asked for anew the next time."""
+    charge = charged(site.stripe)
+    site.stripe.faults.add(replace(fault, method="GET", path="/v1/disputes", times=asked))
+    refused = await site.refund(charge)
+    site.stripe.faults.clear()
+    assert marks(refused) == REFUSED
+    assert (
+        "`chargeback` on this agent's card could not be checked: of `disputes`, Stripe did not show"
+        in (refused.json["error"]["message"])
+    )
+    assert site.stripe.account.effects["refund.created"] == 0
+    assert marks(await site.refund(charge)) == PASSED
+    assert len(site.looks()) == asked + 1
+
+
+@pytest.mark.parametrize(("count", "pages", "wanted"), [(10, 1, REFUSED), (30, 3, REFUSED), (31, 3, REFUSED)])
+async def test_pages(count: int, pages: int, wanted: tuple[object, ...], site: Site) -> None:
+    """A list is read to its end within three pages; one that goes on beyond them proves nothing."""
+    charge = charged(site.stripe)
+    site.dispute(charge, 300, count)
+    got = await site.refund(charge)
+    assert len(site.looks()) == pages <= PAGES_MAX
+    assert marks(got) == (wanted if count > 30 else PASSED)
+    if count > 30:
+        assert "`disputes.list` goes on beyond what is read of it" in got.json["error"]["message"]
+
+
+async def test_on_the_last_page(site: Site) -> None:
+    """What stands on the last page counts."""
+    charge = charged(site.stripe)
+    site.dispute(charge, 1)
+    site.dispute(charge, 300, 25)
+    assert marks(await site.refund(charge)) == REFUSED
+
+
+@pytest.mark.parametrize("charge", ["", "..", "ch_1/refunds", "ch_1?expand[]=x", "ch 1", "ch_1#", "é", "ch_1,ch_2"])
+async def test_steered(charge: str, site: Site) -> None:
+    """What could lead a look-up elsewhere is no id, so nothing is asked and nothing sent."""
+    assert marks(await site.refund(charge)) == REFUSED
+    assert site.stripe.wiretap.requests == []
+
+
+async def test_two_subjects(site: Site) -> None:
+    """Two values for one argument never reach a look-up."""
+    both = b"charge=ch_1&charge=ch_2&amount=1"
+    got = await site.on.ask("POST", "/v1/refunds", body=both, media="application/x-www-form-urlencoded")
+    assert (got.status, site.looks()) == (400, [])
+    got = await site.refund("ch_1", **{"charge[0]": "ch_2"})
+    assert (got.status, site.looks()) == (400, [])

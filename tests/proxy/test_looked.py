@@ -1,0 +1,26 @@
+"""What an answer to a subject read says of what a write can move."""
+
+from __future__ import annotations
+
+import pytest
+
+from proxy.look import looked
+from proxy.sight import Sight
+from tests.breakers.till import INVOICE
+from tests.breakers.world import AT
+
+
+@pytest.mark.parametrize(
+    ("body", "bound"),
+    [
+        (b'{"currency": "usd", "due": 500, "status": "open"}', 500),
+        (b'{"currency": "usd", "due": 500, "status": "draft"}', None),
+        (b'{"currency": "usd", "due": 500, "status": null}', None),
+        (b'{"currency": "usd", "due": 500}', None),
+        (b'{"currency": "usd", "due": true, "status": "open"}', None),
+    ],
+)
+def test_where(body: bytes, bound: int | None) -> None:
+    """A subject bounds a write only where it shows what its catalogue asks of it."""
+    shown = looked(INVOICE, Sight(status=200, body=body, at=AT), "Till")
+    assert (shown.bound_minor, shown.failed is not None) == (bound, b"open" not in body)
