@@ -92,24 +92,30 @@ def compile_policy(
 
 def _compile_cards(cards: Mapping[str, AgentCard], catalogs: Mapping[str, Catalog]) -> dict[str, AgentRules]:
     """
-    Compile each card; those that hold the very same rules share what these come to.
+    Compile each card; those that hold the very same rules, or some of them, share what these come to.
     """
     compiled: dict[tuple[object, ...], AgentRules] = {}
+    entries: dict[tuple[int, str, str, str], Entry] = {}
     agents: dict[str, AgentRules] = {}
     for agent, card in cards.items():
         held = (id(card.allow), id(card.deny), id(card.headers), id(card.loops), card.environment, card.tz)
         if held not in compiled:
-            compiled[held] = _compile_card(card, catalogs)
+            compiled[held] = _compile_card(card, catalogs, entries)
         agents[agent] = compiled[held]
     return agents
 
 
-def _compile_card(card: AgentCard, catalogs: Mapping[str, Catalog]) -> AgentRules:
+def _compile_card(
+    card: AgentCard, catalogs: Mapping[str, Catalog], made: dict[tuple[int, str, str, str], Entry]
+) -> AgentRules:
     entries: dict[tuple[str, str], list[Entry]] = {}
     for api, rules in card.allow.items():
         for pattern, rule in rules.items():
             for spec in catalogs[api].matching(pattern):
-                entries.setdefault((api, spec.name), []).append(_entry(pattern, rule, spec))
+                key = (id(rule), api, pattern, spec.name)
+                if key not in made:
+                    made[key] = _entry(pattern, rule, spec)
+                entries.setdefault((api, spec.name), []).append(made[key])
     operations: dict[tuple[str, str], Allowed | Denied] = {key: Allowed(tuple(found)) for key, found in entries.items()}
     for api, patterns in card.deny.items():
         for pattern in patterns:

@@ -21,7 +21,7 @@ from breakers.call import Call
 from breakers.facts import Facts, Fetch
 from breakers.policy import Passed, Policy
 from breakers.verdict import Ask, Reason, Refuse
-from config.asked import values_of
+from config.asked import values_of, with_money
 from config.catalog import Subject, Touch
 from config.expressions import Expression, Unanswerable
 from config.money import NO_EXPONENTS, Money
@@ -75,6 +75,8 @@ class _Asked:
 
     def __init__(self, call: Call, policy: Policy, facts: Facts, passed: Passed) -> None:
         self._call, self._policy, self._facts, self._passed = call, policy, facts, passed
+        # Conditions mostly read the same of a call; the time on a wall is told only to those who ask.
+        self._known: dict[bool, dict[str, object]] = {}
 
     def answer(self, condition: Condition) -> bool | Refuse | Ask:
         """
@@ -96,7 +98,7 @@ class _Asked:
                 looks[look.name] = fetched.data
         if reads:
             return Ask(tuple(reads))
-        said = condition.when.holds(self._values(looks, moved if isinstance(moved, Money) else None))
+        said = condition.when.holds(self._values(condition.when, looks, moved if isinstance(moved, Money) else None))
         if isinstance(said, Unanswerable):
             return _unchecked(condition, said.why)
         return _refused(condition) if said is condition.refuses else said
@@ -115,22 +117,24 @@ class _Asked:
     def _fetch(self, condition: Condition, look: LookUp) -> Fetch | Refuse:
         arguments: list[tuple[str, str]] = []
         for name, term in look.terms:
-            spelled = _spelled(term, term.says(self._values({}, None)))
+            spelled = _spelled(term, term.says(self._values(term, {}, None)))
             if isinstance(spelled, Unanswerable):
                 return _unchecked(condition, f"of `{look.name}`, {spelled.why}")
             arguments += [(name, text) for text in spelled]
         return Fetch(look.name, look.operation, tuple(arguments))
 
-    def _values(self, looks: Mapping[str, object], moved: Money | None) -> Mapping[str, object]:
+    def _values(self, asked: Expression, looks: Mapping[str, object], moved: Money | None) -> Mapping[str, object]:
+        local = "local" in asked.reads.roots
+        known = self._known.get(local)
+        if known is None:
+            known = self._known[local] = self._all(asked)
+        values = {**known, "look": looks} if looks else known
+        return values if moved is None else with_money(values, moved)
+
+    def _all(self, asked: Expression) -> dict[str, object]:
         call, caller = self._call, self._call.caller
         opened, rules = caller.opened, self._policy.agents.get(caller.agent)
-        task = {
-            "id": caller.task,
-            "opened": opened is not None,
-            "record": opened.record if opened else None,
-            "model": opened.model if opened else None,
-            "prompt": opened.prompt if opened else None,
-        }
+        labels = {name: getattr(opened, name) for name in ("record", "model", "prompt")} if opened else {}
         return values_of(
             call.operation.arguments,
             words={
@@ -139,11 +143,10 @@ class _Asked:
                 "operation": call.operation.spec.name,
                 "method": call.request.method,
             },
-            task=task,
+            task={"id": caller.task, "opened": opened is not None, **labels},
             at=self._facts.at,
             zone=rules.zone if rules else "UTC",
-            looks=looks,
-            moved=moved,
+            wanted=asked.reads.roots,
         )
 
 

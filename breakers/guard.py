@@ -50,7 +50,7 @@ def compile_guard(loops: Loops, apis: Iterable[str], catalogs: Mapping[str, Cata
     """
     Return what counts as a loop under a card that names these APIs; None where nothing does.
     """
-    if loops.off:
+    if not loops.enabled:
         return None
     if loops == STANDARD:
         return USUAL

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from config.catalog import Place
 from config.money import Money
 
 Arguments = Mapping[tuple[Place, str], object]
+
+NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
 def values_of(
@@ -19,11 +22,13 @@ def values_of(
     task: Mapping[str, object],
     at: datetime,
     zone: str,
-    looks: Mapping[str, object],
-    moved: Money | None,
+    wanted: Collection[str],
+    looks: Mapping[str, object] = NOTHING,
+    moved: Money | None = None,
 ) -> dict[str, object]:
     """
-    Return the value of each root; `words` are those that are text (`agent`, `api`, `operation`, `method`).
+    Return the value of each root that is wanted; `words` are those that are text (`agent`, `api`, `operation`,
+    `method`).
 
     An argument that stands in two places is in neither `args`, because nobody knows which one counts, nor refused where
     a condition names its place. What nothing is known of is left out: who reads it gets no answer.
@@ -37,12 +42,18 @@ def values_of(
         **words,
         "task": {name: value for name, value in task.items() if value is not None},
         "now": at,
-        "local": local_time(at, zone),
         "look": looks,
     }
-    if moved is not None:
-        values["moved"] = {"amount": moved.micros, "currency": moved.currency}
-    return values
+    if "local" in wanted:
+        values["local"] = local_time(at, zone)
+    return values if moved is None else with_money(values, moved)
+
+
+def with_money(values: Mapping[str, object], moved: Money) -> dict[str, object]:
+    """
+    Return values with what a call would move, in micro-units.
+    """
+    return {**values, "moved": {"amount": moved.micros, "currency": moved.currency}}
 
 
 def _once(places: Iterable[Mapping[str, object]]) -> dict[str, object]:

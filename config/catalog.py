@@ -8,13 +8,12 @@ description says. Both end here, as frozen values that nothing can change after 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from config.lines import Lines
-
 from config.habit import NO_HABIT, Habit
+from config.lines import Lines
 
 
 class Effect(StrEnum):
@@ -331,8 +330,8 @@ class OperationSpec:
     `find` is how a lost one is looked for, or `unfound` why none can be, `marker` how it can be marked for that; what
     `answers_other` does not answer with its object, and so cannot be answered again from that;
     `done` are pointers into its main object, each with what may stand there once it took effect: where it is said, it
-    alone tells whether it did. `curated` tells whether a person has said anything of it. It `moves_nothing`: no money, or
-    none as long as a call has no other arguments than the `harmless` ones.
+    alone tells whether it did. `curated` tells whether a person has said anything of it. It may move
+    no money (`moves_nothing`), or none as long as a call has no other arguments than the `harmless` ones.
     """
 
     api: str

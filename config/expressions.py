@@ -139,7 +139,7 @@ class Expression:
         said = self.says(roots)
         return said if isinstance(said, bool | Unanswerable) else Unanswerable("it says neither true nor false")
 
-    def _seen(self, roots: Mapping[str, object]) -> Mapping[str, object]:
+    def _seen(self, roots: Mapping[str, object]) -> dict[str, object]:
         seen = _Seen()
         # An argument or a look-up that is not there is missed by the library, where it is needed.
         values = {name: seen.cut(roots[name], demand) for name, demand in self.reads.roots.items() if name in roots}
@@ -149,9 +149,10 @@ class Expression:
             raise _NoAnswerError("there is too much to look at")
         return values
 
-    def _run(self, values: Mapping[str, object]) -> object:
+    def _run(self, values: dict[str, object]) -> object:
+        added = {name: _ADDED[name] for name in self.reads.functions if name in _ADDED}
         try:
-            return self.program.execute(_library().Context(dict(values), dict(_ADDED)))
+            return self.program.execute(_library().Context(values, added) if added else values)
         except KeyError as missing:
             name = str(missing.args[0]) if missing.args else ""
             # A key may be computed from the data: only what stands in the expression is said again.

@@ -53,8 +53,8 @@ class Loops(Strict):
     What counts as a loop: within 10 minutes or 200 calls of one task, where nothing else is said.
     """
 
-    off: Annotated[bool, Field(strict=True)] = False
-    """Whether nothing does; `loops: false` in place of all of this says the same."""
+    enabled: Annotated[bool, Field(strict=True)] = True
+    """Whether anything does; `loops: false` in place of all of this turns it off, too."""
     errors: Annotated[Whole, Field(ge=2, le=100)] = 4
     """Of equal calls that the API refuses in the same way, which one is not made any more; the one before is warned."""
     answers: Annotated[Whole, Field(ge=2, le=200)] = 10
@@ -81,7 +81,7 @@ class Loops(Strict):
 
 def _read_loops(written: object) -> object:
     if written is False or written == "off":
-        return {"off": True}
+        return {"enabled": False}
     if written is True or written is None or isinstance(written, str):
         raise Unreadable("this must be a mapping, or `false`", "leave it out for the defaults")
     return written

@@ -10,7 +10,7 @@ from pathlib import Path
 from config.asked import values_of
 from config.catalog import Kind, OperationSpec, Place
 from config.conditions import EXAMPLES_MAX, Condition, Example, unknown_look
-from config.expressions import Unanswerable
+from config.expressions import ROOTS, Unanswerable
 from config.faults import Fault, did_you_mean
 from config.policy import Rule, arguments_named, bare_name
 from config.shape import Places, shaped
@@ -173,4 +173,5 @@ def _values(example: Example, spec: OperationSpec, ran: Ran) -> Mapping[str, obj
         zone=ran.zone,
         looks=example.look,
         moved=example.moved,
+        wanted=ROOTS,
     )

@@ -22,8 +22,9 @@ from proxy.alerting import amount
 _WHOSE: Mapping[str, str] = MappingProxyType({"task": "this task", "token": "this token", "agent": "this agent"})
 """The nodes that are the agent's own, and whose amounts it is told."""
 
-_SHARED: Mapping[str, str] = MappingProxyType({"team": "this agent's team", "api": "all agents of this API account"})
+ABOVE = "the task that this one is part of"
 
+_SHARED: Mapping[str, str] = MappingProxyType({"team": "this agent's team", "api": "all agents of this API account"})
 
 
 class Words(NamedTuple):
@@ -46,9 +47,9 @@ _WORDS: Mapping[str, Words] = MappingProxyType(
 )
 
 
-def exhausted(said: Exhausted, at: datetime) -> Refuse:
+def exhausted(said: Exhausted, at: datetime, task: str) -> Refuse:
     """
-    Return the refusal of a call for which a cap had no room at this moment.
+    Return the refusal of a call of this task for which a cap had no room at this moment.
     """
     charge = said.charge
     kind, _, _ = charge.node.partition(":")
@@ -56,7 +57,8 @@ def exhausted(said: Exhausted, at: datetime) -> Refuse:
     if kind in _WHOSE:
         told = {"cap": charge.cap, "settled": said.settled, "held": said.held, "requested": charge.amount}
         details += [(name, str(amount(charge.measure, value))) for name, value in told.items()]
-        detail = _own(_WHOSE[kind], said)
+        above = kind == "task" and charge.node != f"task:{task}"
+        detail = _own(ABOVE if above else _WHOSE[kind], said)
     else:
         whose = _SHARED.get(kind, "this work")
         detail = f"A cap on the {_words(charge).done} by {whose} {_when(charge)} is reached."
@@ -75,7 +77,7 @@ def _own(whose: str, said: Exhausted) -> str:
     )
     waits = f", {held} held for calls that have not ended or whose end is not known" if said.held else ""
     return (
-        f"{whose.capitalize()} may {words.do} at most {cap}{words.counted} {_when(charge)}: {settled} taken{waits}, "
+        f"{whose[0].upper()}{whose[1:]} may {words.do} at most {cap}{words.counted} {_when(charge)}: {settled} taken{waits}, "
         f"and this call asks for {asked}."
     )
 

@@ -117,7 +117,7 @@ async def _judged(
                 with trail.stage("reserve"):
                     held = await rooms.store.reserve(go)
                 if isinstance(held, Exhausted):
-                    return exhausted(held, facts.at)
+                    return exhausted(held, facts.at, call.caller.task)
                 if not isinstance(held, Stale):
                     return held
                 anew = inbound.watch.noted(await rooms.store.facts(call))

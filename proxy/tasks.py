@@ -53,7 +53,8 @@ class Tasks:
     """
     What operators and platforms do with tasks; one thing after the other.
 
-    `agents` are those that have a card, and may change as `settings` may; `prefixes` is what stands before a token in the key's place of each API.
+    `agents` are those that have a card, and may change as `settings` may; `prefixes` is what stands before a token in
+    the key's place of each API.
     """
 
     def __init__(

@@ -16,7 +16,7 @@ under way any more. Holds that have lapsed are given up one by one, where they s
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -42,6 +42,9 @@ GIVEN_UP_MS = round(moves.GIVEN_UP.total_seconds() * 1000)
 
 READ_AT_ONCE = 64
 """How many totals are read in one step, so that nobody waits for it."""
+
+ASKED_AT_ONCE = 256
+"""Of how many calls of a replay it is asked in one step whether they were counted."""
 
 # What no cap has room for, and a double holds exactly.
 _BEYOND = COUNT_MAX + 2
@@ -203,6 +206,18 @@ class Charged:
             await self._bill(call, Owed("hold", charges))
         elif is_kept(charges, self._now()):
             await self._bill(call, Owed("whole", charges) if spent is None else Owed("settle", charges, spent))
+
+    async def counted(self, calls: Sequence[str]) -> frozenset[str]:
+        """
+        Return of which of these calls it is known what they took: nothing that a ledger says of them is new.
+        """
+        known: set[str] = set()
+        for first in range(0, len(calls), ASKED_AT_ONCE):
+            some = calls[first : first + ASKED_AT_ONCE]
+            one, *others = (f"hold:{call}" for call in some)
+            values = await self._shared.ask("MGET", one, *(self._shared.tag + other for other in others))
+            known.update(call for call, value in zip(some, values, strict=True) if value == b"s")
+        return frozenset(known)
 
     async def count_end(self, call: str, spent: tuple[int, ...]) -> None:
         """

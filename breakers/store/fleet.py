@@ -326,7 +326,8 @@ class FleetStore:
         every = (record for records in known.under.values() for record in records)
         taken = {record.intent: record for record in every if moves.has_lapsed(record, go.facts.at)}
         further = sorted({name for record in taken.values() for name in moves.held(record)} - {*asked})
-        for intent in taken:
+        # Whoever takes nothing of any cap does not wait for what others hold there: that lapses by itself.
+        for intent in taken if go.charges else ():
             await self._charged.take_over(intent)
         keys = (
             *("epoch", "writes", "versions", f"intent:{call.id}", *keys_of(call.id)),

@@ -37,28 +37,25 @@ class Replay:
         Tell all of it. Nothing is made anew of what is over by now; what lingers from before is settled all the same.
         """
         lingering = await self.intents.lingering()
-        await _all(self._of_calls(said, lingering, at, retention))
+        over = {one for one, told in said.by_intent.items() if one not in lingering and told.is_over(at, retention)}
+        told = {one: (each.opened.charges, each.spent) for one in over if (each := said.by_intent[one]).opened.charges}
+        calls = told | {call: (held.charges, said.spent.get(call)) for call, held in said.reads.items()}
+        counted = await self.charged.counted(tuple(calls))
+        await _all(self._of_intents(said, lingering, over))
+        await _all(self.charged.count(call, *calls[call]) for call in calls if call not in counted)
+        await _all(self.charged.count_end(call, said.spent[call]) for call in said.spent.keys() - said.reads.keys())
         # What is told of a task, or of a total, needs it to be there.
         for events in (said.tasks.values(), said.closed.values(), said.revoked.values()):
             await _all(self.envelopes.apply(event) for event in events)
         for id_, raised in said.alerts.items():
             await self.charged.raised(raised.alert, waits=id_ in said.undelivered)
 
-    def _of_calls(
-        self, said: Told, lingering: frozenset[str], at: datetime, retention: Retention
-    ) -> Iterator[Awaitable[object]]:
+    def _of_intents(self, said: Told, lingering: frozenset[str], over: set[str]) -> Iterator[Awaitable[object]]:
         for intent, told in said.by_intent.items():
-            if intent in lingering or not told.is_over(at, retention):
+            if intent not in over:
                 yield self.intents.replay(told, carried=intent in self.carried)
-            elif told.opened.charges:
-                yield self.charged.count(intent, told.opened.charges, told.spent)
         for intent in lingering & said.ends.keys():
             yield self.intents.change(intent, None, ending(None, said.ends[intent]))
-        for call, held in said.reads.items():
-            yield self.charged.count(call, held.charges, said.spent.get(call))
-        for call, spent in said.spent.items():
-            if call not in said.reads:
-                yield self.charged.count_end(call, spent)
 
 
 async def _all(steps: Iterable[Awaitable[object]]) -> None:

@@ -67,12 +67,25 @@ def said(spec: OperationSpec, everywhere: Collection[str]) -> Iterator[tuple[str
         yield "note", spec.note
     if more := [member for member in spec.never_store if member not in everywhere]:
         yield "never stored", ", ".join(more)
+    yield from _used(spec.habit)
     if spec.aliases:
         yield "also named", ", ".join(spec.aliases)
     if (whole := spec.arguments.get((Place.BODY, WHOLE_BODY))) is not None:
         yield "whole body", str(whole.kind)
     if spec.body_bytes_max:
         yield "largest body", f"{spec.body_bytes_max} bytes"
+
+
+def _used(habit: Habit) -> Iterator[tuple[str, str]]:
+    """
+    Yield how an operation is used, for the loop guard.
+    """
+    if habit.polling is not None:
+        yield "polled", f"every {_span(int(habit.polling.interval_s))}, for {_span(int(habit.polling.for_s))}"
+    if habit.volatile:
+        yield "volatile", ", ".join(habit.volatile)
+    if habit.many:
+        yield "many", "it is done often at one place"
 
 
 def _lost(spec: OperationSpec) -> Iterator[tuple[str, str]]:
@@ -218,6 +231,9 @@ def described(spec: OperationSpec) -> dict[str, object]:
         },
         "whole_body": next((held.kind for (_, name), held in spec.arguments.items() if name == WHOLE_BODY), None),
         "never_store": list(spec.never_store),
+        "poll": spec.habit.polling and {"min_interval_s": spec.habit.polling.interval_s, "max_s": spec.habit.polling.for_s},
+        "volatile": list(spec.habit.volatile),
+        "many": spec.habit.many,
         "note": spec.note,
     }
 

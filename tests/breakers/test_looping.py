@@ -400,7 +400,7 @@ def test_the_card_first() -> None:
 
 def test_off() -> None:
     """A card that turns the guard off has none, and one that says nothing shares the usual one."""
-    assert compile_guard(Loops(off=True), ["shop"], {"shop": CATALOG}) is None
+    assert compile_guard(Loops(enabled=False), ["shop"], {"shop": CATALOG}) is None
     assert compile_guard(Loops(), ["shop"], {"shop": CATALOG}) is USUAL
 
 

@@ -14,9 +14,11 @@ from breakers.policy import Passed
 from breakers.verdict import Reason, Refuse
 from tests.breakers.world import QUIET, call, policy
 
+Asked = tuple[str, dict[str, object]]
+
 POLICY = policy({"charges.*": {}, "refunds.*": {}, "issues/*": {}})
-READ = ("charges.retrieve", {"path.id": "ch_1"})
-WRITE = ("refunds.create", {"body.charge": "ch_1", "body.amount": 100})
+READ: Asked = ("charges.retrieve", {"path.id": "ch_1"})
+WRITE: Asked = ("refunds.create", {"body.charge": "ch_1", "body.amount": 100})
 
 ROWS = (
     # caveats, the read passes, the write passes
@@ -39,7 +41,7 @@ ROWS = (
 )
 
 
-def made(operation: tuple[str, dict[str, object]], *caveats: Caveat) -> Call:
+def made(operation: Asked, *caveats: Caveat) -> Call:
     """
     Return a call under a token that was narrowed so.
     """

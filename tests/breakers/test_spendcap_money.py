@@ -299,6 +299,17 @@ def test_read_once() -> None:
     assert [one.amount for one in verdict.charges] == [2_500_000]
 
 
+@pytest.mark.parametrize(("times", "reason"), [(2, None), (3, Reason.LIMIT_EXCEEDED)])
+def test_limited_sum(times: int, reason: Reason | None) -> None:
+    """A limit in money reads a sum of items as it reads any amount."""
+    card = capped(rules={"carts.offer": {"limit": {"lines": "0..5 USD"}}})
+    asked = calling("carts.offer", {"body.lines": [{**TEA, "times": times}]})
+    if reason is None:
+        assert charges(card, asked) == ()
+    else:
+        deny(card, asked, reason, "limits")
+
+
 ANSWERS = [
     ({"amount": 250, "currency": "usd"}, Money(2_500_000, "USD")),
     ({"amount": 0, "currency": "usd"}, Money(0, "USD")),

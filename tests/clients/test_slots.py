@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -243,11 +243,12 @@ def narrower(token: str, caveat: str) -> str:
     return narrowed(written, caveat).spelled()
 
 
-def on_record(on: Slots, count: int) -> list[dict[str, Any]]:
+def on_record(on: Slots, count: int) -> list[Mapping[str, Any]]:
     """
     Return the newest outcomes, once so many more than before are on record: a read's is written off the road.
     """
     until, state = time.monotonic() + _SOON_S, on.breakwater.state
+    outcomes: list[Mapping[str, Any]] = []
     while time.monotonic() < until:
         found = last_records(RealDisk(), ledger_in(RealDisk(), state), _RECORDS_MAX)
         outcomes = [record.entry for record in found if record.kind == "call.outcome"]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from config.caps import Caps, CardCaps, PeriodCaps
+from config.faults import ConfigurationFault
 from config.load import load
 from config.money import Money
 from tests.config.shop import GOOD, loaded, open_catalog
@@ -57,3 +60,19 @@ def test_equal_cards_share(tmp_path: Path) -> None:
     assert agents["clerk"].allow is agents["cashier"].allow
     assert agents["clerk"].allow is not agents["guest"].allow
     assert agents["cashier"].purpose == "Charge customers"
+
+
+def test_limited_sums(tmp_path: Path) -> None:
+    """A list that is summed to an amount may be limited in money, and in nothing else."""
+    text = (
+        "apis: {it: {catalog: stripe, credential: {env: A}}}\n"
+        "agents: {a: {purpose: x, environment: test, allow: {it: {checkout.sessions.create: "
+        "{limit: {line_items: SPAN}}}}}}\n"
+    )
+    path = tmp_path / "breakwater.yaml"
+    path.write_text(text.replace("SPAN", "0..100 USD"))
+    assert load(path).agents["a"].allow
+    path.write_text(text.replace("SPAN", "0..100"))
+    with pytest.raises(ConfigurationFault) as wrong:
+        load(path)
+    assert "`line_items` of `checkout.sessions.create` is money" in wrong.value.faults[0].message

@@ -47,6 +47,26 @@ def brief(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"breakers.store.{module}.GIVEN_UP_MS", 1)
 
 
+def listening(store: FleetStore, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """
+    Return what Redis is asked from here on: scripts and commands, as they are asked.
+    """
+    asked: list[str] = []
+    run, ask = store._link.run, store._link.ask
+
+    async def running(verb: str, *told: object) -> object:
+        asked.append(verb)
+        return await run(verb, *told)  # type: ignore[arg-type]
+
+    async def asking(command: str, *told: object) -> object:
+        asked.append(command)
+        return await ask(command, *told)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(store._link, "run", running)
+    monkeypatch.setattr(store._link, "ask", asking)
+    return asked
+
+
 # ------------------------------------------------------------------------------------------------------- lost answers
 
 
@@ -250,19 +270,7 @@ async def test_read_of_the_dead(replica: Replica, monkeypatch: pytest.MonkeyPatc
 async def test_round_trips(replica: Replica, monkeypatch: pytest.MonkeyPatch) -> None:
     """A read without charges asks Redis nothing; a charged one twice; a write as often as one without charges."""
     store = await replica()
-    asked: list[str] = []
-    run, ask = store._link.run, store._link.ask
-
-    async def running(verb: str, *told: object) -> object:
-        asked.append(verb)
-        return await run(verb, *told)  # type: ignore[arg-type]
-
-    async def asking(command: str, *told: object) -> object:
-        asked.append(command)
-        return await ask(command, *told)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(store._link, "run", running)
-    monkeypatch.setattr(store._link, "ask", asking)
+    asked = listening(store, monkeypatch)
     charges = (month(), life())
     await store.settle(await taken(store, read("01R")), spending())
     assert asked == []
@@ -313,6 +321,20 @@ async def test_restart_beside_others(replica: Replica) -> None:
         two = await replica(told)
         assert await sum_of(two, month()) == (4 + 2 + 10 + 1, 7 + 8 + 20)
         assert await sum_of(two, life()) == (3 + 1 + 3 + 3 + 1, 6)
+
+
+async def test_restart_asks_little(replica: Replica, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A restart over a Redis that lived on asks of many calls at once whether they were counted, and tells no more."""
+    charges = (month(1, 0),)
+    told: list[Event] = []
+    for n in range(600):
+        told += (ReadHeld(f"0{n:03}", AT, charges), ReadSettled(f"0{n:03}", (1,)))
+    store = await replica(told)
+    asked = listening(store, monkeypatch)
+    await store.start(told)
+    assert asked.count("MGET") == 3
+    assert len(asked) < 10
+    assert await sum_of(store, month()) == (600, 0)
 
 
 async def test_end_without_beginning(replica: Replica) -> None:

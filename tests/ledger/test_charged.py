@@ -248,7 +248,12 @@ async def test_read_over_logs() -> None:
 
 def test_over() -> None:
     """An entry that is too large keeps what its call takes."""
-    entry: dict[str, object] = {"v": 1, "bud": charges.bud(CHARGES), "spent": charges.spent(SPENT), "odd": ["x" * ENTRY_BYTES_MAX]}
+    entry: dict[str, object] = {
+        "v": 1,
+        "bud": charges.bud(CHARGES),
+        "spent": charges.spent(SPENT),
+        "odd": ["x" * ENTRY_BYTES_MAX],
+    }
     kept = _spell(entry)
     assert b'"over":true' in kept
     assert b'"bud":[["task:clerk/01T"' in kept

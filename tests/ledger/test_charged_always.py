@@ -26,8 +26,19 @@ from tests.crash.totals import Sums, spent_on_record
 from tests.ledger.forge import frames_of
 from tests.ledger.memory_disk import MemoryDisk
 from tests.ledger.test_remembered import names
-from tests.ledger.world import FOLDER, START, Answered, World, commit_now, delivered, outcome, read, small_segments
-from tests.ledger.world import wire, write
+from tests.ledger.world import (
+    FOLDER,
+    START,
+    Answered,
+    World,
+    commit_now,
+    delivered,
+    outcome,
+    read,
+    small_segments,
+    wire,
+    write,
+)
 
 STEPS = st.lists(
     st.tuples(
@@ -81,6 +92,8 @@ class Spender:
             case "start" | "move":
                 self.world = replace(self.world, disk=self.world.disk.after_kill())
                 self.ledger = self.world.open(new_epoch="moved" if step == "move" else None)
+            case _:
+                pass
 
     def _charges(self, which: int) -> tuple[Charge, ...]:
         until = START + timedelta(days=9)
@@ -152,7 +165,8 @@ def test_adds_up(steps: list[tuple[str, int]]) -> None:
     spender = Spender()
     for step, which in steps:
         spender.take(step, which)
-    again = World(disk=spender.world.disk.after_kill(), settings=spender.world.settings).open()
-    expected = spent_on_record(entries(again._disk))
+    disk = spender.world.disk.after_kill()
+    again = World(disk=disk, settings=spender.world.settings).open()
+    expected = spent_on_record(entries(disk))
     assert asyncio.run(totals(again.recovered.events)) == expected
     assert asyncio.run(totals(again.events())) == expected

@@ -73,7 +73,7 @@ def told(ledger: Ledger) -> dict[str, list[Event]]:
 def by_intent(events: Iterable[Event]) -> dict[str, list[Event]]:
     found: dict[str, list[Event]] = {}
     for event in events:
-        if not isinstance(event, WritesChanged):
+        if isinstance(event, IntentOpened | IntentEnded | IntentDelivered):
             found.setdefault(event.intent, []).append(event)
     return found
 

@@ -43,6 +43,12 @@ ROWS = {
         "This task may make at most 6 calls in all: 6 taken, and this call asks for 1.",
         of("6", "6", "0", "1"),
     ),
+    "calls of a task above": Row(
+        Exhausted(cap("task:clerk/01A", "life", CALLS, 1, 6), 5, 1),
+        f"The task that this one is part of may make at most 6 calls in all: 5 taken, 1 {WAITS}, and this call asks "
+        "for 1.",
+        of("6", "5", "1", "1"),
+    ),
     "writes of a token": Row(
         Exhausted(cap("token:abc", "life", "writes", 1, 2), 1, 1),
         f"This token may make at most 2 writes in all: 1 taken, 1 {WAITS}, and this call asks for 1.",
@@ -80,7 +86,7 @@ ROWS = {
 def test_words(name: str) -> None:
     """An agent is told what is reached, how it stands where it is its own, and when it begins anew."""
     row, charge = ROWS[name], ROWS[name].said.charge
-    refuse = exhausted(row.said, NOW)
+    refuse = exhausted(row.said, NOW, "clerk/01T")
     assert (refuse.reason, refuse.gate) == (Reason.BUDGET_EXHAUSTED, "spend")
     assert refuse.detail == row.words
     named = {"node": charge.node, "period": charge.period, "measure": charge.measure}

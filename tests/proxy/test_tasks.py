@@ -11,9 +11,10 @@ import pytest
 import pytest_asyncio
 
 from breakers.task import Closed
+from loadtest.installation import agent
 from proxy.errors import StartRefused
 from proxy.identify import EXPIRED, UNKNOWN
-from tests.proxy.road import SUPPORT, Road, agent, call_of, marks, road, soon
+from tests.proxy.road import SUPPORT, Road, call_of, marks, road, soon
 from tests.proxy.scripted import Scripted, answer, scripted
 from tests.proxy.tasked import mint, named, narrower, open_task, said, under
 from tests.wire.client import Answer
