@@ -13,6 +13,8 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from breakers.spend import LIFE
+
 HOUR, DAY, MONTH = "hour", "day", "month"
 PERIODS = (HOUR, DAY, MONTH)
 
@@ -24,6 +26,13 @@ _SECOND, _HOUR, _DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=
 
 # How much of a moment as ISO 8601 writes it names an hour; what stands behind its seconds is its offset.
 _TO_THE_HOUR, _TO_THE_SECOND = len("2026-11-21T14"), len("2026-11-21T14:00:00")
+
+
+def span_of(period: str) -> str:
+    """
+    Return what kind of period an id names, `life` among them; the length of an id says it.
+    """
+    return {len(LIFE): LIFE, len("2026-11"): MONTH, len("2026-11-21"): DAY}.get(len(period), HOUR)
 
 
 @dataclass(frozen=True, slots=True)

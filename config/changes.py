@@ -1,9 +1,9 @@
 """
-What differs between two configurations, by the path under which it is written, and what of it a running process can take.
+What differs between two configurations, by the path under which it is written, and what a running process can take.
 
-A policy is replaced whole, so whatever judgement alone reads may change: cards, teams, caps, prices, and the settings of
-judgement. What was opened, bound or read at the start (doors, upstreams, credentials, catalogues, the ledger, the store)
-stays as it is until the next one.
+A policy is replaced whole, so whatever judgement alone reads may change: cards, teams, caps, prices, and the settings
+of judgement. What was opened, bound or read at the start (doors, upstreams, credentials, catalogues, the ledger, the
+store) stays as it is until the next one.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from breakers.spend import Alert, Notice
@@ -33,7 +33,7 @@ class Records(Protocol):
 
     async def raised(self, alert: Alert) -> None:
         """
-        Record an alert.
+        Record an alert, once.
         """
 
     async def told(self, alert: str) -> None:
@@ -47,8 +47,7 @@ Post = Callable[[dict[str, object]], Awaitable[str | None]]
 
 class Alerting:
     """
-    Tells people what the store raised. `post` is None where there is no webhook, `count` what the metrics are told,
-    `raised` the ids that are on record and were not told.
+    Tells people what the store raised. `post` is None where there is no webhook, `count` what the metrics are told.
     """
 
     def __init__(
@@ -58,13 +57,12 @@ class Alerting:
         log: Log,
         count: Callable[[Alert], None],
         post: Post | None = None,
-        raised: Iterable[str] = (),
         again_after_s: Sequence[float] = AGAIN_AFTER_S,
     ) -> None:
         self._store, self._records, self._log, self._count, self._post = store, records, log, count, post
         self._again_after_s = again_after_s
-        # Which are on record, and of those that the webhook did not take, when and how often it was asked.
-        self._raised = set(raised)
+        # Which were begun here, and of those that the webhook did not take, when and how often it was asked.
+        self._raised: set[str] = set()
         self._tried: dict[str, tuple[float, int]] = {}
 
     def __repr__(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from breakers.periods import span_of
 from breakers.verdict import Reason
 from config.cases import FORWARD, Written
 from config.load import Configuration
@@ -106,6 +107,5 @@ def _is_cap(rule: CardRule, judged: Judged, details: Mapping[str, str]) -> bool:
     node = {"task": "task", "call": "call"}.get(rule.at, "agent")
     if judged.verdict != Reason.BUDGET_EXHAUSTED or kind != node:
         return False
-    period = details.get("period", "")
-    span = {7: "month", 10: "day"}.get(len(period), "hour") if node == "agent" else rule.at
+    span = span_of(details.get("period", "")) if node == "agent" else rule.at
     return span == rule.at and details.get("measure", "").partition(":")[0] == rule.name

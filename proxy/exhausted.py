@@ -77,8 +77,8 @@ def _own(whose: str, said: Exhausted) -> str:
     )
     waits = f", {held} held for calls that have not ended or whose end is not known" if said.held else ""
     return (
-        f"{whose[0].upper()}{whose[1:]} may {words.do} at most {cap}{words.counted} {_when(charge)}: {settled} taken{waits}, "
-        f"and this call asks for {asked}."
+        f"{whose[0].upper()}{whose[1:]} may {words.do} at most {cap}{words.counted} {_when(charge)}: "
+        f"{settled} taken{waits}, and this call asks for {asked}."
     )
 
 

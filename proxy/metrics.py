@@ -12,6 +12,7 @@ from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from breakers.periods import span_of
 from breakers.spend import Alert, Total
 from breakers.store.protocol import Store, StoreUnavailable
 from breakers.verdict import Reason
@@ -24,13 +25,6 @@ SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2
 
 SHOWN = frozenset({"agent", "team", "api"})
 """Kinds of nodes that are labels: there are as many as the configuration names; tasks and tokens have no bound."""
-
-
-def span_of(period: str) -> str:
-    """
-    Return what kind of period an id names: its length says it.
-    """
-    return {7: "month", 10: "day"}.get(len(period), "hour")
 
 
 class Metrics:
@@ -59,8 +53,8 @@ class Metrics:
             registry=r,
         )  # fmt: skip
         self.loops = Counter(
-            "breakwater_loops_noticed_total", "Calls in which the loop guard noticed something, by rule.", ("api", "rule"),
-            registry=r,
+            "breakwater_loops_noticed_total", "Calls in which the loop guard noticed something, by rule.",
+            ("api", "rule"), registry=r,
         )  # fmt: skip
         self.stage_seconds = Histogram(
             "breakwater_stage_seconds", "Time spent in each stage of a call.", ("stage",), buckets=SECONDS, registry=r
@@ -95,6 +89,10 @@ class Metrics:
             "breakwater_spend", "What was taken of a cap in its current period: money in micro-units of its currency.",
             ("node", "span", "measure", "state"), registry=r,
         )  # fmt: skip
+        self._of_the_record()
+
+    def _of_the_record(self) -> None:
+        r = self.registry
         self.ledger_entries = Counter("breakwater_ledger_entries_total", "Entries made durable.", registry=r)
         self.ledger_sync_seconds = Histogram(
             "breakwater_ledger_sync_seconds", "Time until a batch of entries was durable.", buckets=SECONDS, registry=r
@@ -102,8 +100,9 @@ class Metrics:
         self.ledger_queue = Gauge("breakwater_ledger_queue", "Entries waiting to become durable.", registry=r)
         self.ledger_ready = Gauge("breakwater_ledger_ready", "1 while the ledger can be written.", registry=r)
         self.config_info = Gauge(
-            "breakwater_config_info", "1 for the version of the configuration that is in force.", ("version",), registry=r
-        )
+            "breakwater_config_info", "1 for the version of the configuration that is in force.",
+            ("version",), registry=r,
+        )  # fmt: skip
         self.reloads = Counter(
             "breakwater_reloads_total", "Times that a changed configuration was to be taken, by what came of it.",
             ("result",), registry=r,

@@ -15,6 +15,7 @@ from breakers.call import Call, Caller, Request
 from breakers.caveats import Caveat
 from breakers.decide import decide
 from breakers.facts import Facts, Fetch, Fetched, Image, Looked
+from breakers.periods import span_of
 from breakers.policy import Policy
 from breakers.spend import Charge
 from breakers.store.memory import MemoryStore
@@ -41,6 +42,9 @@ from proxy.sight import Sight
 ROUNDS_MAX = 8
 
 TASK_TTL = timedelta(hours=1)
+
+BEFORE = "0" * 25 + "1"
+"""The call that took what a case says was taken."""
 
 NAMER = Namer(b"rehearsed")
 """Nothing that is named here is ever compared with what another process named."""
@@ -132,8 +136,8 @@ def _caller(written: Written) -> Caller:
     case, agent, at = written.case, written.agent, written.at
     if not written.opened:
         return Caller(agent, "test", f"{agent}/{at.date().isoformat()}")
-    labels = {name: case.labels.get(name) for name in ("record", "model", "prompt")}
-    task = Task(f"{agent}/test", agent, at, at + TASK_TTL, NO_CAPS, **labels)
+    said = case.labels.get
+    task = Task(f"{agent}/test", agent, at, at + TASK_TTL, NO_CAPS, said("record"), None, said("model"), said("prompt"))
     caveats = tuple(Caveat(*pair.partition("=")[::2], id=f"test{at}") for at, pair in enumerate(case.token))
     ids = ("test", *(caveat.id for caveat in caveats)) if caveats else ()
     return Caller(agent, "test", task.id, named=True, opened=task, tokens=ids, caveats=caveats)
@@ -159,24 +163,20 @@ async def _paid(go: Forward, written: Written) -> Judged:
     """
     Take what the call takes, from caps of which so much was taken already.
     """
-    name = go.call.operation.spec.name
-    store = MemoryStore(lambda: written.at)
+    name, store = go.call.operation.spec.name, MemoryStore(lambda: written.at)
     charges = tuple(replace(one, amount=_spent(one, written)) for one in go.charges)
-    before = [
-        ReadHeld("0" * 25 + "1", written.at, charges),
-        ReadSettled("0" * 25 + "1", tuple(c.amount for c in charges)),
-    ]
-    await store.start(before if charges else [])
-    held = await store.reserve(replace(go, facts=replace(go.facts, generation=(await store.facts(go.call)).generation)))
+    spent = ReadSettled(BEFORE, tuple(one.amount for one in charges))
+    await store.start([ReadHeld(BEFORE, written.at, charges), spent] if charges else [])
+    generation = (await store.facts(go.call)).generation
+    held = await store.reserve(replace(go, facts=replace(go.facts, generation=generation)))
     if isinstance(held, Exhausted):
-        no = exhausted(held, written.at)
+        no = exhausted(held, written.at, go.call.caller.task)
         return Judged(str(no.reason), no.gate, no.detail, no.details, name, charges=go.charges)
     return Judged(FORWARD, operation=name, rules=go.rules, charges=go.charges)
 
 
 def _spent(charge: Charge, written: Written) -> int:
-    kind, span = charge.node.partition(":")[0], {4: "life", 7: "month", 10: "day"}.get(len(charge.period), "hour")
-    caps = written.case.spent.of(kind, span)
+    caps = written.case.spent.of(charge.node.partition(":")[0], span_of(charge.period))
     measure, _, currency = charge.measure.partition(":")
     if not currency:
         return int(getattr(caps, measure) or 0)

@@ -3,9 +3,9 @@ A changed configuration taken by the running process: whole, or not at all.
 
 The files are read and checked as at a start, off the event loop. Where they have a fault, or change what only a start
 can take, every fault or every such change is said, and nothing happens. Otherwise it is on record first, and then all
-that judgement reads is replaced in one step. A call keeps the policy that it began with, to its end; whoever has no card
-any more is let in by no key, and its tasks are closed. However often it is asked for, one is taken after the other; what
-signals ask for meanwhile is one more.
+that judgement reads is replaced in one step. A call keeps the policy that it began with, to its end; whoever has no
+card any more is let in by no key, and its tasks are closed. However often it is asked for, one is taken after the
+other; what signals ask for meanwhile is one more.
 """
 
 from __future__ import annotations

@@ -77,7 +77,8 @@ async def _respond_stream(request: web.BaseRequest, answer: Streamed, trail: Tra
     try:
         # Inside, so that a read is on record whatever becomes of its answer here.
         shown = request.get(LINKS, NO_LINKS).shown(answer)
-        response = web.StreamResponse(status=shown.status, headers=CIMultiDict((*shown.headers, *_noticed(trail), SERVER)))
+        headers = CIMultiDict((*shown.headers, *_noticed(trail), SERVER))
+        response = web.StreamResponse(status=shown.status, headers=headers)
         _close_if_in_doubt(request, response, trail)
         async with asyncio.timeout(answer.stall_s):
             await response.prepare(request)

@@ -23,6 +23,7 @@ import uvloop
 from aiohttp import web
 from aiohttp.http import HttpRequestParser
 
+from breakers.allowlist import policy_of
 from breakers.store.protocol import Store
 from config.load import Configuration, load
 from proxy import app
@@ -204,7 +205,7 @@ async def startup(
     rooms.addresses = {listener.name: listener.url for listener in listeners}
     program = Program(rooms, [], configuration.settings.state, stop)
     if read is not None:
-        program.reloading = Reloading(configuration, rooms, read, app.policy_of)
+        program.reloading = Reloading(configuration, rooms, read, policy_of)
 
     def poisoned() -> None:
         program.failed = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import asdict
 
 from config.catalog import (
     WHOLE_BODY,
@@ -20,6 +21,7 @@ from config.catalog import (
     Touch,
     Undo,
 )
+from config.habit import Habit
 from config.lines import UNITS
 
 # What a person reads in a list: whole hours and minutes, where there are any.
@@ -231,7 +233,7 @@ def described(spec: OperationSpec) -> dict[str, object]:
         },
         "whole_body": next((held.kind for (_, name), held in spec.arguments.items() if name == WHOLE_BODY), None),
         "never_store": list(spec.never_store),
-        "poll": spec.habit.polling and {"min_interval_s": spec.habit.polling.interval_s, "max_s": spec.habit.polling.for_s},
+        "poll": spec.habit.polling and asdict(spec.habit.polling),
         "volatile": list(spec.habit.volatile),
         "many": spec.habit.many,
         "note": spec.note,

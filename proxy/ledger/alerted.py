@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from breakers.spend import Alert
 from proxy.ledger.drafts import stamp, system
 from proxy.ledger.pen import Pen
@@ -13,19 +15,24 @@ class Alerted:
     The record's verbs for alerts.
     """
 
-    def __init__(self, pen: Pen) -> None:
-        self._pen = pen
+    def __init__(self, pen: Pen, raised: Iterable[str] = ()) -> None:
+        """
+        Begin with the ids of the alerts that are on record and were not told.
+        """
+        self._pen, self._raised = pen, set(raised)
 
     def __repr__(self) -> str:
-        return f"Alerted({self._pen!r})"
+        return f"Alerted({len(self._raised)} on record, not told)"
 
     async def raised(self, alert: Alert) -> None:
         """
-        Record an alert, before anyone is told.
+        Record an alert, once, before anyone is told.
         """
+        if alert.id in self._raised:
+            return
         draft = system(
             "budget.alerted",
-            id=alert.id,
+            alert=alert.id,
             kind=str(alert.kind),
             node=alert.node,
             period=alert.period,
@@ -36,9 +43,11 @@ class Alerted:
             at=stamp(alert.at),
         )
         await self._pen.durable(draft, Rank.END)
+        self._raised.add(alert.id)
 
     async def told(self, alert: str) -> None:
         """
         Record that an alert has reached everyone whom it is for.
         """
-        await self._pen.durable(system("budget.told", id=alert), Rank.END)
+        await self._pen.durable(system("budget.told", alert=alert), Rank.END)
+        self._raised.discard(alert)

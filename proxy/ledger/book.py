@@ -98,7 +98,8 @@ class Ledger:
         self._counted = Counted(self._pen, clock, self._writer.stats)
         self._repeated = Counted(self._pen, clock, self._writer.stats, "repeated")
         self._doubts = Doubts(self._pen, state.log.origin, state.views.open, answer_bytes_max)
-        self.access, self.alerted, self.tasks = Access(self._pen), Alerted(self._pen), TaskRecords(self._pen)
+        self.access, self.tasks = Access(self._pen), TaskRecords(self._pen)
+        self.alerted = Alerted(self._pen, state.remembered.enveloped.alerts)
         self.charged_reads, self.lookups = ChargedReads(self._pen, state.ring), Lookups(self._pen)
         self.configured = Configured(self._pen)
         self._reread = Reread(disk, folder, state.ring)
@@ -208,7 +209,7 @@ class Ledger:
         """
         self._started = True
         self._writer.start(loop, self._poisoned)
-        self._state.snapshots.start(self._writer.give_up)
+        self._state.snapshots.start(self._writer.give_up, lambda: self.state is WriterState.READY)
         self._counted.start(loop)
         self._repeated.start(loop)
 

@@ -139,8 +139,8 @@ class Enveloped:
             case "budget.alerted":
                 alert = alert_from(entry)
                 self.alerts[alert.id] = alert
-            case "budget.told" if entry["id"] in self.alerts:
-                alert = self.alerts.pop(entry["id"])
+            case "budget.told" if entry["alert"] in self.alerts:
+                alert = self.alerts.pop(entry["alert"])
                 if alert.at >= self.since:
                     yield AlertRaised(alert)
                     yield AlertDelivered(alert.id)

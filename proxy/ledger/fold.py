@@ -116,15 +116,12 @@ def fold_on(
     disk: Disk, first: int, path: Path, result: Fold, kept: Kept | None, pause: Callable[[], None] | None = None
 ) -> Newest:
     """
-    Take in a segment behind what there is, as far as it is whole; what its own snapshot has of it is hashed, not folded.
+    Take in a segment behind what there is, as far as it is whole; what a snapshot has of it is hashed, not folded.
 
     `pause` is called every few entries, for whoever shares the processor with others.
     """
-    data, begin, blob_end = disk.read(path), len(MAGIC), 0
-    snapshot = kept.beside(path, first) if kept is not None else None
-    if kept is not None and snapshot is not None and snapshot.begins(data):
-        if kept.put(snapshot, result.views, result.remembered):
-            result.tree, begin, blob_end = snapshot.about.tree, snapshot.about.end, snapshot.about.blob_end
+    data = disk.read(path)
+    begin, blob_end = _begun(kept, first, path, data, result)
     replay = Replay(data, result.tree, begin=begin)
     for batch in replay:
         for stored in batch:
@@ -142,6 +139,19 @@ def fold_on(
                 pause()
         result.tree = replay.tree
     return Newest(first, path, data, replay.ending, blob_end)
+
+
+def _begun(kept: Kept | None, first: int, path: Path, data: bytes, result: Fold) -> tuple[int, int]:
+    """
+    Take what a segment's own snapshot has of its beginning; return where that ends, in the segment and in its payloads.
+    """
+    snapshot = kept.beside(path, first) if kept is not None else None
+    if kept is None or snapshot is None or not snapshot.begins(data):
+        return len(MAGIC), 0
+    if not kept.put(snapshot, result.views, result.remembered):
+        return len(MAGIC), 0
+    result.tree = snapshot.about.tree
+    return snapshot.about.end, snapshot.about.blob_end
 
 
 def _take(result: Fold, first: int, stored: Stored, entry: Mapping[str, Any]) -> None:

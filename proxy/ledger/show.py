@@ -124,7 +124,7 @@ def enveloped(entry: Mapping[str, Any]) -> str:
             stands = f"{spell_amount(measure, entry['settled'])} of {spell_amount(measure, entry['cap'])}"
             return f"{entry['node']} {entry['period']} {measure.partition(':')[0]}: {what}, {stands}"
         case "budget.told":
-            return str(entry["id"])
+            return str(entry["alert"])
         case "config.applied":
             return str(entry["hash"])[:12]
         case _:

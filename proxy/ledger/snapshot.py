@@ -167,9 +167,7 @@ def write(disk: Disk, ring: KeyRing, segment: Path, about: About, parts: Sequenc
     said["parts"] = [[len(part), sha256(part).hexdigest()] for part in parts]
     spelled = orjson.dumps(said)
     sealed = _HEAD.pack(MAGIC, ring.current, len(spelled)) + spelled
-    write_whole(
-        disk, snapshot_beside(segment), b"".join((sealed, _mac(ring, ring.current, sealed), *parts)), 0o600
-    )
+    write_whole(disk, snapshot_beside(segment), b"".join((sealed, _mac(ring, ring.current, sealed), *parts)), 0o600)
 
 
 def _mac(ring: KeyRing, version: int, sealed: bytes) -> bytes:

@@ -75,6 +75,7 @@ class Snapshots:
         self._whole = 0
         self._before: Snapshot | None = None
         self._on_damage: Callable[[LedgerDamaged], None] | None = None
+        self._has_room: Callable[[], bool] = lambda: True
         self._lock, self._ending = Lock(), Flag()
         self._due = False
         self._thread: Thread | None = None
@@ -83,11 +84,12 @@ class Snapshots:
     def __repr__(self) -> str:
         return f"<Snapshots {self._whole} made, {len(self.unproved)} to be proved, fault={self.fault!r}>"
 
-    def start(self, on_damage: Callable[[LedgerDamaged], None]) -> None:
+    def start(self, on_damage: Callable[[LedgerDamaged], None], has_room: Callable[[], bool]) -> None:
         """
-        Begin to prove and to make; `on_damage` is called, in a thread of our own, with what does not hold.
+        Begin to prove and, while the disk has room, to make; `on_damage` is called in a thread of our own, with what
+        does not hold.
         """
-        self._on_damage = on_damage
+        self._on_damage, self._has_room = on_damage, has_room
         self.due()
 
     def due(self) -> None:
@@ -201,7 +203,8 @@ class Snapshots:
         while self._is_due():
             try:
                 self.prove(pace)
-                self.make(pace)
+                if self._has_room():
+                    self.make(pace)
             except (Stopping, OSError):
                 # A disk that does not answer now is asked again when the next segment is sealed.
                 continue

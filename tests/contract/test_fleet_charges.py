@@ -206,13 +206,13 @@ async def test_given_up(brief: None, replica: Replica) -> None:
     """A claim that lapsed gives its room to whoever needs it, by the server's clock, and its late dispatch is lost."""
     one, two = await replica(lease_s=BRIEF_S), await replica()
     late = await reserved(one, write(), month(60), life())
-    flying = await dispatched(one, named("01B"), month(40))
+    flying = await dispatched(two, named("01B"), month(40))
     await asyncio.sleep(1.5 * BRIEF_S)
     await taken(two, read("01R"), month(60))
     assert await sums(two) == {"agent:clerk|2026-11|calls": (0, 100)}
     assert await one.dispatch(late, opened()) is Permit.LOST
     await one.settle(late, refusing(0, 0))
-    assert await one.dispatch(flying, opened("01B")) is Permit.GRANTED
+    assert await two.dispatch(flying, opened("01B")) is Permit.GRANTED
     assert await sum_of(two, month()) == (0, 100)
     assert await notices(two) == []
 
@@ -240,13 +240,12 @@ async def test_many_lapsed(brief: None, replica: Replica) -> None:
 
 async def test_reserve_after_giving_up(brief: None, replica: Replica) -> None:
     """A claim that was given up can be made again, with its charges."""
-    store = await replica(lease_s=BRIEF_S)
-    go = await judged(store, write(), month(60))
-    await store.reserve(go)
+    one, two = await replica(lease_s=BRIEF_S), await replica()
+    await reserved(one, write(), month(60))
     await asyncio.sleep(1.5 * BRIEF_S)
-    assert await store.totals() == ()
-    await reserved(store, write(), month(60))
-    assert await sum_of(store, month()) == (0, 60)
+    assert await two.totals() == ()
+    await reserved(two, write(), month(60))
+    assert await sum_of(two, month()) == (0, 60)
 
 
 async def test_read_of_the_dead(replica: Replica, monkeypatch: pytest.MonkeyPatch) -> None:

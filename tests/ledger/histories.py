@@ -156,7 +156,9 @@ class History:
         former = origin if origin != self.ledger.origin else None
         eff = {"found": Applied.APPLIED, "absent": Applied.NOT_APPLIED}.get(step, Applied.UNKNOWN)
         said = {"eff": str(eff), "state": "parked" if step == "parked" else "completed", "keeps": step == "found"}
-        return replace(system("recovery.resolved", intent=index, of=former, by="operator", why="said", **said), call=intent)
+        return replace(
+            system("recovery.resolved", intent=index, of=former, by="operator", why="said", **said), call=intent
+        )
 
     def _views(self) -> Any:
         from proxy.ledger.fold import fold
@@ -180,9 +182,9 @@ class History:
                 self.alerts.append(alert)
                 said = {"node": alert.node, "period": alert.period, "measure": alert.measure, "at": stamp(now)}
                 counted = {"threshold": alert.threshold, "cap": "9", "settled": str(alert.settled)}
-                return system("budget.alerted", id=alert.id, **{"kind": str(alert.kind)}, **said, **counted)
+                return system("budget.alerted", alert=alert.id, **{"kind": str(alert.kind)}, **said, **counted)
             case "alert told" if self.alerts:
-                return system("budget.told", id=self.alerts[which % len(self.alerts)].id)
+                return system("budget.told", alert=self.alerts[which % len(self.alerts)].id)
             case _:
                 return None
 

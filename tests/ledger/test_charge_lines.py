@@ -112,7 +112,7 @@ def test_odd() -> None:
              "threshold": 0, "cap": "6", "settled": "6"},
             "task:a/1 life calls: denied, 6 of 6",
         ),
-        ({"k": "budget.told", "id": "x1"}, "x1"),
+        ({"k": "budget.told", "alert": "x1"}, "x1"),
         ({"k": "config.applied", "hash": "0123456789abcdef"}, "0123456789ab"),
     ],
 )  # fmt: skip

@@ -130,7 +130,7 @@ async def test_beside_the_road(tmp_path: Path, figure: Callable[[str, float], No
     alone = await lateness(1000)
     snapshots = Snapshots(RealDisk(), big.state / LEDGER / "000001", state.snapshots.kept, clock, START)
     began = time.monotonic()
-    snapshots.start(lambda found: pytest.fail(str(found)))
+    snapshots.start(lambda found: pytest.fail(str(found)), lambda: True)
     beside = await lateness(1000)
     took = time.monotonic() - began
     await asyncio.to_thread(snapshots.close, whole=False)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,16 +77,29 @@ def test_beside() -> None:
     assert snapshots_in(disk) == [str(snapshot_beside(path)) for _, path in segments(disk, EPOCH)]
 
 
+@contextmanager
+def read_whole(disk: MemoryDisk) -> Iterator[list[str]]:
+    """The names of the files that are read whole meanwhile."""
+    read: list[str] = []
+    whole = disk.read
+
+    def reading(path: Path) -> bytes:
+        read.append(path.name)
+        return whole(path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(disk, "read", reading)
+        patch.setattr(disk, "read_part", lambda path, offset, length: whole(path)[offset : offset + length])
+        yield read
+
+
 @pytest.mark.parametrize("clean", [True, False])
-def test_not_read(clean: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_not_read(clean: bool) -> None:
     """A start reads of a sealed segment with a snapshot only the seal, and knows what it knew by reading all."""
     made = written(*([("closed", 0)] if clean else []))
     disk = made.world.disk.after_kill()
-    read: list[str] = []
-    whole = disk.read
-    monkeypatch.setattr(disk, "read", lambda path: read.append(path.name) or whole(path))
-    monkeypatch.setattr(disk, "read_part", lambda path, offset, length: whole(path)[offset : offset + length])
-    ledger = World(disk=disk, settings=small_segments(4000)).open()
+    with read_whole(disk) as read:
+        ledger = World(disk=disk, settings=small_segments(4000)).open()
     behind = [path.name for path in sealed(disk)]
     assert not set(read) & set(behind)
     assert [path.name for path, _ in ledger._state.snapshots.unproved] == behind
@@ -111,13 +126,13 @@ def resealed(disk: MemoryDisk, path: Path, ring: KeyRing | None = None, **said: 
     form.write(disk, ring or ring_of(disk), segment, replace(found.about, **said), parts)
 
 
-def flipped(disk: MemoryDisk, path: Path, at: float) -> None:
+def flipped(at: float, disk: MemoryDisk, path: Path) -> None:
     data = bytearray(disk.read(path))
     data[int(at * (len(data) - 1))] ^= 1
     disk.write(path, bytes(data))
 
 
-def cut(disk: MemoryDisk, path: Path, at: float) -> None:
+def cut(at: float, disk: MemoryDisk, path: Path) -> None:
     data = disk.read(path)
     disk.write(path, data[: int(at * len(data))])
 
@@ -139,8 +154,8 @@ WRONG: dict[str, Callable[[MemoryDisk, Path], None]] = {
     "no fold": lambda disk, path: resealed(disk, path, fold=""),
     "another ring": lambda disk, path: resealed(disk, path, KeyRing({1: b"s" * 32}, 1)),
     "a key that is not there": lambda disk, path: resealed(disk, path, KeyRing({7: b"s" * 32}, 7)),
-    **{f"cut at {at}": lambda disk, path, at=at: cut(disk, path, at) for at in (0.001, 0.1, 0.5, 0.9, 0.999)},
-    **{f"flipped at {at:.2f}": lambda disk, path, at=at: flipped(disk, path, at) for at in [n / 40 for n in range(41)]},
+    **{f"cut at {at}": partial(cut, at) for at in (0.001, 0.1, 0.5, 0.9, 0.999)},
+    **{f"flipped at {part / 40:.2f}": partial(flipped, part / 40) for part in range(41)},
 }
 
 

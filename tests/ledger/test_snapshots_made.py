@@ -5,24 +5,21 @@ from __future__ import annotations
 import asyncio
 import errno
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from threading import Event as Flag
-from typing import Any
 
 import pytest
 
 from proxy.errors import LedgerDamaged
 from proxy.ledger.book import Ledger
-from proxy.ledger.drafts import system
-from proxy.ledger.layout import LEDGER, segments, snapshot_beside
+from proxy.ledger.layout import segments, snapshot_beside
 from proxy.ledger.snapshots import SHARE, SLICE_S, STOP_WITHIN_S, Stopping, _Pace
 from proxy.ledger.verify import verify
 from proxy.ledger.writer import State as WriterState
 from tests.ledger.forge import EPOCH
 from tests.ledger.histories import History, close, history, no_pause, said_by, snapshots_in
 from tests.ledger.memory_disk import MemoryDisk, Stopped
-from tests.ledger.test_snapshots import STEPS, known, sealed, start, without, written
+from tests.ledger.test_snapshots import STEPS, known, read_whole, sealed, start, without
 from tests.ledger.world import FOLDER, StillClock, World, kinds_in, one_write, small_segments
 
 NEW = ".bws.new"
@@ -48,7 +45,11 @@ def make(made: History) -> None:
     made.ledger._state.snapshots.make(no_pause)
 
 
-@pytest.mark.parametrize("do", [make, lambda made: made.ledger._state.snapshots.close(whole=True)], ids=["seal", "stop"])
+def stop(made: History) -> None:
+    made.ledger._state.snapshots.close(whole=True)
+
+
+@pytest.mark.parametrize("do", [make, stop])
 @pytest.mark.parametrize("power", [False, True])
 def test_cut_short(do: Callable[[History], None], power: bool) -> None:
     """Wherever making snapshots is cut short, the next start knows the same, and goes on making them."""
@@ -69,17 +70,14 @@ def test_cut_short(do: Callable[[History], None], power: bool) -> None:
 
 
 def test_by_the_segment() -> None:
-    """What a seal costs is its segment: of those before it nothing is read but a snapshot's words and what is carried."""
+    """What a seal costs is its segment: of those before it nothing is read but a snapshot and what is carried."""
     made = unmade()
-    disk, read = made.world.disk, list[str]()
     make(made)
-    whole = disk.read
     made.take("an hour", 0)
     made.take("other", 5)
-    disk.read = lambda path: read.append(path.name) or whole(path)
-    disk.read_part = lambda path, offset, length: whole(path)[offset : offset + length]
-    make(made)
-    assert read == [sealed(disk)[-1].name]
+    with read_whole(made.world.disk) as read:
+        make(made)
+    assert read == [sealed(made.world.disk)[-1].name]
 
 
 def test_full_disk() -> None:
@@ -97,11 +95,10 @@ def test_full_disk() -> None:
     assert len(snapshots_in(disk)) == len(sealed(disk))
 
 
-def test_no_time() -> None:
+def test_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stop that would take too long leaves the rest to the next start."""
-    made = unmade()
-    clock, ticks = made.world.clock, iter(range(10**6))
-    clock.monotonic = lambda: next(ticks) * STOP_WITHIN_S / 3
+    made, ticks = unmade(), iter(range(10**6))
+    monkeypatch.setattr(made.world.clock, "monotonic", lambda: next(ticks) * STOP_WITHIN_S / 3)
     made.ledger._state.snapshots.close(whole=True)
     assert 0 < len(snapshots_in(made.world.disk)) < len(sealed(made.world.disk))
     assert said_by(start(made.world.disk)) == said_by(start(without(made.world.disk)))
@@ -131,7 +128,7 @@ async def busy(world: World, writes: int = 12) -> Ledger:
     """A running ledger that has sealed some segments."""
     ledger = world.started()
     for number in range(writes):
-        await one_write(ledger, world.randomness.count + number)
+        await one_write(ledger, number)
     return ledger
 
 
@@ -198,6 +195,21 @@ async def test_nothing_made_in_the_end() -> None:
     await ledger.close("stopped")
     assert snapshots_in(world.disk) == before
     assert kinds_in(world.disk)[-1] != "log.closed"
+
+
+async def test_little_room() -> None:
+    """While the disk has little room left none is made: what there is belongs to the record."""
+    world = World(settings=small_segments(4000))
+    world.disk.free = 10**6
+    ledger = world.started()
+    ledger._writer.state = WriterState.READONLY
+    for number in range(9):
+        await ledger.access.key_revoked(f"{number}" * 400)
+        await idle(ledger)
+    assert len(sealed(world.disk)) > 0
+    assert snapshots_in(world.disk) == []
+    await ledger.close("stopped")
+    assert snapshots_in(world.disk) == []
 
 
 async def test_disk_that_does_not_answer() -> None:

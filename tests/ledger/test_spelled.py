@@ -1,4 +1,4 @@
-"""The spelling of what stands in snapshots: every event and every field, whoever adds one, and the code that means it."""
+"""The spelling of what stands in snapshots: every event, every field, whoever adds one, and the code that means it."""
 
 from __future__ import annotations
 
@@ -71,7 +71,8 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
         return st.dictionaries(*map(values, arguments), max_size=2)
     if issubclass(kind, Enum):
         return st.sampled_from(kind)
-    assert is_dataclass(kind), kind
+    assert isinstance(kind, type)
+    assert is_dataclass(kind)
     hints = get_type_hints(kind)
     return st.builds(kind, *(values(hints[field.name]) for field in fields(kind)))
 
@@ -88,6 +89,7 @@ def test_events(kind: type, data: st.DataObject) -> None:
     """Every event is read as it was spelled, and all of its fields are there."""
     value = data.draw(values(kind))
     spelling = spelling_of(Event)
+    assert spelling.spell is not None
     name, row = spelling.spell(value)
     assert (name, len(row)) == (kind.__name__, len(fields(kind)))
     assert through(spelling, value) == value
@@ -97,7 +99,7 @@ def test_events(kind: type, data: st.DataObject) -> None:
 @settings(max_examples=25)
 @given(data=st.data())
 def test_carried(kind: type, but: frozenset[str], data: st.DataObject) -> None:
-    """Every field that is carried from segment to segment is put as it was, but those that are known to stand elsewhere."""
+    """Every field that is carried from segment to segment is put as it was, but those that stand elsewhere."""
     hints, spelling = get_type_hints(kind), fields_of(kind, but)
     assert set(spelling.names) == {field.name for field in fields(kind)} - but
     value, other = (kind(START) if kind is not Views else kind() for _ in range(2))

@@ -126,9 +126,7 @@ class Shop:
         applied = {Applied.APPLIED: True, Applied.NOT_APPLIED: False}.get(ended.applied)
         took = () if applied is None else self._took(charges, ended, applied)
         entry = await self.ledger.conclude(intent, ended, Answered(), took)
-        await self.store.settle(
-            held, ended_by(ended, self.world.clock.now(), entry.place, delivered=True, spent=took)
-        )
+        await self.store.settle(held, ended_by(ended, self.world.clock.now(), entry.place, delivered=True, spent=took))
         self.calls.append(number)
         if applied is None:
             await self.ledger.doubt_opened(intent.opened)
@@ -140,7 +138,9 @@ class Shop:
     async def _read(self, step: str, which: int) -> None:
         call = replace(read(self.count).go.call, at=self.world.clock.at)
         charges = self._charges(which, writes=False)
-        held = await self.store.reserve(replace(read(1).go, call=call, facts=await self.store.facts(call), charges=charges))
+        held = await self.store.reserve(
+            replace(read(1).go, call=call, facts=await self.store.facts(call), charges=charges)
+        )
         assert not isinstance(held, Stale | HeldWrite)
         if isinstance(held, Exhausted) or not charges:
             return

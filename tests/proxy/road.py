@@ -20,6 +20,7 @@ from urllib.parse import urlencode
 
 from prometheus_client import generate_latest
 
+from breakers.allowlist import policy_of
 from breakers.store.protocol import Store
 from config.load import Configuration, load
 from loadtest.installation import agent, stripe_api
@@ -49,7 +50,7 @@ LEDGER: Mapping[str, object] = {"disk": {"min_free_bytes": 0, "min_free_pct": 0,
 SOON_S = 10.0
 _STEP_S = 0.001
 
-# What these two do is a table of calls that have nothing to do with one another: whether it is a loop is asked elsewhere.
+# What these two do is a table of calls that have nothing to do with one another.
 SUPPORT = agent(
     {
         "stripe": {
@@ -321,7 +322,7 @@ async def road(
     rooms.addresses = {listener.name: listener.url for listener in listeners}
     ledger.start(asyncio.get_running_loop())
     program = Program(rooms, [], configuration.settings.state, asyncio.Event())
-    program.reloading = Reloading(configuration, rooms, partial(load, folder / "breakwater.yaml"), app.policy_of)
+    program.reloading = Reloading(configuration, rooms, partial(load, folder / "breakwater.yaml"), policy_of)
     # What is sent again is sent again, but nobody waits for that.
     rooms.forward._retries.sleep = _no_pause
     if not doubts:

@@ -94,15 +94,13 @@ class World:
     counted: list[str] = field(default_factory=list)
     hook: Hook | None = None
 
-    def alerting(self, *raised: str) -> Alerting:
+    def alerting(self) -> Alerting:
         """
-        Return what tells of alerts, of which these are on record already.
+        Return what tells of alerts.
         """
         post = None if self.hook is None else self.hook.post
         count = self.counted.append
-        return Alerting(
-            cast("Store", self.store), self.records, self.log, lambda alert: count(alert.node), post, raised
-        )
+        return Alerting(cast("Store", self.store), self.records, self.log, lambda alert: count(alert.node), post)
 
 
 async def test_told_once() -> None:
@@ -152,12 +150,14 @@ async def test_asked_more_rarely() -> None:
 
 
 async def test_told_by_the_next() -> None:
-    """What an earlier process put on record and did not tick off is told again, and not put on record again."""
-    world = World(Raising([HALF]), hook=Hook(taking=True))
-    await world.alerting(HALF.id).look(0.0)
+    """What an earlier process did not tick off is told again, under the same id."""
+    world = World(Raising([HALF]), hook=Hook())
+    await world.alerting().look(0.0)
     assert world.hook is not None
-    assert world.hook.posted == [HALF.id]
-    assert world.records.said == [f"told {HALF.id}"]
+    world.hook.taking = True
+    await world.alerting().look(0.0)
+    assert world.hook.posted == [HALF.id, HALF.id]
+    assert not world.store.raised
 
 
 async def test_store_away() -> None:

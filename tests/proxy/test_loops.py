@@ -1,4 +1,4 @@
-"""The loop guard on the road: told how every call ends, warning in a header, refusing in words, suspending who hammers."""
+"""The loop guard on the road: told how calls end; it warns in a header, refuses in words, suspends who hammers."""
 
 from __future__ import annotations
 
@@ -19,8 +19,14 @@ from tests.proxy.road import Road, call_of, charged, marks, road
 from tests.proxy.scripted import Scripted, answer, scripted
 from tests.wire.client import Answer
 
-CARD = {"stripe": {name: {} for name in ("charges.retrieve", "customers.*", "payment_intents.retrieve", "refunds.create")}}
-LIMITED = {"stripe": {**CARD["stripe"], "refunds.create": {"limit": {"amount": "0.50..100 USD"}}}}
+LIMITED: Mapping[str, object] = {
+    "stripe": {
+        "charges.retrieve": {},
+        "customers.*": {},
+        "payment_intents.retrieve": {},
+        "refunds.create": {"limit": {"amount": "0.50..100 USD"}},
+    }
+}
 
 
 @asynccontextmanager

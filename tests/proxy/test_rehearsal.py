@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -38,8 +39,11 @@ cases:
 REFUND = "{refunds.create: {charge: ch_1, amount: 2500, reason: duplicate}}"
 
 
+Run = Callable[..., tuple[int, str, str]]
+
+
 @pytest.fixture
-def ask(tmp_path: Path, capsys: pytest.CaptureFixture[str]):  # noqa: ANN201 a closure over both
+def ask(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
     """
     Return what runs cases against the configuration: the exit code, and what was printed.
     """
@@ -86,14 +90,14 @@ def ask(tmp_path: Path, capsys: pytest.CaptureFixture[str]):  # noqa: ANN201 a c
         (REFUND, "token: [max=20USD]", "budget-exhausted"),
     ],
 )
-def test_judged_as_a_call_is(ask, call: str, more: str, expect: str) -> None:
+def test_judged_as_a_call_is(ask: Run, call: str, more: str, expect: str) -> None:
     """A case comes out as the call would: from its bytes through every gate to the caps."""
     code, out, err = ask(f"  - {{case: this, call: {call}, expect: {expect}{', ' if more else ''}{more}}}\n")
     assert (code, err) == (0, ""), out
     assert out.startswith("ok    this\n")
 
 
-def test_says_what_came_instead(ask) -> None:
+def test_says_what_came_instead(ask: Run) -> None:
     """A case that came out otherwise fails the run, with its place, the verdict, and why."""
     code, out, _ = ask(
         f"  - {{case: passes, call: {REFUND}, expect: forward}}\n"
@@ -113,7 +117,7 @@ def test_says_what_came_instead(ask) -> None:
         ("says: EUR", "expected it to say `EUR`, got: This"),
     ],
 )
-def test_reason_is_not_enough(ask, more: str, said: str) -> None:
+def test_reason_is_not_enough(ask: Run, more: str, said: str) -> None:
     """A case may ask which gate refused and what it said, and fails where that is otherwise."""
     call = "{refunds.create: {charge: ch_1, amount: 15000, reason: duplicate}}"
     code, out, _ = ask(f"  - {{case: this, call: {call}, expect: limit-exceeded, {more}}}\n")
@@ -132,7 +136,7 @@ ALL = f"""
 """
 
 
-def test_rules_that_decide_nothing(ask) -> None:
+def test_rules_that_decide_nothing(ask: Run) -> None:
     """Every rule that decided no case is named, and fails the run where that is asked for."""
     code, out, _ = ask(ALL, "--every-rule")
     assert code == 1
@@ -143,7 +147,7 @@ def test_rules_that_decide_nothing(ask) -> None:
     assert ask(ALL)[0] == 0
 
 
-def test_as_data(ask) -> None:
+def test_as_data(ask: Run) -> None:
     """`--json` prints each case with what came out, and the rules that decided none."""
     _, out, _ = ask(f"  - {{case: this, call: {REFUND}, expect: killed}}\n", "--json")
     said = json.loads(out)
@@ -180,7 +184,7 @@ def test_as_data(ask) -> None:
         ("  - {case: a, cal: {}, expect: forward}", "`cal` is unknown here", "call"),
     ],
 )
-def test_wrong_cases(ask, cases: str, error: str, hint: str) -> None:
+def test_wrong_cases(ask: Run, cases: str, error: str, hint: str) -> None:
     """A case that cannot be run is an error with its place and what to write instead."""
     code, _, err = ask(cases + "\n")
     assert code == 1
@@ -189,7 +193,7 @@ def test_wrong_cases(ask, cases: str, error: str, hint: str) -> None:
     assert "some.yaml:" in err
 
 
-def test_nothing_to_run(ask, tmp_path: Path) -> None:
+def test_nothing_to_run(ask: Run, tmp_path: Path) -> None:
     """A folder without cases is an error: a test that runs nothing must not pass."""
     (tmp_path / "empty").mkdir()
     code = main(["--config", str(tmp_path / "breakwater.yaml"), "test", str(tmp_path / "empty")])

@@ -24,9 +24,8 @@ from tests.proxy.road import LEDGER, Road, call_of, marks, road, soon
 from tests.proxy.scripted import OK, Scripted, scripted
 from tests.wire.client import Answer
 
-READS = {"stripe": {"charges.retrieve": {}}}
-WRITES = {"stripe": {"customers.create": {}}}
-BOTH = {"stripe": {**READS["stripe"], **WRITES["stripe"]}}
+READS: Mapping[str, object] = {"stripe": {"charges.retrieve": {}}}
+BOTH: Mapping[str, object] = {"stripe": {"charges.retrieve": {}, "customers.create": {}}}
 CUSTOMERS, CHARGE = "/v1/customers", "/v1/charges/ch_1"
 
 
@@ -218,7 +217,7 @@ async def test_not_on_record(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 async def test_lost_card(stand: Stand) -> None:
-    """An agent that lost its card is let in by no key and no token, and its tasks are closed; with a card, it is again."""
+    """An agent that lost its card is let in by no key and no token, and its tasks are closed; with one, it is again."""
     opened = await stand.on.rooms.tasks.open(TaskOrder(agent="second"))
     token = (("Authorization", f"Bearer {opened.token.spelled()}"),)
     assert (await stand.ask("GET", CHARGE, key="", headers=token)).status == 200
@@ -257,17 +256,19 @@ async def test_signal(stand: Stand) -> None:
 async def test_storm(stand: Stand) -> None:
     """Under a storm of signals each call is judged by one version, the one that is on record with it."""
     wide = {**CARDS, "support": agent(BOTH, loops=False)}
-    allows = {stand.on.rooms.policy.version: True, stand.write(CARDS): False, stand.write(wide, tasks={"ttl": "2h"}): True}
+    other = {"ttl": "2h"}
+    allows = {stand.on.rooms.policy.version: True, stand.write(CARDS): False, stand.write(wide, tasks=other): True}
     answers: list[Answer] = []
     for number in range(12):
-        stand.write(wide, tasks={"ttl": "2h"}) if number % 2 else stand.write(CARDS)
+        stand.write(wide, tasks=other) if number % 2 else stand.write(CARDS)
         for _ in range(5):
             stand.reloading.ask()
-        answers += [await stand.ask("POST", CUSTOMERS, form={"email": f"{number}.{one}@example.com"}) for one in range(3)]
+        forms = [{"email": f"{number}.{one}@example.com"} for one in range(3)]
+        answers += [await stand.ask("POST", CUSTOMERS, form=form) for form in forms]
     await soon(lambda: stand.reloading._behind is None or stand.reloading._behind.done())
-    for one in answers:
-        record = (await stand.on.on_record(call_of(one)))[0].entry
-        assert allows[record["pol"]["ver"]] is (one.status == 200)
-    assert {one.status for one in answers} == {200, 403}
+    for made in answers:
+        record = (await stand.on.on_record(call_of(made)))[0].entry
+        assert allows[record["pol"]["ver"]] is (made.status == 200)
+    assert {made.status for made in answers} == {200, 403}
     taken = [record for record in await stand.on.newest(200) if record.kind == "config.applied"]
     assert len(taken) <= 12

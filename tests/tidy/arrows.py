@@ -32,6 +32,7 @@ EDGE = (
     "proxy/respond.py",
     "proxy/server.py",
     "proxy/sockets.py",
+    "proxy/webhook.py",
     "proxy/cli/",
     "proxy/control/",
 )
