@@ -102,6 +102,7 @@ class Tasks:
             )
             token = self._made(task, until, order)
             await self._records.opened(task)
+            # Stop here, or anywhere below: on record, and nobody has its token. It is over when its time is.
             await self._tell(TaskOpened(task))
             await self._records.minted(token.id, task, token.said)
         return Opened(task, token)
@@ -245,6 +246,7 @@ class Tasks:
         parts = [one for one in open_ if any(above.id == task.id for above in one.above)]
         for part in sorted(parts, key=lambda one: -len(one.above)):
             await self._close(part, Closed.ORPHANED if part.expires_at > self._clock.now() else Closed.EXPIRED)
+        # Stop here: what was part of it is over, and it is not. Whoever closes it again ends it, or its time does.
         await self._close(task, why)
 
     async def _close(self, task: Task, why: Closed) -> None:
@@ -253,6 +255,7 @@ class Tasks:
             # It was closed with another one meanwhile.
             return
         await self._records.closed(task, why)
+        # Stop here: on record. The next start replays it.
         await self._tell(TaskClosed(task.id, self._clock.now(), why))
 
     async def _tell(self, event: Event) -> None:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from breakers.store.memory import MemoryStore
 from breakers.store.moves import Retention
 from config.load import Configuration
+from config.store import MEMORY
 from proxy.app import open_tasks
 from proxy.cli.client import find_running, has_started
 from proxy.cli.folder import on_folder
@@ -33,11 +34,15 @@ def asked(
     """
     Ask the process that serves the state folder, or do the work on the folder where none does.
 
-    Raise `StartRefused` where there is no folder yet, but for what makes the first thing in it.
+    Raise `StartRefused` where there is no folder yet, but for what makes the first thing in it, and where others share
+    the store: they would not be told.
     """
     running = find_running(configuration.settings.state)
     if running is not None:
         return running.insist(method, path, body)
+    if configuration.settings.store != MEMORY:
+        hint = "its tasks are in Redis, where others may work under them; ask a process that runs"
+        raise StartRefused("no Breakwater is running on this state folder", hint)
     if not makes and not has_started(configuration.settings.state):
         raise StartRefused("no task was opened here yet", "`breakwater task open --agent AGENT` opens one")
     return on_folder(configuration, lambda ledger, _: _on_record(configuration, ledger, work))
@@ -45,7 +50,6 @@ def asked(
 
 async def _on_record(configuration: Configuration, ledger: Ledger, work: Callable[[Tasks], Awaitable[T]]) -> T:
     clock = SystemClock()
-    # Whatever store the configuration names: it is told what the record says when the next process starts.
     store = MemoryStore(clock.now, Retention.of(configuration.settings.idempotency))
     await store.start(ledger.recovered.events)
     return await work(open_tasks(configuration, ledger, store, clock))

@@ -14,7 +14,7 @@ import pytest
 from breakers.allowlist import compile_policy
 from breakers.call import Call, Caller, Operation, Request
 from breakers.decide import decide
-from breakers.policy import Policy
+from breakers.policy import Allowed, Policy
 from breakers.verdict import Forward
 from config.catalog import Argument, Content, Effect, Kind, OperationSpec, Place
 from config.dialect import Dialect
@@ -123,20 +123,15 @@ def test_ten_thousand_agents(figure: Callable[[str, float], None]) -> None:
     assert many / one <= DEARER_MAX
 
 
-def test_shared(figure: Callable[[str, float], None]) -> None:
+def test_shared() -> None:
     """Agents of the same rules share what these come to, and others every rule and expression that is the same."""
     cards = _cards(6)
     policy = compile_policy(cards, {"shop": CATALOG}, "v1")
     agents = [policy.agents[f"agent{number}"] for number in range(6)]
     assert agents[0].operations is agents[2].operations
     assert agents[1].operations is not agents[3].operations
-    entries = {id(entry) for rules in agents for found in rules.operations.values() for entry in found.entries}
+    found = [allowed for rules in agents for allowed in rules.operations.values() if isinstance(allowed, Allowed)]
+    entries = {id(entry): entry for allowed in found for entry in allowed.entries}
     assert len(entries) <= RULES * VARIANTS
-    programs = {
-        id(condition.when.program)
-        for rules in agents
-        for found in rules.operations.values()
-        for entry in found.entries
-        for condition in entry.conditions
-    }
+    programs = {id(condition.when.program) for entry in entries.values() for condition in entry.conditions}
     assert len(programs) == VARIANTS + 1

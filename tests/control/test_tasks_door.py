@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.proxy.road import Road, closed_port, road
+from proxy.cli import main
+from tests.proxy.road import Road, closed_port, configured, road
 from tests.proxy.tasked import narrower, said, under
 
 CAPS = {"moved": "200 USD", "calls": 6}
@@ -105,3 +106,11 @@ async def test_not_for_agents(on: Road) -> None:
     task = (await on.admin("POST", "/v1/tasks", {"agent": "support"})).json
     for token in (on.keys["support"], task["token"], ""):
         assert (await on.admin("POST", "/v1/tasks", TASK, token=token)).status == 401
+
+
+def test_shared_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where others share the store nothing is opened behind their back, in the folder of a process that does not run."""
+    configured(tmp_path, {"store": "redis://127.0.0.1:6379/0", "apis": {}, "agents": {}})
+    assert main(["task", "open", "--agent", "support", "--config", str(tmp_path / "breakwater.yaml")]) == 1
+    assert "ask a process that runs" in capsys.readouterr().err
+    assert not (tmp_path / "state").exists()

@@ -134,7 +134,7 @@ class History:
     def _of_intent(self, step: str, which: int) -> Draft | None:
         views = self._views()
         if step == "doubted":
-            unnamed = [write for write in views.unnamed()]
+            unnamed = views.unnamed()
             return opened_draft(unnamed[which % len(unnamed)]) if unnamed else None
         if step == "changed":
             owed = list(views.owed.values())
@@ -180,9 +180,14 @@ class History:
             case "alert":
                 alert = Alert([*Notice][which % len(Notice)], "agent:a", "2026-11", "calls", which, 9, which, now)
                 self.alerts.append(alert)
-                said = {"node": alert.node, "period": alert.period, "measure": alert.measure, "at": stamp(now)}
-                counted = {"threshold": alert.threshold, "cap": "9", "settled": str(alert.settled)}
-                return system("budget.alerted", alert=alert.id, **{"kind": str(alert.kind)}, **said, **counted)
+                said = {"node": alert.node, "period": alert.period, "measure": alert.measure}
+                counted = {
+                    "kind": str(alert.kind),
+                    "threshold": alert.threshold,
+                    "cap": "9",
+                    "settled": str(alert.settled),
+                }
+                return system("budget.alerted", alert=alert.id, at=stamp(now), **said, **counted)
             case "alert told" if self.alerts:
                 return system("budget.told", alert=self.alerts[which % len(self.alerts)].id)
             case _:

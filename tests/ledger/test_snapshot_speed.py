@@ -149,7 +149,7 @@ async def test_beside_the_road(tmp_path: Path, figure: Callable[[str, float], No
 @pytest.mark.torture(weight=1)
 @pytest.mark.timeout(600)
 def test_million_records(tmp_path: Path, figure: Callable[[str, float], None]) -> None:
-    """A start beside snapshots of a million records is measured, and its store says what one says that read them all."""
+    """A start beside the snapshots of a million records takes less than one that reads them; both are printed."""
     big = make(tmp_path, MANY_CALLS)
     by_reading, unread = again(big)
     assert unread == 0

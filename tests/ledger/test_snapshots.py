@@ -223,7 +223,7 @@ def test_older_snapshot_of_segment() -> None:
 
 
 def test_damage_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A start does not see damage behind a snapshot; it is found afterwards, and by every start after that, and verify."""
+    """Damage behind a snapshot is no start's to see: it is found right behind it, by the next start, and by verify."""
     disk = written().world.disk
     path = sealed(disk)[3]
     data = bytearray(disk.read(path))
@@ -271,7 +271,7 @@ SEEN_AT_ONCE: dict[str, Callable[[MemoryDisk, Path], None]] = {
 
 @pytest.mark.parametrize("how", SEEN_AT_ONCE.values(), ids=SEEN_AT_ONCE)
 def test_seen_at_once(how: Callable[[MemoryDisk, Path], None]) -> None:
-    """A segment that is missing, cut, longer or sealed otherwise refuses the start, in the words of one that reads all."""
+    """A segment that is missing, cut, longer or sealed otherwise refuses the start, in the words of reading all."""
     disk = written().world.disk
     how(disk, sealed(disk)[3])
     with pytest.raises(LedgerDamaged) as by_snapshots:

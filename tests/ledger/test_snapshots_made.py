@@ -1,4 +1,4 @@
-"""Making snapshots: off the road, from files alone, cut short anywhere, on a disk that is full, in the time there is."""
+"""Making snapshots: off the road, from files alone, cut short anywhere, on a full disk, in the time there is."""
 
 from __future__ import annotations
 

@@ -1,11 +1,10 @@
-"""The store of a process is that of the next one: whatever was done, a restart by snapshots leaves it saying the same."""
+"""The store of a process is that of the next: whatever was done, a restart by snapshots leaves it saying the same."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from hypothesis import given, settings
@@ -53,8 +52,10 @@ ENDS: dict[str, Outcome] = {
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(
-            [*ENDS, *ENDS, "again", "missed", "found", "absent", "parked", "read", "read whole", "task", "over", "revoked",
-             "told", "stop", "an hour", "restart", "crash"]
+            [
+                *ENDS, *ENDS, "again", "missed", "found", "absent", "parked", "read", "read whole", "task", "over",
+                "revoked", "told", "stop", "an hour", "restart", "crash",
+            ]
         ),
         st.integers(0, 5),
     ),
@@ -62,8 +63,8 @@ STEPS = st.lists(
     max_size=30,
 )  # fmt: skip
 
-TIGHT = {"moved:USD": 70_000_000, CALLS: 9, WRITES: 6}
-"""Caps that some histories meet, and most alerts."""
+MOVED_MAX, CALLS_MAX, WRITES_MAX = 70_000_000, 9, 6
+"""Caps that some histories meet."""
 
 
 @dataclass
@@ -106,11 +107,13 @@ class Shop:
     def _charges(self, which: int, *, writes: bool) -> tuple[Charge, ...]:
         at = self.world.clock.at
         until = at.replace(day=1, month=12, hour=0, minute=0, second=0)
-        task = Charge(f"task:{self.tasks[-1].id if self.tasks else 'a/day'}", "life", CALLS, 1, 9, None, (50,))
+        task = Charge(f"task:{self.tasks[-1].id if self.tasks else 'a/day'}", "life", CALLS, 1, CALLS_MAX, None, (50,))
         if not writes:
             return (task,) if which % 2 else ()
-        moved = Charge("agent:a", f"{at:%Y-%m}", "moved:USD", 5_000_000 * which, 70_000_000, until, (50, 100))
-        return (task, moved, Charge("team:t", f"{at:%Y-%m-%dT%H}+00:00", WRITES, 1, 6, until, (100,)))[: which % 4]
+        moved = Charge("agent:a", f"{at:%Y-%m}", "moved:USD", 5_000_000 * which, MOVED_MAX, until, (50, 100))
+        return (task, moved, Charge("team:t", f"{at:%Y-%m-%dT%H}+00:00", WRITES, 1, WRITES_MAX, until, (100,)))[
+            : which % 4
+        ]
 
     async def _write(self, number: int, ended: Outcome, which: int) -> None:
         call = replace(write(number, names=names(number)).go.call, at=self.world.clock.at)
@@ -204,6 +207,8 @@ class Shop:
                 await self.store.apply(WritesChanged(stopped, epoch))
             case "an hour":
                 self.world.clock.move(3600)
+            case _:
+                pass
 
     async def _alerted(self) -> None:
         """Put on record what was raised, as the road does behind itself."""

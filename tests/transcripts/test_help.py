@@ -39,7 +39,7 @@ def test_commands() -> None:
     """The commands are those that are promised so far."""
     assert {words[0] for words in HELP if words} == {
         "serve", "check", "reload", "schema", "status", "healthcheck", "key", "vault", "doubt", "ledger", "task", "token", "spend",
-        "catalog",
+        "catalog", "test",
     }  # fmt: skip
 
 
