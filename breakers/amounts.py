@@ -56,6 +56,36 @@ def amount_moved(operation: Operation, facts: Facts, exponents: Mapping[str, int
             return _unbounded(f"With `{name}` it is not certain what bounds this; leave it out.")
     if declared.offered and operation.undeclared:
         return _unbounded(f"With `{operation.undeclared[0]}` it is not certain what bounds this; leave it out.")
+    return _told(declared, operation, facts, exponents)
+
+
+def moved_at_least(
+    operation: Operation, facts: Facts, exponents: Mapping[str, int], currency: str
+) -> Money | Refuse | Ask | None:
+    """
+    Return what a call that nothing bounds is known to move nevertheless, None where it says nothing of that.
+
+    What makes a bound uncertain takes nothing away from it. An amount of which nobody says the currency is in this one.
+    Refused is what names a subject that would bound it and did not tell: it need only be named right, or asked again;
+    and an amount that itself is what is uncertain.
+    """
+    declared = operation.spec.amount
+    if declared is None:
+        return None
+    if declared.argument in declared.unbounded_by:
+        return _unbounded(f"With `{declared.argument}` it is not certain what bounds this; leave it out.")
+    told = _told(declared, operation, facts, exponents)
+    if not isinstance(told, Refuse) or told.reason is not Reason.AMOUNT_UNBOUNDED:
+        return told
+    if any(subject.bound for subject in operation.spec.subjects if (subject.place, subject.by) in operation.arguments):
+        return told
+    amount = None if declared.lines else _stated_amount(declared, operation)
+    if amount is None or isinstance(amount, Refuse):
+        return amount
+    return _money(amount, currency, exponents, units=declared.decimals == UNITS)
+
+
+def _told(declared: Amount, operation: Operation, facts: Facts, exponents: Mapping[str, int]) -> Money | Refuse | Ask:
     if declared.lines is not None:
         return _summed(declared, declared.lines, operation, exponents)
     amount = _stated_amount(declared, operation)

@@ -7,7 +7,8 @@ it: one call, one write, the money that it moves, the money that is paid for it.
 here: a store takes all of these charges in one step, or none.
 
 An amount is asked for only where a cap in money stands above the call, and what cannot be bounded is refused, unless
-every entry that allows the call says what to hold for it. A cap in one currency refuses what moves another.
+every entry that allows the call says what to hold for it: that, or what the call itself says if it is more. A cap in
+one currency refuses what moves another.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from breakers.above import Cap, caps_above
-from breakers.amounts import amount_moved, may_move
+from breakers.amounts import amount_moved, may_move, moved_at_least
 from breakers.call import Call
 from breakers.facts import Facts
 from breakers.policy import Entry, Passed, Policy
@@ -50,8 +51,9 @@ def spendcap(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passed
         if all(getattr(held, kind) is None for held in (own, *(cap.caps for cap in caps))):
             continue
         found = most(call, policy, facts, passed)
-        if isinstance(found, Refuse) and (held := _instead(found, passed.entries)) is not None:
-            found, flags = held, (UNKNOWN_COST,)
+        if isinstance(found, Refuse) and (reserve := _instead(found, passed.entries)) is not None:
+            found = reserve if kind == PAID else _at_least(found, reserve, call, policy, facts)
+            flags = (UNKNOWN_COST,)
         elif isinstance(found, Money) and kind == MOVED:
             passed = replace(passed, moved=found)
         if isinstance(found, Refuse | Ask):
@@ -94,6 +96,21 @@ def _instead(refused: Refuse, entries: tuple[Entry, ...]) -> Money | None:
     if len({one.currency for one in sums}) > 1:
         return None
     return max(sums)
+
+
+def _at_least(refused: Refuse, reserve: Money, call: Call, policy: Policy, facts: Facts) -> Money | Refuse | Ask:
+    """
+    Return what is held instead of an unknown sum, but never less than the call itself says that it moves.
+
+    Else whoever makes a call uncertain by one more argument would have it for the price of what is unknown.
+    """
+    exponents = policy.exponents.get(call.api, NO_EXPONENTS)
+    known = moved_at_least(call.operation, facts, exponents, reserve.currency)
+    if isinstance(known, Refuse):
+        return replace(known, gate=GATE)
+    if not isinstance(known, Money):
+        return reserve if known is None else known
+    return max(reserve, known) if known.currency == reserve.currency else refused
 
 
 def _over(own: CallCaps, money: dict[str, Money]) -> Refuse | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from breakers.allowlist import policy_of
 from config.cases import Written, read_cases
 from config.faults import ConfigurationFault
 from config.load import Configuration, load
+from proxy.cli import main
 from proxy.rehearsal import Judged, rehearse
 from tests.tidy.source import ROOT
 
@@ -42,6 +44,7 @@ class Recipe:
     top: str = ""
     cases: str = ""
     files: dict[str, str] = field(default_factory=dict)
+    documents: dict[str, str] = field(default_factory=dict)
 
     def loaded(self, folder: Path) -> Configuration:
         """
@@ -50,11 +53,21 @@ class Recipe:
         for name, text in self.files.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text, encoding="utf-8")
+        for name, text in self.documents.items():
+            (folder / name).write_text(text, encoding="utf-8")
+            table = folder / f"{Path(name).stem}.table.json"
+            assert main(["catalog", "import", str(folder / name), "--name", Path(name).stem, "-o", str(table)]) == 0
         top = yaml.safe_load(self.top) or {}
-        apis = {name: {**api, **top.get("apis", {}).get(name, {})} for name, api in APIS.items()}
+        said = top.get("apis", {})
+        apis = {name: {**APIS["jira"], **said.get(name, {})} for name in said} | {
+            name: {**api, **said.get(name, {})} for name, api in APIS.items()
+        }
         written = {**top, "apis": apis}
         # The card as it stands, so that what is wrong with it is found as it would be.
-        head = yaml.safe_dump(written) + f"agents:\n  {AGENT}:\n    purpose: Cook\n    environment: test\n"
+        head = (
+            yaml.safe_dump(json.loads(json.dumps(written)))
+            + f"agents:\n  {AGENT}:\n    purpose: Cook\n    environment: test\n"
+        )
         indented = "".join(f"    {line}" if line.strip() else line for line in self.card.splitlines(keepends=True))
         (folder / "breakwater.yaml").write_text(head + indented, encoding="utf-8")
         return load(folder / "breakwater.yaml")
@@ -76,6 +89,8 @@ def recipes(page: str) -> list[Recipe]:
     found: list[Recipe] = []
     pieces = sorted([*_BLOCK.finditer(page), *_HEADING.finditer(page)], key=lambda match: match.start())
     title, top = "", ""
+    files: dict[str, str] = {}
+    documents: dict[str, str] = {}
     for match in pieces:
         said = match.groupdict().get("said")
         if said is None:
@@ -85,10 +100,13 @@ def recipes(page: str) -> list[Recipe]:
             case ["yaml", "top"]:
                 top = match["text"]
             case ["yaml", "card"]:
-                found.append(Recipe(title, card=match["text"], top=top))
-                top = ""
+                found.append(Recipe(title, card=match["text"], top=top, files=files, documents=documents))
+                top, files, documents = "", {}, {}
+            case ["yaml", "document", name]:
+                documents[name] = match["text"]
             case ["yaml", "file", name]:
-                found[-1].files[name] = match["text"]
+                # Before its card where something above it needs it.
+                (files if documents or not found else found[-1].files)[name] = match["text"]
             case ["yaml", "cases"]:
                 found[-1].cases += match["text"]
             case _:
@@ -130,13 +148,18 @@ def test_a_wrong_recipe(tmp_path: Path) -> None:
 
 
 def test_every_seed() -> None:
-    """The page has a recipe for each thing that conditions were made for."""
+    """The page has a recipe for each thing that conditions and caps were made for."""
     titles = {recipe.title for recipe in RECIPES}
     assert titles >= {
         "No chargeback in 180 days",
         "The invoice is open",
         "The assignee is in this team",
         "Business hours in Madrid",
+        "So much for a task, so much in a month",
+        "Six calls and two cents",
+        "The tokens of a model",
+        "What nobody can bound",
+        "Only under an opened task",
     }
 
 

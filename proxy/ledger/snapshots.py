@@ -47,12 +47,7 @@ STOP_WITHIN_S = 5.0
 """What a stop may take longer for its snapshot: a few full segments, and far less than supervisors wait."""
 
 Pause = Callable[[], None]
-
-
-class Stopping(Exception):
-    """
-    There is no more time for this.
-    """
+"""Called every so often by what takes long: it returns soon, or raises `TimeoutError`."""
 
 
 class Snapshots:
@@ -113,8 +108,8 @@ class Snapshots:
             thread.join()
         if whole:
             until = self._clock.monotonic() + STOP_WITHIN_S
-            # The next start finds whatever this could not be made of.
-            with contextlib.suppress(Stopping, OSError, LedgerDamaged):
+            # Out of time, or of room, or damaged: the next start finds it.
+            with contextlib.suppress(OSError, LedgerDamaged):
                 self.make(lambda: self._hurry(until), newest=True)
 
     def prove(self, pause: Pause) -> None:
@@ -205,8 +200,8 @@ class Snapshots:
                 self.prove(pace)
                 if self._has_room():
                     self.make(pace)
-            except (Stopping, OSError):
-                # A disk that does not answer now is asked again when the next segment is sealed.
+            except OSError:
+                # A stop, or a disk that does not answer now: it is asked again when the next segment is sealed.
                 continue
             except LedgerDamaged as found:
                 assert self._on_damage is not None
@@ -224,7 +219,7 @@ class Snapshots:
 
     def _hurry(self, until: float) -> None:
         if self._clock.monotonic() > until:
-            raise Stopping
+            raise TimeoutError
 
 
 class _Pace:
@@ -238,14 +233,14 @@ class _Pace:
 
     def __call__(self) -> None:
         """
-        Return at once, or after a pause for what was worked since the last; raise `Stopping` at the end.
+        Return at once, or after a pause for what was worked since the last; raise `TimeoutError` at the end.
         """
         worked = self._clock.thread_cpu() - self._since
         if worked >= SLICE_S:
             self._ending.wait(worked / SHARE - worked)
             self._since = self._clock.thread_cpu()
         if self._ending.is_set():
-            raise Stopping
+            raise TimeoutError
 
 
 class _Lines:

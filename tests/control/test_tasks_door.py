@@ -109,7 +109,7 @@ async def test_not_for_agents(on: Road) -> None:
 
 
 def test_shared_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Where others share the store nothing is opened behind their back, in the folder of a process that does not run."""
+    """Where others share the store nothing is opened behind their back on a folder that no process serves."""
     configured(tmp_path, {"store": "redis://127.0.0.1:6379/0", "apis": {}, "agents": {}})
     assert main(["task", "open", "--agent", "support", "--config", str(tmp_path / "breakwater.yaml")]) == 1
     assert "ask a process that runs" in capsys.readouterr().err

@@ -13,7 +13,7 @@ import pytest
 from proxy.errors import LedgerDamaged
 from proxy.ledger.book import Ledger
 from proxy.ledger.layout import segments, snapshot_beside
-from proxy.ledger.snapshots import SHARE, SLICE_S, STOP_WITHIN_S, Stopping, _Pace
+from proxy.ledger.snapshots import SHARE, SLICE_S, STOP_WITHIN_S, _Pace
 from proxy.ledger.verify import verify
 from proxy.ledger.writer import State as WriterState
 from tests.ledger.forge import EPOCH
@@ -262,5 +262,5 @@ def test_pace() -> None:
     assert longest < SLICE_S * 8 / 7
     assert clock.worked / (clock.worked + sum(ending.waited)) <= SHARE * 1.01
     ending.set()
-    with pytest.raises(Stopping):
+    with pytest.raises(TimeoutError):
         pace()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import pytest_asyncio
@@ -127,3 +127,17 @@ async def test_without_a_card() -> None:
     assert refused.value.reason is Reason.KEY_UNKNOWN
     caller = identify(head, Peer(None), keys, tokens, {"gone": card}, now)
     assert (caller.agent, caller.key_id, caller.task) == ("gone", key.kid, "gone/2026-11-21")
+
+
+async def test_token_without_a_card() -> None:
+    """A token whose agent has no card any more is unknown, and one that has is its agent's with the token's task."""
+    tokens, card = Tokens(KeyRing({1: bytes(32)}, 1), Counted()), AgentRules({}, {})
+    now = datetime(2026, 11, 21, 23, 59, tzinfo=UTC)
+    token = tokens.mint("gone/01M7YZDQY12XJKES0GC4ZSQHB4", now + timedelta(hours=1), ("n=1",))
+    head = canonical_head("GET", (1, 1), ((b"Host", b"a"), (b"Authorization", f"token {token.spelled()}".encode())))
+    with pytest.raises(Refused) as refused:
+        identify(head, Peer(None), Keys(), tokens, {"support": card}, now)
+    assert refused.value.reason is Reason.KEY_UNKNOWN
+    caller = identify(head, Peer(None), Keys(), tokens, {"gone": card}, now)
+    assert (caller.agent, caller.key_id, caller.task) == ("gone", token.id, "gone/01M7YZDQY12XJKES0GC4ZSQHB4")
+    assert (caller.named, caller.opened, len(caller.tokens), caller.tokens[0]) == (True, None, 2, token.id)

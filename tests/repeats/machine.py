@@ -261,8 +261,8 @@ class Machine(Carriage):
         """
         Every total is what the calls that were carried through took of it.
         """
-        for process in self.processes:
-            self.purse.model.agrees(self.do(process.store.totals()), self.time.at)
+        # What several processes share any of them may show.
+        self.purse.model.agrees(self.do(self.processes[-1].store.totals()), self.time.at)
 
 
 def _state(open_: OpenIntent) -> State:

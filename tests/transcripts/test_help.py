@@ -38,8 +38,8 @@ def examples(words: tuple[str, ...]) -> list[str]:
 def test_commands() -> None:
     """The commands are those that are promised so far."""
     assert {words[0] for words in HELP if words} == {
-        "serve", "check", "reload", "schema", "status", "healthcheck", "key", "vault", "doubt", "ledger", "task", "token", "spend",
-        "catalog", "test",
+        "serve", "check", "reload", "schema", "status", "healthcheck", "key", "vault", "doubt", "ledger", "task",
+        "token", "spend", "catalog", "test",
     }  # fmt: skip
 
 
