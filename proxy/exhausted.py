@@ -1,8 +1,8 @@
 """
 A cap without room, in words: what was reached, how it stands, what this call asked for, and when it begins anew.
 
-Of what an agent shares with others (its team's caps, an API account's) it is told that they are reached, not how much
-others took.
+Of what an agent shares with others (its team's caps, an API account's, those of the tasks that its own is part of, which
+may be another agent's) it is told that they have no room, not how much others took.
 """
 
 from __future__ import annotations
@@ -22,9 +22,13 @@ from proxy.alerting import amount
 _WHOSE: Mapping[str, str] = MappingProxyType({"task": "this task", "token": "this token", "agent": "this agent"})
 """The nodes that are the agent's own, and whose amounts it is told."""
 
-ABOVE = "the task that this one is part of"
-
-_SHARED: Mapping[str, str] = MappingProxyType({"team": "this agent's team", "api": "all agents of this API account"})
+_SHARED: Mapping[str, str] = MappingProxyType(
+    {
+        "task": "a task that this one is part of",
+        "team": "this agent's team",
+        "api": "all agents of this API account",
+    }
+)
 
 
 class Words(NamedTuple):
@@ -54,14 +58,14 @@ def exhausted(said: Exhausted, at: datetime, task: str) -> Refuse:
     charge = said.charge
     kind, _, _ = charge.node.partition(":")
     details = [("node", charge.node), ("period", charge.period), ("measure", charge.measure)]
-    if kind in _WHOSE:
+    if kind in _WHOSE and (kind != "task" or charge.node == f"task:{task}"):
         told = {"cap": charge.cap, "settled": said.settled, "held": said.held, "requested": charge.amount}
         details += [(name, str(amount(charge.measure, value))) for name, value in told.items()]
-        above = kind == "task" and charge.node != f"task:{task}"
-        detail = _own(ABOVE if above else _WHOSE[kind], said)
+        detail = _own(_WHOSE[kind], said)
     else:
         whose = _SHARED.get(kind, "this work")
-        detail = f"A cap on the {_words(charge).done} by {whose} {_when(charge)} is reached."
+        when = "" if charge.period == LIFE else f" {_when(charge)}"
+        detail = f"A cap on the {_words(charge).done} by {whose}{when} has no room for this call."
     if charge.period != LIFE and charge.until is not None:
         begins = charge.until.astimezone(UTC)
         wait_ms = max(0, round((begins - at).total_seconds() * 1000))

@@ -16,8 +16,8 @@ from proxy.errors import Refused
 # leave room for longer secrets; nothing longer is hashed or looked up.
 _KEY = r"bwk_[A-Za-z0-9]{4,32}_[A-Za-z0-9_]{16,160}"
 # `bw1_`, the version of the key that it was made under, and what `proxy/tokens.py` reads; as little as is no chance.
-_TOKEN = r"(?:rk_)?bw1_[a-z0-9]{1,8}_[A-Za-z0-9_\-]{40,}"
-KEY_PATTERN = re.compile(f"{_KEY}|{_TOKEN}")
+_TASK_FORM = r"(?:rk_)?bw1_[a-z0-9]{1,8}_[A-Za-z0-9_\-]{40,}"
+KEY_PATTERN = re.compile(f"{_KEY}|{_TASK_FORM}")
 
 # A token of the longest form in Basic, in base64, with its user name and the scheme; longer is nobody's key.
 CREDENTIAL_BYTES_MAX = 1_024

@@ -22,8 +22,9 @@ GOOD = (
 
 BAD = (
     "", "=", "x=1", "T=1", "t", f"t={TASK}x", "t=support/2026-11-21", "t=/01M7YZDQY12XJKES0GC4ZSQHB4", "a=",
-    "a=Support", "exp=", "exp=-1", "exp=1e9", "exp=01", "exp=99999999999", "exp=1795262400.0", "nbf=0", "p=", "p=stripe|",
-    "p=*", "r=", "r=refunds.*", "r=:rw", "r=refunds.*:x", "r=refunds.*:wr", "r=refunds.*:rw|", "m=get", "m=GET,POST", "m=*",
+    "a=Support", "exp=", "exp=-1", "exp=1e9", "exp=01", "exp=99999999999", "exp=1795262400.0", "nbf=0", "p=",
+    "p=stripe|", "p=*", "r=", "r=refunds.*", "r=:rw", "r=refunds.*:x", "r=refunds.*:wr", "r=refunds.*:rw|", "m=get",
+    "m=GET,POST", "m=*",
     "max=50", "max=USD", "max=-1USD", "max=1e3USD", "max=50usd", "max=50 USD", "max=1.0000001USD", "max=50ZZZ",
     "max=99999999999USD", "n=", "n=-1", "n=1.5", "n=1000000000", "n=06", "ip=", "ip=10.0.0.1/8", "ip=localhost",
     "ip=10.0.0.0/33", "ip=10.0.0.1|", "peer=-1", "peer=root", "env=prod", "env=", "appr=", "appr=no",

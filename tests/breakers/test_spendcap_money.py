@@ -290,6 +290,47 @@ def test_every_entry_says(rules: dict[str, object], held: int | None) -> None:
         assert [one.amount for one in charges(card, calling("things.bill"))] == ([held] if held else [])
 
 
+SAYS = [
+    # Nobody says in which currency: in that of what is held.
+    (calling("pay", {"body.amount": 700}), 7_000_000),
+    (calling("pay", {"body.amount": 300}), 5_000_000),
+    (calling("carts.offer", {"body.lines": [{**TEA, "times": 3}], "body.tax": True}), 7_500_000),
+    (calling("carts.offer", {"body.lines": [TEA], "body.tax": True}), 5_000_000),
+    (calling("invoices.refund", {"path.invoice": "in_1", "body.amount": 700, "body.fee": True}), 7_000_000),
+    (calling("invoices.refund", {"path.invoice": "in_1", "body.fee": True}), 8_000_000),
+]
+DUE = QUIET.with_looks({INVOICE: Looked("usd", 800)})
+
+
+@pytest.mark.parametrize(("asked", "held"), SAYS)
+def test_never_less(asked: Call, held: int) -> None:
+    """What makes an amount uncertain is no way to have a large one for the price of an unknown one."""
+    (charge,) = charges(capped({"task": {"moved": "9 USD"}}, rules={"*": RESERVING}), asked, DUE)
+    assert charge.amount == held
+
+
+@pytest.mark.parametrize(
+    ("asked", "facts"),
+    [
+        (calling("invoices.refund", {"path.invoice": "in_1", "body.amount": 700}), Looked(failed="429")),
+        (calling("invoices.pay", {"path.invoice": "in_1"}), Looked(failed="it is a draft")),
+        (calling("invoices.part", {"path.invoice": "in_1", "body.part": 1}), Looked("usd", 800)),
+        # What is held is in another currency than what is said.
+        (calling("invoices.refund", {"path.invoice": "in_1", "body.fee": True}), Looked("eur", 1)),
+    ],
+)
+def test_not_instead(asked: Call, facts: Looked) -> None:
+    """Nothing is held in the place of what a read would have told, or of an amount that is itself what is uncertain."""
+    card = capped({"task": {"moved": ["9 USD", "9 EUR"]}}, rules={"*": RESERVING})
+    deny(card, asked, Reason.AMOUNT_UNBOUNDED, "spend", QUIET.with_looks({INVOICE: facts}))
+
+
+def test_reserve_asks() -> None:
+    """What only a read can tell is asked for although a card says what to hold."""
+    asked = calling("invoices.refund", {"path.invoice": "in_1", "body.fee": True})
+    assert decide(asked, capped({"task": {"moved": "9 USD"}}, rules={"*": RESERVING}), QUIET) == Ask((INVOICE,))
+
+
 def test_read_once() -> None:
     """What a limit has read is not asked for again, and is what is charged."""
     card = capped({"task": {"moved": "9 USD"}}, rules={"pay": {"limit": {"amount": "0..9 USD"}}})

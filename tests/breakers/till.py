@@ -57,6 +57,19 @@ SPECS = (
     _spec("things.create", {"body.name": Kind.STRING}, moves_nothing=True),
     _spec("things.bill", {"body.name": Kind.STRING}),
     _spec("invoices.pay", {"path.invoice": Kind.STRING}, amount=Amount(""), subjects=(INVOICE,)),
+    # Whether what it states is what counts, nobody knows.
+    _spec(
+        "invoices.part",
+        {"path.invoice": Kind.STRING, "body.part": Kind.INTEGER},
+        amount=Amount("part", unbounded_by=("part",)),
+        subjects=(INVOICE,),
+    ),
+    _spec(
+        "invoices.refund",
+        {"path.invoice": Kind.STRING, "body.amount": Kind.INTEGER, "body.fee": Kind.BOOLEAN},
+        amount=Amount("amount", unbounded_by=("fee",)),
+        subjects=(INVOICE,),
+    ),
     _spec(
         "units.pay",
         {"body.unit": Kind.STRING, "body.times": Kind.NUMBER, "body.currency": Kind.STRING},

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Coroutine
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any, ClassVar, TypeVar
 
 from hypothesis import strategies as st
@@ -19,97 +19,30 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from breakers.call import Call
 from breakers.known import Ended, Names, State
-from breakers.spend import CALLS, Charge, released
+from breakers.spend import Charge, released
 from breakers.store.protocol import (
     LEASE_S,
-    Event,
     Exhausted,
     IntentEnded,
     Permit,
     ReadHeld,
     ReadSettled,
-    Reservation,
     Stale,
-    Store,
     opened_by,
 )
 from breakers.verdict import Forward
 from tests.breakers.world import call as plain
 from tests.budgets.model import Is, Model, Spender
+from tests.budgets.world import WAYS, Carried, Process, Way, charges_at
 from tests.repeats.world import TICK, Backing, StillTime
 
 T = TypeVar("T")
-
-# Caps so small that calls meet at them.
-CAPS = {"task": 9, "agent": 40, "team": 12}
 
 # Within every window and past it: the lease, the minute, the hour, the day, the month and the rest.
 PASSING_S = (2.57, 14.21, 15.37, 31.09, 61.07, 3600.11)
 LONG_S = (86_401.17, 32 * 86_401.19, 41 * 86_401.23)
 
 WHICH = st.integers(0, 99)
-
-
-def charges_at(at: datetime, amounts: tuple[int, int, int]) -> tuple[Charge, ...]:
-    """
-    Return the charges of a call that is judged at this moment; one of nothing is left out.
-    """
-    hour = at.replace(minute=0, second=0, microsecond=0)
-    month = (hour.replace(day=1, hour=0) + timedelta(days=32)).replace(day=1)
-    every = (
-        Charge(f"task:clerk/{at:%Y-%m-%d}", "life", CALLS, amounts[0], CAPS["task"], hour + timedelta(days=1)),
-        Charge("agent:clerk", f"{at:%Y-%m}", "moved:USD", amounts[1], CAPS["agent"], month),
-        Charge("team:support", f"{at:%Y-%m-%dT%H}+00:00", CALLS, amounts[2], CAPS["team"], hour + timedelta(hours=1)),
-    )
-    return tuple(charge for charge in every if charge.amount)
-
-
-@dataclass(slots=True, eq=False)
-class Carried:
-    """
-    A call under way in a live process; `ended` once its end is on record.
-    """
-
-    spender: Spender
-    go: Forward
-    held: Reservation
-    permit: Permit | None = None
-    ended: Ended | None = None
-
-
-@dataclass(slots=True, eq=False)
-class Process:
-    """
-    One process: its store, what its ledger says, and the calls that it carries.
-    """
-
-    store: Store
-    record: list[Event] = field(default_factory=list)
-    carried: list[Carried] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """
-    How a call goes on: how many steps, how it ends, by how much more or less than was held, whether each reply is lost
-    once, and what time each step takes.
-    """
-
-    steps: int
-    end: State | None
-    more: int
-    twice: bool
-    pause_s: float
-
-
-WAYS = st.builds(
-    Way,
-    steps=st.sampled_from([4, 4, 4, 0, 1, 2, 3]),
-    end=st.sampled_from([State.COMPLETED, State.COMPLETED, State.COMPLETED, State.UNKNOWN, State.PARKED, None]),
-    more=st.sampled_from([0, 0, -1, -3, 1, 2]),
-    twice=st.sampled_from([False, False, True]),
-    pause_s=st.sampled_from([*[0.0] * 8, 0.41, 15.43, 31.09]),
-)
 
 
 class Machine(RuleBasedStateMachine):

@@ -10,6 +10,7 @@ from urllib.parse import urlencode, urlsplit
 
 from loadtest.upstreams.github.routes import IN_REPO, ROUTES
 from loadtest.upstreams.stripe import StripeSandbox
+from loadtest.upstreams.stripe.account import Dispute, Invoice
 from loadtest.upstreams.stripe.routes import ROUTES as STRIPE_ROUTES
 from tests.loadtest.github_plain import REPO, ask, branch, file, sandbox
 from tests.loadtest.plain import SECRET, WAIT_S
@@ -62,7 +63,8 @@ def test_github() -> None:
         return said.status, said.raw
 
     walk = Walk(Shapes.of("github"), send)
-    for path in ("/user", "/users/grace", "/orgs/looms", REPO, "/rate_limit"):
+    upstream.world.teams["looms", "weavers"] = [upstream.world.person("grace")]
+    for path in ("/user", "/users/grace", "/orgs/looms", "/orgs/looms/teams/weavers/members", REPO, "/rate_limit"):
         walk("GET", path)
     github_issues(walk)
     github_labels(walk)
@@ -219,6 +221,7 @@ def test_stripe(upstream: StripeSandbox) -> None:
     try:
         customer = stripe_customers(walk)
         stripe_payments(walk, customer)
+        stripe_billing(walk, upstream, customer)
         stripe_files(walk)
     finally:
         connection.close()
@@ -276,6 +279,17 @@ def stripe_payments(walk: Walk, customer: str) -> None:
     walk("GET", "/v1/refunds")
     walk("GET", f"/v1/charges/{paid['latest_charge']}/refunds")
     walk("GET", f"/v1/charges/{paid['latest_charge']}?expand[]=customer&expand[]=payment_intent")
+
+
+def stripe_billing(walk: Walk, upstream: StripeSandbox, customer: str) -> None:
+    account = upstream.account
+    account.add(Dispute(account.mint("dp_"), account.now(), charge="ch_1"), "dispute.seeded")
+    walk("GET", "/v1/disputes?charge=ch_1")
+    owed = Invoice(account.mint("in_"), account.now(), customer=customer, amount_due=500)
+    path = f"/v1/invoices/{account.add(owed, 'invoice.seeded').id}"
+    walk("GET", path)
+    walk("POST", f"{path}/pay")
+    walk("POST", f"{path}/pay", status=400)
 
 
 def stripe_files(walk: Walk) -> None:

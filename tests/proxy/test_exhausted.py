@@ -45,9 +45,8 @@ ROWS = {
     ),
     "calls of a task above": Row(
         Exhausted(cap("task:clerk/01A", "life", CALLS, 1, 6), 5, 1),
-        f"The task that this one is part of may make at most 6 calls in all: 5 taken, 1 {WAITS}, and this call asks "
-        "for 1.",
-        of("6", "5", "1", "1"),
+        "A cap on the calls made by a task that this one is part of has no room for this call.",
+        {},
     ),
     "writes of a token": Row(
         Exhausted(cap("token:abc", "life", "writes", 1, 2), 1, 1),
@@ -70,13 +69,14 @@ ROWS = {
     ),
     "a team's": Row(
         Exhausted(cap("team:desk", "2026-11", "moved:USD", 1, 2, NOW - timedelta(seconds=1)), 2, 0),
-        "A cap on the money moved by this agent's team in the month 2026-11 is reached. It begins anew at "
-        "2026-11-21T13:29:59Z.",
+        "A cap on the money moved by this agent's team in the month 2026-11 has no room for this call. It begins anew "
+        "at 2026-11-21T13:29:59Z.",
         {"resets_at": "2026-11-21T13:29:59Z", "retry_after_ms": "0"},
     ),
     "an API account's": Row(
         Exhausted(cap("api:stripe", "2026-11-21", CALLS, 1, 9), 9, 0),
-        "A cap on the calls made by all agents of this API account on the day 2026-11-21 is reached.",
+        "A cap on the calls made by all agents of this API account on the day 2026-11-21 has no room for this "
+        "call.",
         {},
     ),
 }

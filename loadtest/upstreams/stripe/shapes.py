@@ -39,6 +39,9 @@ _CARD: Shape = {
 }
 
 
+_INVOICE_PAYMENT: Shape = {"default_mandate": None, "payment_method_options": None, "payment_method_types": None}
+
+
 def shape(account: Account, thing: Thing) -> Shape:
     """
     Return an object as an answer shows it.
@@ -253,10 +256,12 @@ def dispute(thing: Dispute) -> Shape:
         "id": thing.id,
         "object": "dispute",
         "amount": thing.amount,
+        "balance_transactions": [],
         "charge": thing.charge,
         "created": thing.created,
         "currency": thing.currency,
         "evidence": {"customer_name": None, "product_description": None},
+        "evidence_details": {"due_by": None, "has_evidence": False, "past_due": False, "submission_count": 0},
         "is_charge_refundable": False,
         "livemode": False,
         "metadata": thing.metadata,
@@ -276,14 +281,28 @@ def invoice(thing: Invoice) -> Shape:
         "amount_due": thing.amount_due,
         "amount_paid": thing.amount_paid,
         "amount_remaining": thing.amount_due - thing.amount_paid,
+        **dict.fromkeys(("amount_shipping", "attempt_count", "starting_balance"), 0),
+        **dict.fromkeys(("post_payment_credit_notes_amount", "pre_payment_credit_notes_amount"), 0),
+        "attempted": False,
+        "automatic_tax": {"enabled": False, "status": None},
+        "collection_method": "charge_automatically",
         "created": thing.created,
         "currency": thing.currency,
         "customer": thing.customer,
         "lines": {"object": "list", "data": [], "has_more": False, "url": f"/v1/invoices/{thing.id}/lines"},
+        "default_tax_rates": [],
         "livemode": False,
         "metadata": thing.metadata,
+        "paid": thing.status == "paid",
+        "paid_out_of_band": False,
+        "payment_settings": _INVOICE_PAYMENT,
+        "period_end": thing.created,
+        "period_start": thing.created,
         "status": thing.status,
+        "status_transitions": dict.fromkeys(("finalized_at", "marked_uncollectible_at", "paid_at", "voided_at")),
+        "subtotal": thing.amount_due,
         "total": thing.amount_due,
+        "total_tax_amounts": [],
     }
 
 
