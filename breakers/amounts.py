@@ -17,7 +17,7 @@ from math import ceil
 from breakers.arguments import reading
 from breakers.call import Operation
 from breakers.facts import Facts, Looked
-from breakers.sums import exact, sum_of
+from breakers.sums import exact, least_of, sum_of
 from breakers.verdict import Ask, Reason, Refuse
 from config.catalog import Amount, Place, Subject
 from config.dialect import point_at
@@ -79,7 +79,9 @@ def moved_at_least(
         return told
     if any(subject.bound for subject in operation.spec.subjects if (subject.place, subject.by) in operation.arguments):
         return told
-    amount = None if declared.lines else _stated_amount(declared, operation)
+    if declared.lines is not None:
+        return _least(declared, declared.lines, operation, exponents, told)
+    amount = _stated_amount(declared, operation)
     if amount is None or isinstance(amount, Refuse):
         return amount
     return _money(amount, currency, exponents, units=declared.decimals == UNITS)
@@ -140,6 +142,21 @@ def _summed(declared: Amount, lines: Lines, operation: Operation, exponents: Map
     except Unreadable as why:
         return _unbounded(f"What `{shown}` comes to is not certain: {why}.")
     return _money(total, currency, exponents)
+
+
+def _least(
+    declared: Amount, lines: Lines, operation: Operation, exponents: Mapping[str, int], told: Refuse
+) -> Money | Refuse | None:
+    """
+    Return what those items come to that say what they cost, None where none does.
+    """
+    stated = _stated(declared.argument, declared.place, operation)
+    if stated is None or isinstance(stated, Refuse):
+        return stated
+    least, currencies = least_of(lines, stated[1])
+    if len(currencies) > 1:
+        return told
+    return _money(least, next(iter(currencies)), exponents) if currencies else None
 
 
 def _stated_currency(declared: Amount, operation: Operation) -> str | Refuse | None:

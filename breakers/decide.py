@@ -3,10 +3,11 @@ The ordered tuple of breakers and the fold over it: one call, one policy, one sn
 
 Precedence, first answer wins:
 
-1. `repeats`: a write that came before is answered from that, before anything that may have changed since: the retry of
+1. `token`: what the caller's token was narrowed to must hold; nobody hands on more than they have. Nothing of that ever
+   changes, so no retry is refused by it; and the answer of a write is given again to nobody who may not make it.
+2. `repeats`: a write that came before is answered from that, before anything that may have changed since: the retry of
    a write that was made is never told that it was refused.
-2. `kill`: while writes are stopped nothing but a read goes on, whoever asks.
-3. `token`: what the caller's token was narrowed to must hold; nobody hands on more than they have.
+3. `kill`: while writes are stopped nothing but a read goes on, whoever asks.
 4. `allowlist`: a deny beats every allow; what nothing allows is refused; every entry that matches must hold.
 5. `duplicates`: a key where one is needed; what was done a moment ago is not done again unless that is meant.
 6. look: only now may a limit or a condition ask for a read, so that a call that is stopped, off the list or a repeat
@@ -47,7 +48,7 @@ __all__ = ["GATES", "Policy", "decide"]
 Gate = Callable[[Call, Policy, Facts, Passed], Passed | Refuse | Repeat | Ask]
 
 GATES: tuple[Gate, ...] = (
-    repeats, killswitch, narrowing, allowlist, duplicates, limits, conditions, images, loops, spendcap,
+    narrowing, repeats, killswitch, allowlist, duplicates, limits, conditions, images, loops, spendcap,
 )  # fmt: skip
 
 

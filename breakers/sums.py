@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from decimal import Decimal
 from fractions import Fraction
 
@@ -59,6 +60,19 @@ def sum_of(lines: Lines, items: object) -> tuple[Fraction, str]:
     if len(currencies) > 1:
         raise Unreadable("its items are in two currencies")
     return total, currencies.pop()
+
+
+def least_of(lines: Lines, items: object) -> tuple[Fraction, frozenset[str]]:
+    """
+    Return what those items of a list come to that say it, whatever else they and others say, and in which currencies.
+    """
+    total, currencies = Fraction(0), set()
+    for item in items if isinstance(items, list | tuple) else ():
+        with suppress(Unreadable):
+            comes_to, currency = _price(lines, item) * _times(lines, item), _currency(lines, item)
+            total += comes_to
+            currencies.add(currency)
+    return total, frozenset(currencies)
 
 
 def _members(item: Mapping[str, object]) -> list[str]:

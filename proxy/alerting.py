@@ -85,35 +85,46 @@ class Alerting:
         Tell what there is to tell at this moment (monotonic, in seconds).
         """
         with contextlib.suppress(StoreUnavailable, LedgerUnavailable):
-            for alert in await self._store.alerts():
-                await self._tell(alert, now)
+            for alert in await self._noted():
+                if self._tried.get(alert.id, (now, 0))[0] <= now and not await self._is_told(alert, now):
+                    # There is one receiver: what comes behind is for the next look, so that nothing new waits for it.
+                    return
 
-    async def _tell(self, alert: Alert, now: float) -> None:
-        if alert.id not in self._raised:
-            # Stop here: crossed, and nobody was told. The next start finds it crossed and not on record.
-            await self._records.raised(alert)
-            await self._store.apply(AlertRaised(alert))
-            self._raised.add(alert.id)
-            self._log.event("budget", **said(alert))
-            self._count(alert)
-        if await self._is_taken(alert, now):
-            # Stop here: told, and not ticked off. The next start tells it again, under the same id.
-            await self._records.told(alert.id)
-            await self._store.apply(AlertDelivered(alert.id))
-            self._raised.discard(alert.id)
-            self._tried.pop(alert.id, None)
+    async def note(self) -> None:
+        """
+        Put on record what was raised, and leave it to the next process to tell: a stop waits for nobody outside.
+        """
+        try:
+            with contextlib.suppress(StoreUnavailable, LedgerUnavailable):
+                await self._noted()
+        except Exception as error:  # whatever it is: the stop goes on
+            self._log.failure("", error)
 
-    async def _is_taken(self, alert: Alert, now: float) -> bool:
-        if self._post is None:
-            return True
-        due, times = self._tried.get(alert.id, (now, 0))
-        if now < due:
-            return False
-        why = await self._post(said(alert))
+    async def _noted(self) -> tuple[Alert, ...]:
+        alerts = await self._store.alerts()
+        for alert in alerts:
+            if alert.id not in self._raised:
+                # Stop here: reached, and on no record. It is raised anew once somebody is judged by that cap.
+                await self._records.raised(alert)
+                await self._store.apply(AlertRaised(alert))
+                self._raised.add(alert.id)
+                self._log.event("budget", **said(alert))
+                self._count(alert)
+        return alerts
+
+    async def _is_told(self, alert: Alert, now: float) -> bool:
+        why = None if self._post is None else await self._post(said(alert))
         if why is not None:
+            _, times = self._tried.get(alert.id, (now, 0))
             self._tried[alert.id] = (now + self._again_after_s[min(times, len(self._again_after_s) - 1)], times + 1)
             self._log.event("webhook", alert=alert.id, why=why)
-        return why is None
+            return False
+        # Stop here: told, and not ticked off. The next start tells it again, under the same id.
+        await self._records.told(alert.id)
+        await self._store.apply(AlertDelivered(alert.id))
+        self._raised.discard(alert.id)
+        self._tried.pop(alert.id, None)
+        return True
 
 
 def said(alert: Alert) -> dict[str, object]:

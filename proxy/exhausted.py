@@ -1,8 +1,8 @@
 """
 A cap without room, in words: what was reached, how it stands, what this call asked for, and when it begins anew.
 
-Of what an agent shares with others (its team's caps, an API account's, those of the tasks that its own is part of, which
-may be another agent's) it is told that they have no room, not how much others took.
+Of what an agent shares with others (its team's caps, an API account's, those of the tasks that its own is part of,
+which may be another agent's) it is told that they have no room, not how much others took.
 """
 
 from __future__ import annotations

@@ -16,7 +16,6 @@ from breakers.known import Ended, State
 from breakers.policy import Policy
 from breakers.spend import amounts, released
 from breakers.store.protocol import HeldRead, Permit
-from proxy.errors import LedgerUnavailable
 from proxy.ledger.book import Delivered
 from proxy.metering import read_took
 from proxy.noticing import Watch
@@ -73,9 +72,9 @@ class OwnRead:
             await self._rooms.ledger.read_done(self._held, outcome, seen)
             await self._rooms.settling.settle(self._held, None)
             return
+        took = read_took(self._held.go, outcome, body, self._policy)
         self._seen_to = True
-        work = self._end(outcome, seen, read_took(self._held.go, outcome, body, self._policy))
-        await asyncio.shield(self._rooms.settling.see_to(work))
+        await asyncio.shield(self._rooms.settling.see_to(self._end(outcome, seen, took)))
 
     def leave(self) -> None:
         """
@@ -88,8 +87,8 @@ class OwnRead:
     async def _end(self, outcome: Outcome, seen: Delivered, took: tuple[int, ...]) -> None:
         try:
             await self._rooms.ledger.charged_reads.ended(self._held, outcome, seen, took)
-        except LedgerUnavailable:
-            # On record it has no end, so the next start takes it whole.
+        except Exception:
+            # Whatever it was: on record it has no end, so the next start takes it whole.
             await self._settle(amounts(self._held.go.charges))
             raise
         # Stop here: its end is on record, and the store holds it still. The next start settles it from there.
@@ -99,11 +98,9 @@ class OwnRead:
         """
         Give back what was held where nothing left; what left is taken, although nobody saw how it ended.
         """
-        try:
-            if self._record is None:
-                raise LedgerUnavailable("nothing of it is on record")
-            await self._record
-        except LedgerUnavailable:
+        if self._record is not None:
+            await asyncio.wait({self._record})
+        if self._record is None or self._record.exception() is not None:
             await self._rooms.settling.settle(self._held, None)
             return
         charges = self._held.go.charges

@@ -28,6 +28,7 @@ from breakers.store.protocol import Store
 from config.load import Configuration, load
 from proxy import app
 from proxy.account import Account
+from proxy.alerting import Alerting
 from proxy.answer import Whole
 from proxy.clock import Clock, SystemClock, system_randomness
 from proxy.control.api import admin_app
@@ -108,7 +109,8 @@ async def _serve(
         program = await startup(
             configuration, accounts, doors, listeners, new_epoch, clock=clock, log=log, store=store, read=read
         )
-        program.tasks.append(asyncio.create_task(app.open_alerting(program.rooms, webhook).watch()))
+        program.alerting = app.open_alerting(program.rooms, webhook)
+        program.tasks.append(asyncio.create_task(program.alerting.watch()))
         return await program.until_stopped()
     finally:
         if webhook is not None:
@@ -132,6 +134,7 @@ class Program:
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     doubts: Doubts = field(init=False)
     reloading: Reloading | None = None
+    alerting: Alerting | None = None
 
     def __post_init__(self) -> None:
         self.doubts = Doubts(self.rooms, system_randomness)
@@ -162,6 +165,9 @@ class Program:
         await self.end(*self.tasks)
         await rooms.pending.drain(rooms.settings.timeouts.look_s + GRACE_S)
         await rooms.settling.drain(GRACE_S)
+        if self.alerting is not None:
+            # Once all that ends here has ended: what that has reached would be told of by nobody.
+            await self.alerting.note()
         await rooms.forward.close()
         await rooms.store.close()
         await rooms.ledger.close("stopped")

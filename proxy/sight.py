@@ -121,9 +121,7 @@ def sight_of(taken: Taken, at: datetime, title: str) -> Sight:
     return Sight(at, outcome.status, taken.body)
 
 
-def look_of(
-    plan: Plan, call: Call, rooms: Rooms, total_s: float, manners: frozenset[str] | None = None
-) -> Look | None:
+def look_of(plan: Plan, call: Call, rooms: Rooms, total_s: float, manners: frozenset[str] | None = None) -> Look | None:
     """
     Return the pass of a read for the sake of a call, or None where a value could lead it elsewhere.
 

@@ -100,6 +100,8 @@ class FleetStore:
         self._shared = Shared(link, deployment)
         self._charged, self._envelopes = Charged(self._shared, now), Envelopes(self._shared, now)
         self._intents = Intents(self._shared, self._packer, self._charged)
+        # The server that the ledger was replayed into.
+        self._server = ""
         # What this process knows of the stop.
         self._generation = 0
         self._writes = WritesChanged(stopped=False, epoch=0)
@@ -126,6 +128,7 @@ class FleetStore:
         """
         Replay the ledger over what is there, and hold writes under the epoch that Redis has, or under a new one.
         """
+        server = await self._link.server()
         begun = await self._shared.run("begin", ("epoch", "building", "names-by"), names_by)
         if begun is None:
             raise StoreUnavailable(_OTHER_NAMES)
@@ -138,7 +141,7 @@ class FleetStore:
         await self._pay()
         if not await self._shared.run("ready", ("epoch", "building"), epoch):
             raise StoreUnavailable("Redis was emptied while the ledger was replayed into it")
-        self._shared.epoch, self._shared.emptied = epoch, False
+        self._shared.epoch, self._shared.emptied, self._server = epoch, False, server
 
     async def close(self) -> None:
         await self._link.close()
@@ -148,8 +151,9 @@ class FleetStore:
             policy = await self._link.eviction()
             if policy != "noeviction":
                 return f"Redis may throw away what it holds: its maxmemory-policy is `{policy}`, set it to `noeviction`"
-            found = await self._shared.ask("GET", "epoch")
-            if found is None or text(found) != self._shared.epoch:
+            server, found = await self._link.server(), await self._shared.ask("GET", "epoch")
+            if server != self._server or found is None or text(found) != self._shared.epoch:
+                # A server that was restarted, or a replica in its place, may lack the last of what was acknowledged.
                 self._shared.emptied = True
             await self._pay()
             await self._charged.sweep()
@@ -196,6 +200,8 @@ class FleetStore:
             self._charged.ask_again(go.call.id)
             if self._owed or self._charged.owed:
                 await self._pay()
+        if self.emptied:
+            raise self._shared.lost()
         with reading():
             said = await (self._claim(go) if go.call.operation.writes else self._charged.hold(go.call.id, go.charges))
         match said:

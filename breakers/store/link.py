@@ -31,6 +31,11 @@ class Link(Protocol):
         Return the policy by which the server makes room.
         """
 
+    async def server(self) -> str:
+        """
+        Return the name of the server that answers: another one after its restart, and where a replica took its place.
+        """
+
     async def close(self) -> None:
         """
         Close every connection.

@@ -178,9 +178,9 @@ class MemoryStore:
         if ended is None:
             return
         # Whoever lost its claim has ended all the same; what it did is kept, whoever holds the names now.
-        found = self._found(call.id)
-        record = found or moves.from_opened(opened_by(call), State.DISPATCHED)
-        if self._end(record, ended, None if call.id in self._open else opened_by(call)) and charges:
+        found, opened = self._found(call.id), opened_by(call, charges=charges)
+        record = found or moves.from_opened(opened, State.DISPATCHED)
+        if self._end(record, ended, None if call.id in self._open else opened) and charges:
             self._budgets.hold(call.id, call.at, charges, replayed=False)
             self._budgets.end(call.id, ended, self._now(), sent=found is not None and found.state is not State.CLAIMED)
 

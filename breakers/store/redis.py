@@ -109,6 +109,11 @@ class RedisLink:
             named = {_text(name).replace("_", "-"): _text(value) for name, value in told.items()}
             return named.get("maxmemory-policy", "unknown")
 
+    async def server(self) -> str:
+        with _telling():
+            told: Mapping[Any, Any] = await self._execute("INFO", "server")
+            return _text(told.get("run_id", ""))
+
     async def close(self) -> None:
         with contextlib.suppress(RedisError, OSError):
             await self._redis.aclose()

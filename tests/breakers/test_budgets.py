@@ -126,13 +126,13 @@ async def carried(store: MemoryStore, charges: tuple[Charge, ...]) -> float:
     """
     calls = [named(n) for n in range(WRITES)]
     end = replace(DONE, spent=tuple(charge.amount for charge in charges))
-    began = time.perf_counter()
+    began = time.process_time()
     for each in calls:
         held = await store.reserve(Forward(each, await store.facts(each), "v1", (), charges=charges))
         assert isinstance(held, HeldWrite)
         await store.dispatch(held, opened_by(each, "log/0#0/1/2/3", charges))
         await store.settle(held, end)
-    return WRITES / (time.perf_counter() - began)
+    return WRITES / (time.process_time() - began)
 
 
 async def streamed(store: MemoryStore, charges: tuple[Charge, ...]) -> float:
@@ -141,12 +141,12 @@ async def streamed(store: MemoryStore, charges: tuple[Charge, ...]) -> float:
     """
     calls = [call("refunds.retrieve", id=f"{n:026}") for n in range(WRITES)]
     end = replace(DONE, spent=tuple(charge.amount for charge in charges)) if charges else None
-    began = time.perf_counter()
+    began = time.process_time()
     for each in calls:
         held = await store.reserve(Forward(each, await store.facts(each), "v1", (), charges=charges))
         assert isinstance(held, HeldRead)
         await store.settle(held, end)
-    return WRITES / (time.perf_counter() - began)
+    return WRITES / (time.process_time() - began)
 
 
 async def test_speed(figure: Figure) -> None:
@@ -169,9 +169,9 @@ async def test_replay_speed(figure: Figure) -> None:
         events += [opened_by(named(n), "", charges), IntentEnded(f"{n:026}", replace(DONE, spent=spent))]
         events += [ReadHeld(f"r{n}", AT, charges), ReadSettled(f"r{n}", spent)]
     store = MemoryStore(lambda: AT + DAYS)
-    began = time.perf_counter()
+    began = time.process_time()
     await store.start(events)
-    taken_s = time.perf_counter() - began
+    taken_s = time.process_time() - began
     figure("memory store, charged calls replayed a second", round(REPLAYED / taken_s))
     assert [one.settled for one in await store.totals()] == [n * REPLAYED for n in (500, 1, 1, 500)]
     assert not store._budgets.calls

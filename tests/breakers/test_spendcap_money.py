@@ -296,6 +296,8 @@ SAYS = [
     (calling("pay", {"body.amount": 300}), 5_000_000),
     (calling("carts.offer", {"body.lines": [{**TEA, "times": 3}], "body.tax": True}), 7_500_000),
     (calling("carts.offer", {"body.lines": [TEA], "body.tax": True}), 5_000_000),
+    (calling("carts.offer", {"body.lines": [{**TEA, "times": 3, "tax": "t"}, {"price": "price_1"}]}), 7_500_000),
+    (calling("carts.offer", {"body.lines": [{"price": "price_1"}]}), 5_000_000),
     (calling("invoices.refund", {"path.invoice": "in_1", "body.amount": 700, "body.fee": True}), 7_000_000),
     (calling("invoices.refund", {"path.invoice": "in_1", "body.fee": True}), 8_000_000),
 ]
@@ -315,6 +317,7 @@ def test_never_less(asked: Call, held: int) -> None:
         (calling("invoices.refund", {"path.invoice": "in_1", "body.amount": 700}), Looked(failed="429")),
         (calling("invoices.pay", {"path.invoice": "in_1"}), Looked(failed="it is a draft")),
         (calling("invoices.part", {"path.invoice": "in_1", "body.part": 1}), Looked("usd", 800)),
+        (calling("carts.offer", {"body.lines": [TEA, {"price": {"amount": 1, "currency": "eur"}}]}), Looked()),
         # What is held is in another currency than what is said.
         (calling("invoices.refund", {"path.invoice": "in_1", "body.fee": True}), Looked("eur", 1)),
     ],

@@ -55,8 +55,8 @@ UNKNOWN = """
 """
 # The same, but for what is only said beside that.
 UNKNOWN_BUT = """
-    checkout.sessions.update customers.create customers.update invoice_items.update invoices.update
-    payment_links.update subscription_items.update subscription_schedules.update subscriptions.cancel
+    checkout.sessions.update coupons.update customers.create customers.update invoice_items.update invoices.update
+    payment_links.update prices.update subscription_items.update subscription_schedules.update subscriptions.cancel
     subscriptions.update
 """
 
@@ -86,6 +86,10 @@ def test_unknown() -> None:
         ("payment_intents.update", {"description": "Tea"}, False),
         ("payment_intents.update", {"amount": 500}, True),
         ("coupons.create", {"amount_off": 500}, False),
+        ("coupons.update", {"currency_options": {}}, True),
+        ("prices.update", {"active": False}, False),
+        ("prices.update", {"currency_options": {}}, True),
+        ("prices.update", {"tax_behavior": "exclusive"}, True),
         ("refunds.cancel", {}, False),
         ("issuing.cards.create", {"currency": "usd"}, True),
     ],

@@ -55,6 +55,14 @@ class Cutter:
             back.write(data)
         back.close()
 
+    def move_to(self, port: int) -> None:
+        """
+        Lead to another server from here on: every connection ends.
+        """
+        self.upstream = port
+        for task in self.running:
+            task.cancel()
+
     @contextlib.contextmanager
     def losing(self) -> Iterator[None]:
         """

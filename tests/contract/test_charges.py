@@ -268,6 +268,14 @@ async def test_open_keeps_charges(store: Store) -> None:
     ]
 
 
+async def test_doubt_keeps_charges(store: Store) -> None:
+    """A write in doubt is shown with its charges too, although nobody marked its dispatch."""
+    await store.settle(await reserved(store, write(), month(100)), unknown())
+    (open_,) = await store.open_intents()
+    assert [one.amount for one in open_.opened.charges] == [100]
+    assert await sum_of(store, month()) == (0, 100)
+
+
 async def test_names_before_caps(store: Store) -> None:
     """A write whose names have moved is judged again, whether or not there was room."""
     go = await judged(store, write("01B"), month(1, 0))

@@ -176,6 +176,26 @@ async def test_upstream_too_slow(forker: Forker, sandbox: StripeSandbox, tmp_pat
     assert (outcome["k"], outcome["eff"], outcome["err"]) == ("call.outcome", "unknown", {"class": "timeout"})
 
 
+async def test_stop_notes_alerts(forker: Forker, sandbox: StripeSandbox, tmp_path: Path) -> None:
+    """What the last calls before a stop have reached of a cap is on record, and is told by the next process."""
+    site = Site(tmp_path / "site", forker, sandbox, caps={"task": {"writes": 2}})
+    child = await site.start()
+    answer = await write(site)
+    assert answer is not None
+    child.send(signal.SIGTERM)
+    assert await child.ended() == 0
+    raised = [entry for entry in read_log(site.state).entries if entry["k"] == "budget.alerted"]
+    assert [(entry["kind"], entry["threshold"], entry["cap"]) for entry in raised] == [("reached", 50, "2")]
+    await site.start()
+    await until(lambda: any(entry["k"] == "budget.told" for entry in read_log(site.state).entries))
+    assert await site.stop() == 0
+    told = [entry for entry in read_log(site.state).entries if entry["k"].startswith("budget.")]
+    assert [(entry["k"], entry["alert"]) for entry in told] == [
+        ("budget.alerted", raised[0]["alert"]),
+        ("budget.told", raised[0]["alert"]),
+    ]
+
+
 # -------------------------------------------------------------------------------------- a caller that does not wait
 
 

@@ -109,8 +109,9 @@ async def test_told_once() -> None:
     alerting = world.alerting()
     await alerting.look(0.0)
     await alerting.look(1.0)
-    assert world.records.said == [f"{word} {one.id}" for one in (HALF, DENIED) for word in ("alerted", "told")]
-    assert world.store.told[:2] == [AlertRaised(HALF), AlertDelivered(HALF.id)]
+    assert world.records.said == [f"{word} {one.id}" for word in ("alerted", "told") for one in (HALF, DENIED)]
+    every = (HALF, DENIED)
+    assert world.store.told == [*(AlertRaised(one) for one in every), *(AlertDelivered(one.id) for one in every)]
     assert world.counted == ["task:a/1", "agent:a"]
     assert [line["id"] for line in world.log.lines if line["event"] == "budget"] == [HALF.id, DENIED.id]
 
@@ -147,6 +148,36 @@ async def test_asked_more_rarely() -> None:
     assert hook.posted[-1] == HALF.id
     assert not world.store.raised
     assert world.records.said.count(f"alerted {HALF.id}") == 1
+
+
+async def test_one_receiver() -> None:
+    """A webhook that does not take one alert is asked about no other in that look, and keeps none off the record."""
+    hook = Hook()
+    world = World(Raising([HALF, DENIED]), hook=hook)
+    alerting = world.alerting()
+    await alerting.look(0.0)
+    assert hook.posted == [HALF.id]
+    assert world.records.said == [f"alerted {HALF.id}", f"alerted {DENIED.id}"]
+    await alerting.look(1.0)
+    assert hook.posted == [HALF.id, DENIED.id]
+
+
+@pytest.mark.parametrize("fault", [None, StoreUnavailable("away"), LedgerUnavailable("full"), RuntimeError("odd")])
+async def test_noted_at_a_stop(fault: Exception | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stop has on record what was raised, waits for no webhook, and goes on whatever fails."""
+    hook = Hook(taking=True)
+    world = World(Raising([HALF]), hook=hook)
+
+    async def failing() -> tuple[Alert, ...]:
+        assert fault is not None
+        raise fault
+
+    if fault is not None:
+        monkeypatch.setattr(Raising, "alerts", lambda _: failing())
+    await world.alerting().note()
+    assert hook.posted == []
+    assert world.records.said == ([f"alerted {HALF.id}"] if fault is None else [])
+    assert bool(world.log.of("failure")) is isinstance(fault, RuntimeError)
 
 
 async def test_told_by_the_next() -> None:

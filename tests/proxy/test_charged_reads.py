@@ -15,6 +15,7 @@ import pytest
 from loadtest.upstreams.faults import Fault
 from loadtest.upstreams.stripe import StripeSandbox
 from proxy.errors import LedgerUnavailable
+from proxy.forward import Reading
 from proxy.stream import stream_through
 from tests.crash.record import read_log
 from tests.proxy.road import SECRET, marks, road, soon
@@ -169,6 +170,34 @@ async def test_not_held(tmp_path: Path, sandbox: StripeSandbox, monkeypatch: pyt
         assert (await read_one(on)).status == 200
 
 
+# What nobody foresaw: where, what a read took by then, and its records.
+ODD = {
+    "held": ("proxy.ledger.reads.ChargedReads.held", 0, []),
+    "counted": ("proxy.ownread.read_took", 1, BOTH),
+    "ended": ("proxy.ledger.reads.ChargedReads.ended", 1, BOTH[:1]),
+}
+
+
+@pytest.mark.parametrize("where", ODD)
+async def test_odd_fault(where: str, tmp_path: Path, sandbox: StripeSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever fails on a read's way, nothing of it stays held: it is given back, or taken whole once it has left."""
+    verb, took, records = ODD[where]
+
+    def failing(*_: object) -> None:
+        raise RuntimeError("nobody foresaw this")
+
+    async def failing_later(*_: object) -> None:
+        failing()
+
+    async with road(tmp_path, sandbox.url, **capped(sandbox.url, caps={"task": {"calls": 2}})) as on:
+        on.foreseen = False
+        monkeypatch.setattr(verb, failing if where == "counted" else failing_later)
+        refused = await read_one(on)
+        assert marks(refused)[:3] == (500, "unknown" if took else "denied", "unknown" if took else "no")
+        assert await sums(on) == ({f"{TASK}|calls": (took, 0)} if took else {})
+        assert [entry["k"] for entry in read_log(on.state).entries if "call" in entry] == records
+
+
 # ------------------------------------------------------------------------------------------- what an answer says
 
 TOKENS = {"metered": [{"answer": "/usage/tokens", "each": "15 USD", "per": 1_000_000, "at_most": 4096}]}
@@ -214,3 +243,23 @@ async def test_stream_broken(how: str, tmp_path: Path) -> None:
         await connection.end()
         assert await sums(on) == {f"{TASK}|calls": (1, 0)}
         assert read_log(on.state).entries[-1]["dlv"]["complete"] is False
+
+
+async def test_stream_end_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A streamed read whose end nobody could put together is taken whole, and has an end on record all the same."""
+
+    async def failing(_: Reading) -> None:
+        raise RuntimeError("nobody foresaw this")
+
+    async with (
+        scripted() as upstream,
+        road(tmp_path, upstream.url, **capped(upstream.url, caps={"task": {"calls": 9}})) as on,
+    ):
+        on.foreseen = False
+        upstream.then(b"HTTP/1.1 200 OK\r\nContent-Type: text/csv\r\nContent-Length: 3\r\n\r\na,b")
+        monkeypatch.setattr(Reading, "close", failing)
+        connection = await begin_read(on)
+        await soon(lambda: any(entry["k"] == "call.outcome" for entry in read_log(on.state).entries))
+        await connection.end()
+        assert await sums(on) == {f"{TASK}|calls": (1, 0)}
+        assert read_log(on.state).entries[-1]["err"] == {"class": "abandoned"}

@@ -100,7 +100,7 @@ async def test_chain(tmp_path: Path, sandbox: StripeSandbox) -> None:
         assert told["resets_at"] == "2026-11-21T23:00:00Z"
         assert told["retry_after_ms"] == str(11 * 3_600_000)
         assert not {"cap", "settled", "held", "requested"} & set(told)
-        assert "A cap on the writes made by this agent's team on the day 2026-11-21 is reached." in str(refused.json)
+        assert "made by this agent's team on the day 2026-11-21 has no room for this call." in str(refused.json)
 
 
 REFUND = {"task": {"moved": "100 USD", "calls": 50, "writes": 50}}
@@ -214,6 +214,23 @@ async def test_found_out(found: bool, tmp_path: Path, sandbox: StripeSandbox) ->
         moved = (await sums(on)).get(f"{TASK}|moved:USD", (0, 0))
         assert moved == ((25_000_000, 0) if found else (0, 0))
         assert (await sums(on))[f"{TASK}|calls"] == (1, 0)
+
+
+@pytest.mark.parametrize("doubted", [False, True])
+async def test_refused_is_free(doubted: bool, tmp_path: Path, sandbox: StripeSandbox) -> None:
+    """A write that the API refuses costs nothing, in the store as on record, at once and where that is found later."""
+    said = capped(sandbox.url, prices={"*": {"call": "0.01 USD"}}, caps={"task": {"paid": "1 USD", "calls": 9}})
+    async with road(tmp_path, sandbox.url, **said) as on:
+        if doubted:
+            sandbox.faults.add(Fault(HangUp(), method="POST", times=SENDS))
+        sandbox.faults.add(Fault(Status(402, kind="card_error"), method="POST"))
+        assert (await write_one(on)).status == (424 if doubted else 402)
+        if doubted:
+            assert await sums(on) == {f"{TASK}|calls": (0, 1), f"{TASK}|paid:USD": (0, 10_000)}
+            assert await on.program.doubts.round() == 0
+            on.clock.move(2)
+            assert await on.program.doubts.round() == 1
+        assert await sums(on) == {f"{TASK}|calls": (1, 0)}
 
 
 # ------------------------------------------------------------------------------------------------------ what is kept

@@ -75,8 +75,7 @@ ROWS = {
     ),
     "an API account's": Row(
         Exhausted(cap("api:stripe", "2026-11-21", CALLS, 1, 9), 9, 0),
-        "A cap on the calls made by all agents of this API account on the day 2026-11-21 has no room for this "
-        "call.",
+        "A cap on the calls made by all agents of this API account on the day 2026-11-21 has no room for this call.",
         {},
     ),
 }

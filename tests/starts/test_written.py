@@ -36,7 +36,7 @@ FAULTS: dict[str, tuple[Any, str, str]] = {
     ),
     "limit on no number": ({"agents": card(refunds__create={"limit": {"reason": "1..2"}})}, "`reason`", ""),
     "amount without currency": ({"agents": card(refunds__create={"limit": {"amount": "1..2"}})}, "amount", "USD"),
-    "capability of a later version": ({"agents": {"support": agent({}, caps={})}}, "not in this version", ""),
+    "capability of a later version": ({"agents": {"support": agent({}, throttle={})}}, "not in this version", ""),
     "credential in the file": (
         {"apis": {"stripe": {**stripe_api("http://127.0.0.1:9"), "credential": SECRET}}},
         "a credential is never written here",
