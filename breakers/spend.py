@@ -37,7 +37,7 @@ class Charge:
 
     `node` is `task:ID`, `agent:NAME`, `team:NAME`, `api:NAME` or `token:ID`; `period` is `life`, or an hour, a day, a
     month of the node's calendar, fixed when it is taken. `until` is when that period is over (None: never, as far as is
-    known). `alerts` are percentages of the cap. On replay `cap` is 0: what was admitted is not judged again.
+    known). `alerts` are percentages of the cap. A record may be from before these stood in it: then `cap` is 0.
     """
 
     node: str

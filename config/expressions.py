@@ -85,12 +85,6 @@ class Unanswerable:
     why: str
 
 
-class _NoAnswerError(Exception):
-    """
-    The reason of one.
-    """
-
-
 @dataclass(frozen=True, slots=True)
 class Expression:
     """
@@ -129,8 +123,8 @@ class Expression:
         """
         try:
             return self._run(self._seen(roots))
-        except _NoAnswerError as error:
-            return Unanswerable(str(error))
+        except Unreadable as error:
+            return Unanswerable(error.message)
 
     def holds(self, roots: Mapping[str, object]) -> bool | Unanswerable:
         """
@@ -146,7 +140,7 @@ class Expression:
         n = max(seen.longest, self.reads.longest)
         steps = sum(factor * n**power for power, factor in enumerate(self.reads.cost))
         if steps * (1 + seen.widest // 8 + seen.letters // 800) > STEPS_MAX:
-            raise _NoAnswerError("there is too much to look at")
+            raise Unreadable("there is too much to look at")
         return values
 
     def _run(self, values: dict[str, object]) -> object:
@@ -156,19 +150,19 @@ class Expression:
         except KeyError as missing:
             name = str(missing.args[0]) if missing.args else ""
             # A key may be computed from the data: only what stands in the expression is said again.
-            raise _NoAnswerError(f"`{name}` is not there" if self._says(name) else "a member is not there") from None
+            raise Unreadable(f"`{name}` is not there" if self._says(name) else "a member is not there") from None
         except TypeError:
-            raise _NoAnswerError("values of different kinds are held against one another") from None
+            raise Unreadable("values of different kinds are held against one another") from None
         except ArithmeticError:
-            raise _NoAnswerError("a number is out of bounds") from None
+            raise Unreadable("a number is out of bounds") from None
         except Exception:
             # Whatever it is, the question has no answer.
-            raise _NoAnswerError("it cannot be evaluated") from None
+            raise Unreadable("it cannot be evaluated") from None
         except BaseException as panic:
             # A panic in the library is no `Exception`; it ends this question, and nothing else.
             if type(panic).__name__ != "PanicException":
                 raise
-            raise _NoAnswerError("it cannot be evaluated") from None
+            raise Unreadable("it cannot be evaluated") from None
 
     def _says(self, name: str) -> bool:
         return re.search(rf"(?<![A-Za-z0-9_]){re.escape(name)}(?![A-Za-z0-9_])", self.text) is not None
@@ -250,7 +244,7 @@ class _Seen:
         """
         self.nodes += 1
         if self.nodes > NODES_MAX:
-            raise _NoAnswerError("there is too much to look at")
+            raise Unreadable("there is too much to look at")
         if isinstance(value, Mapping):
             return self._members(value, demand)
         if isinstance(value, list | tuple):
@@ -280,8 +274,8 @@ class _Seen:
             if Decimal(repr(number)) == (value if isinstance(value, Decimal) else Decimal(repr(value))):
                 return number
         if isinstance(value, int | Decimal | float):
-            raise _NoAnswerError("a number is beyond 64 bits")
-        raise _NoAnswerError("a value is no JSON")
+            raise Unreadable("a number is beyond 64 bits")
+        raise Unreadable("a value is no JSON")
 
 
 def _timestamp(value: object) -> datetime:

@@ -3,17 +3,18 @@ How the task and the token behind a call stand: asked when it comes, and again r
 
 The shared state knows it. What it said stays good for five seconds where asking is a round trip, so that a revocation
 that was made elsewhere is felt within them; what was changed here is felt at once. While the store is away a read goes
-on by what it said up to a minute ago, and a write does not.
+on by what it said up to a minute ago, and a write does not. What was changed here while it is away is felt here.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import replace
+from datetime import datetime
 
 from breakers.call import Caller
-from breakers.caveats import agent_of
-from breakers.store.protocol import Store, StoreUnavailable
+from breakers.caveats import agent_of, moment
+from breakers.store.protocol import Event, Store, StoreUnavailable, TaskClosed, TokenRevoked
 from breakers.task import Envelope
 from breakers.verdict import Reason, Refuse
 from proxy.clock import Clock
@@ -45,6 +46,8 @@ class Envelopes:
         self._store, self._clock = store, clock
         self._said: OrderedDict[Key, tuple[Envelope, float]] = OrderedDict()
         self._changes = 0
+        # What is on record here and the store could not be told of yet, oldest first.
+        self.untold: list[Event] = []
 
     def __repr__(self) -> str:
         return f"Envelopes({len(self._said)} kept)"
@@ -75,6 +78,9 @@ class Envelopes:
         """
         if not caller.named:
             return None
+        if _is_past(caller, self._clock.now()):
+            # It was valid when the call came.
+            return Refuse(Reason.TOKEN_EXPIRED, GATE, EXPIRED)
         return self._refused(caller, await self._asked(caller, good_s=FRESH_S if writes else AWAY_S))
 
     def forget(self) -> None:
@@ -85,11 +91,12 @@ class Envelopes:
         self._changes += 1
 
     def _refused(self, caller: Caller, envelope: Envelope) -> Refuse | None:
-        if envelope.revoked:
+        if envelope.revoked or any(isinstance(one, TokenRevoked) and one.token in caller.tokens for one in self.untold):
             return Refuse(Reason.TOKEN_EXPIRED, GATE, EXPIRED)
         if envelope.task is None or envelope.task.agent != caller.agent:
             return _unknown()
-        if not envelope.task.is_open(self._clock.now()):
+        closed = any(isinstance(one, TaskClosed) and one.task == caller.task for one in self.untold)
+        if closed or not envelope.task.is_open(self._clock.now()):
             return Refuse(Reason.TASK_CLOSED, GATE, OVER)
         return None
 
@@ -127,6 +134,10 @@ def _is_of(agent: str, task: str) -> bool:
         return agent_of(task) == agent
     except ValueError:
         return False
+
+
+def _is_past(caller: Caller, now: datetime) -> bool:
+    return any(caveat.key == "exp" and moment(caveat.value) <= now for caveat in caller.caveats)
 
 
 def _unknown() -> Refuse:

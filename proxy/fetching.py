@@ -21,6 +21,7 @@ from breakers.call import Call, Fault
 from breakers.facts import Fetch, Fetched
 from config.catalog import Kind, OperationSpec, Place
 from config.dialect import Continues
+from config.faults import Unreadable
 from proxy.account import Account
 from proxy.canonical.jsons import parse_json
 from proxy.errors import Refused
@@ -81,12 +82,6 @@ def plan_of(fetch: Fetch, spec: OperationSpec, account: Account) -> Plan:
     return Plan.of(spec.name, path, tuple(query))
 
 
-class _FailedError(Exception):
-    """
-    A look-up showed nothing that can be relied on: why.
-    """
-
-
 @dataclass(frozen=True, slots=True)
 class _Reading:
     """
@@ -105,8 +100,8 @@ class _Reading:
         """
         try:
             data, size = await self._whole()
-        except _FailedError as failed:
-            return Answer(Fetched(at=self.rooms.clock.now(), call=self.call.id, failed=str(failed)), 0)
+        except Unreadable as failed:
+            return Answer(Fetched(at=self.rooms.clock.now(), call=self.call.id, failed=failed.message), 0)
         return Answer(Fetched(data, self.rooms.clock.now(), self.call.id), size)
 
     async def _whole(self) -> tuple[object, int]:
@@ -131,19 +126,19 @@ class _Reading:
                 break
             look = found
         if whole is None or more is not None:
-            raise _FailedError(f"`{look.spec.name}` goes on beyond what is read of it")
+            raise Unreadable(f"`{look.spec.name}` goes on beyond what is read of it")
         return without_parts(whole, signs), size
 
 
 def _shown(taken: Taken, failed: str) -> object:
     outcome = taken.outcome
     if outcome.fault is Fault.TIMEOUT:
-        raise _FailedError(f"{failed} in time")
+        raise Unreadable(f"{failed} in time")
     if outcome.status != 200 or outcome.fault is not None:
-        raise _FailedError(f"{failed} ({outcome.status or 'no answer'})")
+        raise Unreadable(f"{failed} ({outcome.status or 'no answer'})")
     if taken.cut:
-        raise _FailedError(f"{failed}: it is larger than {PAGE_BYTES_MAX} bytes")
+        raise Unreadable(f"{failed}: it is larger than {PAGE_BYTES_MAX} bytes")
     try:
         return parse_json(taken.body)
     except Refused:
-        raise _FailedError(f"{failed} as JSON") from None
+        raise Unreadable(f"{failed} as JSON") from None

@@ -36,6 +36,7 @@ from proxy.exhausted import exhausted
 from proxy.images import spell_image
 from proxy.look import looked, planned, stored_image
 from proxy.naming import Namer
+from proxy.pages import goes_on, without_parts
 from proxy.request_of import Sent, request_of
 from proxy.sight import Sight
 
@@ -198,7 +199,7 @@ def _told(
                 told = _sight(read.object.read, written).body or b"{}"
                 images[read] = stored_image(told, written.at, call.operation.spec, catalog.named(read.object.read)[0])
             case Fetch():
-                fetched[read] = _fetched(read, written)
+                fetched[read] = _fetched(read, written, catalog)
     return facts.with_looks(looks, images, fetched)
 
 
@@ -208,10 +209,13 @@ def _sight(operation: str, written: Written) -> Sight:
     return Sight(written.at, 200, spell_image(written.answers[operation]))
 
 
-def _fetched(read: Fetch, written: Written) -> Fetched:
+def _fetched(read: Fetch, written: Written, catalog: Catalog) -> Fetched:
     if read.operation not in written.answers:
         return Fetched(failed=_untold(read.operation))
-    return Fetched(data=written.answers[read.operation], at=written.at)
+    told, signs = written.answers[read.operation], catalog.dialect.pages
+    if goes_on(told, (), signs) is not None:
+        return Fetched(failed=f"`{read.operation}` goes on beyond what the test says of it")
+    return Fetched(data=without_parts(told, signs), at=written.at)
 
 
 def _untold(operation: str) -> str:

@@ -1,7 +1,8 @@
 """
 Tasks while they last: opened, given tokens, closed; by whoever may, by their time, or with what they belonged to.
 
-What is said of a task is on record first, then told to the store; where the store cannot be told, that is tried again.
+What is said of a task is on record first, then told to the store; where the store cannot be told, that is tried again,
+and until then it holds in this process.
 A task ends as soon as its time is over, whether or not somebody has put that on record yet. One that is part of
 another ends with it, and so does every task of an agent that has no card any more. Children are closed before what they
 are part of, so that nothing is left open under what is over.
@@ -72,11 +73,21 @@ class Tasks:
         self._store, self._records, self.tokens, self.envelopes = store, records, tokens, envelopes
         self._clock, self._ids, self._prefixes = clock, ids, prefixes
         self._turn = asyncio.Lock()
-        self._untold: list[Event] = []
         self.agents, self.settings = agents, settings
 
     def __repr__(self) -> str:
-        return f"Tasks({len(self._untold)} changes that the store was not told)"
+        return f"Tasks({len(self.envelopes.untold)} changes that the store was not told)"
+
+    @property
+    def agents(self) -> Container[str]:
+        """
+        Return those that have a card.
+        """
+        return self._agents
+
+    @agents.setter
+    def agents(self, agents: Container[str]) -> None:
+        self._agents, self._agents_since = agents, self._clock.now()
 
     async def open(self, order: TaskOrder) -> Opened:
         """
@@ -176,7 +187,7 @@ class Tasks:
             for task in open_:
                 if task.expires_at <= now:
                     await self._end(task, Closed.EXPIRED, open_)
-                elif task.agent not in self.agents or any(above.id not in ids for above in task.above):
+                elif self._lost_card(task) or any(above.id not in ids for above in task.above):
                     await self._end(task, Closed.ORPHANED, open_)
 
     async def watch(self) -> None:
@@ -195,6 +206,10 @@ class Tasks:
             await self.sweep()
         except (StoreUnavailable, LedgerUnavailable):
             return
+
+    def _lost_card(self, task: Task) -> bool:
+        # One that was opened later was opened where its agent has a card: this process is about to be replaced.
+        return task.agent not in self.agents and task.opened_at <= self._agents_since
 
     def _until(self, now: datetime, asked_s: float | None, otherwise_s: float) -> datetime:
         """
@@ -264,14 +279,16 @@ class Tasks:
         """
         try:
             await self._store.apply(event)
-        except StoreUnavailable:
-            self._untold.append(event)
-            raise
-        finally:
-            self.envelopes.forget()
+        except StoreUnavailable as away:
+            # What was said before stays good for reads; this holds beside it.
+            self.envelopes.untold.append(event)
+            said = f"{away}; what was asked for is on record, and is told as soon as it can be"
+            raise StoreUnavailable(said) from None
+        self.envelopes.forget()
 
     async def _retell(self) -> None:
-        while self._untold:
-            await self._store.apply(self._untold[0])
+        untold = self.envelopes.untold
+        while untold:
+            await self._store.apply(untold[0])
             self.envelopes.forget()
-            self._untold.pop(0)
+            untold.pop(0)

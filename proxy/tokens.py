@@ -25,7 +25,7 @@ import hmac
 import re
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from breakers.caveats import FIRST, Caveat, agent_of, moment, read_caveat
@@ -59,7 +59,7 @@ class Written:
     kid: str
     nonce: bytes
     caveats: tuple[bytes, ...]
-    tag: bytes
+    tag: bytes = field(repr=False)
 
     @property
     def id(self) -> str:

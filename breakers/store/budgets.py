@@ -7,13 +7,15 @@ ended is remembered for as long as anyone may say so again, and after that by on
 no call that was made before it and is not known.
 
 A total is forgotten when its period has been over for so long that no clock is set back to it, unless something of it
-is still held: an unknown end keeps its hold for ever. A replay judges nothing, so it knows no cap and tells nobody.
+is still held: an unknown end keeps its hold for ever. A replay judges nothing until its end: then each total is told
+of, once, by the cap that stands in its newest record.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections import deque
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -165,9 +167,9 @@ class Budgets:
             heapq.heappush(self._dues, (alert.at + LONGEST + KEPT, key))
         self.notices.raised(tally, alert)
 
-    def replayed(self, now: datetime) -> None:
+    def replayed(self, now: datetime, judged: Iterable[tuple[datetime, Charge]] = ()) -> None:
         """
-        Forget what a replay told of long ago.
+        Forget what a replay told of long ago, and judge the other totals by the charges that have their newest caps.
         """
         recent: deque[tuple[datetime, datetime, str]] = deque()
         for one in self._done:
@@ -178,6 +180,10 @@ class Budgets:
         self._done = recent
         while self._dues and self._dues[0][0] <= now:
             self._forget_total(now)
+        for _, charge in judged:
+            tally = self._totals.get((charge.node, charge.period, charge.measure))
+            if tally is not None:
+                self.notices.judged(tally, charge, now)
 
     def _tally(self, charge: Charge) -> Tally:
         key = (charge.node, charge.period, charge.measure)

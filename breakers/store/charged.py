@@ -107,14 +107,13 @@ class Charged:
         for charge, taken in zip(charges, took, strict=True):
             until = charge.until
             kept = 0 if until is None else max(1, millis(_kept(charge.period, until)) - millis(at))
-            points = " ".join(f"{percent}:{reached_at(percent, charge.cap)}" for percent in charge.alerts)
             said += (
                 _BEYOND if ask and charge.amount > COUNT_MAX else charge.amount,
                 max(0, taken),
                 kept,
                 "" if until is None else micros(until),
                 charge.cap,
-                points,
+                _points(charge),
             )
         return said
 
@@ -275,6 +274,14 @@ class Charged:
         told = (str(alert.kind), alert.threshold, alert.cap, _spelled(alert, name), alert.settled, micros(alert.at))
         await self._shared.run("raised", (f"total:{name}", "alerts"), *told, int(waits), kept)
 
+    async def judged(self, made: datetime, charge: Charge) -> None:
+        """
+        Judge a total by the cap that a call of that moment has on record, and tell what is reached of it and is not
+        told; unless somebody was judged later than that.
+        """
+        told = (charge.cap, _points(charge), micros(made), self.at())
+        await self._shared.run("judged", (f"total:{charge.key}", *BOOK), *told)
+
     async def delivered(self, alert: str) -> None:
         """
         Note that everyone was told of an alert.
@@ -320,6 +327,10 @@ def is_kept(charges: tuple[Charge, ...], at: datetime) -> bool:
     Tell whether any total of these charges is still kept at this moment, if nothing of it is held.
     """
     return any(charge.until is None or at < _kept(charge.period, charge.until) for charge in charges)
+
+
+def _points(charge: Charge) -> str:
+    return " ".join(f"{percent}:{reached_at(percent, charge.cap)}" for percent in charge.alerts)
 
 
 def _kept(period: str, until: datetime) -> datetime:

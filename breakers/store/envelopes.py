@@ -3,7 +3,7 @@ The tasks that were opened and the tokens that were revoked, where several proce
 
 | key | what it holds |
 |---|---|
-| `task:ID` | when and why a task was closed, if it was; newline; the task as it was opened |
+| `task:ID` | when and why a task was closed, if it was; newline; the task as it was opened, if it was said here |
 | `tasks` | by id, the tasks that are not closed |
 | `revoked:TOKEN` | that a token is not valid any more |
 """
@@ -21,9 +21,14 @@ from breakers.store.packed import micros, millis, moment
 from breakers.store.protocol import TaskClosed, TaskOpened, TokenRevoked
 from breakers.task import Above, Closed, Envelope, Task
 from config.caps import Caps
+from config.tasks import LIFE_MAX_S
 
 KEPT = timedelta(days=1)
 """How long a task and a revocation are known when their time is over: a clock that is set back finds them."""
+
+
+LIFE_MAX = timedelta(seconds=LIFE_MAX_S)
+"""After this much a task that was closed is over anyway, whoever opened it."""
 
 
 class Envelopes:
@@ -67,7 +72,9 @@ class Envelopes:
             case TaskOpened(task) if (kept := self._left_ms(task.expires_at)) > 0:
                 await self._shared.run("open", (f"task:{task.id}", "tasks"), task.id, pack_task(task), kept)
             case TaskClosed(task, at, why):
-                await self._shared.run("shut", (f"task:{task}", "tasks"), task, f"{micros(at)} {why}")
+                # Of what another process opened this one's ledger may have the end alone, and tell it first.
+                packed, kept = f"{micros(at)} {why}", self._left_ms(at + LIFE_MAX)
+                await self._shared.run("shut", (f"task:{task}", "tasks"), task, packed, kept)
             case TokenRevoked(token, until) if (kept := self._left_ms(until)) > 0:
                 await self._shared.run("revoke", (f"revoked:{token}",), kept)
             case _:
@@ -115,10 +122,14 @@ def _spell(caps: Caps) -> dict[str, object]:
     return caps.model_dump(mode="json", exclude_none=True)
 
 
-def _read(value: bytes) -> Task:
-    closed, _, line = value.partition(b"\n")
+def _read(value: bytes) -> Task | None:
+    """
+    Return a task, or None where nothing but its end is known.
+    """
+    end, newline, line = value.partition(b"\n")
+    at, _, why = end.decode().partition(" ")
+    closed = (moment(int(at)), Closed(why)) if end else None
+    if closed is not None and newline and not line:
+        return None
     task = unpack_task(line)
-    if not closed:
-        return task
-    at, _, why = closed.decode().partition(" ")
-    return replace(task, closed_at=moment(int(at)), closed=Closed(why))
+    return task if closed is None else replace(task, closed_at=closed[0], closed=closed[1])

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import chain
 
 from breakers.call import Call
 from breakers.facts import Facts
@@ -21,6 +22,7 @@ from breakers.store import moves
 from breakers.store.budgets import Budgets
 from breakers.store.history import histories
 from breakers.store.names import NameTable
+from breakers.store.notices import last_judged
 from breakers.store.opened import Opened
 from breakers.store.protocol import (
     LEASE_S,
@@ -109,7 +111,9 @@ class MemoryStore:
                 self._place(told[0], standing=told[1], opened=opened)
         for event in others:
             await self.apply(event)
-        self._budgets.replayed(at)
+        reads = ((event.at, event.charges) for event in others if isinstance(event, ReadHeld))
+        writes = ((history.opened.at, history.opened.charges) for history in said.by_intent.values())
+        self._budgets.replayed(at, last_judged(chain(writes, reads)))
 
     async def close(self) -> None:
         """

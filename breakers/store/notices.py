@@ -3,12 +3,16 @@ What is told about caps: raised once for each node, period, measure, percentage 
 delivered.
 
 A percentage that is reached stays so when the cap changes, as long as it is: the same spend is not told twice. What is
-not reached any more under a larger cap may be told again, about that cap. A cap of which nothing is known yet, because
-nobody was judged by it since the start, is told of when somebody is.
+not reached any more under a larger cap may be told again, about that cap.
+
+While a replay goes on nobody is told: a total has no cap then. At its end each is judged once, by the cap of the call
+that came last to it, and what is reached of that and on no record is told. Records from before caps stood in them say
+nothing of theirs: such a total is judged when somebody is charged at it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from breakers.spend import Alert, Charge, Notice, reached_at
@@ -16,6 +20,19 @@ from breakers.store.tally import Tally
 
 SILENT = "token:"
 """The nodes of tokens: whoever holds a token narrows it as often as they like, and is told by its refusal."""
+
+
+def last_judged(calls: Iterable[tuple[datetime, tuple[Charge, ...]]]) -> tuple[tuple[datetime, Charge], ...]:
+    """
+    Return of every total the charge that has its newest cap, and when that was, from what calls were charged and when.
+    """
+    newest: dict[tuple[str, str, str], tuple[datetime, Charge]] = {}
+    for at, charges in calls:
+        for charge in charges:
+            key = (charge.node, charge.period, charge.measure)
+            if charge.cap > 0 and (key not in newest or newest[key][0] <= at):
+                newest[key] = (at, charge)
+    return tuple(newest.values())
 
 
 class Notices:

@@ -152,7 +152,7 @@ def pack_charges(charges: tuple[Charge, ...]) -> bytes:
 
 def unpack_charges(line: bytes) -> tuple[Charge, ...]:
     """
-    Return charges as a replay would tell them: without the cap that they were admitted under.
+    Return charges without the cap that they were admitted under: nobody is judged by what is packed.
 
     Raise `ValueError` or `TypeError` where they are not what was packed.
     """

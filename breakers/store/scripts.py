@@ -12,12 +12,12 @@ _FOLDER = Path(__file__).with_name("lua")
 
 VERBS = (
     *("begin", "ready", "writes", "facts", "reserve", "dispatch", "move"),
-    *("hold", "bill", "lapsed", "giveup", "shown", "raised"),
+    *("hold", "bill", "lapsed", "giveup", "shown", "raised", "judged"),
     *("open", "shut", "revoke"),
 )
 
 # What stands before a script: the server's clock and the records, and before some the totals.
-_CHARGING = ("reserve", "move", "hold", "bill", "giveup")
+_CHARGING = ("reserve", "move", "hold", "bill", "giveup", "judged")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from breakers.spend import Notice
 @dataclass(slots=True, eq=False)
 class Tally:
     """
-    One total: what is settled and held, and the cap that it was last judged by (0: none since the last start).
+    One total: what is settled and held, and the cap that it was last judged by (0: not known).
 
     `fired` are the percentages that are reached and told, `told` every notice that was ever raised, by the cap that it
     was about. `warns_at` is the next sum at which somebody is told.

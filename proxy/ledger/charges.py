@@ -1,8 +1,9 @@
 """
 What a call takes of the caps above it, as entries say it: `bud` before it is sent, `spent` once it has ended.
 
-A charge is `[node, period, measure, amount, until]`, amounts as text because money is; `spent` has an amount for each,
-in their order. The cap itself is not there: what was admitted is not judged again.
+A charge is `[node, period, measure, amount, until]`, and `cap, [alerts]` behind that where there is a cap; amounts are
+text because money is. `spent` has an amount for each, in their order. What was admitted is not judged again: by its cap
+a start knows what it has to tell people, and what to show.
 """
 
 from __future__ import annotations
@@ -17,18 +18,20 @@ from proxy.ledger.drafts import read_stamp, stamp
 KINDS_HELD = 4096
 """Of charges that were read, as many are the same object: most calls of a day take the same of the same caps."""
 
-Bud = list[list[str | None]]
+Bud = list[list[str | list[int] | None]]
 
 
 def bud(charges: tuple[Charge, ...]) -> Bud | None:
     """
     Return how an entry says what a call may take; None where that is nothing.
     """
-    said: Bud = [
-        [one.node, one.period, one.measure, str(one.amount), None if one.until is None else stamp(one.until)]
-        for one in charges
-    ]
-    return said or None
+    return [_row(one) for one in charges] or None
+
+
+def _row(one: Charge) -> list[str | list[int] | None]:
+    until = None if one.until is None else stamp(one.until)
+    judged: list[str | list[int] | None] = [str(one.cap), list(one.alerts)] if one.cap > 0 else []
+    return [one.node, one.period, one.measure, str(one.amount), until, *judged]
 
 
 def charges_of(entry: Mapping[str, Any]) -> tuple[Charge, ...]:
@@ -38,12 +41,21 @@ def charges_of(entry: Mapping[str, Any]) -> tuple[Charge, ...]:
     Raise `ValueError` or `TypeError` where it does not say that as entries do.
     """
     said = entry.get("bud")
-    return () if said is None else tuple(_charge(*one) for one in said)
+    return () if said is None else tuple(_charge(*one[:6], *map(tuple, one[6:])) for one in said)
 
 
 @lru_cache(KINDS_HELD)
-def _charge(node: str, period: str, measure: str, amount: str, until: str | None) -> Charge:
-    return Charge(node, period, measure, int(amount), until=None if until is None else read_stamp(until))
+def _charge(
+    node: str,
+    period: str,
+    measure: str,
+    amount: str,
+    until: str | None,
+    cap: str = "0",
+    alerts: tuple[int, ...] = (),
+) -> Charge:
+    over = None if until is None else read_stamp(until)
+    return Charge(node, period, measure, int(amount), int(cap), over, alerts)
 
 
 def spent(amounts: tuple[int, ...]) -> list[str] | None:

@@ -4,7 +4,8 @@ charged to them; and the events that all of it is replayed as.
 
 What is over need not be told: a task and a revocation a day after their time, a read and an alert once they are older
 than the bound. A read without an end is told without one, and counts as taken whole. Where a part of a log is lost, a
-closing may be lost with it: then every task that was open is over.
+closing may be lost with it: then every task that was open is over. A task may have been opened by another process, in
+whose ledger that stands: its end is told by itself.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from breakers.store.protocol import (
 )
 from breakers.task import Above, Closed, Task
 from config.caps import Caps
+from config.tasks import LIFE_MAX_S
 from proxy.ledger.charges import charges_of, spent_of
 from proxy.ledger.drafts import present, read_stamp, stamp
 
@@ -35,6 +37,9 @@ KINDS = frozenset({"call.held", "task.opened", "task.closed", "token.revoked", "
 
 OVER_AFTER = timedelta(days=1)
 """For how long after its time a task or a revocation is known: a clock that is set back finds it."""
+
+LIFE_MAX = timedelta(seconds=LIFE_MAX_S)
+"""A task that is closed would be over after this much, whenever it was opened."""
 
 Entry = Mapping[str, Any]
 
@@ -110,6 +115,7 @@ class Enveloped:
     since: datetime
     reads: dict[str, ReadHeld] = field(default_factory=dict)
     tasks: dict[str, tuple[TaskOpened, TaskClosed | None]] = field(default_factory=dict)
+    elsewhere: dict[str, TaskClosed] = field(default_factory=dict)
     revoked: dict[str, TokenRevoked] = field(default_factory=dict)
     alerts: dict[str, Alert] = field(default_factory=dict)
 
@@ -129,21 +135,30 @@ class Enveloped:
             case "task.opened":
                 self._forget(read_stamp(entry["ts"]))
                 self.tasks[entry["task"]] = (TaskOpened(task_from(entry)), None)
-            case "task.closed" if entry["task"] in self.tasks:
-                opened, closed = self.tasks[entry["task"]]
+            case "task.closed":
                 over = TaskClosed(entry["task"], read_stamp(entry["ts"]), Closed(entry["why"]))
-                self.tasks[over.task] = (opened, closed or over)
+                self._close(over)
             case "token.revoked":
                 self._forget(read_stamp(entry["ts"]))
                 self.revoked[entry["tid"]] = TokenRevoked(entry["tid"], read_stamp(entry["until"]))
             case "budget.alerted":
                 alert = alert_from(entry)
+                self._forget_alerts()
                 self.alerts[alert.id] = alert
             case "budget.told" if entry["alert"] in self.alerts:
                 alert = self.alerts.pop(entry["alert"])
                 if alert.at >= self.since:
                     yield AlertRaised(alert)
                     yield AlertDelivered(alert.id)
+
+    def _close(self, over: TaskClosed) -> None:
+        known = self.tasks.get(over.task)
+        if known is not None:
+            opened, closed = known
+            self.tasks[over.task] = (opened, closed or over)
+        else:
+            self._forget(over.at)
+            self.elsewhere.setdefault(over.task, over)
 
     def ended(self, entry: Entry) -> Iterator[Event]:
         """
@@ -171,8 +186,17 @@ class Enveloped:
                 yield opened
                 if closed is not None:
                     yield closed
+        yield from (closed for closed in self.elsewhere.values() if closed.at + LIFE_MAX + OVER_AFTER > at)
         yield from (revoked for revoked in self.revoked.values() if revoked.until + OVER_AFTER > at)
-        yield from (AlertRaised(alert) for alert in self.alerts.values())
+        self._forget_alerts()
+        yield from (AlertRaised(alert) for alert in self.alerts.values() if alert.at >= self.since)
+
+    def _forget_alerts(self) -> None:
+        """
+        Give up alerts of before the bound: that they were told may stand in the ledger of another process.
+        """
+        while self.alerts and (oldest := next(iter(self.alerts.values()))).at < self.since:
+            del self.alerts[oldest.id]
 
     def _forget(self, at: datetime) -> None:
         """
@@ -180,5 +204,7 @@ class Enveloped:
         """
         while self.tasks and (oldest := next(iter(self.tasks.values()))[0].task).expires_at + OVER_AFTER <= at:
             del self.tasks[oldest.id]
+        while self.elsewhere and (one := next(iter(self.elsewhere.values()))).at + LIFE_MAX + OVER_AFTER <= at:
+            del self.elsewhere[one.task]
         while self.revoked and (first := next(iter(self.revoked.values()))).until + OVER_AFTER <= at:
             del self.revoked[first.token]

@@ -2,8 +2,9 @@
 What a store must know of writes that came before, read from the record: the events that rebuild it.
 
 A write is told once its end is known, and only where that is not too long ago; what has no end is told last, whatever
-its age. So little is held at any time, however long the log. Of a write whose names are free again, and that was charged to
-no cap, only the end is told, without which a store that outlives the process could hold it as under way for ever.
+its age. So little is held at any time, however long the log. Of a write whose names are free again, and that was
+charged to no cap, only the end is told, without which a store that outlives the process could hold it as under way for
+ever.
 
 Former logs are read as well, because a new log forgets no key: each as far as it can be read, and what stands behind
 damage like the rest, for it can only add to what is not done twice. Of a log that began before the bound the former
@@ -45,7 +46,7 @@ REMEMBERED_S = 97 * 86_400.0
 """For how long an end is told of, where nobody says otherwise: a week of answers, 90 days more of outcomes."""
 
 TOTALS_S = 72 * 86_400.0
-"""For how long at least: the longest period of a cap, 31 days, and the 40 for which a store keeps its total after it."""
+"""For how long at least: the longest period of a cap, 31 days, and 40 for which a store keeps its total after it."""
 
 UNCONFIRMED = timedelta(seconds=15)
 """Longer than an answer waits between its record and its caller, and no longer than clients wait before they repeat."""

@@ -19,10 +19,11 @@ from breakers.store.protocol import (
     ReadHeld,
     ReadSettled,
     StoreUnavailable,
+    TaskClosed,
     TaskOpened,
     TokenRevoked,
 )
-from breakers.task import STANDING, Task
+from breakers.task import STANDING, Closed, Envelope, Task
 from config.caps import Caps
 from tests.breakers.world import AT
 from tests.contract.charges import DAY_ENDS, MONTH_ENDS, life, month, notices, refusing, spending, sum_of, sums
@@ -60,6 +61,20 @@ async def test_time_to_live(replica: Replica, fresh_redis: RedisServer) -> None:
     for time, keys in near.items():
         for key in keys:
             assert time.total_seconds() - 5 < found[key] <= time.total_seconds(), key
+
+
+async def test_closed_before_opened(replica: Replica, fresh_redis: RedisServer) -> None:
+    """A task that one process closed and another had opened is over, whoever of them tells first."""
+    store, task = await replica(), Task("clerk/01T", "clerk", AT, AT + DAY, Caps())
+    await store.apply(TaskClosed(task.id, AT, Closed.DONE))
+    assert await store.envelope(task.id, ()) == STANDING
+    assert left(fresh_redis)["task:clerk/01T"] == pytest.approx(2 * DAY.total_seconds(), abs=5)
+    await store.apply(TaskClosed(task.id, AT + DAY, Closed.EXPIRED))
+    await store.apply(TaskOpened(task))
+    assert await store.envelope(task.id, ()) == Envelope(replace(task, closed_at=AT, closed=Closed.DONE))
+    assert await store.tasks() == ()
+    await store.apply(TaskClosed("clerk/01S", AT - 3 * DAY, Closed.DONE))
+    assert "task:clerk/01S" not in left(fresh_redis)
 
 
 async def test_released_total(replica: Replica, fresh_redis: RedisServer) -> None:

@@ -27,7 +27,7 @@ def copy(server: RedisServer, replica: RedisServer, deployment: str) -> None:
     there, here = redis.Redis("127.0.0.1", server.port), redis.Redis("127.0.0.1", replica.port)
     with contextlib.closing(there), contextlib.closing(here):
         for key in there.keys(f"bw:{{{deployment}}}:*"):
-            here.restore(key, max(0, there.pttl(key)), there.dump(key))
+            here.restore(key, max(0, there.pttl(key)), there.dump(key) or b"")
 
 
 async def settled(store: FleetStore, call: str) -> list[ReadHeld | ReadSettled]:
@@ -41,7 +41,7 @@ async def settled(store: FleetStore, call: str) -> list[ReadHeld | ReadSettled]:
 async def test_replica_lacks_the_last(
     redis_server: RedisServer, fragile: FleetStore, cutter: Cutter, tmp_path: Path
 ) -> None:
-    """Nothing is taken of a cap from a replica that lacks what was taken last, until the record was replayed into it."""
+    """Nothing is taken of a cap from a replica that lacks what was taken last, until the record was replayed."""
     record = await settled(fragile, "01A")
     with running_redis(tmp_path) as replica:
         copy(redis_server, replica, f"cut-{cutter.port}")

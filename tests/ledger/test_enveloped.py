@@ -104,6 +104,21 @@ async def test_over() -> None:
     assert events(world) == [TaskOpened(long), TaskOpened(late), TokenRevoked("tid2", START + 26 * HOUR)]
 
 
+async def test_closed_elsewhere() -> None:
+    """The end of a task of which another ledger has the opening is told by itself, for as long as that may be open."""
+    world = World()
+    ledger = world.started()
+    await tasks(ledger).closed(TASK, Closed.DONE)
+    await tasks(ledger).closed(TASK, Closed.EXPIRED)
+    (closed,) = events(world)
+    assert isinstance(closed, TaskClosed)
+    assert (closed.task, closed.why) == (TASK.id, Closed.DONE)
+    world.clock.move(2 * DAY_S + 1)
+    await tasks(ledger).revoked("tid1", START + 72 * HOUR)
+    assert events(world) == [TokenRevoked("tid1", START + 72 * HOUR)]
+    await ledger.close("stopped")
+
+
 async def test_tokens() -> None:
     """A revocation is told; that a token was made is nothing that a store must know."""
     world = World()

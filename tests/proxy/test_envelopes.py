@@ -10,6 +10,7 @@ from typing import cast
 import pytest
 
 from breakers.call import Caller
+from breakers.caveats import Caveat
 from breakers.store.protocol import Store, StoreUnavailable
 from breakers.task import Closed, Envelope, Task
 from breakers.verdict import Refuse
@@ -109,6 +110,18 @@ async def test_asked_seldom() -> None:
     assert reason(await envelopes.still(CALLER, writes=False)) == ""
     clock.move(0.001)
     assert reason(await envelopes.still(CALLER, writes=False)) == "token-expired"
+
+
+async def test_past_meanwhile() -> None:
+    """A token whose time ends while its call is judged is not good for it any more, though its task is open."""
+    envelopes, _, clock = made(kind="memory")
+    ends = f"{int((START + timedelta(seconds=10)).timestamp())}"
+    caller = replace(CALLER, caveats=(Caveat("exp", f"{int(TASK.expires_at.timestamp())}"), Caveat("exp", ends)))
+    clock.move(9.9)
+    assert await envelopes.still(caller, writes=True) is None
+    clock.move(0.1)
+    for writes in (True, False):
+        assert reason(await envelopes.still(caller, writes=writes)) == "token-expired"
 
 
 async def test_own_memory_is_asked_always() -> None:

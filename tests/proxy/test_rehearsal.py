@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from proxy.cli import main
+from tests.tidy.source import ROOT
 
 CONFIG = """
 admin: 127.0.0.1:0
@@ -198,3 +199,15 @@ def test_nothing_to_run(ask: Run, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     code = main(["--config", str(tmp_path / "breakwater.yaml"), "test", str(tmp_path / "empty")])
     assert code == 1
+
+
+def test_the_example(capsys: pytest.CaptureFixture[str]) -> None:
+    """The example policy ships with its own tests: they pass, and meet every rule that can decide anything there."""
+    example = ROOT / "config"
+    assert main(["--config", str(example / "example.yaml"), "test", str(example / "example-tests"), "--json"]) == 0
+    never = json.loads(capsys.readouterr().out)["rules"]["never"]
+    # Nothing has a price there; and two objects are refused for their amount, before anyone asks the condition.
+    assert never == [
+        "support_refund_agent cap task paid",
+        "support_refund_agent require stripe refunds.create one-object",
+    ]

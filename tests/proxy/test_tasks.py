@@ -14,7 +14,7 @@ from breakers.task import Closed
 from loadtest.installation import agent
 from proxy.errors import StartRefused
 from proxy.identify import EXPIRED, UNKNOWN
-from tests.proxy.road import SUPPORT, Road, call_of, marks, road, soon
+from tests.proxy.road import SUPPORT, Headers, Road, call_of, marks, road, soon
 from tests.proxy.scripted import Scripted, answer, scripted
 from tests.proxy.tasked import mint, named, narrower, open_task, said, under
 from tests.wire.client import Answer
@@ -239,6 +239,18 @@ async def test_narrowed(on: Road, upstream: Scripted) -> None:
     assert no.json["error"]["breakwater"]["caveat"] == "r=customers.*:r"
     assert (await under(on, token, "POST", form={"email": "a@example.com"})).status == 200
     assert [one.line.split()[0] for one in upstream.asked] == ["GET", "POST"]
+
+
+@pytest.mark.parametrize("key", [(), (("Idempotency-Key", "k-1"),)], ids=["without a key", "under its key"])
+async def test_no_answer_of_its_parent(key: Headers, on: Road, upstream: Scripted) -> None:
+    """Whoever may not make a write is not given the answer of one that its parent made, which has it given again."""
+    _, token = await open_task(on)
+    form, again = {"email": "a@example.com"}, (*key, ("X-Stainless-Retry-Count", "1"))
+    first = await under(on, token, "POST", form=form, headers=key)
+    assert said(await under(on, narrower(token, "m=GET"), "POST", form=form, headers=again)) == (403, "token-narrowed")
+    repeated = await under(on, token, "POST", form=form, headers=again)
+    assert (repeated.body, marks(repeated)[1]) == (first.body, "replayed")
+    assert len(upstream.asked) == 1
 
 
 async def test_counted(on: Road) -> None:

@@ -99,14 +99,34 @@ async def test_store_away(two: tuple[Road, Road], upstream: Scripted, monkeypatc
 
 
 async def test_told_later(two: tuple[Road, Road], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A revocation that is on record and that the store could not be told is told as soon as it can be."""
-    on, _ = two
-    _, token = await open_task(on)
+    """What is on record and the store could not be told holds here at once, and elsewhere once it was told."""
+    on, other = two
+    (_, token), (_, beside) = await open_task(on), await open_task(on)
+    closed, _ = await open_task(on)
+    assert said(await under(on, beside)) == PASSED
     with monkeypatch.context() as patch:
         patch.setattr(on.rooms.store, "apply", Away())
-        with pytest.raises(StoreUnavailable):
-            await on.rooms.tasks.revoke(token)
+        for done in (on.rooms.tasks.revoke(token), on.rooms.tasks.close(closed.id)):
+            with pytest.raises(StoreUnavailable, match="on record"):
+                await done
         await on.rooms.tasks.try_sweep()
-    assert said(await under(on, token)) == PASSED
-    await on.rooms.tasks.try_sweep()
+        patch.setattr(on.rooms.store, "envelope", Away())
+        assert said(await under(on, beside)) == PASSED
     assert said(await under(on, token)) == (401, "token-expired")
+    assert said(await named(on, closed.id)) == (403, "task-closed")
+    assert said(await named(other, closed.id)) == said(await under(other, token)) == PASSED
+    await on.rooms.tasks.try_sweep()
+    other.clock.move(FRESH_S + 0.001)
+    for one in two:
+        assert said(await under(one, token)) == (401, "token-expired")
+        assert said(await named(one, closed.id)) == (403, "task-closed")
+
+
+async def test_card_of_the_other(two: tuple[Road, Road]) -> None:
+    """A process that has no card of an agent yet leaves alone what was opened since where there is one."""
+    old, new = two
+    old.rooms.tasks.agents = frozenset({"platform"})
+    new.clock.move(1)
+    _, token = await open_task(new)
+    await old.rooms.tasks.sweep()
+    assert said(await under(new, token)) == PASSED

@@ -236,6 +236,12 @@ def test_verified_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ring.verify(text) == first
 
 
+def test_not_shown() -> None:
+    """Whatever prints a token as it was read prints nothing that it could be made of again."""
+    token = written(TEXT)
+    assert repr(token.tag)[2:-1] not in repr(token)
+
+
 def test_forged_ones_are_not_kept() -> None:
     """Whoever sends forged tokens pushes no good one out."""
     ring = tokens()

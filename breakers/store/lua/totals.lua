@@ -1,7 +1,7 @@
 -- What a call takes of the caps above it: every script that may change a total has this behind `names.lua`.
 --
 -- A total's hash holds `settled` and `held`, the `cap` that it was last judged by with the `points` of that (percentage
--- and the sum that it is), `until` when its period is over and `gone` when it may be forgotten (0: never). Of alerts,
+-- and the sum that it is; `from` when, in µs, where a replay says so), `until` when its period is over and `gone` when it may be forgotten (0: never). Of alerts,
 -- `at PERCENT` says that a part of the cap is reached, and `! KIND PERCENT CAP` that this was told. Sums are whole
 -- numbers as text, added by the server; as numbers they are only compared, and none that matters is beyond 2^53.
 --
@@ -111,6 +111,7 @@ local function judge(book, charge, at)
   local found = redis.call('HMGET', charge.total, 'cap', 'points', 'settled')
   if found[1] == charge.cap and found[2] == charge.points then return end
   redis.call('HSET', charge.total, 'cap', charge.cap, 'points', charge.points)
+  redis.call('HDEL', charge.total, 'from')
   for threshold, point in string.gmatch(charge.points, '(%d+):(%d+)') do
     if tonumber(found[3] or '0') < tonumber(point) then redis.call('HDEL', charge.total, 'at ' .. threshold) end
   end
