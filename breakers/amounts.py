@@ -29,6 +29,8 @@ GATE = "limits"
 
 _CODE = re.compile(r"[A-Z]{3}")
 
+_BEYOND = "The amount is beyond every limit."
+
 # What cannot name one object: nothing at all, or a step along a path instead of a name in it.
 _NAMELESS = frozenset({"", ".", ".."})
 
@@ -57,6 +59,20 @@ def amount_moved(operation: Operation, facts: Facts, exponents: Mapping[str, int
     if declared.offered and operation.undeclared:
         return _unbounded(f"With `{operation.undeclared[0]}` it is not certain what bounds this; leave it out.")
     return _told(declared, operation, facts, exponents)
+
+
+def moved_with(operation: Operation, amount: Money) -> Money | Refuse:
+    """
+    Return what a call moves whose amount is this, with what moves beside it: as much again for each such argument.
+    """
+    declared = operation.spec.amount
+    times = 1
+    for name in declared.again if declared is not None else ():
+        times += any(value is not False for _, value in reading(name).found(operation))
+    try:
+        return Money(amount.micros * times, amount.currency)
+    except Unreadable:
+        return _outside(_BEYOND)
 
 
 def moved_at_least(
@@ -231,7 +247,7 @@ def _money(amount: Fraction, currency: str, exponents: Mapping[str, int], *, uni
         # Up to the next micro-unit: a bound is never below what it bounds.
         return Money(ceil(amount * 10 ** (DECIMALS_MAX - (0 if units else exponent))), code)
     except Unreadable:
-        return _outside("The amount is beyond every limit.")
+        return _outside(_BEYOND)
 
 
 def _unbounded(detail: str) -> Refuse:
@@ -249,6 +265,8 @@ def _mistyped(shown: str, wanted: str) -> Refuse:
 def moved_as_answered(operation: Operation, document: object, exponents: Mapping[str, int]) -> Money | None:
     """
     Return what an answer (its JSON value) shows that a call moved; None where it does not, or shows no amount.
+
+    It shows the amount alone: what moves beside it is counted as it was held.
     """
     declared = operation.spec.amount
     if declared is None or declared.answered is None:
@@ -258,4 +276,5 @@ def moved_as_answered(operation: Operation, document: object, exponents: Mapping
     if type(amount) is not int or amount < 0 or not isinstance(currency, str):
         return None
     moved = _money(Fraction(amount), currency, exponents)
+    moved = moved_with(operation, moved) if isinstance(moved, Money) else moved
     return moved if isinstance(moved, Money) else None

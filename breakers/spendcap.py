@@ -7,17 +7,17 @@ it: one call, one write, the money that it moves, the money that is paid for it.
 here: a store takes all of these charges in one step, or none.
 
 An amount is asked for only where a cap in money stands above the call, and what cannot be bounded is refused, unless
-every entry that allows the call says what to hold for it: that, or what the call itself says if it is more. A cap in
-one currency refuses what moves another.
+every entry that allows the call says what to hold for it: that, or what the call itself says if it is more. Nothing at
+all may be held for it, but not under a cap of nothing. A cap in one currency refuses what moves another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from breakers.above import Cap, caps_above
-from breakers.amounts import amount_moved, may_move, moved_at_least
+from breakers.amounts import amount_moved, may_move, moved_at_least, moved_with
 from breakers.call import Call
 from breakers.facts import Facts
 from breakers.policy import Entry, Passed, Policy
@@ -46,23 +46,24 @@ def spendcap(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passed
     if isinstance(caps, Refuse):
         return caps
     money: dict[str, Money] = {}
-    flags: tuple[str, ...] = ()
+    unknown: set[str] = set()
     for kind, most in ((MOVED, _moved), (PAID, _paid)):
         if all(getattr(held, kind) is None for held in (own, *(cap.caps for cap in caps))):
             continue
         found = most(call, policy, facts, passed)
         if isinstance(found, Refuse) and (reserve := _instead(found, passed.entries)) is not None:
             found = reserve if kind == PAID else _at_least(found, reserve, call, policy, facts)
-            flags = (UNKNOWN_COST,)
+            unknown.add(kind)
         elif isinstance(found, Money) and kind == MOVED:
-            passed = replace(passed, moved=found)
+            passed, found = replace(passed, moved=found), moved_with(call.operation, found)
         if isinstance(found, Refuse | Ask):
             return found
         if found is not None:
             money[kind] = found
-    charges = _over(own, money) or _charged(call, caps, money)
+    charges = _over(own, money, unknown) or _charged(call, caps, money, unknown)
     if isinstance(charges, Refuse):
         return charges
+    flags = (UNKNOWN_COST,) if unknown else ()
     return replace(passed, charges=charges, flags=(*passed.flags, *flags))
 
 
@@ -106,6 +107,8 @@ def _at_least(refused: Refuse, reserve: Money, call: Call, policy: Policy, facts
     """
     exponents = policy.exponents.get(call.api, NO_EXPONENTS)
     known = moved_at_least(call.operation, facts, exponents, reserve.currency)
+    if isinstance(known, Money):
+        known = moved_with(call.operation, known)
     if isinstance(known, Refuse):
         return replace(known, gate=GATE)
     if not isinstance(known, Money):
@@ -113,7 +116,7 @@ def _at_least(refused: Refuse, reserve: Money, call: Call, policy: Policy, facts
     return max(reserve, known) if known.currency == reserve.currency else refused
 
 
-def _over(own: CallCaps, money: dict[str, Money]) -> Refuse | None:
+def _over(own: CallCaps, money: dict[str, Money], unknown: Collection[str]) -> Refuse | None:
     for kind, taken in money.items():
         sums: tuple[Money, ...] | None = getattr(own, kind)
         if sums is None:
@@ -121,6 +124,8 @@ def _over(own: CallCaps, money: dict[str, Money]) -> Refuse | None:
         cap = _in_currency(sums, taken)
         if cap is None:
             return _other_currency("call", kind, taken, sums)
+        if kind in unknown and not (cap.micros or taken.micros):
+            return _of_nothing("call", kind, cap)
         if taken > cap:
             detail = f"One call may {_DOES[kind]} at most {cap}, and this one may {_DOES[kind]} {taken}."
             said = (("node", "call"), ("measure", money_measure(kind, cap.currency)), ("cap", str(cap)))
@@ -131,7 +136,9 @@ def _over(own: CallCaps, money: dict[str, Money]) -> Refuse | None:
 _DOES = {MOVED: "move", PAID: "cost"}
 
 
-def _charged(call: Call, caps: tuple[Cap, ...], money: dict[str, Money]) -> tuple[Charge, ...] | Refuse:
+def _charged(
+    call: Call, caps: tuple[Cap, ...], money: dict[str, Money], unknown: Collection[str]
+) -> tuple[Charge, ...] | Refuse:
     charges: dict[tuple[str, str, str], Charge] = {}
     writes = call.operation.writes
     for cap in caps:
@@ -146,6 +153,8 @@ def _charged(call: Call, caps: tuple[Cap, ...], money: dict[str, Money]) -> tupl
             most = _in_currency(sums, taken)
             if most is None:
                 return _other_currency(cap.node, kind, taken, sums)
+            if kind in unknown and not (most.micros or taken.micros):
+                return _of_nothing(cap.node, kind, most)
             if taken.micros:
                 _add(charges, cap.charge(money_measure(kind, taken.currency), taken.micros, most.micros))
     if len(caps) > TOTALS_MAX and len({(node, period) for node, period, _ in charges}) > TOTALS_MAX:
@@ -166,6 +175,12 @@ def _add(charges: dict[tuple[str, str, str], Charge], charge: Charge) -> None:
 
 def _in_currency(sums: Iterable[Money], taken: Money) -> Money | None:
     return next((one for one in sums if one.currency == taken.currency), None)
+
+
+def _of_nothing(node: str, kind: str, cap: Money) -> Refuse:
+    detail = f"How much this would {_DOES[kind]} is not known, and the cap above it is {cap}."
+    said = (("node", node), ("measure", money_measure(kind, cap.currency)), ("cap", str(cap)))
+    return Refuse(Reason.BUDGET_EXHAUSTED, GATE, detail, said)
 
 
 def _other_currency(node: str, kind: str, taken: Money, sums: Iterable[Money]) -> Refuse:

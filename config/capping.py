@@ -42,6 +42,26 @@ def payable(name: str, card: AgentCard, apis: Mapping[str, ApiAccount | None], p
     yield from _payable(("agents", name, "caps"), caps, reached, places)
 
 
+def payable_together(
+    agents: Mapping[str, AgentCard | None],
+    teams: Mapping[str, Team | None],
+    apis: Mapping[str, ApiAccount | None],
+    places: Places,
+) -> Iterator[Fault]:
+    """
+    Yield each cap of a team on what is paid that no price of its agents' APIs could ever be held against.
+    """
+    named: dict[str | None, set[str]] = {}
+    for card in agents.values():
+        if card is not None:
+            named.setdefault(card.team, set()).update(card.allow)
+    for name, team in teams.items():
+        if team is not None:
+            within = named.get(name, ())
+            reached = {api: account for api, account in apis.items() if api in within and account is not None}
+            yield from _payable(("teams", name, "caps"), team.caps.by_period, reached, places)
+
+
 def _payable(
     trail: Trail, caps: Mapping[str, Caps | CallCaps], apis: Mapping[str, ApiAccount], places: Places
 ) -> Iterator[Fault]:

@@ -98,7 +98,8 @@ class Amount:
     of `unbounded_by` present nothing that is known here bounds the amount. `decimals` says that it may have some, and
     of what: of minor units or of whole `units`. `times` is an argument that multiplies it, and `lines` how it is the
     sum of a list's items. `answered` are two pointers into the answer: what it moved, in minor units, and the currency.
-    What is only `offered` moves once somebody else accepts it.
+    What is only `offered` moves once somebody else accepts it. Each argument of `again` that is there and not false
+    moves as much once more, beside it.
     """
 
     argument: str
@@ -110,6 +111,7 @@ class Amount:
     lines: Lines | None = None
     answered: tuple[str, str] | None = None
     offered: bool = False
+    again: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,9 +30,7 @@ def changed(before: Configuration, after: Configuration) -> tuple[str, ...]:
     found += _members(before.agents, after.agents, "agents")
     found += _members(before.teams, after.teams, "teams")
     catalogs = before.catalogs.keys() & after.catalogs.keys()
-    found += [
-        f"apis.{api}.catalog" for api in catalogs if before.catalogs[api].digest != after.catalogs[api].digest
-    ]
+    found += [f"apis.{api}.catalog" for api in catalogs if before.catalogs[api].digest != after.catalogs[api].digest]
     return tuple(sorted(set(found)))
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from config.addresses import SOCKET_PATH_BYTES_MAX, clashes, is_too_long, leads_back
-from config.capping import payable, prices, teams_named
+from config.capping import payable, payable_together, prices, teams_named
 from config.caps import Team
 from config.catalog import Argument, Before, Effect, Kind, OperationSpec
 from config.faults import Fault, did_you_mean, listed
@@ -97,6 +97,7 @@ def inconsistencies(written: Written) -> Iterator[Fault]:
             yield from _card(name, card, written)
             yield from payable(name, card, written.apis, written.places)
     yield from teams_named(written.agents, written.teams, written.places)
+    yield from payable_together(written.agents, written.teams, written.apis, written.places)
 
 
 def _store(written: Written) -> Iterator[Fault]:

@@ -51,6 +51,7 @@ def compile_amount(curated: Curated, arguments: Mapping[tuple[Place, str], Argum
         lines=Lines(lines.amount, lines.currency, lines.times, frozenset(lines.only)) if lines else None,
         answered=(answered.amount, answered.currency) if answered else None,
         offered=written.offered,
+        again=written.again,
     )
     _check(amount, arguments)
     if not amount.argument and not any(subject.bound for subject in curated.subjects):
@@ -80,7 +81,7 @@ def _known(names: tuple[str, ...], arguments: Mapping[tuple[Place, str], Argumen
 
 
 def _check(amount: Amount, arguments: Mapping[tuple[Place, str], Argument]) -> None:
-    for name in filter(None, (amount.argument, amount.currency, amount.times, *amount.unbounded_by)):
+    for name in filter(None, (amount.argument, amount.currency, amount.times, *amount.unbounded_by, *amount.again)):
         if (amount.place, name) not in arguments:
             hint = did_you_mean(name, (known for _, known in arguments))
             raise CatalogFault(f"it has no {amount.place} argument `{name}`", hint)

@@ -88,7 +88,7 @@ class WrittenAmount(Model):
     Without `argument` only the subject tells. `unbounded_by` names those whose presence makes the bound uncertain: a
     call with one never passes a limit. `decimals` is what an amount with decimals counts, `times` an argument that
     multiplies it, `lines` how it is summed from a list. `answered` says where the answer shows what was moved; what is
-    `offered` moves once somebody else accepts it.
+    `offered` moves once somebody else accepts it. `again` are arguments that, unless false, move as much once more.
     """
 
     argument: str = ""
@@ -100,6 +100,7 @@ class WrittenAmount(Model):
     lines: WrittenLines | None = None
     answered: WrittenAnswered | None = None
     offered: bool = False
+    again: tuple[str, ...] = Field(default=(), strict=False)
 
 
 class WrittenSubject(Model):

@@ -178,7 +178,7 @@ def build(
         envelopes=tasks.envelopes,
         tasks=tasks,
         store=store,
-        standing=Standing(store, ledger.events, log, namer.made_with),
+        standing=Standing(store, ledger.events, log, namer.made_with, ledger.replica),
         settling=Settling(store, clock, log),
         namer=namer,
         judging=Judging(),

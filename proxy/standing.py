@@ -32,8 +32,11 @@ class Standing:
     What is wrong with the store at the moment, in words, or None.
     """
 
-    def __init__(self, store: Store, events: Callable[[], Iterable[Event]], log: Log, names_by: str = "") -> None:
-        self._store, self._events, self._log, self._names_by = store, events, log, names_by
+    def __init__(
+        self, store: Store, events: Callable[[], Iterable[Event]], log: Log, names_by: str = "", replica: str = ""
+    ) -> None:
+        self._store, self._events, self._log = store, events, log
+        self._names_by, self._replica = names_by, replica
         self._begun = False
         self._hurried = asyncio.Event()
         self.fault: str | None = NOT_BEGUN
@@ -90,7 +93,7 @@ class Standing:
     async def _asked(self, events: Iterable[Event] | None) -> str | None:
         try:
             if events is not None:
-                await self._store.start(events, names_by=self._names_by)
+                await self._store.start(events, names_by=self._names_by, replica=self._replica)
                 self._begun = True
             return await self._store.fault()
         except StoreUnavailable as error:

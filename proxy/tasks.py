@@ -52,7 +52,7 @@ class Opened:
 
 class Tasks:
     """
-    What operators and platforms do with tasks; one thing after the other.
+    What operators and platforms do with tasks; one thing after the other, but that a revocation waits for nothing.
 
     `agents` are those that have a card, and may change as `settings` may; `prefixes` is what stands before a token in
     the key's place of each API.
@@ -150,9 +150,8 @@ class Tasks:
         id_ = token.ids[-1] if token is not None else revocable(which)
         # Of an id alone nobody knows the time; no token lives longer than this.
         until = token.expires_at if token is not None else self._clock.now() + timedelta(seconds=LIFE_MAX_S)
-        async with self._turn:
-            await self._records.revoked(id_, until)
-            await self._tell(TokenRevoked(id_, until))
+        await self._records.revoked(id_, until)
+        await self._tell(TokenRevoked(id_, until))
         return id_, until
 
     async def listed(self) -> tuple[Task, ...]:
@@ -182,13 +181,16 @@ class Tasks:
         """
         async with self._turn:
             await self._retell()
-            now, open_ = self._clock.now(), await self._store.tasks()
-            ids = {task.id for task in open_}
-            for task in open_:
-                if task.expires_at <= now:
-                    await self._end(task, Closed.EXPIRED, open_)
-                elif self._lost_card(task) or any(above.id not in ids for above in task.above):
-                    await self._end(task, Closed.ORPHANED, open_)
+        now, open_ = self._clock.now(), await self._store.tasks()
+        ids, parts = {task.id for task in open_}, tuple(task for task in open_ if task.above)
+        for task in open_:
+            if task.expires_at <= now:
+                # Of what is over nothing was opened meanwhile.
+                async with self._turn:
+                    await self._end(task, Closed.EXPIRED, parts)
+            elif self._lost_card(task) or any(above.id not in ids for above in task.above):
+                async with self._turn:
+                    await self._end(task, Closed.ORPHANED, await self._store.tasks())
 
     async def watch(self) -> None:
         """

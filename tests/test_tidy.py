@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import Figure
 from tests.tidy import arrows, documented, sizes, words
-from tests.tidy.source import ROOT
+from tests.tidy.source import ROOT, sources
 
 Check = Callable[[Path], list[str]]
 
@@ -218,6 +218,14 @@ def test_innocent_lookalike(tmp_path: Path, check: Check, files: dict[str, str])
 def test_empty_yard(tmp_path: Path, check: Check) -> None:
     """Where nothing was built yet, there is nothing to find."""
     assert check(tmp_path) == []
+
+
+def test_read_once(tmp_path: Path) -> None:
+    """A room is read and parsed once for all checks, and only for those that look at its tree."""
+    plant(tmp_path, {"config/a.py": "x = 1", "proxy/a.py": "no Python"})
+    (first,), (again,) = sources(tmp_path, "config"), sources(tmp_path, "config")
+    assert first.tree is again.tree
+    assert sizes.tall_files(tmp_path) == []
 
 
 def test_every_check_planted() -> None:

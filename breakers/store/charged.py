@@ -5,18 +5,20 @@ What calls hold and have taken of the caps above them, where several processes s
 |---|---|
 | `total:NODE\|PERIOD\|MEASURE` | a total, what of its cap it has reached, and what was told of that |
 | `hold:CALL` | what a call holds, or that it was counted; without a TTL while it holds anything |
-| `lapsing` | calls whose hold lapses, by when on the server's clock: those that nobody has dispatched |
+| `lapsing` | calls whose hold lapses, by when on the server's clock: those that may not be on record |
 | `totals`, `fading` | every total by name; those of which nothing is held by when they may be forgotten |
 | `alerts` | what was told and not delivered yet |
 
 A write's hold lapses with its claim. A read has none: what it may take is held until its end, or until no read can be
-under way any more. Holds that have lapsed are given up one by one, where they stand in the way and once a minute.
+under way any more; then it is taken whole, because it may be on the record of a replica that is gone. Holds that have
+lapsed are given up one by one, where they stand in the way and once a minute. Each says which replica holds it: whatever
+a replica that begins finds of its own there, and not on its record, was never sent, and is undone.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -32,7 +34,7 @@ KEPT, KEPT_LIFE = timedelta(days=40), timedelta(days=1)
 """How long a total is kept when its period is over, so that a clock that is set back finds it; tasks and tokens end."""
 
 READ_HELD_S = 86_400.0
-"""When what a read holds lapses, if nobody has said how it ended: far longer than any read may take."""
+"""When what a read holds counts as taken, if nobody has said how it ended: far longer than any read may take."""
 
 ROUNDS = 16
 """How often a few holds that have lapsed are given up before a call is told that there is no room."""
@@ -90,6 +92,8 @@ class Charged:
         self._shared, self._now = shared, now
         # The reads of this process that hold something, and those whose end the server has not taken yet.
         self._held: set[str] = set()
+        # What this process's holds are known by when it is gone; nothing where nobody has said.
+        self.replica = ""
         self.owed: dict[str, Owed] = {}
 
     def __repr__(self) -> str:
@@ -150,8 +154,8 @@ class Charged:
         keys = ("epoch", *keys_of(call), *totals_of(charges))
 
         async def ask(last: int) -> Any:
-            lapses, packed = round(READ_HELD_S * 1000), pack_charges(charges)
-            told = (call, lapses, packed, self.at(), last, *self.told(charges, ask=True))
+            lapses = round(READ_HELD_S * 1000)
+            told = (call, lapses, self.unrecorded(charges, "read"), self.at(), last, *self.told(charges, ask=True))
             return await self._shared.run("hold", keys, self._shared.epoch, *told)
 
         try:
@@ -162,6 +166,12 @@ class Charged:
         if said == "held":
             self._held.add(call)
         return said
+
+    def unrecorded(self, charges: tuple[Charge, ...], kind: str) -> bytes:
+        """
+        Return the charges of a `read` or `write` that is not on record yet, with who answers for it.
+        """
+        return pack_charges(charges) + f"\n{kind} {self.replica}".encode()
 
     def is_held(self, call: str) -> bool:
         """
@@ -222,9 +232,23 @@ class Charged:
         """
         Note what a read took of which nothing else is told: what it was charged with stands in its hold.
         """
-        charges = await self._charges(call)
+        charges, _ = await self._unpacked(call)
         if charges:
             await self._bill(call, Owed("settle", charges, spent))
+
+    async def undo_unknown(self, known: Container[str]) -> None:
+        """
+        Undo what the process before this one held for calls that are not `known`: none of them was sent.
+
+        Only before this one holds anything.
+        """
+        if not self.replica:
+            return
+        for one in await self._shared.ask("ZRANGE", "lapsing", "0", "-1"):
+            call = text(one)
+            charges, by = await self._unpacked(call)
+            if call not in known and by.partition(" ")[2] == self.replica:
+                await self._bill(call, Owed("undo", charges))
 
     async def take_over(self, intent: str) -> None:
         """
@@ -305,15 +329,19 @@ class Charged:
 
     async def _give_up(self, calls: Iterable[str], earlier_ms: int = 0) -> None:
         for call in calls:
-            charges = await self._charges(call)
+            charges, by = await self._unpacked(call)
             keys = (f"intent:{call}", *keys_of(call), *totals_of(charges))
-            await self._shared.run("giveup", keys, call, earlier_ms, *self.told(charges))
+            packed = pack_charges(charges) + b"\n" + by.encode()
+            await self._shared.run("giveup", keys, call, earlier_ms, self.at(), packed, *self.told(charges))
 
-    async def _charges(self, call: str) -> tuple[Charge, ...]:
+    async def _unpacked(self, call: str) -> tuple[tuple[Charge, ...], str]:
+        """
+        Return what stands in a call's hold: what it is charged with, and who holds it where that may not be on record.
+        """
         value: bytes | None = await self._shared.ask("GET", f"hold:{call}")
         with reading():
-            _, _, packed = (value or b"").partition(b"\n")
-            return unpack_charges(packed) if packed else ()
+            _, packed, by, *_ = (*(value or b"").split(b"\n"), b"", b"")
+            return unpack_charges(packed) if packed else (), by.decode()
 
     async def _alerts(self) -> list[tuple[str, int, Alert]]:
         fields = await self._shared.ask("HGETALL", "alerts")

@@ -44,7 +44,7 @@ from breakers.store.envelopes import Envelopes
 from breakers.store.history import History, ending, histories
 from breakers.store.intents import Intents
 from breakers.store.link import EMPTIED, Link, Shared, reading, text
-from breakers.store.packed import Kept, Move, Packer, millis, pack_charges, pack_opened
+from breakers.store.packed import Kept, Move, Packer, millis, pack_opened
 from breakers.store.protocol import (
     LEASE_S,
     AlertDelivered,
@@ -124,7 +124,7 @@ class FleetStore:
         """
         return self._shared.emptied
 
-    async def start(self, events: Iterable[Event], *, names_by: str = "") -> None:
+    async def start(self, events: Iterable[Event], *, names_by: str = "", replica: str = "") -> None:
         """
         Replay the ledger over what is there, and hold writes under the epoch that Redis has, or under a new one.
         """
@@ -138,6 +138,10 @@ class FleetStore:
             await self._change_writes(change)
         replay = Replay(self._intents, self._charged, self._envelopes, frozenset(self._carried))
         await replay.tell(said, self._now(), self._packer.retention)
+        if not self._server:
+            # This process has held nothing yet, so that what the one before it left is not under way.
+            self._charged.replica = replica
+            await self._charged.undo_unknown(said.calls())
         await self._pay()
         if not await self._shared.run("ready", ("epoch", "building"), epoch):
             raise StoreUnavailable("Redis was emptied while the ledger was replayed into it")
@@ -349,7 +353,7 @@ class FleetStore:
         rest: tuple[str | int, ...] = (*versions, *(int(name in held) for name in asked), *taken)
 
         def ask(last: int) -> Awaitable[Any]:
-            charges = (pack_charges(go.charges), *rest, *self._charged.told(go.charges, ask=True))
+            charges = (self._charged.unrecorded(go.charges, "write"), *rest, *self._charged.told(go.charges, ask=True))
             return self._shared.run("reserve", keys, *claim, opened, *counts, self._charged.at(), last, *charges)
 
         return await self._charged.admitted(go.charges, ask)

@@ -91,6 +91,12 @@ class Told:
     alerts: dict[str, AlertRaised] = field(default_factory=dict)
     undelivered: set[str] = field(default_factory=set)
 
+    def calls(self) -> frozenset[str]:
+        """
+        Return every call of which anything is said.
+        """
+        return frozenset().union(self.by_intent, self.ends, self.reads, self.spent)
+
 
 def histories(events: Iterable[Event]) -> Told:
     """

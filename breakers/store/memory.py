@@ -92,7 +92,7 @@ class MemoryStore:
             f"in_flight={flying} in_doubt={len(self._open) - flying} kept={len(self._standing) - len(self._open)}>"
         )
 
-    async def start(self, events: Iterable[Event], *, names_by: str = "") -> None:  # noqa: ARG002 nobody else makes names
+    async def start(self, events: Iterable[Event], *, names_by: str = "", replica: str = "") -> None:  # noqa: ARG002 nobody else is in it
         others: list[Event] = []
         said = histories(_setting_aside(events, others))
         for change in said.changes:

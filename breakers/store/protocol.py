@@ -259,12 +259,13 @@ class Store(Protocol):
         Tell whether what was replayed into it is lost; nothing is held until `start` has replayed the ledger again.
         """
 
-    async def start(self, events: Iterable[Event], *, names_by: str = "") -> None:
+    async def start(self, events: Iterable[Event], *, names_by: str = "", replica: str = "") -> None:
         """
         Begin, with what the ledger says replayed: an intent without an end is in doubt, whoever carried it is gone.
 
         `names_by` tells what names are made with; processes that differ in that do not know each other's writes, so a
-        store that they share refuses the later one.
+        store that they share refuses the later one. `replica` is who tells this record: what a process of that name left
+        held in a store that outlives it, and what is not on record, was never sent, and is held no longer.
         """
 
     async def close(self) -> None:

@@ -142,6 +142,7 @@ def _amount(amount: Amount) -> str:
     unbounded = f"; without a bound where {' or '.join(amount.unbounded_by)} is given" if amount.unbounded_by else ""
     answered = f"; the answer shows it at {amount.answered[0]}" if amount.answered else ""
     offered = "; once somebody accepts it" if amount.offered else ""
+    offered += f"; as much once more for each of {', '.join(amount.again)}" if amount.again else ""
     if not amount.argument:
         return f"what its subject bounds{unbounded}{answered}{offered}"
     said = f"{amount.place}.{amount.argument}" + (f" times {amount.place}.{amount.times}" if amount.times else "")
@@ -260,6 +261,7 @@ def _moves_json(spec: OperationSpec) -> object:
         "lines": lines and {"amount": list(lines.amount), "times": lines.times or None, "currency": lines.currency},
         "answered": amount.answered and list(amount.answered),
         "offered": amount.offered,
+        "again": list(amount.again),
     }
 
 

@@ -101,7 +101,7 @@ class Ledger:
         self.access, self.tasks = Access(self._pen), TaskRecords(self._pen)
         self.alerted = Alerted(self._pen, state.remembered.enveloped.alerts)
         self.charged_reads, self.lookups = ChargedReads(self._pen, state.ring), Lookups(self._pen)
-        self.configured = Configured(self._pen)
+        self.configured, self.replica = Configured(self._pen), state.replica
         self._reread = Reread(disk, folder, state.ring)
         self._started = self._closed = False
         self.on_poisoned: Callable[[], None] = lambda: None

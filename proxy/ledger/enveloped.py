@@ -41,6 +41,9 @@ OVER_AFTER = timedelta(days=1)
 LIFE_MAX = timedelta(seconds=LIFE_MAX_S)
 """A task that is closed would be over after this much, whenever it was opened."""
 
+ALERTED = timedelta(days=72)
+"""For how long an alert is known: as long as any total that it may be about is kept."""
+
 Entry = Mapping[str, Any]
 
 
@@ -143,7 +146,7 @@ class Enveloped:
                 self.revoked[entry["tid"]] = TokenRevoked(entry["tid"], read_stamp(entry["until"]))
             case "budget.alerted":
                 alert = alert_from(entry)
-                self._forget_alerts()
+                self._forget(read_stamp(entry["ts"]))
                 self.alerts[alert.id] = alert
             case "budget.told" if entry["alert"] in self.alerts:
                 alert = self.alerts.pop(entry["alert"])
@@ -188,15 +191,8 @@ class Enveloped:
                     yield closed
         yield from (closed for closed in self.elsewhere.values() if closed.at + LIFE_MAX + OVER_AFTER > at)
         yield from (revoked for revoked in self.revoked.values() if revoked.until + OVER_AFTER > at)
-        self._forget_alerts()
+        # That one was told may stand in the ledger of another process: here it is without an end.
         yield from (AlertRaised(alert) for alert in self.alerts.values() if alert.at >= self.since)
-
-    def _forget_alerts(self) -> None:
-        """
-        Give up alerts of before the bound: that they were told may stand in the ledger of another process.
-        """
-        while self.alerts and (oldest := next(iter(self.alerts.values()))).at < self.since:
-            del self.alerts[oldest.id]
 
     def _forget(self, at: datetime) -> None:
         """
@@ -208,3 +204,5 @@ class Enveloped:
             del self.elsewhere[one.task]
         while self.revoked and (first := next(iter(self.revoked.values()))).until + OVER_AFTER <= at:
             del self.revoked[first.token]
+        while self.alerts and (alert := next(iter(self.alerts.values()))).at + ALERTED <= at:
+            del self.alerts[alert.id]

@@ -17,6 +17,7 @@ from pathlib import Path
 from proxy.ledger.disk import Disk
 
 LEDGER, LOCK, KEY_RING, DATA_KEYS, ADMIN_TOKEN = "ledger", "lock", "keyring", "keys.db", "admin.token"
+REPLICA = "replica"
 INDEX = "index.db"
 VAULT = "vault"
 TORN = "torn"

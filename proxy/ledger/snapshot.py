@@ -45,6 +45,7 @@ FOLDED_BY = (
     "breakers.task",
     "config.caps",
     "config.money",
+    "config.tasks",
     "config.written",
     "proxy.keys",
     "proxy.ledger.charges",

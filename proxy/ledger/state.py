@@ -2,7 +2,7 @@
 The state folder: made in one order at the first start, and found again, locked, at every later one.
 
 Each step is durable before the next: the lock, the key ring, `keys.db`, a log whose first batch names it and says that
-writes may pass, the operator's token. A start that was cut short between any two of them is finished by the next. A
+writes may pass, the operator's token, what a shared store knows this folder's process by. A start that was cut short between any two of them is finished by the next. A
 folder that has a log without a kill record is not a first start: there, writes are stopped.
 """
 
@@ -23,7 +23,7 @@ from proxy.ledger.drafts import Draft, system
 from proxy.ledger.epoch import begin, kill_changed, take_over
 from proxy.ledger.kept import Kept
 from proxy.ledger.keyring import KeyRing, make_ring, read_ring
-from proxy.ledger.layout import ADMIN_TOKEN, DATA_KEYS, KEY_RING, LEDGER, LOCK, VAULT, epochs
+from proxy.ledger.layout import ADMIN_TOKEN, DATA_KEYS, KEY_RING, LEDGER, LOCK, REPLICA, VAULT, epochs
 from proxy.ledger.recovery import Torn, is_clean, read_epoch, resume
 from proxy.ledger.remembered import Remembered, remembered_epochs, reread
 from proxy.ledger.snapshots import Snapshots
@@ -33,6 +33,7 @@ from proxy.ulid import Ulids
 
 ADMIN_TOKEN_BYTES = 32
 BOOT_BYTES = 8
+REPLICA_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class State:
     torn: Torn | None
     remembered: Remembered
     snapshots: Snapshots
+    replica: str
 
     def close(self, disk: Disk) -> None:
         """
@@ -158,6 +160,9 @@ def _open_locked(
     if not disk.exists(folder / ADMIN_TOKEN):
         token = base64.b32encode(randomness(ADMIN_TOKEN_BYTES)).rstrip(b"=").lower()
         write_whole(disk, folder / ADMIN_TOKEN, token, 0o600)
+    if not disk.exists(folder / REPLICA):
+        # Not the log's name, which several may share, nor the token, which an operator may make one for all.
+        write_whole(disk, folder / REPLICA, randomness(REPLICA_BYTES).hex().encode(), 0o600)
     epoch = epochs(disk, ledger)[-1]
     fresh = epoch not in found
     remembered, kept = Remembered(since), Kept(disk, ring)
@@ -172,7 +177,8 @@ def _open_locked(
     if not clean:
         remembered.stopped()
     torn = resume(disk, log, epoch_found, first, clean=clean, now=now)
-    return State(lock, ring, keys, log, epoch_found.views, torn, remembered, snapshots)
+    replica = disk.read(folder / REPLICA).decode("ascii", "replace").strip()
+    return State(lock, ring, keys, log, epoch_found.views, torn, remembered, snapshots, replica)
 
 
 def _ring(disk: Disk, folder: Path, randomness: Randomness, *, first: bool) -> KeyRing:

@@ -112,6 +112,18 @@ TABLE: dict[str, tuple[str, list[Expected]]] = {
         account("prices: {charges.list: {call: 1 USD}}") + CARD + ", caps: {task: {paid: 5 EUR}}}\n",
         [(4, "the prices of `shop` are in USD", "write a sum in USD")],
     ),
+    "team capped in another": (
+        account("prices: {charges.list: {call: 1 USD}}")
+        + CARD
+        + ", team: sales}\nteams:\n  sales: {caps: {hour: {calls: 1},\n    day: {paid: 5 EUR}}}\n",
+        [(7, "the prices of `shop` are in USD", "write a sum in USD")],
+    ),
+    "team of others": (
+        account("prices: {charges.list: {call: 1 USD}}")
+        + CARD
+        + ", team: support}\nteams:\n  sales: {caps: {day: {paid: 5 EUR}}}\n  support: {}\n",
+        [],
+    ),
     "account capped in another": (
         account("prices: {charges.list: {call: 1 USD}}, caps: {day: {paid: 5 EUR}}"),
         [(2, "the prices of `shop` are in USD", "write a sum in USD")],

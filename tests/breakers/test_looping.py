@@ -129,6 +129,14 @@ def test_cycles(steps: list[tuple[Call, Result]], next_: Call, said: str) -> Non
     assert scene.make(next_).replace("L1", "") == said
 
 
+def test_edit_and_test() -> None:
+    """An edit and a test, over and over, are no cycle while the test's result differs, and one once it does not."""
+    scene = Scene()
+    edits = [(step, result) for at in range(8) for step, result in ((labels(7, "wip"), DONE), (A, other(at)))]
+    assert scene.all(*edits) == [""] * 16
+    assert scene.all(*[(labels(7, "wip"), DONE), (A, SAME)] * 3, (labels(7, "wip"), DONE)) == [*[""] * 6, "L4!"]
+
+
 def test_a_cycle_ends() -> None:
     """The members of a cycle are free again once another write may have changed something."""
     scene = Scene()

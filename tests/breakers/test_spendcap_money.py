@@ -334,6 +334,79 @@ def test_reserve_asks() -> None:
     assert decide(asked, capped({"task": {"moved": "9 USD"}}, rules={"*": RESERVING}), QUIET) == Ask((INVOICE,))
 
 
+def back(**said: object) -> Call:
+    """
+    Return a call that pays 2 USD back, with these arguments beside the amount.
+    """
+    body = {"amount": 200, "currency": "usd", **said}
+    return calling("pay.back", {f"body.{name}": value for name, value in body.items()})
+
+
+BESIDE = [
+    (back(), 2_000_000),
+    (back(fee=False), 2_000_000),
+    (back(fee=True), 4_000_000),
+    (back(fee=True, share=False), 4_000_000),
+    (back(fee=True, share=True), 6_000_000),
+    # Whatever is not exactly false may be taken for true.
+    (back(share=None), 4_000_000),
+    (back(share="false"), 4_000_000),
+    (calling("pay.back", {"body.amount": 200, "body.currency": "usd", "query.fee": True}), 4_000_000),
+]
+
+
+@pytest.mark.parametrize(("asked", "micros"), BESIDE)
+def test_moved_beside(asked: Call, micros: int) -> None:
+    """What moves beside an amount, as much again each time, is charged and settled with it."""
+    assert moved(asked) == (micros, "USD")
+    answer = {"amount": 200, "currency": "usd"}
+    assert moved_as_answered(asked.operation, answer, NO_EXPONENTS) == Money(micros, "USD")
+    most = {"amount": MICROS_MAX // 10_000, "currency": "usd"}
+    shown = moved_as_answered(asked.operation, most, NO_EXPONENTS)
+    assert (shown is None) is (micros > 2_000_000)
+
+
+def test_limit_without() -> None:
+    """A limit and the record read the amount alone, and the caps of a call and above it what moves with it."""
+    card = capped({"task": {"moved": "9 USD"}}, rules={"*": {}, "pay.back": {"limit": {"amount": "0..2 USD"}}})
+    verdict = decide(back(fee=True), card, QUIET)
+    assert isinstance(verdict, Forward)
+    assert (verdict.amount_micros, [one.amount for one in verdict.charges]) == (2_000_000, [4_000_000])
+    deny(capped({"call": {"moved": "3 USD"}}), back(fee=True), Reason.BUDGET_EXHAUSTED, "spend")
+    wide = capped({"task": {"moved": "9007199254 USD"}})
+    deny(wide, back(fee=True, amount=MICROS_MAX // 10_000), Reason.LIMIT_EXCEEDED, "spend")
+
+
+@pytest.mark.parametrize(("said", "held"), [({"amount": 200}, 5_000_000), ({"amount": 300}, 6_000_000)])
+def test_reserve_with(said: dict[str, object], held: int) -> None:
+    """What a card says to hold is enough unless what the call says, with what moves beside it, is more."""
+    card = capped({"task": {"moved": "9 USD"}}, rules={"*": RESERVING})
+    assert [one.amount for one in charges(card, back(fee=True, extra=True, **said))] == [held]
+
+
+@pytest.mark.parametrize(
+    ("caps", "node"),
+    [
+        ({"call": {"moved": "0 USD"}}, "call"),
+        ({"task": {"moved": "0 USD"}}, f"task:{STANDING}"),
+        ({"task": {"moved": ["0 USD", "9 EUR"]}}, f"task:{STANDING}"),
+        ({"task": {"moved": "9 USD"}, "day": {"moved": "0 USD"}}, "agent:clerk"),
+        ({"task": {"moved": ["9 USD", "0 EUR"]}}, None),
+    ],
+)
+def test_nothing_for_unknown(caps: dict[str, object], node: str | None) -> None:
+    """Under a cap of nothing what nobody knows is refused, although nothing would be held for it."""
+    card = capped(caps, rules={"*": {"unknown_cost": {"reserve": "0 USD"}}})
+    if node is None:
+        assert charges(card, calling("things.bill")) == ()
+    else:
+        no = deny(card, calling("things.bill"), Reason.BUDGET_EXHAUSTED, "spend")
+        assert dict(no.details) == {"node": node, "measure": "moved:USD", "cap": "0.00 USD"}
+    # What is known to be nothing is free.
+    assert charges(card, calling("carts.offer", {"body.lines": [{**TEA, "times": 0}]})) == ()
+    assert charges(card, calling("things.create", {"body.name": "a"})) == ()
+
+
 def test_read_once() -> None:
     """What a limit has read is not asked for again, and is what is charged."""
     card = capped({"task": {"moved": "9 USD"}}, rules={"pay": {"limit": {"amount": "0..9 USD"}}})

@@ -71,6 +71,13 @@ SPECS = (
         subjects=(INVOICE,),
     ),
     _spec(
+        "pay.back",
+        {**MONEY, "body.fee": Kind.BOOLEAN, "body.share": Kind.BOOLEAN, "body.extra": Kind.BOOLEAN},
+        amount=Amount(
+            "amount", "currency", unbounded_by=("extra",), answered=("/amount", "/currency"), again=("fee", "share")
+        ),
+    ),
+    _spec(
         "units.pay",
         {"body.unit": Kind.STRING, "body.times": Kind.NUMBER, "body.currency": Kind.STRING},
         amount=Amount("unit", "currency", decimals="minor", times="times"),

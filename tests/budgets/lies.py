@@ -54,8 +54,8 @@ async def _always(self: MemoryStore, held: HeldWrite, opened: IntentOpened) -> P
     return Permit.GRANTED
 
 
-async def _without_reads(self: MemoryStore, events: Iterable[Event], *, names_by: str = "") -> None:
-    await _START(self, (event for event in events if not isinstance(event, ReadHeld)), names_by=names_by)
+async def _without_reads(self: MemoryStore, events: Iterable[Event], **more: str) -> None:
+    await _START(self, (event for event in events if not isinstance(event, ReadHeld)), **more)
 
 
 def _nothing(*arguments: object, **more: object) -> Any:

@@ -177,10 +177,9 @@ class Machine(RuleBasedStateMachine):
 
     def records(self, process: Process, carried: Carried) -> None:
         """
-        Its intent is on record, without the cap that it was judged by.
+        Its intent is on record.
         """
-        charges = tuple(replace(charge, cap=0) for charge in carried.go.charges)
-        call = carried.go.call
+        call, charges = carried.go.call, carried.go.charges
         process.record.append(
             opened_by(call, "place", charges) if carried.spender.writes else ReadHeld(call.id, call.at, charges)
         )

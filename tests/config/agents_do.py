@@ -55,6 +55,8 @@ AGENTS_DO = MappingProxyType(
             actions/re-run-job-for-workflow-run actions/re-run-workflow actions/re-run-workflow-failed-jobs
             actions/update-environment-variable actions/update-org-variable actions/update-repo-variable
             checks/create checks/update
+            codespaces/set-codespaces-access-users
+            copilot/add-copilot-seats-for-teams copilot/add-copilot-seats-for-users
             gists/create gists/create-comment gists/delete gists/delete-comment gists/update
             gists/update-comment
             git/create-blob git/create-commit git/create-ref git/create-tag git/create-tree git/delete-ref

@@ -37,11 +37,21 @@ def test_every_write_says() -> None:
     assert silent == []
 
 
-@pytest.mark.parametrize("api", ["github", "jira"])
-def test_no_money(api: str) -> None:
-    """No operation of GitHub or Jira moves money, curated or not."""
+# Seats that their buyer is billed for.
+SEATS = {
+    "codespaces/set-codespaces-access-users",
+    "copilot/add-copilot-seats-for-teams",
+    "copilot/add-copilot-seats-for-users",
+}
+
+
+@pytest.mark.parametrize(("api", "but"), [("github", SEATS), ("jira", set())])
+def test_no_money(api: str, but: set[str]) -> None:
+    """No operation of GitHub or Jira moves money, curated or not, unless it buys seats."""
     assert written(api)["dialect"]["money"] == "none"
-    assert all(spec.moves_nothing for spec in CATALOGS[api].operations.values())
+    moving = {spec.name: spec for spec in CATALOGS[api].operations.values() if not spec.moves_nothing}
+    assert moving.keys() == but
+    assert all(may_move(Operation(spec, {})) and spec.amount is None for spec in moving.values())
 
 
 # What bills, pays or changes what will be billed, and says by no argument how much.
@@ -109,6 +119,21 @@ def test_answers_tell() -> None:
     assert not told.keys() & {"invoices.pay", "payment_intents.capture", "charges.capture", "payment_intents.confirm"}
 
 
+def test_moved_beside() -> None:
+    """What moves as much once more, beside the amount, is known by name."""
+    beside = {spec.name: spec.amount.again for spec in STRIPE.values() if spec.amount and spec.amount.again}
+    assert beside == {
+        "refunds.create": ("refund_application_fee", "reverse_transfer"),
+        "transfers.reversals.create": ("refund_application_fee",),
+    }
+
+
+def test_payable_invoices() -> None:
+    """What an invoice still asks for is known once it is no draft, also where it was given up on."""
+    (subject,) = STRIPE["invoices.pay"].subjects
+    assert subject.where == (("/status", ("open", "uncollectible")),)
+
+
 TABLE = b"""{
 "format":1,"name":"pets","source":"test","servers":{},
 "operations":[
@@ -142,6 +167,7 @@ FAULTS = [
     (f"{{amount: {{argument: price, {LINES}}}}}", "no list that says everything itself"),
     (f"{{amount: {{argument: lines, times: price, {LINES}}}}}", "no list that says everything itself"),
     ("{amount: {argument: lines}}", "the amount `lines` is no integer"),
+    ("{amount: {argument: price, again: [her]}}", "it has no body argument `her`"),
     ("{amount: {}}", "needs a subject that bounds it"),
     (f"{{amount: {{}}, {SUBJECT.replace(', bound: [+/p]', '')}}}", "needs a subject that bounds it"),
     (f"{{amount: {{times: price}}, {SUBJECT}}}", "no argument to put together"),

@@ -27,6 +27,7 @@ SHAPE_ONLY = {"github": {"users/add-email-for-authenticated-user", "users/delete
 
 # Writes without an object, and why: whoever adds one says it here.
 NO_OBJECT = {
+    "codespaces/set-codespaces-access-users": "no read shows who uses codespaces on the organisation's bill",
     "repos/create-dispatch-event": "it answers with nothing, and what listens to it is not known",
     "createIssues": "it makes several objects of one type",
     "linkIssues": "it answers with nothing, and names its issues inside its arguments",

@@ -22,11 +22,11 @@ async def replica(fresh_redis: RedisServer) -> AsyncIterator[Replica]:
     stores = []
 
     async def start(
-        events: Iterable[Event] = (), lease_s: float = LEASE_S, names_by: str = "", now: object = None
+        events: Iterable[Event] = (), lease_s: float = LEASE_S, now: object = None, **said: str
     ) -> FleetStore:
         store = fresh_redis.store("shop", now, KEPT, lease_s)
         stores.append(store)
-        await store.start(events, names_by=names_by)
+        await store.start(events, **said)
         return store
 
     yield start

@@ -14,6 +14,7 @@ from breakers.store.protocol import (
     Exhausted,
     IntentEnded,
     Permit,
+    ReadHeld,
     Store,
 )
 from tests.breakers.world import AT
@@ -212,11 +213,12 @@ def told(percent: int, kind: Notice = Notice.REACHED, cap: int = 100, settled: i
     return Alert(kind, NODE, "2026-11", "calls", percent, cap, settled, AT)
 
 
-def spent_on_record(spent: int) -> list[Event]:
+def spent_on_record(spent: int, charge: Charge | None = None, call: str = "01A", after_s: int = 0) -> list[Event]:
     """
-    Return what the ledger says of a write that took so much.
+    Return what the ledger says of a write that took so much; of what cap it says nothing else, as records of old.
     """
-    return [replace(opened(), charges=(month(spent, 0),)), IntentEnded("01A", spending(spent))]
+    charges = (month(spent, 0) if charge is None else replace(charge, amount=spent),)
+    return [replace(opened(call, after_s), charges=charges), IntentEnded(call, spending(spent, after_s=after_s))]
 
 
 async def test_known_after_restart(world: World) -> None:
@@ -246,9 +248,57 @@ async def test_missed_by_crash(world: World) -> None:
     assert [one[2:] for one in await notices(store)] == [(50, 100, 55), (80, 100, 85)]
 
 
-async def test_replay_tells_nobody(world: World) -> None:
-    """A replay alone raises nothing: by which cap it was judged is not on record."""
+async def test_replay_of_old_records(world: World) -> None:
+    """A replay of records in which no cap stands raises nothing."""
     assert await (await world.store(events=spent_on_record(500))).alerts() == ()
+
+
+# what is on record as raised of 85 of a cap of 100, and what the start raises
+MISSED: list[tuple[list[Alert], list[int]]] = [
+    ([], [50, 80]),
+    ([told(50)], [80]),
+    ([told(80)], [50]),
+    ([told(50), told(80)], []),
+    # Of the same spend, under a smaller cap.
+    ([told(50, cap=90)], [80]),
+]
+
+
+@pytest.mark.parametrize(("raised", "missed"), MISSED)
+async def test_missed_before_start(world: World, raised: list[Alert], missed: list[int]) -> None:
+    """What was reached before a crash that came before its record is told by the start, and what is on record is not."""
+    known: list[Event] = [event for one in raised for event in (AlertRaised(one), AlertDelivered(one.id))]
+    store = await world.store(events=[*spent_on_record(85, watched()), *known])
+    assert await notices(store) == sorted(("reached", NODE, percent, 100, 85) for percent in missed)
+
+
+async def test_missed_by_read(world: World) -> None:
+    """What a read reached that has no end on record, and so was taken whole, is told by the start."""
+    store = await world.store(events=[ReadHeld("01R", AT, (watched(50),))])
+    assert await notices(store) == [("reached", NODE, 50, 100, 50)]
+
+
+async def test_missed_overrun(world: World) -> None:
+    """That a cap was taken beyond itself is told by the start; what is only held reaches nothing."""
+    held = [replace(opened("01B", 1, fingerprint="f1:2", key="k:2", effect="e:2"), charges=(life(6, 6, alerts=ALERTS),))]
+    store = await world.store(events=[*spent_on_record(101, month()), *held])
+    assert await notices(store) == [("overrun", NODE, 0, 100, 101)]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+async def test_newest_cap(world: World, turned: bool) -> None:
+    """A start judges by the cap of the call that was made last, in whichever order their ends are told, and shows it."""
+    one = spent_on_record(60, watched(cap=100), "01A")
+    two = spent_on_record(10, watched(cap=1000), "01B", 5)
+    store = await world.store(events=[*two, *one] if turned else [*one, *two])
+    assert await notices(store) == []
+    assert [(total.settled, total.cap) for total in await store.totals()] == [(70, 1000)]
+
+
+async def test_missed_of_token(world: World) -> None:
+    """Nobody is told at a start of what a token was narrowed to."""
+    store = await world.store(events=spent_on_record(100, month(node="token:abc", alerts=ALERTS)))
+    assert await store.alerts() == ()
 
 
 async def test_settle_of_replayed(world: World) -> None:

@@ -168,6 +168,36 @@ async def test_alerts_after_flush(replica: Replica, fresh_redis: RedisServer) ->
     assert left(fresh_redis)["total:agent:clerk|2026-11|calls"] > 0
 
 
+async def test_cap_of_others(replica: Replica) -> None:
+    """A start with an older cap on record leaves the one that another process judges by, and tells nobody of its own."""
+    one = await replica()
+    await one.settle(await taken(one, read("01S"), month(60, 1000, alerts=(50,))), spending(60))
+    two = await replica([ReadHeld("01R", AT, (month(10, 100, alerts=(50,)),)), ReadSettled("01R", (10,))])
+    assert [(total.settled, total.cap) for total in await two.totals()] == [(70, 1000)]
+    assert await two.alerts() == ()
+
+
+@pytest.mark.parametrize("turned", [False, True])
+async def test_caps_of_ledgers(replica: Replica, turned: bool) -> None:
+    """Of two ledgers that are told to an empty Redis the cap that is on record last is judged by, whoever comes first."""
+    old: list[Event] = [ReadHeld("01R", AT, (month(60, 100, alerts=(80,)),))]
+    new: list[Event] = [ReadHeld("01S", AT + timedelta(seconds=5), (month(5, 1000, alerts=(80,)),))]
+    for events in (new, old) if turned else (old, new):
+        store = await replica(events)
+    assert [(total.settled, total.cap) for total in await store.totals()] == [(65, 1000)]
+    assert await store.alerts() == ()
+
+
+async def test_known_before_counted(replica: Replica) -> None:
+    """What a ledger has on record as raised is not raised by counting what it says was taken."""
+    one = await replica()
+    await taken(one, read("01S"), month(1, 100, alerts=(50,)))
+    alert = replace(ALERT, threshold=50)
+    told: list[Event] = [ReadHeld("01R", AT, (month(60, 100, alerts=(50,)),)), AlertRaised(alert)]
+    two = await replica([*told, AlertDelivered(alert.id)])
+    assert await two.alerts() == ()
+
+
 async def test_tasks_time_to_live(replica: Replica, fresh_redis: RedisServer) -> None:
     """A task and a revocation are kept until a day after their time; what is longer over is not brought back."""
     hour = timedelta(hours=1)

@@ -28,6 +28,7 @@ def spent_on_record(entries: Iterable[Entry]) -> Sums:
         if not entry.get("bud") or entry["call"] in known:
             continue
         known.add(entry["call"])
+        assert all(_is_judged(charge) for charge in entry["bud"]), f"{entry['call']} was charged at no cap"
         keys = ["|".join(charge[:3]) for charge in entry["bud"]]
         amounts = [int(charge[3]) for charge in entry["bud"]]
         end = ends.get(entry["call"])
@@ -47,6 +48,11 @@ def in_micros(shown: int | str) -> int:
     Return an amount as the program prints it: a count, or money in micro-units.
     """
     return shown if isinstance(shown, int) else int(Decimal(shown.split()[0]) * 10**6)
+
+
+def _is_judged(charge: list[Any]) -> bool:
+    _, _, _, amount, _, cap, alerts = charge
+    return 0 <= int(amount) <= int(cap) and all(1 <= percent <= 100 for percent in alerts)
 
 
 def _ends(entries: Iterable[Entry]) -> Iterator[tuple[str, list[int]]]:

@@ -64,13 +64,15 @@ async def test_stop_here(
 
 @pytest.mark.parametrize("name", ["claimed", "reserved"])
 async def test_claim_outlives(site: Site, sandbox: StripeSandbox, name: str) -> None:
-    """A claim whose process is gone keeps others out until its lease passes, and is taken over then."""
+    """A claim whose process is gone keeps others out until its lease passes, and is taken over then; caps it leaves."""
     site.hook = {**in_fleet(name).hook, "lease_s": LEASE_S}
     child = await site.start()
     assert await write(site, KEYED) is None
     assert await child.ended() == -9
     site.hook = None
     await site.start()
+    # Its names are held, and nothing of any cap.
+    assert await site.adds_up() == {}
     busy = await write(site, {**KEYED, "Breakwater-Deadline-Ms": "50"})
     assert busy is not None
     assert (busy.status, busy.ours["decision"].partition(":")[2]) == (409, "idempotency-in-flight")

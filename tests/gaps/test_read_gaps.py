@@ -102,8 +102,11 @@ async def test_stop_here(site: Site, sandbox: StripeSandbox, name: str) -> None:
     await goes_on(site, gap.taken)
 
 
+IN_FLEET = ("held in the store", "not recorded", "recorded", "answered upstream", "end recorded", "settled")
+
+
 @pytest.mark.parametrize("emptied", [False, True], ids=["kept", "emptied"])
-@pytest.mark.parametrize("name", ["recorded", "answered upstream", "end recorded", "settled"])
+@pytest.mark.parametrize("name", IN_FLEET)
 async def test_stop_in_fleet(
     tmp_path: Path, forker: Forker, sandbox: StripeSandbox, fresh_redis: RedisServer, name: str, emptied: bool
 ) -> None:

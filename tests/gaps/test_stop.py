@@ -196,6 +196,23 @@ async def test_stop_notes_alerts(forker: Forker, sandbox: StripeSandbox, tmp_pat
     ]
 
 
+async def test_kill_before_alert(forker: Forker, sandbox: StripeSandbox, tmp_path: Path) -> None:
+    """What was reached of a cap a moment before a kill is raised by the next process, once, and told."""
+    site = Site(tmp_path / "site", forker, sandbox, caps={"task": {"writes": 2}})
+    child = await site.start()
+    assert await write(site) is not None
+    await child.kill()
+    for _ in range(2):
+        await site.start()
+        await until(lambda: any(entry["k"] == "budget.told" for entry in read_log(site.state).entries))
+        assert await site.stop() == 0
+    told = [entry for entry in read_log(site.state).entries if entry["k"].startswith("budget.")]
+    assert [(entry["k"], entry.get("threshold"), entry.get("cap")) for entry in told] == [
+        ("budget.alerted", 50, "2"),
+        ("budget.told", None, None),
+    ]
+
+
 # -------------------------------------------------------------------------------------- a caller that does not wait
 
 

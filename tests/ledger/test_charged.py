@@ -53,9 +53,6 @@ CHARGES = (
     Charge("agent:clerk", "2026-11", WRITES, 1, cap=9),
 )
 
-# A replay does not judge what was admitted: caps and alerts are not on record.
-TOLD = tuple(replace(charge, cap=0, alerts=()) for charge in CHARGES)
-
 SPENT = (1, 11_500_000, 1)
 
 
@@ -88,7 +85,9 @@ def entries(world: World, kind: str) -> list[Any]:
             period=st.sampled_from(["life", "2026-11", "2026-11-21", "2026-11-21T14+01:00"]),
             measure=st.sampled_from([CALLS, WRITES, USD, "paid:JPY"]),
             amount=st.integers(0, 2**53),
+            cap=st.integers(1, 2**53),
             until=st.none() | st.datetimes(datetime(2000, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
+            alerts=st.lists(st.integers(1, 100), max_size=8).map(tuple),
         ),
         max_size=16,
     ),
@@ -102,6 +101,29 @@ def test_spelled(said: list[Charge], data: st.DataObject) -> None:
     profile.check(fields)
     assert charges.charges_of(fields if every else {}) == every
     assert charges.spent_of({name: said for name, said in fields.items() if said is not None}, every) == took
+
+
+@pytest.mark.parametrize(
+    ("row", "cap", "alerts"),
+    [
+        (["agent:clerk", "life", "calls", "1", None], 0, ()),
+        (["agent:clerk", "life", "calls", "1", None, "6", []], 6, ()),
+        (["agent:clerk", "life", "calls", "1", None, "6", [50, 100]], 6, (50, 100)),
+    ],
+)
+def test_cap(row: list[Any], cap: int, alerts: tuple[int, ...]) -> None:
+    """A charge has its cap on record, and at what part of it people are told; one without has neither, as of old."""
+    (charge,) = charges.charges_of({"bud": [row]})
+    assert charge == Charge("agent:clerk", "life", CALLS, 1, cap, alerts=alerts)
+    assert charges.bud((charge,)) == [row]
+
+
+def test_most() -> None:
+    """As many charges as a call can have, each as long as one gets, leave room in an entry for all else."""
+    longest = "task:" + "a" * 64 + "/" + "0" * 26
+    money = 2**53
+    one = Charge(longest, "2026-11-21T14+01:00", USD, money, money, MONTH_ENDS, tuple(range(93, 101)))
+    assert len(_spell({"bud": charges.bud((one,) * 16), "spent": charges.spent((money,) * 16)})) < ENTRY_BYTES_MAX / 3
 
 
 def test_not_said() -> None:
@@ -130,7 +152,7 @@ async def test_write(applied: Applied, more: dict[str, Any], spent: tuple[int, .
     entry = await ledger.conclude(intent, replace(outcome(applied), **more), Answered(), spent)
     await ledger.close("stopped")
     opened, ended = events(world)
-    assert opened == replace(intent.opened, charges=TOLD)
+    assert opened == intent.opened
     assert isinstance(ended, IntentEnded)
     assert (ended.ended.spent, ended.ended.place) == (spent, entry.place)
     (said,) = entries(world, "call.outcome")
@@ -171,13 +193,13 @@ async def test_doubt(resolved: tuple[Resolved, ...], spent: tuple[int, ...] | No
         ledger = world.open(new_epoch=f"move {number}")
         ledger.start(asyncio.get_running_loop())
         (found,) = ledger.recovered.open_intents
-        assert found.charges == TOLD
+        assert found.charges == CHARGES
     for one in resolved:
         await ledger.doubt_resolved(opened, one)
     await ledger.close("stopped")
     first, *rest = events(world)
     assert isinstance(first, IntentOpened)
-    assert first.charges == TOLD
+    assert first.charges == CHARGES
     (end,) = rest
     assert isinstance(end, IntentEnded)
     if spent is None:
@@ -195,7 +217,7 @@ async def test_doubt_of_lost_log() -> None:
     world = World(disk=world.disk.after_kill())
     ledger = world.open(new_epoch="moved")
     world.disk.write(FOLDER / "ledger" / "000001" / "seg-00000000000000000000.bwl", b"gone")
-    assert [event for event in ledger.events() if isinstance(event, IntentOpened)] == [replace(opened, charges=TOLD)]
+    assert [event for event in ledger.events() if isinstance(event, IntentOpened)] == [opened]
 
 
 async def test_read() -> None:
@@ -205,10 +227,10 @@ async def test_read() -> None:
     held = charged_read()
     await ledger.charged_reads.held(held)
     assert kinds_in(world.disk.after_power_loss())[-1] == "call.held"
-    assert events(world) == [ReadHeld(held.go.call.id, START, TOLD[:1])]
+    assert events(world) == [ReadHeld(held.go.call.id, START, CHARGES[:1])]
     await ledger.charged_reads.ended(held, outcome(), delivered(), (1,))
     assert kinds_in(world.disk.after_power_loss())[-2:] == ["call.held", "call.outcome"]
-    assert events(world) == [ReadHeld(held.go.call.id, START, TOLD[:1]), ReadSettled(held.go.call.id, (1,))]
+    assert events(world) == [ReadHeld(held.go.call.id, START, CHARGES[:1]), ReadSettled(held.go.call.id, (1,))]
     await ledger.close("stopped")
 
 
@@ -240,7 +262,7 @@ async def test_read_over_logs() -> None:
     await ledger.charged_reads.ended(charged_read(2), outcome(), delivered(), (1,))
     await ledger.close("stopped")
     one, two = (charged_read(number).go.call.id for number in (1, 2))
-    held = [ReadHeld(call, START, TOLD[:1]) for call in (one, two)]
+    held = [ReadHeld(call, START, CHARGES[:1]) for call in (one, two)]
     assert events(world) == [held[1], ReadSettled(two, (1,)), held[0]]
     world.clock.move(86_401)
     assert events(world) == []

@@ -24,6 +24,8 @@ from config.money import Money
 from proxy.ledger.alerted import Alerted
 from proxy.ledger.book import Ledger
 from proxy.ledger.drafts import system
+from proxy.ledger.enveloped import Enveloped
+from proxy.ledger.read import last_records
 from proxy.ledger.tasks import TaskRecords
 from proxy.ledger.verify import verify
 from tests.ledger.test_recovery import damage_behind
@@ -144,13 +146,30 @@ async def test_alerts() -> None:
 
 
 async def test_undelivered_alert() -> None:
-    """An alert that nobody was told of is told at a start, however old."""
+    """An alert that nobody was told of, as far as this ledger says, is told as long as the bound reaches back to it."""
     world = World()
     ledger = world.started()
     await Alerted(ledger._pen).raised(ALERT)
     await ledger.close("stopped")
-    world.clock.move(31 * DAY_S)
+    world.clock.move(29 * DAY_S)
     assert events(world) == [AlertRaised(ALERT)]
+    world.clock.move(2 * DAY_S)
+    assert events(world) == []
+
+
+async def test_old_alert() -> None:
+    """An alert that others were told of is not carried on for ever, although a fold remembers all."""
+    world = World()
+    ledger = world.started()
+    await Alerted(ledger._pen).raised(ALERT)
+    world.clock.move(72 * DAY_S)
+    late = replace(ALERT, threshold=80, at=START + timedelta(days=72))
+    await Alerted(ledger._pen).raised(late)
+    await ledger.close("stopped")
+    fold = Enveloped(datetime(2000, 1, 1, tzinfo=UTC))
+    for record in last_records(world.disk, FOLDER / "ledger", 10):
+        assert not list(fold.see(record.entry))
+    assert list(fold.alerts) == [late.id]
 
 
 async def test_new_log() -> None:

@@ -109,6 +109,7 @@ def check_survivor(disk: MemoryDisk, told: Told, where: str) -> None:
     assert isinstance(changed, WritesChanged), where
     assert not changed.stopped, where
     assert len(disk.read(FOLDER / "admin.token")) == 52, where
+    assert len(disk.read(FOLDER / "replica")) == 16, where
     assert verify(disk, FOLDER).ok, where
     if len(epochs(disk, FOLDER / "ledger")) == 1:
         there = calls_in(disk)
@@ -146,7 +147,7 @@ def test_order_of_a_batch() -> None:
 
 
 def test_order_of_a_first_start() -> None:
-    """A first start makes lock, key ring, data keys, log and token, each durable before the next."""
+    """A first start makes lock, key ring, data keys, log, token and name, each durable before the next."""
     world = World()
     world.open()
     steps = [step for step in world.disk.steps if step.split()[0] in {"lock", "rename", "commit", "sync_folder"}]
@@ -163,5 +164,7 @@ def test_order_of_a_first_start() -> None:
         "rename 000001.new 000001",
         "sync_folder ledger",
         "rename admin.token.new admin.token",
+        "sync_folder state",
+        "rename replica.new replica",
         "sync_folder state",
     ]

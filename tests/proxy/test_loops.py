@@ -14,6 +14,7 @@ from loadtest.installation import agent
 from loadtest.upstreams.stripe import StripeSandbox
 from proxy.ledger.book import Delivered
 from proxy.noticing import digest
+from proxy.orders import TaskOrder
 from tests.proxy.again import key, stripe
 from tests.proxy.road import Road, call_of, charged, marks, road
 from tests.proxy.scripted import Scripted, answer, scripted
@@ -246,6 +247,19 @@ async def test_many_comments(sandbox: StripeSandbox, tmp_path: Path) -> None:
         heard = [said(await on.ask("POST", target, form={"description": f"Text {n}."})) for n in range(4)]
         assert heard == [*[(200, None)] * 3, (403, "L5;n=3")]
         assert said(await on.ask("POST", "/v1/customers", form={"email": "b@example.com"})) == (200, None)
+
+
+async def test_a_task_each(sandbox: StripeSandbox, tmp_path: Path) -> None:
+    """An agent that comes with another task for each call is held by what its card says of all of them."""
+    charge = f"/v1/charges/{charged(sandbox)}"
+    async with guarded(tmp_path, sandbox.url, caps={"hour": {"calls": 3}}) as on:
+        heard = []
+        for _ in range(4):
+            opened = await on.rooms.tasks.open(TaskOrder(agent="support"))
+            shown = (("Authorization", f"Bearer {opened.token.spelled()}"),)
+            heard.append(await on.ask("GET", charge, key="", headers=shown))
+        assert [one.status for one in heard] == [200, 200, 200, 403]
+        assert (marks(heard[3])[3] or "").endswith(":budget-exhausted")
 
 
 # two bodies, the members that are volatile, and whether the two say the same

@@ -22,7 +22,7 @@ class Moody:
         self.emptied = False
         self.begun: list[list[Event]] = []
 
-    async def start(self, events: Iterable[Event], *, names_by: str = "") -> None:
+    async def start(self, events: Iterable[Event], **_: str) -> None:
         """
         Begin.
         """

@@ -163,6 +163,14 @@ async def test_revoked(on: Road, upstream: Scripted) -> None:
     assert (said(no), EXPIRED in no.json["error"]["message"]) == ((401, "token-expired"), True)
 
 
+async def test_revoked_while_others_end(on: Road) -> None:
+    """A revocation waits for nothing else that is done with tasks."""
+    _, token = await open_task(on)
+    async with on.rooms.tasks._turn:
+        await asyncio.wait_for(on.rooms.tasks.revoke(token), 5)
+        assert said(await under(on, token)) == (401, "token-expired")
+
+
 async def test_revoked_meanwhile(on: Road, upstream: Scripted) -> None:
     """A token that is revoked while its write is judged: the write is not sent."""
     _, token = await open_task(on)

@@ -131,7 +131,7 @@ def impure_judgement(root: Path) -> list[str]:
                 for package in _IMPURE
                 if within(name, package)
             ]
-        for node in ast.walk(source.tree):
+        for node in source.nodes:
             if (
                 isinstance(node, ast.Call)
                 and isinstance(node.func, ast.Name)
@@ -167,8 +167,9 @@ def late_imports(root: Path) -> list[str]:
     return [
         f"{source.path}:{call.lineno}: import by statement, so that arrows can be checked"
         for source in sources(root, *SHIPPED)
+        for bound in (bindings(source),)
         for call in _calls(source)
-        if dotted(call.func, bindings(source)) in {"importlib.import_module", "__import__"}
+        if dotted(call.func, bound) in {"importlib.import_module", "__import__"}
     ]
 
 
@@ -213,7 +214,7 @@ def _imported_names(source: Source, bound: Mapping[str, str]) -> Iterator[tuple[
     """
     Yield every use of something imported under its full name, `a.b.c` before the `a.b` and the `a` inside it.
     """
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Name | ast.Attribute):
             first: ast.expr = node
             while isinstance(first, ast.Attribute):
@@ -223,4 +224,4 @@ def _imported_names(source: Source, bound: Mapping[str, str]) -> Iterator[tuple[
 
 
 def _calls(source: Source) -> Iterator[ast.Call]:
-    return (node for node in ast.walk(source.tree) if isinstance(node, ast.Call))
+    return (node for node in source.nodes if isinstance(node, ast.Call))

@@ -39,7 +39,7 @@ def reason_values(root: Path) -> list[str]:
         node.value.value
         for source in sources(root, "breakers")
         if source.path == _REASONS
-        for owner in ast.walk(source.tree)
+        for owner in source.nodes
         if isinstance(owner, ast.ClassDef) and owner.name == "Reason"
         for node in owner.body
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
@@ -82,7 +82,7 @@ def settings(root: Path) -> list[str]:
 
 def _metrics(root: Path) -> Iterator[tuple[str, str]]:
     for source in sources(root, *SHIPPED):
-        for node in ast.walk(source.tree):
+        for node in source.nodes:
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and _METRIC.fullmatch(node.value):
                 yield node.value, source.path
 

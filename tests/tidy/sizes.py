@@ -75,7 +75,7 @@ def _file_lines(source: Source) -> int:
 
 
 def _functions(source: Source) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    return (node for node in ast.walk(source.tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    return (node for node in source.nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
 
 
 def _function_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
@@ -87,7 +87,7 @@ def _errors(shipped: tuple[Source, ...]) -> list[tuple[str, int, str]]:
     Return path, line and name of every class that descends from an exception, through classes of ours as well.
     """
     classes = [
-        (source.path, node) for source in shipped for node in ast.walk(source.tree) if isinstance(node, ast.ClassDef)
+        (source.path, node) for source in shipped for node in source.nodes if isinstance(node, ast.ClassDef)
     ]
     raised = {"BaseException", "Exception", "Warning"}
     while True:

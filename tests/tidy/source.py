@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -20,15 +21,28 @@ ROOMS = (*SHIPPED, "loadtest", "tests")
 _WRITTEN = ".ci"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Source:
     """
-    One Python file: its path below the root, its text, its tree.
+    One Python file: its path below the root and its text; its tree, which is parsed once and only where it is asked for.
     """
 
     path: str
     text: str
-    tree: ast.Module
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        """
+        Return the syntax tree.
+        """
+        return ast.parse(self.text, self.path)
+
+    @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """
+        Return every node of the tree, what stands outside before what stands in it.
+        """
+        return tuple(ast.walk(self.tree))
 
     @property
     def room(self) -> str:
@@ -50,13 +64,14 @@ def sources(root: Path, *rooms: str) -> tuple[Source, ...]:
     """
     Return the Python files of these rooms, sorted by path; a room that is not there has none.
     """
-    found = []
-    for room in rooms:
-        for file in sorted((root / room).rglob("*.py")):
-            text = file.read_text("utf-8")
-            path = file.relative_to(root).as_posix()
-            found.append(Source(path, text, ast.parse(text, path)))
-    return tuple(found)
+    return tuple(source for room in rooms for source in _room(root, room))
+
+
+# Most checks ask for the same rooms: they are read and parsed once, and let go when another root's take their place.
+@lru_cache(maxsize=len(ROOMS))
+def _room(root: Path, room: str) -> tuple[Source, ...]:
+    files = sorted((root / room).rglob("*.py"))
+    return tuple(Source(file.relative_to(root).as_posix(), file.read_text("utf-8")) for file in files)
 
 
 def texts(root: Path) -> Iterator[tuple[str, str]]:
@@ -79,7 +94,7 @@ def imports(source: Source) -> Iterator[tuple[int, str]]:
     package = source.module.split(".")
     if not source.path.endswith("__init__.py"):
         package = package[:-1]
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -100,7 +115,7 @@ def bindings(source: Source) -> dict[str, str]:
     Return what each imported local name stands for, so that no alias hides anything.
     """
     bound: dict[str, str] = {}
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 bound[alias.asname or alias.name.split(".")[0]] = (

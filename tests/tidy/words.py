@@ -41,7 +41,7 @@ def sentences(root: Path) -> list[str]:
     for source in sources(root, "tests"):
         if not source.path.rsplit("/", 1)[-1].startswith("test_"):
             continue
-        for node in ast.walk(source.tree):
+        for node in source.nodes:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
                 fault = _sentence_fault(ast.get_docstring(node, clean=False))
                 found += [f"{source.path}:{node.lineno}: {node.name} {fault}"] if fault else []
@@ -113,7 +113,7 @@ def _promised(root: Path) -> set[str]:
     return {
         method.name
         for source in sources(root, *SHIPPED)
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.ClassDef) and any(ast.unparse(base).startswith("Protocol") for base in node.bases)
         for method in node.body
         if isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(method)

@@ -5,8 +5,9 @@
 -- `at PERCENT` says that a part of the cap is reached, and `! KIND PERCENT CAP` that this was told. Sums are whole
 -- numbers as text, added by the server; as numbers they are only compared, and none that matters is beyond 2^53.
 --
--- A call's hold is `<state> <amount> <amount>…`, newline, its packed charges: `h`eld; taken `w`hole because nobody knows
--- how it ended; or `s`ettled, kept as long as a total that it was counted in: nothing is counted twice.
+-- A call's hold is `<state> <amount> <amount>…`, newline, its packed charges, newline, who holds it (`read` or `write`,
+-- and the replica), where it may not be on record: `h`eld; taken `w`hole because nobody knows how it ended; or
+-- `s`ettled, kept as long as a total that it was counted in: nothing is counted twice.
 
 -- The keys that all of it needs, in their order: the call's hold, the calls whose hold lapses by when that is, every
 -- total by name, those that will be forgotten by when that is, what was told and not delivered yet.
@@ -43,12 +44,12 @@ local function take_off(total, field, amount)
   if amount ~= '0' then redis.call('HINCRBY', total, field, '-' .. amount) end
 end
 
--- Return the state of a hold, and its amounts.
+-- Return the state of a hold, its amounts, and who holds it, where that is said.
 local function read_hold(hold)
   local value, amounts = redis.call('GET', hold), {}
   if not value then return nil, amounts end
   for amount in string.gmatch(string.match(value, '^[^\n]*'), '%d+') do amounts[#amounts + 1] = amount end
-  return string.sub(value, 1, 1), amounts
+  return string.sub(value, 1, 1), amounts, string.match(value, '^[^\n]*\n[^\n]*\n(.*)$')
 end
 
 -- Say until when a total is kept: as long as anything of it is held, and until its time. A few that are over go.
@@ -174,7 +175,12 @@ end
 
 -- Count what a call took, and leave its hold in a further state: `s`, or `w` where all of it counts and nobody knows.
 local function close(book, call, charges, packed, state, at, now)
-  local was, amounts = read_hold(book.hold)
+  local was, amounts, by = read_hold(book.hold)
+  if was == state and by then
+    -- What was taken whole when it lapsed is on record after all.
+    redis.call('SET', book.hold, 'w ' .. table.concat(amounts, ' ') .. '\n' .. packed, 'KEEPTTL')
+    redis.call('ZREM', book.lapsing, call)
+  end
   if was == state or was == 's' then return 0 end
   for i, charge in ipairs(charges) do
     local amount = amounts[i] or charge.amount
@@ -189,12 +195,12 @@ local function close(book, call, charges, packed, state, at, now)
   return 1
 end
 
--- Give back what a call holds. It `ended` so, or is as if it had never been.
+-- Give back what a call holds, or what was taken whole of it when it lapsed. It `ended` so, or is as if it had never been.
 local function release(book, call, charges, ended, now)
-  local was, amounts = read_hold(book.hold)
-  if was ~= 'h' then return 0 end
+  local was, amounts, by = read_hold(book.hold)
+  if was ~= 'h' and not (was == 'w' and by) then return 0 end
   for i, charge in ipairs(charges) do
-    take_off(charge.total, 'held', amounts[i] or '0')
+    take_off(charge.total, was == 'h' and 'held' or 'settled', amounts[i] or '0')
     keep(book, charge, now)
   end
   if ended then leave(book, call, charges, 's') else redis.call('DEL', book.hold) end
