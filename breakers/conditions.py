@@ -28,6 +28,9 @@ from config.money import NO_EXPONENTS, Money
 
 GATE = "conditions"
 
+UNCHECKED = "could not be checked"
+"""How the refusal by a condition that said neither yes nor no is told from that by one that did."""
+
 _WORD = re.compile(r"[A-Za-z0-9_.:@+-]{1,255}")
 """What a call may fill into a look-up: ids, names and addresses of every vendor bundled here, no path and no query."""
 
@@ -174,5 +177,5 @@ def _refused(condition: Condition) -> Refuse:
 
 
 def _unchecked(condition: Condition, why: str) -> Refuse:
-    detail = f"The condition `{condition.name}` on this agent's card could not be checked: {why}."
+    detail = f"The condition `{condition.name}` on this agent's card {UNCHECKED}: {why}."
     return Refuse(Reason.CONDITION_REFUSED, GATE, detail, (("condition", condition.name),))

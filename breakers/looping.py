@@ -278,8 +278,10 @@ def _step(task: Window, agent: Window, seen: Seen, result: Result, now: float) -
     Note a step of a task, and stop the members of a cycle that it completes.
     """
     rounds = seen.guard.cycles
-    task.steps = [*task.steps, (seen.said.loose, result.kind.encode() + result.mark)][-rounds * PERIODS[-1] :]
-    for member in _cycle(task.steps, rounds):
+    steps = [step for step in task.steps if step[0] > now - WINDOW_S]
+    steps.append((now, seen.said.loose, result.kind.encode() + result.mark))
+    task.steps = steps[-rounds * PERIODS[-1] :]
+    for member in _cycle([(said, came) for _, said, came in task.steps], rounds):
         task.stopped.pop(member, None)
         recent(task.stopped, member, lambda: (now, agent.changed), WINDOW_CALLS)
 

@@ -101,6 +101,13 @@ def _at_most(meter: Meter, operation: Operation) -> int | Refuse:
     return value
 
 
+def is_free(status: int | None) -> bool:
+    """
+    Tell whether an answer refuses, or reports a mistake: nothing is paid for it, at whatever price.
+    """
+    return status is not None and status >= _FREE_FROM
+
+
 def paid_as_answered(price: Price, operation: Operation, status: int | None, document: object) -> Money | None:
     """
     Return what a call cost by its answer (`document` is its JSON value, None where that was not read).
@@ -109,7 +116,7 @@ def paid_as_answered(price: Price, operation: Operation, status: int | None, doc
     """
     if status is None:
         return None
-    if status >= _FREE_FROM:
+    if is_free(status):
         return Money(0, price.currency)
     micros = price.call
     for meter in price.meters:

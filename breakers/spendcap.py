@@ -57,7 +57,7 @@ def spendcap(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passed
         elif isinstance(found, Money) and kind == MOVED:
             passed, found = replace(passed, moved=found), moved_with(call.operation, found)
         if isinstance(found, Refuse | Ask):
-            return found
+            return replace(found, gate=GATE) if isinstance(found, Refuse) else found
         if found is not None:
             money[kind] = found
     charges = _over(own, money, unknown) or _charged(call, caps, money, unknown)
@@ -75,8 +75,7 @@ def _moved(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Money | 
         return None
     if passed.moved is not None:
         return passed.moved
-    moved = amount_moved(call.operation, facts, policy.exponents.get(call.api, NO_EXPONENTS))
-    return replace(moved, gate=GATE) if isinstance(moved, Refuse) else moved
+    return amount_moved(call.operation, facts, policy.exponents.get(call.api, NO_EXPONENTS))
 
 
 def _paid(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Money | Refuse | None:  # noqa: ARG001 as the other
@@ -109,8 +108,6 @@ def _at_least(refused: Refuse, reserve: Money, call: Call, policy: Policy, facts
     known = moved_at_least(call.operation, facts, exponents, reserve.currency)
     if isinstance(known, Money):
         known = moved_with(call.operation, known)
-    if isinstance(known, Refuse):
-        return replace(known, gate=GATE)
     if not isinstance(known, Money):
         return reserve if known is None else known
     return max(reserve, known) if known.currency == reserve.currency else refused

@@ -83,7 +83,7 @@ class Window:
     """
     What is remembered of one task or agent.
 
-    `changes` counts an agent's writes by API account; `steps` are the last calls of a task with their results;
+    `changes` counts an agent's writes by API account; `steps` are the last calls of a task, when and with what result;
     `stopped` are the members of cycles, each with when that was and how much had changed by then; `places` are times
     of writes.
     """
@@ -91,7 +91,7 @@ class Window:
     calls: int = 0
     changes: dict[str, int] = field(default_factory=dict)
     runs: OrderedDict[bytes, Run] = field(default_factory=OrderedDict)
-    steps: list[tuple[bytes, bytes]] = field(default_factory=list)
+    steps: list[tuple[float, bytes, bytes]] = field(default_factory=list)
     stopped: OrderedDict[bytes, tuple[float, int]] = field(default_factory=OrderedDict)
     places: OrderedDict[bytes, list[float]] = field(default_factory=OrderedDict)
     refusals: list[float] = field(default_factory=list)

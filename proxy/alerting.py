@@ -104,7 +104,7 @@ class Alerting:
         alerts = await self._store.alerts()
         for alert in alerts:
             if alert.id not in self._raised:
-                # Stop here: reached, and on no record. It is raised anew once somebody is judged by that cap.
+                # Stop here: reached, and on no record. The next start raises it anew, unless it is a denial.
                 await self._records.raised(alert)
                 await self._store.apply(AlertRaised(alert))
                 self._raised.add(alert.id)

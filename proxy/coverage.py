@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from breakers.conditions import UNCHECKED
 from breakers.periods import span_of
 from breakers.verdict import Reason
 from config.cases import FORWARD, Written
@@ -99,6 +100,9 @@ def _decides(rule: CardRule, judged: Judged, catalog: Catalog) -> bool:
     if rule.kind in _WORDS:
         return judged.verdict == _WORDS[rule.kind]
     reason, named = _PARTS[rule.kind]
+    if reason is Reason.CONDITION_REFUSED and UNCHECKED in judged.detail:
+        # A look-up that the case does not tell refuses whatever the condition says.
+        return False
     return judged.verdict == reason and bare_name(details.get(named, "")) == bare_name(rule.name)
 
 

@@ -2,7 +2,8 @@
 What a call took of its charges, from how it ended and what its answer says.
 
 What was never sent took nothing; a refusal moved nothing and costs nothing, but was a call. What an answer does not
-tell, or nobody read, is as much as was held. The prices are those under which the call was judged.
+tell, or nobody read, is as much as was held. The prices are those under which the call was judged; what is found out
+of a write under another version of the policy does not know them, and leaves what is paid as held.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from breakers.amounts import moved_as_answered
 from breakers.call import Applied, Call, Outcome, Sent
 from breakers.policy import Policy
-from breakers.prices import paid_as_answered
+from breakers.prices import is_free, paid_as_answered
 from breakers.spend import Charge, spent_by
 from breakers.verdict import Forward
 from config.money import NO_EXPONENTS
@@ -46,15 +47,18 @@ def found_took(
     policy: Policy,
     *,
     applied: bool,
+    judged_by: str,
 ) -> tuple[int, ...]:
     """
     Return what a write took of which it was found out later whether it took effect.
 
-    Whether or not it did, it was a call: nobody knows that it was never sent.
+    Whether or not it did, it was a call: nobody knows that it was never sent. Its answer is metered only while the
+    policy is the version that it was `judged_by`.
     """
     if call is None:
         return spent_by(charges, sent=True, applied=applied)
-    return _took(call, charges, status, body, policy, sent=True, applied=applied)
+    priced = policy.version == judged_by
+    return _took(call, charges, status, body, policy, sent=True, applied=applied, priced=priced)
 
 
 def _took(
@@ -66,6 +70,7 @@ def _took(
     *,
     sent: bool,
     applied: bool,
+    priced: bool = True,
 ) -> tuple[int, ...]:
     operation, amount = call.operation, call.operation.spec.amount
     price = policy.spending.price(call.api, operation.spec.name)
@@ -76,7 +81,7 @@ def _took(
     moved, paid = None, None
     if shows_moved:
         moved = moved_as_answered(operation, document, policy.exponents.get(call.api, NO_EXPONENTS))
-    if price is not None:
+    if price is not None and (priced or is_free(status)):
         paid = paid_as_answered(price, operation, status, document)
     return spent_by(charges, sent=sent, applied=applied, moved=moved, paid=paid)
 

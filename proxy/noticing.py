@@ -77,6 +77,14 @@ class Watch:
         self._admitted = noticed is None
         return None if noticed is None else detected(noticed)
 
+    def withdraw(self) -> None:
+        """
+        Take back that it was counted: nothing of it was sent.
+        """
+        if self._seen is not None and self._admitted:
+            self._admitted = False
+            self._looping.withdraw(self._seen)
+
     def head(self, outcome: Outcome) -> None:
         """
         Note how a read ends whose body says no more of that than its status does: an error.
@@ -109,8 +117,7 @@ class Watch:
         """
         if self._seen is None:
             return no
-        if self._admitted:
-            self._looping.withdraw(self._seen)
+        self.withdraw()
         if no.reason is not Reason.LOOP_DETECTED and STATUS[no.reason] in {400, *BY_POLICY}:
             self._end(Result(Kind.REFUSAL, no.reason.encode()))
         if self._notice is None or self._notice.refuses:

@@ -16,7 +16,7 @@ import contextlib
 from dataclasses import replace
 from functools import partial
 
-from breakers.call import Call, Caller, Request
+from breakers.call import Call, Caller, Outcome, Request
 from breakers.decide import decide
 from breakers.idempotency import ended_by
 from breakers.known import State
@@ -204,6 +204,8 @@ async def _carried(held: HeldWrite, account: Account, rooms: Rooms, inbound: Inb
             rooms.log.event("unrecorded", call=call, why=str(error))
         else:
             rooms.log.failure(call, error)
+        if inbound.opened is None:
+            inbound.watch.withdraw()
         await _broken_off(held, inbound.opened, rooms)
         raise
     if inbound.left:
@@ -246,7 +248,6 @@ async def carry_through(held: HeldWrite, account: Account, rooms: Rooms, inbound
     with stage("forward"):
         outcome = await rooms.forward.write(intent)
     answer = written(call.id, outcome, account.dialect, account.url(call.request.base, wire.target))
-    inbound.watch.write(outcome)
     took = write_took(held.go, outcome, inbound.policy)
     with stage("outcome"):
         entry = await rooms.ledger.conclude(intent, outcome, answer, took)
@@ -259,7 +260,18 @@ async def carry_through(held: HeldWrite, account: Account, rooms: Rooms, inbound
     # Stop here, or before the change is on record: the next start says that nobody looked at what was changed.
     follow(intent, outcome, entry, rooms)
     inbound.trail.upstream_us = outcome.upstream_us
+    _watched(inbound, call, outcome, rooms)
     return answer
+
+
+def _watched(inbound: Inbound, call: Call, outcome: Outcome, rooms: Rooms) -> None:
+    """
+    Tell the loop guard how a write ended; what fails there changes nothing of that.
+    """
+    try:
+        inbound.watch.write(outcome)
+    except Exception as error:  # whatever it is: the end is on record, and the answer is known
+        rooms.log.failure(call.id, error)
 
 
 async def _recognised(inbound: Inbound, caller: Caller, account: Account, rooms: Rooms) -> Call | Refuse:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from breakers.call import Call, Caller, Request
-from breakers.caveats import Caveat
+from breakers.caveats import Caveat, moment, read_caveat
 from breakers.decide import decide
 from breakers.facts import Facts, Fetch, Fetched, Image, Looked
 from breakers.periods import span_of
@@ -21,11 +21,11 @@ from breakers.spend import Charge
 from breakers.store.memory import MemoryStore
 from breakers.store.protocol import Exhausted, ReadHeld, ReadSettled
 from breakers.task import Task
-from breakers.verdict import Ask, Forward, Refuse
+from breakers.verdict import Ask, Forward, Reason, Refuse
 from config.caps import NO_CAPS
 from config.cases import FORWARD, Written
 from config.catalog import Subject, Touch
-from config.faults import did_you_mean
+from config.faults import Unreadable, did_you_mean
 from config.routes import Catalog
 from proxy import classify
 from proxy.canonical.bodies import admit_body, parse_body, refuse_key
@@ -33,6 +33,7 @@ from proxy.canonical.heads import Head, canonical_head
 from proxy.canonical.target import parse_target
 from proxy.errors import Refused, StartRefused
 from proxy.exhausted import exhausted
+from proxy.identify import EXPIRED, UNKNOWN
 from proxy.images import spell_image
 from proxy.look import looked, planned, stored_image
 from proxy.naming import Namer
@@ -82,13 +83,14 @@ async def rehearse(written: Written, policy: Policy, catalogs: Mapping[str, Cata
         known = [one for spec in catalog.operations.values() for one in spec.names]
         raise StartRefused(f"`{written.api}` has no operation `{name}`", did_you_mean(name, known))
     try:
-        call = _call(written, request_of(specs[0], catalog.dialect, arguments), catalog)
+        caller = _caller(written, policy.agents[written.agent].environment)
+        call = _call(written, caller, request_of(specs[0], catalog.dialect, arguments), catalog)
     except Refused as no:
         return Judged(str(no.reason), "edge", no.detail, operation=specs[0].name)
     return await _judged(call, written, policy, catalog)
 
 
-def _call(written: Written, sent: Sent, catalog: Catalog) -> Call:
+def _call(written: Written, caller: Caller, sent: Sent, catalog: Catalog) -> Call:
     case, dialect = written.case, catalog.dialect
     head = _head(written, sent, catalog)
     target = parse_target(sent.target)
@@ -113,7 +115,7 @@ def _call(written: Written, sent: Sent, catalog: Catalog) -> Call:
         id="0" * 26,
         at=written.at,
         api=written.api,
-        caller=_caller(written),
+        caller=caller,
         operation=operation,
         request=request,
         idempotency_key=head.idempotency_key,
@@ -133,15 +135,40 @@ def _head(written: Written, sent: Sent, catalog: Catalog) -> Head:
     return canonical_head(sent.method, (1, 1), raw, dialect.forward_headers, dialect.redirecting_headers)
 
 
-def _caller(written: Written) -> Caller:
+def _caller(written: Written, environment: str) -> Caller:
     case, agent, at = written.case, written.agent, written.at
     if not written.opened:
         return Caller(agent, "test", f"{agent}/{at.date().isoformat()}")
     said = case.labels.get
     task = Task(f"{agent}/test", agent, at, at + TASK_TTL, NO_CAPS, said("record"), None, said("model"), said("prompt"))
-    caveats = tuple(Caveat(*pair.partition("=")[::2], id=f"test{at}") for at, pair in enumerate(case.token))
+    caveats = tuple(_caveat(text, number) for number, text in enumerate(case.token))
+    for caveat in caveats:
+        _shown(caveat, at, environment)
     ids = ("test", *(caveat.id for caveat in caveats)) if caveats else ()
     return Caller(agent, "test", task.id, named=True, opened=task, tokens=ids, caveats=caveats)
+
+
+def _caveat(text: str, number: int) -> Caveat:
+    try:
+        return read_caveat(text, f"test{number}")
+    except Unreadable as wrong:
+        raise StartRefused(f"`{text[:80]}` narrows no token: {wrong.message}", wrong.hint) from None
+
+
+def _shown(caveat: Caveat, at: datetime, environment: str) -> None:
+    """
+    Refuse a token as it is where a caller shows it: by its time and its agent's environment.
+    """
+    match caveat.key:
+        case "exp" if at >= moment(caveat.value):
+            raise Refused(Reason.TOKEN_EXPIRED, EXPIRED)
+        case "nbf" if at < moment(caveat.value):
+            raise Refused(Reason.TOKEN_EXPIRED, EXPIRED)
+        case "env" if environment != caveat.value:
+            raise Refused(Reason.KEY_UNKNOWN, UNKNOWN)
+        case "t" | "a" | "ip" | "peer":
+            # Nothing in a case says whose or from where: it would pass here whatever it says.
+            raise StartRefused(f"a case cannot tell whether `{caveat.key}` holds", "leave it out of `token`")
 
 
 async def _judged(call: Call, written: Written, policy: Policy, catalog: Catalog) -> Judged:

@@ -33,13 +33,22 @@ async def stream_through(held: HeldRead, inbound: Inbound, account: Account, roo
     """
     read, answer = OwnRead(held, inbound.policy, inbound.watch, rooms), None
     try:
-        rooms.ledger.admit_read()
-        await read.begin()
+        await _begun(read, inbound, rooms)
         answer = await _sent(read, held, inbound, account, rooms)
     finally:
         if not isinstance(answer, Streamed):
             read.leave()
     return answer
+
+
+async def _begun(read: OwnRead, inbound: Inbound, rooms: Rooms) -> None:
+    try:
+        rooms.ledger.admit_read()
+        await read.begin()
+    except BaseException:
+        # Whatever it was, it is not sent: it was no call.
+        inbound.watch.withdraw()
+        raise
 
 
 async def _sent(read: OwnRead, held: HeldRead, inbound: Inbound, account: Account, rooms: Rooms) -> Answer:

@@ -11,8 +11,8 @@ What calls hold and have taken of the caps above them, where several processes s
 
 A write's hold lapses with its claim. A read has none: what it may take is held until its end, or until no read can be
 under way any more; then it is taken whole, because it may be on the record of a replica that is gone. Holds that have
-lapsed are given up one by one, where they stand in the way and once a minute. Each says which replica holds it: whatever
-a replica that begins finds of its own there, and not on its record, was never sent, and is undone.
+lapsed are given up one by one, where they stand in the way and once a minute. Each says which replica holds it: what a
+replica that begins finds there of its own, and not on its record, was never sent, and is undone.
 """
 
 from __future__ import annotations

@@ -264,8 +264,8 @@ class Store(Protocol):
         Begin, with what the ledger says replayed: an intent without an end is in doubt, whoever carried it is gone.
 
         `names_by` tells what names are made with; processes that differ in that do not know each other's writes, so a
-        store that they share refuses the later one. `replica` is who tells this record: what a process of that name left
-        held in a store that outlives it, and what is not on record, was never sent, and is held no longer.
+        store that they share refuses the later one. `replica` is who tells this record: what a process of that name
+        left held in a store that outlives it, and what is not on record, was never sent, and is held no longer.
         """
 
     async def close(self) -> None:

@@ -44,7 +44,7 @@ class Doubt:
     the last one, or None where they cannot be told; `marked` tells whether they bore the intent's mark. `credential`
     names the version that they left under. `before` are the images of what it touches, by type, as far as they are on
     record; None in it is an object that was not there. `document` is all of them as they stand there. `alone` tells
-    that no equal write is known to have come just before.
+    that no equal write is known to have come just before. `judged_by` is the version of the policy that let it pass.
     """
 
     opened: IntentOpened
@@ -56,6 +56,7 @@ class Doubt:
     before: Mapping[str, object] = field(default_factory=dict)
     document: bytes | None = None
     alone: bool = True
+    judged_by: str = ""
 
     @property
     def spec(self) -> OperationSpec:
@@ -116,6 +117,7 @@ def doubt_of(stored: StoredIntent, account: Account) -> Doubt | None:
         _before(stored.before),
         stored.before,
         not _REPEATS.intersection(_flags(stored.entry)),
+        str(stored.entry.get("pol", {}).get("ver", "")),
     )
 
 

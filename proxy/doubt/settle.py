@@ -146,10 +146,12 @@ def _took(opened: IntentOpened, doubt: Doubt | None, conclusion: Conclusion, roo
     """
     if not opened.charges or conclusion.state is not State.COMPLETED:
         return ()
-    call, answer = (doubt.call if doubt is not None else None), conclusion.answer
+    call, judged_by = (None, "") if doubt is None else (doubt.call, doubt.judged_by)
+    answer = conclusion.answer
     body = answer.body if answer is not None else None
     applied = conclusion.applied is Applied.APPLIED
-    return found_took(call, opened.charges, conclusion.status, body, rooms.policy, applied=applied)
+    charges, status = opened.charges, conclusion.status
+    return found_took(call, charges, status, body, rooms.policy, applied=applied, judged_by=judged_by)
 
 
 def _record(conclusion: Conclusion, answer: Answer | None, took: tuple[int, ...]) -> Resolved:

@@ -103,7 +103,7 @@ def _trusted(disk: Disk, first: int, path: Path, result: Fold, kept: Kept | None
     Take a sealed segment by its snapshot, unread; False where none fits.
     """
     snapshot = kept.beside(path, first) if kept is not None else None
-    if kept is None or snapshot is None or not snapshot.is_sealed(disk, path):
+    if kept is None or snapshot is None or not snapshot.follows(result.tree) or not snapshot.is_sealed(disk, path):
         return False
     if not kept.put(snapshot, result.views, result.remembered):
         return False
@@ -146,7 +146,7 @@ def _begun(kept: Kept | None, first: int, path: Path, data: bytes, result: Fold)
     Take what a segment's own snapshot has of its beginning; return where that ends, in the segment and in its payloads.
     """
     snapshot = kept.beside(path, first) if kept is not None else None
-    if kept is None or snapshot is None or not snapshot.begins(data):
+    if kept is None or snapshot is None or not snapshot.follows(result.tree) or not snapshot.begins(data):
         return len(MAGIC), 0
     if not kept.put(snapshot, result.views, result.remembered):
         return len(MAGIC), 0

@@ -132,13 +132,14 @@ class Kept:
         return snapshot.part(self._disk, EVENTS)
 
 
-def about_segment(views: Views, tree: Frontier, first: int, data: memoryview, blob_end: int) -> About:
+def about_segment(views: Views, before: bytes, tree: Frontier, first: int, data: memoryview, blob_end: int) -> About:
     """
-    Return of what a snapshot is one that is made after these bytes of a segment.
+    Return of what a snapshot is one that is made after these bytes of a segment, before which the tree had that root.
     """
     peaks = [peak.hex() for peak in tree.peaks]
     digest = sha256(data).hexdigest()
-    return About(fold_version(), views.origin, first, tree.size, peaks, len(data), digest, blob_end, views.last_said)
+    of = (fold_version(), views.origin, first, before.hex())
+    return About(*of, tree.size, peaks, len(data), digest, blob_end, views.last_said)
 
 
 def spell_events(told: Iterable[Event]) -> bytes:

@@ -6,13 +6,14 @@ What the segments of a log come to, up to the end of one, in a file beside that:
     mac      := HMAC-SHA256(key, "bw/v1/snapshot" 00 all that stands before it)
 
 `key` is a version of the key ring, label `snapshot`. `about` says of what it is a snapshot: the log, the segment, the
-size and the peaks of its tree then, how many bytes of the segment that was and their SHA-256, and the version of the
-fold; and of each part its length and SHA-256, so that a part need not be read to trust another. `state` is all that is
-carried into the next segment; `chains` and `events` are what this segment adds to them.
+root of the tree before it, the size and the peaks of the tree then, how many bytes of the segment that was and their
+SHA-256, and the version of the fold; and of each part its length and SHA-256, so that a part need not be read to trust
+another. `state` is all that is carried into the next segment; `chains` and `events` are what this segment adds to them.
 
-A snapshot is believed where its seal is ours, the same fold made it, and the segment's own bytes say the same: its SEAL
-has that size, root and digest, or, in the newest segment, its first bytes have that digest. Everything else is no
-snapshot. That costs the time to read the segment, and nothing else: no record is anywhere but in the log.
+A snapshot is believed where its seal is ours, the same fold made it, what stands before the segment is what stood there
+then, and the segment's own bytes say the same: its SEAL has that size, root and digest, or, in the newest segment, its
+first bytes have that digest. Everything else is no snapshot. That costs the time to read the segment, and nothing else:
+no record is anywhere but in the log.
 """
 
 from __future__ import annotations
@@ -77,13 +78,15 @@ class About:
     """
     Of what a snapshot is one, and how long its parts are, with their digests.
 
-    The segment's bytes up to `end`, where its SEAL stands or its last COMMIT ends, have the digest `sha256`; what its
-    entries point to are `blob_end` bytes of payloads. `said` is the time of the last entry.
+    `before` is the root of the tree before the segment. The segment's bytes up to `end`, where its SEAL stands or its
+    last COMMIT ends, have the digest `sha256`; what its entries point to are `blob_end` bytes of payloads. `said` is
+    the time of the last entry.
     """
 
     fold: str
     origin: str
     first: int
+    before: str
     size: int
     peaks: Sequence[str]
     end: int
@@ -120,6 +123,12 @@ class Snapshot:
         except OSError:
             return None
         return found if sha256(found).hexdigest() == self.about.parts[number][1] else None
+
+    def follows(self, tree: Frontier) -> bool:
+        """
+        Tell whether this tree is the one that was continued here: whoever rewrites a segment changes all behind it.
+        """
+        return tree.root().hex() == self.about.before
 
     def is_sealed(self, disk: Disk, segment: Path) -> bool:
         """

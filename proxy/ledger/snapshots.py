@@ -108,9 +108,14 @@ class Snapshots:
             thread.join()
         if whole:
             until = self._clock.monotonic() + STOP_WITHIN_S
-            # Out of time, or of room, or damaged: the next start finds it.
-            with contextlib.suppress(OSError, LedgerDamaged):
+            try:
                 self.make(lambda: self._hurry(until), newest=True)
+            except (OSError, LedgerDamaged):
+                # Out of time, or of room, or damaged: the next start finds it.
+                return
+            except Exception as fault:
+                # As in the thread: whoever stops gives the folder back whatever comes of this.
+                self.fault = fault
 
     def prove(self, pause: Pause) -> None:
         """
@@ -154,7 +159,8 @@ class Snapshots:
         if snapshot is None or last:
             # Nobody knows without reading it whether all of the newest is in its snapshot.
             return False
-        return snapshot.is_sealed(self._disk, path)
+        before = self._before.about.tree if self._before is not None else Frontier()
+        return snapshot.follows(before) and snapshot.is_sealed(self._disk, path)
 
     def _make(self, first: int, path: Path, pause: Pause, *, last: bool) -> None:
         result = Fold(remembered=Remembered(LONG_AGO))
@@ -169,13 +175,13 @@ class Snapshots:
                 for _ in reading(self._disk, former, remembered, self.kept):
                     remembered.told.clear()
                     pause()
-        lines = _Lines(remembered, pause)
+        lines, before = _Lines(remembered, pause), result.tree.root()
         segment = fold_on(self._disk, first, path, result, self.kept, lines.take)
         if segment.ending.end is End.TAMPERED or (segment.ending.end is not End.SEALED and not last):
             raise damaged(path, segment.ending)
         if segment.ending.end is End.TORN:
             return
-        about = about_segment(views, result.tree, first, _said(segment), segment.blob_end)
+        about = about_segment(views, before, result.tree, first, _said(segment), segment.blob_end)
         if about.end > len(MAGIC):
             self.kept.write(path, about, views, remembered, lines.rest())
 

@@ -2,8 +2,9 @@
 The state folder: made in one order at the first start, and found again, locked, at every later one.
 
 Each step is durable before the next: the lock, the key ring, `keys.db`, a log whose first batch names it and says that
-writes may pass, the operator's token, what a shared store knows this folder's process by. A start that was cut short between any two of them is finished by the next. A
-folder that has a log without a kill record is not a first start: there, writes are stopped.
+writes may pass, the operator's token, what a shared store knows this folder's process by. A start that was cut short
+between any two of them is finished by the next. A folder that has a log without a kill record is not a first start:
+there, writes are stopped.
 """
 
 from __future__ import annotations

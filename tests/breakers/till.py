@@ -139,6 +139,9 @@ def capped(
 
 STANDING = "clerk/2026-11-21"
 
+# Two of them are 5 USD: a line of a cart.
+TEA = {"price": {"amount": 250, "currency": "usd"}, "times": 2}
+
 
 def calling(
     name: str,
@@ -164,6 +167,14 @@ def pay(amount: object, currency: object = "usd", **more: Any) -> Call:
     Return a call that moves so many minor units.
     """
     return calling("pay", {"body.amount": amount, "body.currency": currency}, **more)
+
+
+def back(**said: object) -> Call:
+    """
+    Return a call that pays 2 USD back, with these arguments beside the amount.
+    """
+    body = {"amount": 200, "currency": "usd", **said}
+    return calling("pay.back", {f"body.{name}": value for name, value in body.items()})
 
 
 def task_of(agent: str = "clerk", caps: Mapping[str, object] | None = None, *above: Above) -> Task:

@@ -76,7 +76,7 @@ class Machine(RuleBasedStateMachine):
         self.backing.clear()
         for _ in range(self.backing.processes):
             self.processes.append(Process(self.backing.store(self.time.now)))
-            self.do(self.processes[-1].store.start(()))
+            self.do(self.processes[-1].store.start((), replica=f"r{len(self.processes)}"))
 
     def teardown(self) -> None:
         """
@@ -120,9 +120,7 @@ class Machine(RuleBasedStateMachine):
         until = self.time.at + timedelta(seconds=LEASE_S)
         self.model.spenders.append(Spender(go.call.id, charges, number, writes, until, state))
         self.processes[number].carried.append(Carried(self.model.spenders[-1], go, said))
-        # What a process reads that dies before it is on record is held for as long as others cannot know that it died.
-        least_steps = 1 if self.backing.claims_outlive and not writes else 0
-        self.carry(self.processes[number], self.processes[number].carried[-1], way, max(way.steps, least_steps))
+        self.carry(self.processes[number], self.processes[number].carried[-1], way, way.steps)
 
     def judged(self, writes: bool, charges: tuple[Charge, ...], number: int) -> Forward:
         """
@@ -282,10 +280,11 @@ class Machine(RuleBasedStateMachine):
         for carried in died.carried:
             if carried.ended is not None:
                 self.ends(carried)
-        self.model.lost(number, claims_outlive=self.backing.claims_outlive)
+        # In its own name: of what is not on record nothing is held any more.
+        self.model.lost(number)
         self.do(died.store.close())
         self.processes[number] = Process(self.backing.store(self.time.now), died.record)
-        self.do(self.processes[number].store.start(died.record))
+        self.do(self.processes[number].store.start(died.record, replica=f"r{number + 1}"))
         self.counted["crashes"] += 1
 
     @rule(process=WHICH)

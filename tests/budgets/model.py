@@ -132,7 +132,7 @@ class Model:
         assert least is None, f"{charges} were admitted, and there is no room at {least}"
         return True
 
-    def lost(self, process: int, *, claims_outlive: bool) -> None:
+    def lost(self, process: int, *, claims_outlive: bool = False) -> None:
         """
         Say what a crash leaves: of a call on record all that it may have taken, of any other nothing but its claim.
         """

@@ -86,7 +86,7 @@ objects:
 operations:
   pets.sell:
     effect: irreversible
-    amount: {argument: price}
+    amount: {argument: price, again: [note]}
     subjects: [{by: id, place: path, operation: pets.get, parameter: id, currency: /currency, bound: [+/price]}]
     effect_key: "sale:{id}"
     find:
@@ -142,7 +142,7 @@ pets.get   generated  read          GET     /pets/{id}
     shows          pet by id
 pets.list  generated  read          GET     /pets
 pets.sell  curated    irreversible  POST    /pets/{id}/sell
-    amount         body.price in the currency of its subject
+    amount         body.price in the currency of its subject; as much once more for each of note
     subject        pets.get of path.id: currency /currency, at most +/price
     effect key     sale:{id}
     effect window  24 h, in which a second one is a suspected duplicate

@@ -266,7 +266,7 @@ MISSED: list[tuple[list[Alert], list[int]]] = [
 
 @pytest.mark.parametrize(("raised", "missed"), MISSED)
 async def test_missed_before_start(world: World, raised: list[Alert], missed: list[int]) -> None:
-    """What was reached before a crash that came before its record is told by the start, and what is on record is not."""
+    """What was reached before a crash and is on no record is told by the start, and what is on record is not."""
     known: list[Event] = [event for one in raised for event in (AlertRaised(one), AlertDelivered(one.id))]
     store = await world.store(events=[*spent_on_record(85, watched()), *known])
     assert await notices(store) == sorted(("reached", NODE, percent, 100, 85) for percent in missed)
@@ -280,14 +280,15 @@ async def test_missed_by_read(world: World) -> None:
 
 async def test_missed_overrun(world: World) -> None:
     """That a cap was taken beyond itself is told by the start; what is only held reaches nothing."""
-    held = [replace(opened("01B", 1, fingerprint="f1:2", key="k:2", effect="e:2"), charges=(life(6, 6, alerts=ALERTS),))]
-    store = await world.store(events=[*spent_on_record(101, month()), *held])
+    names = {"fingerprint": "f1:2", "key": "k:2", "effect": "e:2"}
+    held = replace(opened("01B", 1, **names), charges=(life(6, 6, alerts=ALERTS),))
+    store = await world.store(events=[*spent_on_record(101, month()), held])
     assert await notices(store) == [("overrun", NODE, 0, 100, 101)]
 
 
 @pytest.mark.parametrize("turned", [False, True])
 async def test_newest_cap(world: World, turned: bool) -> None:
-    """A start judges by the cap of the call that was made last, in whichever order their ends are told, and shows it."""
+    """A start judges by the cap of the call that was made last, in whatever order their ends are told, and shows it."""
     one = spent_on_record(60, watched(cap=100), "01A")
     two = spent_on_record(10, watched(cap=1000), "01B", 5)
     store = await world.store(events=[*two, *one] if turned else [*one, *two])

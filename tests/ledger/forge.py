@@ -42,9 +42,9 @@ def joined(parts: Sequence[Frame]) -> bytes:
     return frames.MAGIC + b"".join(frames.frame(frame.kind, frame.payload) for frame in parts)
 
 
-def rehashed(parts: Sequence[Frame]) -> bytes:
+def rehashed(parts: Sequence[Frame], tree: Frontier | None = None) -> bytes:
     """The frames with every root and seal computed anew: what only a copy of the root elsewhere could tell."""
-    tree, data = Frontier(), frames.MAGIC
+    tree, data = tree or Frontier(), frames.MAGIC
     for frame in parts:
         if frame.kind is Kind.ENTRY:
             tree.append(leaf_hash(frame.payload))

@@ -257,7 +257,15 @@ def rewritten(disk: MemoryDisk, path: Path) -> None:
         parts[at] = with_entry(parts[at], text="another")
         return parts
 
-    change(disk, path, other, rehashed)
+    before = sealed(disk)[sealed(disk).index(path) - 1]
+    found = form.find(disk, ring_of(disk), before, int(before.stem[4:]))
+    tree = found.about.tree if found is not None else None
+    change(disk, path, other, partial(rehashed, tree=tree))
+
+
+def rewritten_alone(disk: MemoryDisk, path: Path) -> None:
+    rewritten(disk, path)
+    disk.remove(snapshot_beside(path))
 
 
 SEEN_AT_ONCE: dict[str, Callable[[MemoryDisk, Path], None]] = {
@@ -266,6 +274,7 @@ SEEN_AT_ONCE: dict[str, Callable[[MemoryDisk, Path], None]] = {
     "longer": lambda disk, path: disk.write(path, disk.read(path) + b"\x00"),
     "another seal": seal_of,
     "written anew": rewritten,
+    "written anew, its snapshot gone": rewritten_alone,
 }
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from threading import Event as Flag
 
+import orjson
 import pytest
 
 from proxy.errors import LedgerDamaged
@@ -102,6 +103,16 @@ def test_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     made.ledger._state.snapshots.close(whole=True)
     assert 0 < len(snapshots_in(made.world.disk)) < len(sealed(made.world.disk))
     assert said_by(start(made.world.disk)) == said_by(start(without(made.world.disk)))
+
+
+def test_unforeseen_at_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A snapshot that cannot be made at a stop, whatever the reason, keeps nobody from giving the folder back."""
+    made = unmade()
+    monkeypatch.setattr("proxy.ledger.kept.Kept.write", lambda *_: orjson.dumps(2**64))
+    close(made.ledger)
+    assert isinstance(made.ledger._state.snapshots.fault, TypeError)
+    assert snapshots_in(made.world.disk) == []
+    start(made.world.disk)
 
 
 def test_damaged_segment() -> None:

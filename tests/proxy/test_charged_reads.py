@@ -160,12 +160,16 @@ async def test_not_held(tmp_path: Path, sandbox: StripeSandbox, monkeypatch: pyt
     async def full(*_: object) -> None:
         raise LedgerUnavailable("the disk is full")
 
+    withdrawn: list[object] = []
     async with road(tmp_path, sandbox.url, **capped(sandbox.url, caps={"task": {"calls": 1}})) as on:
         with monkeypatch.context() as patch:
             patch.setattr(on.rooms.ledger.charged_reads, "held", full)
+            patch.setattr("breakers.looping.Looping.withdraw", lambda _, seen: withdrawn.append(seen))
             refused = await read_one(on)
             assert marks(refused)[:3] == (503, "denied", "no")
         assert sandbox.wiretap.requests == []
+        # The loop guard had counted it.
+        assert len(withdrawn) == 1
         assert await sums(on) == {}
         assert (await read_one(on)).status == 200
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from breakers.call import Applied
+from breakers.known import Ended
+from breakers.store.protocol import Permit, Reservation
 from loadtest.upstreams.faults import Fault, HangUp, Status
 from loadtest.upstreams.stripe import StripeSandbox
 from proxy.ledger.book import Ledger
@@ -161,13 +164,58 @@ async def test_not_recorded(tmp_path: Path, sandbox: StripeSandbox, monkeypatch:
     async def broken(*_: object) -> None:
         raise RuntimeError("nobody foresaw this")
 
+    withdrawn: list[object] = []
     async with road(tmp_path, sandbox.url, **capped(sandbox.url, caps={"task": {"calls": 1}})) as on:
         on.foreseen = False
         with monkeypatch.context() as patch:
             patch.setattr(Ledger, "intend", broken)
+            patch.setattr("breakers.looping.Looping.withdraw", lambda _, seen: withdrawn.append(seen))
             assert (await write_one(on)).status == 500
         assert await sums(on) == {}
+        # The loop guard had counted it.
+        assert len(withdrawn) == 1
         assert (await write_one(on)).status == 200
+
+
+async def test_stopped(tmp_path: Path, sandbox: StripeSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write that is stopped at its first byte took nothing, and says so on record and to the store."""
+
+    async def stopped(*_: object) -> Permit:
+        return Permit.STOPPED
+
+    settled: list[Ended] = []
+    async with road(tmp_path, sandbox.url, **capped(sandbox.url, caps={"task": {"calls": 1, "writes": 1}})) as on:
+        store, settle = on.rooms.store, on.rooms.store.settle
+
+        async def noted(held: Reservation, ended: Ended, *more: bytes | None) -> None:
+            settled.append(ended)
+            await settle(held, ended, *more)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "dispatch", stopped)
+            patch.setattr(store, "settle", noted)
+            refused = await write_one(on)
+            assert marks(refused) == (403, "denied", "no", "forward:killed")
+        (end,) = [one.entry for one in await on.on_record(call_of(refused)) if one.kind == "call.outcome"]
+        assert (end["sent"], end["spent"], [one.spent for one in settled]) == ("no", ["0", "0"], [(0, 0)])
+        assert await sums(on) == {}
+
+
+async def test_guard_fails(tmp_path: Path, sandbox: StripeSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write whose end the loop guard cannot take is answered, on record and settled as if it could."""
+
+    def failing(*_: object) -> None:
+        raise RuntimeError("nobody foresaw this")
+
+    async with road(tmp_path, sandbox.url, **capped(sandbox.url, caps={"task": {"calls": 1}})) as on:
+        on.foreseen = False
+        monkeypatch.setattr("proxy.noticing.Watch.write", failing)
+        answered = await write_one(on)
+        assert answered.status == 200
+        assert (await on.kinds(call_of(answered)))[:2] == ["call.intent", "call.outcome"]
+        assert await sums(on) == {f"{TASK}|calls": (1, 0)}
+        assert [line["call"] for line in on.log.of("failure")] == [call_of(answered)]
+        assert await on.rooms.store.open_intents() == ()
 
 
 async def test_no_cap(tmp_path: Path, sandbox: StripeSandbox) -> None:
@@ -231,6 +279,24 @@ async def test_refused_is_free(doubted: bool, tmp_path: Path, sandbox: StripeSan
             on.clock.move(2)
             assert await on.program.doubts.round() == 1
         assert await sums(on) == {f"{TASK}|calls": (1, 0)}
+
+
+@pytest.mark.parametrize("changed", [False, True])
+async def test_found_under_another_policy(changed: bool, tmp_path: Path, sandbox: StripeSandbox) -> None:
+    """A doubt that is settled under another version of the policy than it was judged by keeps what was held as paid."""
+    caps = {"task": {"paid": "1 USD", "calls": 9}}
+    metered = {"metered": [{"answer": "/created", "each": "0.01 USD", "per": 10**12, "at_most": 2 * 10**12}]}
+    async with road(tmp_path, sandbox.url, **capped(sandbox.url, prices={"*": metered}, caps=caps)) as on:
+        sandbox.faults.add(Fault(HangUp(), applied=True, method="POST", times=SENDS))
+        assert (await write_one(on)).status == 424
+        assert (await sums(on))[f"{TASK}|paid:USD"] == (0, 20_000)
+        if changed:
+            on.rooms.policy = replace(on.rooms.policy, version="another")
+        assert await on.program.doubts.round() == 0
+        on.clock.move(2)
+        assert await on.program.doubts.round() == 1
+        settled, held = (await sums(on))[f"{TASK}|paid:USD"]
+        assert (settled == 20_000, held) == (changed, 0)
 
 
 # ------------------------------------------------------------------------------------------------------ what is kept

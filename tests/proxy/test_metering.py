@@ -118,8 +118,19 @@ def test_found_out(applied: bool, status: int | None, body: bytes | None, took: 
     """A write that was in doubt was a call; without its request it took what was held of what it did."""
     go, policy = judged(write())
     call = go.call if known else None
-    found = found_took(call, HELD, status, body, policy, applied=applied)
+    found = found_took(call, HELD, status, body, policy, applied=applied, judged_by="1")
     assert found == (took if known else (1, *((1, 12_000_000, 7) if applied else (0, 0, 0)), 62_440))
+
+
+@pytest.mark.parametrize(
+    ("applied", "status", "took"),
+    [(True, 200, (1, 1, SHOWN, 7, 62_440)), (False, 301, (1, 0, 0, 0, 62_440)), (False, 402, (1, 0, 0, 0, 0))],
+)
+@pytest.mark.parametrize("judged_by", ["0", ""])
+def test_found_under_another_policy(applied: bool, status: int, took: tuple[int, ...], judged_by: str) -> None:
+    """What is found out under another version of the policy is paid as it was held; what was refused is free."""
+    go, policy = judged(write())
+    assert found_took(go.call, HELD, status, ANSWER, policy, applied=applied, judged_by=judged_by) == took
 
 
 def test_uncharged() -> None:

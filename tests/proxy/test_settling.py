@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 from breakers.known import Ended, State
+from breakers.spend import CALLS, Charge
 from breakers.store.protocol import Reservation, Store, StoreUnavailable
 from proxy.settling import Settling
 from tests.ledger.world import START, StillClock, read, write
@@ -101,10 +103,11 @@ async def test_never_told() -> None:
 async def test_in_doubt_and_let_go() -> None:
     """A write that broke off is in doubt, one of which nothing was sent frees its names, and neither was delivered."""
     store, held = Away(0), write()
+    held = replace(held, go=replace(held.go, charges=(Charge("agent:clerk", "2026-11", CALLS, 3, 9),)))
     told, _ = settling(store)
     await told.doubt(held)
     await told.let_go(held)
     assert store.told == [
         (held.go.call.id, Ended(State.UNKNOWN, START, delivered=False), None),
-        (held.go.call.id, Ended(State.COMPLETED, START, applied=False, delivered=False), None),
+        (held.go.call.id, Ended(State.COMPLETED, START, applied=False, delivered=False, spent=(0,)), None),
     ]

@@ -86,9 +86,7 @@ def _errors(shipped: tuple[Source, ...]) -> list[tuple[str, int, str]]:
     """
     Return path, line and name of every class that descends from an exception, through classes of ours as well.
     """
-    classes = [
-        (source.path, node) for source in shipped for node in source.nodes if isinstance(node, ast.ClassDef)
-    ]
+    classes = [(source.path, node) for source in shipped for node in source.nodes if isinstance(node, ast.ClassDef)]
     raised = {"BaseException", "Exception", "Warning"}
     while True:
         found = [(path, node) for path, node in classes if any(_is_error(base, raised) for base in node.bases)]

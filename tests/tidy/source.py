@@ -24,7 +24,7 @@ _WRITTEN = ".ci"
 @dataclass(frozen=True)
 class Source:
     """
-    One Python file: its path below the root and its text; its tree, which is parsed once and only where it is asked for.
+    One Python file: its path below the root and its text; its tree, which is parsed only where somebody asks for it.
     """
 
     path: str
