@@ -107,8 +107,9 @@ class Watch:
 
     def repeated(self, earlier: Earlier) -> None:
         """
-        Note that a write was answered from an earlier one.
+        Note that a write was answered from an earlier one; what it was counted for before that was seen is taken back.
         """
+        self.withdraw()
         self._end(Result(Kind.ANSWER, f"repeat {earlier.intent}".encode()))
 
     def refused(self, no: Refuse) -> Refuse:

@@ -146,6 +146,12 @@ def test_a_cycle_ends() -> None:
     assert [scene.make(A), scene.make(B)] == ["", ""]
 
 
+def test_slow_rounds() -> None:
+    """Rounds that do not lie within ten minutes are none of one cycle, however often they are made."""
+    assert Scene().all(*[(A, SAME), (B, SAME)] * 8, wait=130.0) == [""] * 16
+    assert Scene().all(*[(A, SAME), (B, SAME)] * 3, (A, SAME), wait=110.0)[-1] == "L4!"
+
+
 def test_two_rounds() -> None:
     """Two rounds are none yet."""
     scene = Scene()

@@ -89,6 +89,10 @@ def ask(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
         (REFUND, "token: [m=GET]", "token-narrowed"),
         (REFUND, "token: ['r=refunds.*:rw', max=30USD]", "forward"),
         (REFUND, "token: [max=20USD]", "budget-exhausted"),
+        (REFUND, "token: [env=test, exp=1900000000, nbf=1700000000]", "forward"),
+        (REFUND, "token: [exp=1700000000]", "token-expired"),
+        (REFUND, "token: [nbf=1900000000]", "token-expired"),
+        (REFUND, "token: [env=production]", "key-unknown"),
     ],
 )
 def test_judged_as_a_call_is(ask: Run, call: str, more: str, expect: str) -> None:
@@ -148,6 +152,27 @@ def test_rules_that_decide_nothing(ask: Run) -> None:
     assert ask(ALL)[0] == 0
 
 
+CHECKED = """
+            customers.delete:
+                look: {whose: {customers.retrieve: {customer: args.customer}}}
+                refuse_if:
+                    owing:
+                        when: look.whose.balance > 0
+                        examples:
+                            - {makes: true, args: {customer: cus_1}, look: {whose: {balance: 5}}}
+                            - {makes: false, args: {customer: cus_1}, look: {whose: {balance: 0}}}
+"""
+
+
+def test_unchecked_is_not_decided(ask: Run, tmp_path: Path) -> None:
+    """A condition that refuses because its look-up is not told has decided nothing."""
+    allow = CONFIG.replace("    deny:", CHECKED.strip("\n") + "\n    deny:")
+    (tmp_path / "breakwater.yaml").write_text(allow)
+    case = "  - {case: i, call: {customers.delete: {customer: cus_1}}, expect: condition-refused"
+    assert "never: shop refuse_if stripe customers.delete owing" in ask(f"{case}}}\n")[1]
+    assert "owing" not in ask(f"{case}, answers: {{customers.retrieve: {{balance: 5}}}}}}\n")[1]
+
+
 def test_as_data(ask: Run) -> None:
     """`--json` prints each case with what came out, and the rules that decided none."""
     _, out, _ = ask(f"  - {{case: this, call: {REFUND}, expect: killed}}\n", "--json")
@@ -183,6 +208,9 @@ def test_as_data(ask: Run) -> None:
         ("  - {case: a, call: {refunds.create: {}}, expect: forward, at: noon}", "this is no moment", "in quotes"),
         ("  - {case: a, call: {charges.retrieve: {}}, expect: forward}", "is not filled", "state each argument"),
         ("  - {case: a, cal: {}, expect: forward}", "`cal` is unknown here", "call"),
+        (f"  - {{case: a, call: {REFUND}, expect: forward, token: [maxx=1USD]}}", "`maxx=1USD` narrows no token", "max"),
+        (f"  - {{case: a, call: {REFUND}, expect: forward, token: [m=get]}}", "`m=get` narrows no token", "m=GET"),
+        (f"  - {{case: a, call: {REFUND}, expect: forward, token: [ip=::1]}}", "whether `ip` holds", "leave it out"),
     ],
 )
 def test_wrong_cases(ask: Run, cases: str, error: str, hint: str) -> None:
