@@ -63,7 +63,10 @@ PERIODS = (2, 3, 4)
 """Steps of a cycle: what comes back after more of them is more likely a plan than a loop."""
 
 WINDOWS_MAX = 1024
-"""Of tasks, and as many of agents: some tens of megabytes where every one of them is full."""
+"""
+Of tasks, and as many of agents: a tenth of a megabyte each once two hundred different calls were made, thrice that at
+most. What was used least recently is forgotten, so that among more that are busy at once less is noticed.
+"""
 
 TOTALS_MAX = 65_536
 """Opened tasks whose totals are held."""

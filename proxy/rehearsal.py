@@ -169,6 +169,8 @@ def _shown(caveat: Caveat, at: datetime, environment: str) -> None:
         case "t" | "a" | "ip" | "peer":
             # Nothing in a case says whose or from where: it would pass here whatever it says.
             raise StartRefused(f"a case cannot tell whether `{caveat.key}` holds", "leave it out of `token`")
+        case _:
+            return
 
 
 async def _judged(call: Call, written: Written, policy: Policy, catalog: Catalog) -> Judged:

@@ -94,8 +94,11 @@ class Snapshots:
         with self._lock:
             self._due = True
             if self._thread is None and self._on_damage is not None and not self._ending.is_set():
-                self._thread = Thread(target=self._run, name="snapshots", daemon=True)
-                self._thread.start()
+                thread = Thread(target=self._run, name="snapshots", daemon=True)
+                # Where no further thread can be had, the log goes on: it is asked for again at the next seal.
+                with contextlib.suppress(RuntimeError):
+                    thread.start()
+                    self._thread = thread
 
     def close(self, *, whole: bool) -> None:
         """

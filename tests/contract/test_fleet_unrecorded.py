@@ -1,4 +1,4 @@
-"""What a process that is killed leaves held in a shared Redis for calls that are not on its record, and who undoes it."""
+"""What a process that is killed leaves held in a shared Redis for calls not on its record, and who undoes that."""
 
 from __future__ import annotations
 

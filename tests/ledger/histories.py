@@ -119,7 +119,7 @@ class History:
 
     def _charges(self, number: int) -> tuple[Charge, ...]:
         until = self.world.clock.now() + HOUR
-        return Charge("agent:a", "2026-11", "moved:USD", number, 0, until), Charge("task:a/1", "life", CALLS, 1)
+        return Charge("agent:a", "2026-11", "moved:USD", number, 9, until, (50,)), Charge("task:a/1", "life", CALLS, 1)
 
     def _read(self, step: str, which: int) -> Draft | None:
         if step == "read":

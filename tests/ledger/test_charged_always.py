@@ -98,9 +98,9 @@ class Spender:
     def _charges(self, which: int) -> tuple[Charge, ...]:
         until = START + timedelta(days=9)
         every = (
-            Charge("task:a/1", "life", CALLS, 1, until=until),
-            Charge("agent:a", "2026-11", "moved:USD", 1 + which * 1_000_000, until=until),
-            Charge("agent:a", "2026-11", CALLS, 1, until=until),
+            Charge("task:a/1", "life", CALLS, 1, 99, until, (50, 100)),
+            Charge("agent:a", "2026-11", "moved:USD", 1 + which * 1_000_000, 10**9, until),
+            Charge("agent:a", "2026-11", CALLS, 1, 999, until, (80,)),
         )
         return every[: 1 + which % 3]
 

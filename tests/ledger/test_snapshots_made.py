@@ -7,6 +7,7 @@ import errno
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from threading import Event as Flag
+from threading import Thread
 
 import orjson
 import pytest
@@ -231,6 +232,31 @@ async def test_disk_that_does_not_answer() -> None:
     await idle(ledger)
     assert (ledger.state, snapshots_in(world.disk)) == (WriterState.READY, [])
     world.disk.fault = lambda step, name: None
+    for number in range(6):
+        await one_write(ledger, 900 + number)
+    await idle(ledger)
+    assert len(snapshots_in(world.disk)) == len(sealed(world.disk))
+    await ledger.close("stopped")
+
+
+class NoThread(Thread):
+    """One that the machine has no room for."""
+
+    def start(self) -> None:
+        raise RuntimeError("can't start new thread")
+
+
+async def test_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no thread can be had when a segment is sealed the log goes on, and the next seal makes up for it."""
+    world = World(settings=small_segments(4000))
+    ledger = world.started()
+    await idle(ledger)
+    with monkeypatch.context() as patch:
+        patch.setattr("proxy.ledger.snapshots.Thread", NoThread)
+        for number in range(9):
+            await one_write(ledger, number)
+    assert len(sealed(world.disk)) > 1
+    assert (ledger.state, snapshots_in(world.disk)) == (WriterState.READY, [])
     for number in range(6):
         await one_write(ledger, 900 + number)
     await idle(ledger)

@@ -195,7 +195,7 @@ async def test_stopped(tmp_path: Path, sandbox: StripeSandbox, monkeypatch: pyte
             patch.setattr(store, "dispatch", stopped)
             patch.setattr(store, "settle", noted)
             refused = await write_one(on)
-            assert marks(refused) == (403, "denied", "no", "forward:killed")
+            assert marks(refused) == (403, "denied", "no", "kill:killed")
         (end,) = [one.entry for one in await on.on_record(call_of(refused)) if one.kind == "call.outcome"]
         assert (end["sent"], end["spent"], [one.spent for one in settled]) == ("no", ["0", "0"], [(0, 0)])
         assert await sums(on) == {}

@@ -10,11 +10,18 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from breakers.guard import USUAL
+from breakers.known import State
+from breakers.looping import Looping
 from loadtest.installation import agent
 from loadtest.upstreams.stripe import StripeSandbox
+from proxy.clock import SystemClock
 from proxy.ledger.book import Delivered
-from proxy.noticing import digest
+from proxy.noticing import Watch, digest
 from proxy.orders import TaskOrder
+from proxy.trail import Trail
+from tests.breakers.circling import comment, opened
+from tests.breakers.world import before
 from tests.proxy.again import key, stripe
 from tests.proxy.road import Road, call_of, charged, marks, road
 from tests.proxy.scripted import Scripted, answer, scripted
@@ -165,6 +172,17 @@ async def test_replays(on: Road) -> None:
     heard = [said(await on.ask("POST", "/v1/customers", form=form, headers=key("k"))) for _ in range(7)]
     assert heard[0] == (200, None)
     assert heard[-2:] == [(200, "L3;n=5"), (200, "L3;n=6")]
+
+
+def test_repeat_counts_nowhere() -> None:
+    """A write that is counted, and then found to be a repeat of one that came meanwhile, counts nowhere."""
+    looping, clock = Looping(), SystemClock()
+    for number in range(40):
+        made = opened(comment(str(number)))
+        seen = looping.begin(made, USUAL, 1.0)
+        watched = Watch(seen, (), looping, Trail(made.id, clock, 0.0), clock)
+        assert watched.admit() is None
+        watched.repeated(before(made, State.COMPLETED))
 
 
 async def test_refusals(on: Road, sandbox: StripeSandbox) -> None:

@@ -153,14 +153,14 @@ def test_rules_that_decide_nothing(ask: Run) -> None:
 
 
 CHECKED = """
-            customers.delete:
-                look: {whose: {customers.retrieve: {customer: args.customer}}}
-                refuse_if:
-                    owing:
-                        when: look.whose.balance > 0
-                        examples:
-                            - {makes: true, args: {customer: cus_1}, look: {whose: {balance: 5}}}
-                            - {makes: false, args: {customer: cus_1}, look: {whose: {balance: 0}}}
+        customers.delete:
+          look: {whose: {customers.retrieve: {customer: args.customer}}}
+          refuse_if:
+            owing:
+              when: look.whose.balance > 0
+              examples:
+                - {makes: true, args: {customer: cus_1}, look: {whose: {balance: 5}}}
+                - {makes: false, args: {customer: cus_1}, look: {whose: {balance: 0}}}
 """
 
 
@@ -169,7 +169,8 @@ def test_unchecked_is_not_decided(ask: Run, tmp_path: Path) -> None:
     allow = CONFIG.replace("    deny:", CHECKED.strip("\n") + "\n    deny:")
     (tmp_path / "breakwater.yaml").write_text(allow)
     case = "  - {case: i, call: {customers.delete: {customer: cus_1}}, expect: condition-refused"
-    assert "never: shop refuse_if stripe customers.delete owing" in ask(f"{case}}}\n")[1]
+    _, out, err = ask(f"{case}}}\n")
+    assert (err, "never: shop refuse_if stripe customers.delete owing" in out) == ("", True)
     assert "owing" not in ask(f"{case}, answers: {{customers.retrieve: {{balance: 5}}}}}}\n")[1]
 
 
@@ -208,7 +209,7 @@ def test_as_data(ask: Run) -> None:
         ("  - {case: a, call: {refunds.create: {}}, expect: forward, at: noon}", "this is no moment", "in quotes"),
         ("  - {case: a, call: {charges.retrieve: {}}, expect: forward}", "is not filled", "state each argument"),
         ("  - {case: a, cal: {}, expect: forward}", "`cal` is unknown here", "call"),
-        (f"  - {{case: a, call: {REFUND}, expect: forward, token: [maxx=1USD]}}", "`maxx=1USD` narrows no token", "max"),
+        (f"  - {{case: a, call: {REFUND}, expect: forward, token: [maxx=1USD]}}", "`maxx=1USD` narrows no", "max"),
         (f"  - {{case: a, call: {REFUND}, expect: forward, token: [m=get]}}", "`m=get` narrows no token", "m=GET"),
         (f"  - {{case: a, call: {REFUND}, expect: forward, token: [ip=::1]}}", "whether `ip` holds", "leave it out"),
     ],
