@@ -22,7 +22,6 @@ from breakers.facts import Fetch, Fetched
 from config.catalog import Kind, OperationSpec, Place
 from config.dialect import Continues
 from config.faults import Unreadable
-from proxy.account import Account
 from proxy.canonical.jsons import parse_json
 from proxy.errors import Refused
 from proxy.pages import goes_on, joined, next_query, without_parts
@@ -36,6 +35,8 @@ PAGES_MAX = 3
 
 PAGE_BYTES_MAX = 1024 * 1024
 """Of one page: a hundred objects of any vendor bundled here."""
+
+NO_ID = "what it is taken from is no id"
 
 NO_MANNERS: frozenset[str] = frozenset()
 """Of an agent's headers none goes along: a version or a form that it asks for would change what is seen."""
@@ -55,10 +56,10 @@ async def fetch_all(fetches: Iterable[Fetch], call: Call, rooms: Rooms, total_s:
 async def _fetched(fetch: Fetch, call: Call, rooms: Rooms, total_s: float) -> Fetched:
     account = rooms.accounts[call.api]
     (spec, *_) = account.catalog.named(fetch.operation)
-    plan = plan_of(fetch, spec, account)
+    plan = plan_of(fetch, spec, account.dialect.style)
     look = look_of(plan, call, rooms, total_s, NO_MANNERS)
     if look is None:
-        return Fetched(failed="what it is taken from is no id")
+        return Fetched(failed=NO_ID)
     key = (call.api, spec.base, look.wire.target, call.request.redirecting, look.wire.credential.ref)
     reading = _Reading(fetch.name, plan, look, call, rooms)
     writes, cache_s = partial(rooms.forward.written, call.api), rooms.settings.conditions.cache_s
@@ -68,7 +69,7 @@ async def _fetched(fetch: Fetch, call: Call, rooms: Rooms, total_s: float) -> Fe
     return found
 
 
-def plan_of(fetch: Fetch, spec: OperationSpec, account: Account) -> Plan:
+def plan_of(fetch: Fetch, spec: OperationSpec, style: str) -> Plan:
     """
     Return the read that a look-up is, its arguments spelled as the API spells them.
     """
@@ -77,7 +78,7 @@ def plan_of(fetch: Fetch, spec: OperationSpec, account: Account) -> Plan:
         if (Place.PATH, name) in spec.arguments:
             path[name] = text
             continue
-        listed = spec.arguments[Place.QUERY, name].kind is Kind.ARRAY and account.dialect.style == "bracket"
+        listed = spec.arguments[Place.QUERY, name].kind is Kind.ARRAY and style == "bracket"
         query.append((f"{name}[]" if listed else name, text))
     return Plan.of(spec.name, path, tuple(query))
 

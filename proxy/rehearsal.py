@@ -33,13 +33,14 @@ from proxy.canonical.heads import Head, canonical_head
 from proxy.canonical.target import parse_target
 from proxy.errors import Refused, StartRefused
 from proxy.exhausted import exhausted
+from proxy.fetching import NO_ID, NO_MANNERS, plan_of
 from proxy.identify import EXPIRED, UNKNOWN
 from proxy.images import spell_image
 from proxy.look import looked, planned, stored_image
 from proxy.naming import Namer
 from proxy.pages import goes_on, without_parts
 from proxy.request_of import Sent, request_of
-from proxy.sight import Sight
+from proxy.sight import Sight, request_for
 
 ROUNDS_MAX = 8
 
@@ -228,7 +229,7 @@ def _told(
                 told = _sight(read.object.read, written).body or b"{}"
                 images[read] = stored_image(told, written.at, call.operation.spec, catalog.named(read.object.read)[0])
             case Fetch():
-                fetched[read] = _fetched(read, written, catalog)
+                fetched[read] = _fetched(read, call, written, catalog)
     return facts.with_looks(looks, images, fetched)
 
 
@@ -238,7 +239,10 @@ def _sight(operation: str, written: Written) -> Sight:
     return Sight(written.at, 200, spell_image(written.answers[operation]))
 
 
-def _fetched(read: Fetch, written: Written, catalog: Catalog) -> Fetched:
+def _fetched(read: Fetch, call: Call, written: Written, catalog: Catalog) -> Fetched:
+    (spec, *_) = catalog.named(read.operation)
+    if request_for(plan_of(read, spec, catalog.dialect.style), spec, call, NO_MANNERS) is None:
+        return Fetched(failed=NO_ID)
     if read.operation not in written.answers:
         return Fetched(failed=_untold(read.operation))
     told, signs = written.answers[read.operation], catalog.dialect.pages

@@ -129,13 +129,16 @@ def look_of(plan: Plan, call: Call, rooms: Rooms, total_s: float, manners: froze
     """
     account = rooms.accounts[call.api]
     (spec, *_) = account.catalog.named(plan.operation)
-    request = _request(plan, spec, call, account.dialect.forward_headers if manners is None else manners)
+    request = request_for(plan, spec, call, account.dialect.forward_headers if manners is None else manners)
     if request is None:
         return None
     return Look(call, call.api, spec.base, spec, rooms.wires.read(request, account), total_s)
 
 
-def _request(plan: Plan, spec: OperationSpec, call: Call, manners: frozenset[str]) -> Request | None:
+def request_for(plan: Plan, spec: OperationSpec, call: Call, manners: frozenset[str]) -> Request | None:
+    """
+    Return the request of a read for the sake of a call, or None where a value could lead it elsewhere.
+    """
     key = dict(plan.key)
     segments: list[str] = []
     for text in spec.path.strip("/").split("/"):
