@@ -91,7 +91,6 @@ async def test_unreachable() -> None:
 
 async def test_never_a_door() -> None:
     """A URL that leads back to a door of ours is not dialled."""
-
     came = []
 
     async def never(request: web.Request) -> web.Response:

@@ -53,7 +53,9 @@ async def test_cut() -> None:
     account: Any = SimpleNamespace(dialect=None, title="")
     reading: Any = Stalled()
     watch: Any = SimpleNamespace(read=lambda *_: None)
-    task = asyncio.create_task(read_whole(OwnRead(held, Policy("1", {}, {}), watch, rooms), reading, "", account, rooms))
+    task = asyncio.create_task(
+        read_whole(OwnRead(held, Policy("1", {}, {}), watch, rooms), reading, "", account, rooms)
+    )
     await reading.waiting.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -54,5 +54,7 @@ def on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """
     with jira_ends(SECRET, USER) as ends:
         configured = {"catalog": "jira", "credential": {"env": "UPSTREAM_SECRET", "user": USER}}
-        with bench(tmp_path_factory.mktemp("jira"), JIRA, {"sandbox": ends}, configured, agent(ALLOWED, loops=False)) as made:
+        with bench(
+            tmp_path_factory.mktemp("jira"), JIRA, {"sandbox": ends}, configured, agent(ALLOWED, loops=False)
+        ) as made:
             yield made

@@ -27,5 +27,7 @@ def on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     )
     with stripe_ends(SECRET) as ends:
         configured = {"catalog": "stripe", "credential": {"env": "UPSTREAM_SECRET"}}
-        with bench(tmp_path_factory.mktemp("till"), api, {"sandbox": ends}, configured, agent(ALLOWED, loops=False)) as made:
+        with bench(
+            tmp_path_factory.mktemp("till"), api, {"sandbox": ends}, configured, agent(ALLOWED, loops=False)
+        ) as made:
             yield made
