@@ -23,6 +23,8 @@ FLOORS: dict[str, dict[str, int]] = json.loads(Path(__file__).with_name("floors.
 
 # Runs that each begin elsewhere: one alone stays near what it found first.
 SEEDS = {"memory": 6, "redis": 6}
+# What is drawn depends on which modules are loaded, so on which tests ran before: more runs where something is rare.
+SEEDS_MAX = 3
 EXAMPLES = {"memory": 50, "redis": 14}
 STEPS = 40
 
@@ -53,11 +55,17 @@ def run(backing: Backing, examples: int, begins: int | None = None, **more: obje
 def test_against_model(kind: str, redis_server: RedisServer, figure: Figure) -> None:
     """Whatever is asked, crashes, gets lost or comes late: what is answered is what the model says, and once."""
     counted: Counter[str] = Counter()
-    for begins in range(SEEDS[kind]):
+    for begins in range(SEEDS_MAX * SEEDS[kind]):
         counted += run(Alone() if kind == "memory" else Fleet(redis_server), EXAMPLES[kind], begins)
+        if begins >= SEEDS[kind] - 1 and not _missed(kind, counted):
+            break
     for name, count in sorted(counted.items()):
         figure(f"repeats on {kind}, {name}", count)
-    assert {name: counted[name] for name, floor in FLOORS[kind].items() if counted[name] < floor} == {}
+    assert _missed(kind, counted) == {}
+
+
+def _missed(kind: str, counted: Counter[str]) -> dict[str, int]:
+    return {name: counted[name] for name, floor in FLOORS[kind].items() if counted[name] < floor}
 
 
 @pytest.mark.slow
