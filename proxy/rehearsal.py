@@ -11,18 +11,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from breakers.above import caps_above
 from breakers.call import Call, Caller, Request
 from breakers.caveats import Caveat, moment, read_caveat
 from breakers.decide import decide
 from breakers.facts import Facts, Fetch, Fetched, Image, Looked
-from breakers.periods import span_of
-from breakers.policy import Policy
-from breakers.spend import Charge
+from breakers.periods import PERIODS, span_of
+from breakers.policy import Allowed, Policy
+from breakers.spend import LIFE, Charge
 from breakers.store.memory import MemoryStore
 from breakers.store.protocol import Exhausted, ReadHeld, ReadSettled
 from breakers.task import Task
 from breakers.verdict import Ask, Forward, Reason, Refuse
-from config.caps import NO_CAPS
+from config.caps import NO_CAPS, Caps
 from config.cases import FORWARD, Written
 from config.catalog import Subject, Touch
 from config.faults import Unreadable, did_you_mean
@@ -177,10 +178,13 @@ def _shown(caveat: Caveat, at: datetime, environment: str) -> None:
 async def _judged(call: Call, written: Written, policy: Policy, catalog: Catalog) -> Judged:
     spec = call.operation.spec
     facts = Facts(at=written.at, generation=0, writes_stopped=written.case.stopped)
+    _refuse_uncapped(call, written, policy)
+    allowed = policy.agents[written.agent].operations.get((call.api, spec.name))
+    strict = isinstance(allowed, Allowed) and any(entry.needs_before for entry in allowed.entries)
     for _ in range(ROUNDS_MAX):
         match decide(call, policy, facts):
             case Ask(reads):
-                facts = _told(call, facts, reads, written, catalog)
+                facts = _told(call, facts, reads, written, catalog, strict=strict)
             case Refuse() as no:
                 return Judged(str(no.reason), no.gate, no.detail, no.details, spec.name)
             case Forward() as go:
@@ -188,6 +192,28 @@ async def _judged(call: Call, written: Written, policy: Policy, catalog: Catalog
             case _:
                 break
     raise StartRefused(f"`{written.case.case}` could not be judged", "see what its look-ups ask for")
+
+
+def _refuse_uncapped(call: Call, written: Written, policy: Policy) -> None:
+    """
+    Refuse a case that says what was taken of a cap that does not stand above its call: it would say nothing.
+    """
+    above = caps_above(call, policy.spending, written.at)
+    caps = () if isinstance(above, Refuse) else above
+    standing = {
+        (cap.node.partition(":")[0], span_of(cap.period), name)
+        for cap in caps
+        for name in Caps.model_fields
+        if name != "alert" and getattr(cap.caps, name) is not None
+    }
+    for kind, span in (("task", LIFE), *((kind, span) for kind in ("agent", "team", "api") for span in PERIODS)):
+        spent = written.case.spent.of(kind, span)
+        for name in Caps.model_fields:
+            if name != "alert" and getattr(spent, name) is not None and (kind, span, name) not in standing:
+                where = f"{kind}.{name}" if span == LIFE else f"{kind}.{span}.{name}"
+                raise StartRefused(
+                    f"no cap counts `spent.{where}` for this call", "cap it, or leave it out of the case"
+                )
 
 
 async def _paid(go: Forward, written: Written) -> Judged:
@@ -214,8 +240,24 @@ def _spent(charge: Charge, written: Written) -> int:
     return sum(one.micros for one in getattr(caps, measure) or () if one.currency == currency)
 
 
+def _seen(touch: Touch, call: Call, written: Written, catalog: Catalog, *, strict: bool) -> Image:
+    """
+    Return an object as a test tells it; untold it was seen, unless that is what the card asks for.
+    """
+    sight = _sight(touch.object.read, written)
+    if sight.failed is not None and strict:
+        return Image(at=written.at, missing=sight.failed)
+    return stored_image(sight.body or b"{}", written.at, call.operation.spec, catalog.named(touch.object.read)[0])
+
+
 def _told(
-    call: Call, facts: Facts, reads: tuple[Subject | Touch | Fetch, ...], written: Written, catalog: Catalog
+    call: Call,
+    facts: Facts,
+    reads: tuple[Subject | Touch | Fetch, ...],
+    written: Written,
+    catalog: Catalog,
+    *,
+    strict: bool,
 ) -> Facts:
     looks: dict[Subject, Looked] = {}
     images: dict[Touch, Image] = {}
@@ -226,8 +268,7 @@ def _told(
                 sight = _sight(read.operation, written) if planned(call, read) else None
                 looks[read] = looked(read, sight, catalog.dialect.title)
             case Touch():
-                told = _sight(read.object.read, written).body or b"{}"
-                images[read] = stored_image(told, written.at, call.operation.spec, catalog.named(read.object.read)[0])
+                images[read] = _seen(read, call, written, catalog, strict=strict)
             case Fetch():
                 fetched[read] = _fetched(read, call, written, catalog)
     return facts.with_looks(looks, images, fetched)
