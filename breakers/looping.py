@@ -45,6 +45,7 @@ from breakers.windows import (
     WINDOW_CALLS,
     WINDOW_S,
     Kind,
+    Refusals,
     Result,
     Run,
     Seen,
@@ -87,6 +88,8 @@ class Looping:
         self._tasks: OrderedDict[str, Window] = OrderedDict()
         self._agents: OrderedDict[str, Window] = OrderedDict()
         self._totals: OrderedDict[str, Totals] = OrderedDict()
+        # Apart from the windows, which are forgotten sooner: a suspension ends when its time is over.
+        self._refusals: OrderedDict[str, Refusals] = OrderedDict()
 
     def __repr__(self) -> str:
         return f"Looping({len(self._tasks)} tasks, {len(self._agents)} agents)"
@@ -112,7 +115,7 @@ class Looping:
             run = task.runs.get(seen.said.exact)
             spaced = run is None or now - run.last >= polling.interval_s
             seen = replace(seen, polls=spaced and (run is None or now - run.since <= polling.for_s))
-        noticed = _suspended(task, seen, now) or _overdue(call, seen) or self._exceeded(seen)
+        noticed = self._suspended(seen, now) or _overdue(call, seen) or self._exceeded(seen)
         if noticed is None and not seen.polls:
             noticed = _cycling(task, agent, seen, now) or _repeating(task, agent, seen, now)
         return seen if noticed is None else replace(seen, noticed=noticed)
@@ -122,7 +125,7 @@ class Looping:
         Count a call that may pass, before anything of it is sent; or return why it is one too many by now.
         """
         task, agent = self._windows(seen.task, seen.agent)
-        noticed = _suspended(task, seen, now) or self._exceeded(seen) or _crowded(task, agent, seen, now)
+        noticed = self._suspended(seen, now) or self._exceeded(seen) or _crowded(task, agent, seen, now)
         if noticed is not None:
             return noticed
         task.calls += 1
@@ -164,14 +167,24 @@ class Looping:
             _step(task, agent, seen, result, now)
         return _warning(run, task, agent, seen, now)
 
-    def refused(self, task: str, agent: str, guard: Guard, now: float) -> None:
+    def refused(self, task: str, guard: Guard, now: float) -> None:
         """
         Count a refusal by the card; the last of too many suspends the task.
         """
-        window, _ = self._windows(task, agent)
-        window.refusals = [*(at for at in window.refusals if at > now - HAMMERING_S), now]
-        if len(window.refusals) >= guard.refusals:
-            window.suspended_until, window.refusals = now + HAMMERING_S, []
+        refusals = recent(self._refusals, task, Refusals, TOTALS_MAX)
+        refusals.at = [*(at for at in refusals.at if at > now - HAMMERING_S), now]
+        if len(refusals.at) >= guard.refusals:
+            refusals.until, refusals.at = now + HAMMERING_S, []
+
+    def _suspended(self, seen: Seen, now: float) -> Noticed | None:
+        refusals = self._refusals.get(seen.task)
+        if refusals is None or now >= refusals.until:
+            return None
+        detail = (
+            "Too many requests of this task were refused within a minute. Nothing is done under it for a minute; read "
+            "what the refusals say before you go on."
+        )
+        return Noticed(HAMMERING, seen.guard.refusals, refuses=True, detail=detail)
 
     def _exceeded(self, seen: Seen) -> Noticed | None:
         totals, guard = self._totals.get(seen.task), seen.guard
@@ -199,16 +212,6 @@ def _overdue(call: Call, seen: Seen) -> Noticed | None:
     since_s = (call.at - opened.opened_at).total_seconds()
     minutes = int(since_s // 60)
     return _enough(minutes, f"been open for {minutes} minutes") if since_s > seen.guard.task_s else None
-
-
-def _suspended(task: Window, seen: Seen, now: float) -> Noticed | None:
-    if now >= task.suspended_until:
-        return None
-    detail = (
-        "Too many requests of this task were refused within a minute. Nothing is done under it for a minute; read what "
-        "the refusals say before you go on."
-    )
-    return Noticed(HAMMERING, seen.guard.refusals, refuses=True, detail=detail)
 
 
 def _crowded(task: Window, agent: Window, seen: Seen, now: float) -> Noticed | None:

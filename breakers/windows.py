@@ -94,8 +94,6 @@ class Window:
     steps: list[tuple[float, bytes, bytes]] = field(default_factory=list)
     stopped: OrderedDict[bytes, tuple[float, int]] = field(default_factory=OrderedDict)
     places: OrderedDict[bytes, list[float]] = field(default_factory=OrderedDict)
-    refusals: list[float] = field(default_factory=list)
-    suspended_until: float = float("-inf")
 
     @property
     def changed(self) -> int:
@@ -113,6 +111,16 @@ class Totals:
 
     calls: int = 0
     writes: int = 0
+
+
+@dataclass(slots=True)
+class Refusals:
+    """
+    When a task was refused by its card of late, and until when it is suspended for that.
+    """
+
+    at: list[float] = field(default_factory=list)
+    until: float = float("-inf")
 
 
 @dataclass(frozen=True, slots=True)

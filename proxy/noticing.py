@@ -151,7 +151,7 @@ def hammered(no: Refuse, caller: Caller, policy: Policy, looping: Looping, clock
     guard, said = _guard(caller, policy), dict(no.details)
     by_policy = STATUS[no.reason] in BY_POLICY and no.reason not in NOT_COUNTED
     if guard is not None and by_policy and said.get("loop") != HAMMERING:
-        looping.refused(caller.task, caller.agent, guard, clock.monotonic())
+        looping.refused(caller.task, guard, clock.monotonic())
 
 
 def _guard(caller: Caller, policy: Policy) -> Guard | None:

@@ -84,4 +84,4 @@ class Scene:
 
     def refuse(self, task: str = "task-1", wait: float = 1.0) -> None:
         self.now += wait
-        self.looping.refused(task, "clerk", self.guard, self.now)
+        self.looping.refused(task, self.guard, self.now)

@@ -87,6 +87,16 @@ def test_most_of_all() -> None:
     assert len(scene.looping._tasks["task-1"].runs) == WINDOW_CALLS
 
 
+def test_suspended_among_many() -> None:
+    """A suspension outlasts the window of its task, which goes where many others are busy."""
+    scene = Scene(looping=Looping(windows_max=2))
+    for _ in range(20):
+        scene.refuse("task-0", wait=0.1)
+    for number in range(1, 6):
+        assert scene.make(under(read(f"ch_{number}"), f"task-{number}"), wait=0.1) == ""
+    assert scene.make(under(read("ch_0"), "task-0")) == "refusals!"
+
+
 def test_hammering() -> None:
     """After twenty refusals within a minute everything of the task is refused, for a minute."""
     scene = Scene()
