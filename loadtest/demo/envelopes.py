@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from loadtest.demo.card import AGENT
 from loadtest.demo.record import Shown, expect
 from loadtest.demo.shop import client, refused
 from loadtest.demo.stage import Stage
@@ -10,10 +9,10 @@ from loadtest.demo.stage import Stage
 
 def the_cap_refuses(stage: Stage) -> Shown:
     """
-    Open a task that may move 30 USD: 11 pass, and of the next 22 nothing is sent.
+    Under a task that may move 30 USD 11 pass, and of the next 22 nothing is sent.
     """
-    token, made = _token_of_a_task(stage, "moved=30USD"), stage.effects("stripe")["refund.created"]
-    with client(stage.door("stripe"), token) as sdk:
+    made = stage.effects("stripe")["refund.created"]
+    with client(stage.door("stripe"), stage.token) as sdk:
         sdk.v1.refunds.create({"charge": stage.sold.charge, "amount": 1100})
         shown = refused(
             lambda: sdk.v1.refunds.create({"charge": stage.sold.charge, "amount": 2200}), "budget-exhausted"
@@ -28,7 +27,7 @@ def a_narrowed_token_may_do_less(stage: Stage) -> Shown:
     """
     Narrow a task's token to reading charges, as an agent does for a sub-agent: that reads and does not refund.
     """
-    token = _token_of_a_task(stage, "moved=30USD")
+    token = stage.token
     narrowed = _said(stage, "token", "narrow", token, "r=charges.*:r")
     with client(stage.door("stripe"), narrowed) as sdk:
         expect(sdk.v1.charges.retrieve(stage.sold.charge).id == stage.sold.charge, "another charge was read")
@@ -39,11 +38,7 @@ def a_narrowed_token_may_do_less(stage: Stage) -> Shown:
     return shown
 
 
-def _token_of_a_task(stage: Stage, cap: str) -> str:
-    return _said(stage, "task", "open", "--agent", AGENT, "--cap", cap, "--for", "stripe", "--json", member="token")
-
-
-def _said(stage: Stage, *command: str, member: str = "") -> str:
+def _said(stage: Stage, *command: str) -> str:
     ended = stage.breakwater.cli(*command)
     expect(ended.code == 0, ended.err)
-    return str(ended.json[member]) if member else ended.out.strip()
+    return ended.out.strip()

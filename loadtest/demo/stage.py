@@ -49,12 +49,14 @@ _SANDBOXES: Mapping[str, tuple[str, ...]] = {
 @dataclass(frozen=True, slots=True)
 class Stage:
     """
-    The installation and its record, the agent's key, the sandboxes' addresses by API, and what a shop sold before.
+    The installation and its record, the agent's key, the token of a task that may move 30 USD, the sandboxes' addresses
+    by API, and what a shop sold before.
     """
 
     breakwater: Breakwater
     record: Record
     key: str
+    token: str
     sandboxes: Mapping[str, str]
     sold: Sold
 
@@ -160,7 +162,7 @@ def document(sandboxes: Mapping[str, str]) -> dict[str, object]:
 @contextlib.contextmanager
 def build() -> Iterator[Stage]:
     """
-    Start the sandboxes and Breakwater, mint the agent's key; stop everything after.
+    Start the sandboxes and Breakwater, mint the agent's key, open a task for it; stop everything after.
     """
     with ExitStack() as stack:
         home = stack.enter_context(folder())
@@ -169,5 +171,7 @@ def build() -> Iterator[Stage]:
         breakwater = Breakwater(home / "breakwater", document(sandboxes), {_VARIABLE: SECRET})
         key = breakwater.mint(AGENT)
         stack.callback(breakwater.terminate)
+        opened = breakwater.cli("task", "open", "--agent", AGENT, "--cap", "moved=30USD", "--for", "stripe", "--json")
+        expect(opened.code == 0, opened.err)
         breakwater.start()
-        yield Stage(breakwater, Record(breakwater), key, sandboxes, sold)
+        yield Stage(breakwater, Record(breakwater), key, opened.json["token"], sandboxes, sold)
