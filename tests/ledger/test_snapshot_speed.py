@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from proxy.clock import SystemClock
 from proxy.ledger.book import Ledger
 from proxy.ledger.disk import RealDisk
 from proxy.ledger.layout import LEDGER, blobs_beside
-from proxy.ledger.snapshots import SHARE, Snapshots
+from proxy.ledger.snapshots import SHARE, SLICE_S, Snapshots
 from tests.ledger import big_log
 from tests.ledger.big_log import Big
 from tests.ledger.test_index_speed import Stopwatch
@@ -101,13 +102,21 @@ def test_hundred_thousand_calls(big: Big, figure: Callable[[str, float], None]) 
 
 @dataclass
 class Metered(SystemClock):
-    """The machine's clock, and how long each thread that asks has had a processor."""
+    """The machine's clock, and when how much of a processor the thread of snapshots had had each time that it asked."""
 
-    by_thread: dict[str, float] = field(default_factory=dict)
+    asked: list[tuple[float, float]] = field(default_factory=list)
 
     def thread_cpu(self) -> float:
-        worked = self.by_thread[threading.current_thread().name] = super().thread_cpu()
+        worked = super().thread_cpu()
+        if threading.current_thread().name == "snapshots":
+            self.asked.append((time.monotonic(), worked))
         return worked
+
+    def share(self, began: float) -> float:
+        """What of a processor it had had by the end of its last pause: what follows is paused for later, or its end."""
+        paused = [end for start, end in pairwise(self.asked) if end[0] - start[0] > 2 * (end[1] - start[1]) + SLICE_S]
+        at, worked = paused[-1]
+        return worked / (at - began)
 
 
 async def lateness(ticks: int) -> list[float]:
@@ -132,14 +141,13 @@ async def test_beside_the_road(tmp_path: Path, figure: Callable[[str, float], No
     began = time.monotonic()
     snapshots.start(lambda found: pytest.fail(str(found)), lambda: True)
     beside = await lateness(1000)
-    took = time.monotonic() - began
     await asyncio.to_thread(snapshots.close, whole=False)
-    share = clock.by_thread["snapshots"] / took
+    share = clock.share(began)
     for name, late in (("alone", alone), ("beside a snapshot", beside)):
         figure(f"snapshot: a loop {name} is late, ms at the median", round(late[500] * 1000, 2))
         figure(f"snapshot: a loop {name} is late, ms in 99 of 100", round(late[990] * 1000, 2))
     figure("snapshot: share of a processor while one is made", round(share, 3))
-    # What its end is worth, which no pause follows.
+    # A slice is over only at the next place where it can pause.
     assert share < SHARE * 1.5
     assert snapshots.fault is None
     await ledger.close("stopped")
