@@ -35,7 +35,13 @@ class Cutter:
         task = asyncio.current_task()
         assert task is not None
         self.running.add(task)
-        there, back = await asyncio.open_connection("127.0.0.1", self.upstream)
+        try:
+            there, back = await asyncio.open_connection("127.0.0.1", self.upstream)
+        except OSError:
+            # Nobody is there: whoever came is hung up on.
+            writer.close()
+            self.running.discard(task)
+            return
         asking = asyncio.create_task(self.pass_on(reader, back))
         try:
             while (answer := await there.read(1 << 20)) and not self.cut:
