@@ -85,8 +85,16 @@ def test_time(reads: int, note: bool) -> None:
     """A comparison ends when its time is over, wherever it stands; one that is in time ends by itself."""
     ticks = count(1)
     data = spell_image(many(10, 0)), spell_image(many(10, 1))
-    found = change(*data, KNOWN, lambda: 0.0 if next(ticks) < reads else SECONDS_MAX + 0.001)
+    found = change(*data, KNOWN, lambda: next(ticks) // reads * (SECONDS_MAX + 0.001))
     assert (found is Note.TOO_BIG) is note
+
+
+def test_late_once() -> None:
+    """A pause that is not the comparison's own costs a second try, and no diff."""
+    ticks = count(1)
+    data = spell_image(many(10, 0)), spell_image(many(10, 1))
+    found = change(*data, KNOWN, lambda: 0.0 if next(ticks) < 5 else SECONDS_MAX + 0.001)
+    assert isinstance(found, Change)
 
 
 def test_speed(figure: Figure) -> None:
