@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from breakers.caveats import Caveat
 from breakers.known import Names
+from breakers.suggestion import Grant
 from breakers.task import Task
 from config.catalog import Effect, OperationSpec, Place
 
@@ -138,7 +139,9 @@ class Call:
 
     `api` is the configured API account, `idempotency_key` the agent's own, `deadline_ms` how long its caller waits.
     `door` is the door that the call came through, `way` by what its caller named it. `duplicate` says that a repeat is
-    meant, `again` that it is a re-send by its client; `names` is under what a write can be found again.
+    meant, `again` that it is a re-send by its client; `names` is under what a write can be found again. `wait_s` is how
+    long its caller waits for an approver, `responds` that it takes 202 for a write that is parked. `grant` is what an
+    approver said of it: only the execution of a suggestion has one.
     """
 
     id: str
@@ -155,6 +158,9 @@ class Call:
     duplicate: bool = False
     again: bool = False
     names: Names | None = None
+    wait_s: int = 0
+    responds: bool = False
+    grant: Grant | None = None
 
 
 class Applied(StrEnum):

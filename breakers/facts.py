@@ -7,7 +7,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 
+from breakers.breaker import Breaker
 from breakers.known import NOTHING_KNOWN, Known
+from breakers.stops import RUNNING, Stops
+from breakers.suggestion import Suggested
 from config.catalog import Subject, Touch
 
 
@@ -76,6 +79,17 @@ class Noticed:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class Throttled:
+    """
+    Until when an upstream does not want to be asked, and what it said of that.
+    """
+
+    until: datetime
+    why: str
+
+
+NO_BREAKERS: Mapping[str, Breaker] = MappingProxyType({})
 NO_IMAGES: Mapping[Touch, Image] = MappingProxyType({})
 NOTHING_FETCHED: Mapping[Fetch, Fetched] = MappingProxyType({})
 
@@ -84,6 +98,9 @@ NOTHING_FETCHED: Mapping[Fetch, Fetched] = MappingProxyType({})
 class Facts:
     """
     All that a decision may know beside the call and the policy; `known` is what came before a write.
+
+    `breakers` are those of the call's keys that have a record, `suggested` the newest suggestion for this very write of
+    this agent or for its key, `drifting` says in words how the agent's calls differ from what they were.
     """
 
     at: datetime
@@ -94,6 +111,11 @@ class Facts:
     known: Known = NOTHING_KNOWN
     fetched: Mapping[Fetch, Fetched] = field(default_factory=dict)
     noticed: Noticed | None = None
+    stops: Stops = RUNNING
+    breakers: Mapping[str, Breaker] = field(default_factory=lambda: NO_BREAKERS)
+    throttled: Throttled | None = None
+    suggested: Suggested | None = None
+    drifting: str | None = None
 
     def with_looks(
         self,

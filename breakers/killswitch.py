@@ -17,3 +17,10 @@ def killswitch(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Pass
     if facts.writes_stopped and call.operation.writes:
         return Refuse(Reason.KILLED, GATE, "Writes are stopped.")
     return passed
+
+
+def stopall(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passed | Refuse:  # noqa: ARG001 a gate's form
+    """
+    Refuse everything while everything is stopped.
+    """
+    return passed

@@ -8,13 +8,15 @@ out (`Passed`) and adds to it, or ends the judgement.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from breakers.arguments import Reading
 from breakers.asking import Condition
+from breakers.breaker import Wish
 from breakers.capping import UNCAPPED, Spending
 from breakers.guard import Guard
 from breakers.spend import Charge
+from breakers.suggestion import Park
 from config.money import Money
 from config.ranges import MoneyRange, NumberRange
 
@@ -135,3 +137,11 @@ class Passed:
     flags: tuple[str, ...] = ()
     charges: tuple[Charge, ...] = ()
     conditions: tuple[tuple[str, bool], ...] = ()
+    parked: tuple[Park, ...] = ()
+    wishes: tuple[Wish, ...] = ()
+
+    def and_parked(self, *parks: Park) -> Passed:
+        """
+        Return this with further reasons to park the call.
+        """
+        return replace(self, parked=(*self.parked, *parks))

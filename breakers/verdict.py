@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
+from breakers.breaker import Wish
 from breakers.call import Call
 from breakers.facts import Facts, Fetch
 from breakers.known import Earlier
 from breakers.spend import Charge
+from breakers.suggestion import Park, Suggested
 from config.catalog import Subject, Touch
 
 
@@ -59,6 +61,11 @@ class Reason(StrEnum):
     BUDGET_EXHAUSTED = "budget-exhausted"
     KILLED = "killed"
     DUPLICATE_SUSPECTED = "duplicate-suspected"
+    SUGGEST_ONLY = "suggest-only"
+    APPROVAL_PENDING = "approval-pending"
+    NOT_APPROVED = "not-approved"
+    UPSTREAM_FAILING = "upstream-failing"
+    UPSTREAM_THROTTLED = "upstream-throttled"
     IDEMPOTENCY_KEY_MISSING = "idempotency-key-missing"
     IDEMPOTENCY_KEY_REUSED = "idempotency-key-reused"
     IDEMPOTENCY_IN_FLIGHT = "idempotency-in-flight"
@@ -169,6 +176,22 @@ SENTENCES: Mapping[Reason, str] = MappingProxyType(
         Reason.DUPLICATE_SUSPECTED: (
             "This would do the same thing once more; use the result of the first call, and do not try it another way."
         ),
+        Reason.SUGGEST_ONLY: (
+            "The request is kept as a suggestion that a person may carry out; go on with something else, and do not try "
+            "it another way. Repeating exactly this request asks how it stands."
+        ),
+        Reason.APPROVAL_PENDING: (
+            "The request waits for a person's approval; go on with something else, and do not try it another way. "
+            "Repeating exactly this request asks how it stands."
+        ),
+        Reason.NOT_APPROVED: (
+            "A person was asked to approve exactly this request, and it was not approved; do something else, or ask the "
+            "agent's owner. Repeating it does not ask again."
+        ),
+        Reason.UPSTREAM_FAILING: (
+            "The API fails at the moment, and is left alone until it recovers; try again later."
+        ),
+        Reason.UPSTREAM_THROTTLED: "The API has asked for fewer calls; wait as long as it says, then try again.",
         Reason.IDEMPOTENCY_KEY_MISSING: (
             "This operation needs an Idempotency-Key: send one that is new for each thing that you mean to do, and the "
             "same one when you repeat it."
@@ -266,6 +289,7 @@ class Forward:
     `rules` names the allow entries that let it pass, for the record; `amount_micros` and `currency` are what it moves
     where something had to know that. `flags` are what the record notes although it let the call pass. `charges` are
     what it takes of every cap above it, and `conditions` the names of those that were asked, each with what it said.
+    `wishes` are what it needs of breakers, and `parked` the reasons to park it that its grant answers.
     """
 
     call: Call
@@ -277,6 +301,37 @@ class Forward:
     flags: tuple[str, ...] = ()
     charges: tuple[Charge, ...] = ()
     conditions: tuple[tuple[str, bool], ...] = ()
+    wishes: tuple[Wish, ...] = ()
+    parked: tuple[Park, ...] = ()
 
 
-Verdict = Forward | Refuse | Ask | Repeat
+@dataclass(frozen=True, slots=True)
+class Suggest:
+    """
+    The write is parked: nothing refuses it, and these reasons keep it from being sent. Nothing is taken for it.
+
+    The other fields are as in `Forward`: what it would take and what was asked.
+    """
+
+    call: Call
+    facts: Facts
+    policy_version: str
+    parked: tuple[Park, ...]
+    rules: tuple[str, ...]
+    amount_micros: int | None = None
+    currency: str | None = None
+    flags: tuple[str, ...] = ()
+    charges: tuple[Charge, ...] = ()
+    conditions: tuple[tuple[str, bool], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """
+    The write is a suggestion already, or was one: it is answered from that.
+    """
+
+    suggested: Suggested
+
+
+Verdict = Forward | Suggest | Pending | Refuse | Ask | Repeat

@@ -16,6 +16,7 @@ from config.load import Configuration
 from config.written import UnixSocket
 from proxy.account import Account, open_account
 from proxy.alerting import Alerting
+from proxy.announcing import Announcer
 from proxy.answers import Answers
 from proxy.clock import Clock, Randomness, SystemClock, system_randomness
 from proxy.credentials import Credentials, OnChange, missing
@@ -195,6 +196,7 @@ def build(
         ids=Ulids(clock, randomness),
         log=log,
         metrics=metrics,
+        announcer=Announcer(log, lambda kind: metrics.announcements.labels(kind).inc()),
     )
 
 

@@ -107,6 +107,10 @@ class Metrics:
             "breakwater_reloads_total", "Times that a changed configuration was to be taken, by what came of it.",
             ("result",), registry=r,
         )  # fmt: skip
+        self.announcements = Counter(
+            "breakwater_announcements_total", "What people were told of beside alerts on caps, by what it is.",
+            ("kind",), registry=r,
+        )  # fmt: skip
         self.kill_epoch = Gauge("breakwater_kill_epoch", "The epoch of the newest kill record.", registry=r)
 
     def applied(self, version: str) -> None:

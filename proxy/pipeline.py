@@ -23,7 +23,7 @@ from breakers.known import State
 from breakers.policy import MARKED
 from breakers.store.protocol import Exhausted, HeldRead, HeldWrite, IntentOpened, Stale, StoreUnavailable
 from breakers.touching import named, touched
-from breakers.verdict import Ask, Forward, Reason, Refuse, Repeat
+from breakers.verdict import Ask, Forward, Pending, Reason, Refuse, Repeat, Suggest
 from proxy import classify
 from proxy.account import Account
 from proxy.answer import EARLY, INTENT, STATUS, Answer, Whole, refusal, written
@@ -106,6 +106,8 @@ async def _judged(
                     facts = facts.with_looks(*await look(call, reads, rooms))
             case Refuse() | Repeat() as said:
                 return said
+            case Suggest() | Pending():
+                return Refuse(Reason.SUGGEST_ONLY, "approval", "It is parked.")
             case Forward() if call.operation.writes and (no := _not_now(rooms)):
                 return no
             case Forward() if no := await rooms.envelopes.still(call.caller, writes=call.operation.writes):

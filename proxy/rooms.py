@@ -10,6 +10,7 @@ from breakers.looping import Looping
 from breakers.store.protocol import Store
 from config.settings import Settings
 from proxy.account import Account
+from proxy.announcing import Announcer
 from proxy.answers import Answers
 from proxy.clock import Clock
 from proxy.credentials import Credentials
@@ -67,6 +68,7 @@ class Rooms:
     ids: Ulids
     log: Log
     metrics: Metrics
+    announcer: Announcer
     doubts: Inbox = field(default_factory=Inbox)
     addresses: dict[str, str] = field(default_factory=dict)
     looping: Looping = field(default_factory=Looping)

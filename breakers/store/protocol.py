@@ -8,16 +8,19 @@ and leaves what it did when it was made once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from breakers.breaker import Breaker, Delta, Sums
 from breakers.call import Call
 from breakers.facts import Facts
 from breakers.known import Earlier, Ended, Names
 from breakers.spend import Alert, Charge, Total
+from breakers.stops import Stop, Stops
+from breakers.suggestion import Suggested
 from breakers.task import Closed, Envelope, Task
 from breakers.verdict import Forward
 
@@ -86,7 +89,8 @@ class Permit(StrEnum):
 @dataclass(frozen=True, slots=True)
 class IntentOpened:
     """
-    A write's intent is durable: it may have been sent. `place` is where its record stands in the ledger.
+    A write's intent is durable: it may have been sent. `place` is where its record stands in the ledger, `suggestion`
+    the one that it carries out.
     """
 
     intent: str
@@ -99,6 +103,7 @@ class IntentOpened:
     window_s: int = 0
     place: str = ""
     charges: tuple[Charge, ...] = ()
+    suggestion: str = ""
 
 
 def opened_by(call: Call, place: str = "", charges: tuple[Charge, ...] = ()) -> IntentOpened:
@@ -117,6 +122,7 @@ def opened_by(call: Call, place: str = "", charges: tuple[Charge, ...] = ()) -> 
         window_s=spec.effect_window_s,
         place=place,
         charges=charges,
+        suggestion="" if call.grant is None else call.grant.suggestion,
     )
 
 
@@ -148,6 +154,33 @@ class WritesChanged:
 
     stopped: bool
     epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class KillChanged:
+    """
+    A record of the stop, of one scope.
+    """
+
+    stop: Stop
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerMoved:
+    """
+    A breaker stands as this record says; of two the one with the higher generation counts.
+    """
+
+    breaker: Breaker
+
+
+@dataclass(frozen=True, slots=True)
+class SuggestionNoted:
+    """
+    A suggestion stands as this says; of two the one with the higher version counts.
+    """
+
+    suggested: Suggested
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +257,9 @@ Event = (
     | IntentEnded
     | IntentDelivered
     | WritesChanged
+    | KillChanged
+    | BreakerMoved
+    | SuggestionNoted
     | ReadHeld
     | ReadSettled
     | TaskOpened
@@ -364,6 +400,50 @@ class Store(Protocol):
     async def alerts(self) -> tuple[Alert, ...]:
         """
         Return what was raised and not delivered yet, oldest first.
+        """
+
+    async def stops(self) -> Stops:
+        """
+        Return the newest record of every scope of the stop.
+        """
+
+    async def breakers(self) -> tuple[Breaker, ...]:
+        """
+        Return every breaker that has a record, by key.
+        """
+
+    async def move(self, before: Breaker | None, after: Breaker) -> bool:
+        """
+        Put a breaker's record in the place of the one that the caller has seen (None: there is none); False where it is
+        another by now. What was counted under an older generation counts no more.
+        """
+
+    async def count(self, deltas: Sequence[Delta], replica: str) -> tuple[Sums, ...]:
+        """
+        Add what one process has counted, and return the sums of those breakers over their windows.
+
+        A delta of another generation than the breaker's is dropped. To count is to be alive.
+        """
+
+    async def suggest(self, new: Suggested) -> Suggested:
+        """
+        Note a suggestion, unless the same write of that agent has one that is live: return the one that stands.
+        """
+
+    async def suggestion(self, id_: str) -> Suggested | None:
+        """
+        Return how a suggestion stands, while it is known.
+        """
+
+    async def suggestions(self) -> tuple[Suggested, ...]:
+        """
+        Return those that are live and those that ended lately, oldest first.
+        """
+
+    async def turn(self, before: Suggested, after: Suggested) -> bool:
+        """
+        Put what a suggestion has become in the place of what the caller has seen, by its version; False where it has
+        changed since.
         """
 
     async def apply(self, event: Event) -> None:

@@ -14,6 +14,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from breakers.store.protocol import StoreUnavailable
+from proxy.control.acting import ACTING, HOUSE
 from proxy.control.doubt import add_doubt
 from proxy.control.reload import add_reload
 from proxy.control.reply import refuse, reply
@@ -50,6 +51,7 @@ def admin_app(
             shown = request.headers.get("Authorization", "").removeprefix("Bearer ")
             if not hmac.compare_digest(shown.encode("utf-8", "replace"), token.encode()):
                 return refuse(401, "this needs an operator's token", "send the content of STATE/admin.token as Bearer")
+            request[ACTING] = HOUSE
         try:
             return await handler(request)
         except LedgerUnavailable:

@@ -1,0 +1,130 @@
+"""
+The stop, as data: modes in their order, scopes, records of either, and which of them bind a call.
+
+Modes are ordered: `run`, `suggest` (writes are parked), `stop-writes`, `stop-all` (reads, too). A scope is `all`,
+`api:NAME`, `agent:NAME`, `task:ID` or `op:[API:]OPERATION`; what binds a call is the strictest of all that match. Each
+scope's record has an epoch that only grows: an older one never undoes a newer one, and of two with one epoch the
+stricter holds. What has no record of scope `all` is not known to run: it is stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+
+from breakers.call import Call
+
+ALL = "all"
+"""The scope of everything."""
+
+
+class Mode(StrEnum):
+    """
+    How much may pass.
+    """
+
+    RUN = "run"
+    SUGGEST = "suggest"
+    STOP_WRITES = "stop-writes"
+    STOP_ALL = "stop-all"
+
+    @property
+    def strictness(self) -> int:
+        """
+        Return the place of the mode in their order, `run` the first.
+        """
+        return _ORDER.index(self)
+
+
+_ORDER = (Mode.RUN, Mode.SUGGEST, Mode.STOP_WRITES, Mode.STOP_ALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """
+    One record of one scope: its mode, who set it when and why.
+
+    With `until` it holds until then only, and `back` is the mode from then on: a stop that was lifted for an hour comes
+    back by itself. `aborts` tells that writes under way were to be cut.
+    """
+
+    scope: str
+    mode: Mode
+    epoch: int
+    actor: str = ""
+    reason: str = ""
+    at: datetime | None = None
+    until: datetime | None = None
+    back: Mode = Mode.STOP_WRITES
+    aborts: bool = False
+
+    def mode_at(self, at: datetime) -> Mode:
+        """
+        Return the mode as it is at a moment.
+        """
+        return self.back if self.until is not None and at >= self.until else self.mode
+
+    def overrules(self, other: Stop) -> bool:
+        """
+        Tell whether this record of the same scope takes the other's place: newer, or stricter under one epoch.
+        """
+        strict = (self.mode.strictness, self.back.strictness if self.until is not None else self.mode.strictness)
+        than = (other.mode.strictness, other.back.strictness if other.until is not None else other.mode.strictness)
+        return self.epoch > other.epoch or (self.epoch == other.epoch and strict > than)
+
+
+UNKNOWN = Stop(ALL, Mode.STOP_WRITES, 0, reason="no record says that it runs")
+
+
+@dataclass(frozen=True, slots=True)
+class Stops:
+    """
+    The newest record of every scope.
+    """
+
+    by_scope: Mapping[str, Stop] = field(default_factory=lambda: MappingProxyType({}))
+
+    def binding(self, scopes: Iterable[str], at: datetime) -> Stop:
+        """
+        Return the strictest of the records that match any of these scopes at a moment, of `all` as well.
+        """
+        found = [self.by_scope.get(ALL, UNKNOWN)]
+        found += [self.by_scope[scope] for scope in scopes if scope != ALL and scope in self.by_scope]
+        return max(found, key=lambda stop: stop.mode_at(at).strictness)
+
+    def changed(self, stop: Stop) -> Stops:
+        """
+        Return these with one more record taken in, or as they are where it is overruled.
+        """
+        known = self.by_scope.get(stop.scope)
+        if known is not None and not stop.overrules(known):
+            return self
+        return Stops(MappingProxyType({**self.by_scope, stop.scope: stop}))
+
+    def joined(self, other: Stops) -> Stops:
+        """
+        Return the newest of both for each scope.
+        """
+        both = self
+        for stop in other.by_scope.values():
+            both = both.changed(stop)
+        return both
+
+
+RUNNING = Stops(MappingProxyType({ALL: Stop(ALL, Mode.RUN, 1)}))
+"""Of a deployment that nobody ever stopped."""
+
+
+def scopes_of(call: Call) -> tuple[str, ...]:
+    """
+    Return every scope that a call is in.
+    """
+    caller, name = call.caller, call.operation.spec.name
+    above = () if caller.opened is None else tuple(f"task:{one.id}" for one in caller.opened.above)
+    return (
+        *(ALL, f"api:{call.api}", f"agent:{caller.agent}", f"task:{caller.task}", *above),
+        *(f"op:{name}", f"op:{call.api}:{name}"),
+    )
