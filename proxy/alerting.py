@@ -14,7 +14,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from breakers.spend import Alert, Notice
-from breakers.store.protocol import AlertDelivered, AlertRaised, Store, StoreUnavailable
+from breakers.store.events import AlertDelivered, AlertRaised
+from breakers.store.protocol import Store, StoreUnavailable
 from config.money import MICROS_MAX, MICROS_PER_UNIT, Money
 from proxy.errors import LedgerUnavailable
 from proxy.logline import Log

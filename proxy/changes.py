@@ -17,7 +17,7 @@ import orjson
 
 from breakers.call import Applied, Call, Outcome
 from breakers.facts import Image
-from breakers.store.protocol import IntentOpened
+from breakers.store.events import IntentOpened
 from breakers.touching import Key, key_of, object_id
 from config.catalog import After, OperationSpec, Place, Touch
 from config.dialect import point_at

@@ -14,7 +14,8 @@ from datetime import datetime
 
 from breakers.call import Caller
 from breakers.caveats import agent_of, moment
-from breakers.store.protocol import Event, Store, StoreUnavailable, TaskClosed, TokenRevoked
+from breakers.store.events import Event, TaskClosed, TokenRevoked
+from breakers.store.protocol import Store, StoreUnavailable
 from breakers.task import Envelope
 from breakers.verdict import Reason, Refuse
 from proxy.clock import Clock

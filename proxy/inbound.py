@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.web_exceptions import HTTPException
 
 from breakers.policy import Policy
-from breakers.store.protocol import IntentOpened
+from breakers.store.events import IntentOpened
 from breakers.verdict import Reason
 from proxy.canonical.heads import Head
 from proxy.canonical.target import Target

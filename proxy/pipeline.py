@@ -21,7 +21,8 @@ from breakers.decide import decide
 from breakers.idempotency import ended_by
 from breakers.known import State
 from breakers.policy import MARKED
-from breakers.store.protocol import Exhausted, HeldRead, HeldWrite, IntentOpened, Stale, StoreUnavailable
+from breakers.store.events import IntentOpened
+from breakers.store.protocol import Exhausted, HeldRead, HeldWrite, Stale, StoreUnavailable
 from breakers.touching import named, touched
 from breakers.verdict import Ask, Forward, Pending, Reason, Refuse, Repeat, Suggest
 from proxy import classify

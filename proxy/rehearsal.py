@@ -19,8 +19,9 @@ from breakers.facts import Facts, Fetch, Fetched, Image, Looked
 from breakers.periods import PERIODS, span_of
 from breakers.policy import Allowed, Policy
 from breakers.spend import LIFE, Charge
+from breakers.store.events import ReadHeld, ReadSettled
 from breakers.store.memory import MemoryStore
-from breakers.store.protocol import Exhausted, ReadHeld, ReadSettled
+from breakers.store.protocol import Exhausted
 from breakers.task import Task
 from breakers.verdict import Ask, Forward, Reason, Refuse
 from config.caps import NO_CAPS, Caps

@@ -14,7 +14,8 @@ from typing import Any
 
 from breakers.known import Ended, State
 from breakers.spend import released
-from breakers.store.protocol import HeldWrite, IntentOpened, Reservation, Store, StoreUnavailable
+from breakers.store.events import IntentOpened
+from breakers.store.protocol import HeldWrite, Reservation, Store, StoreUnavailable
 from proxy.clock import Clock
 from proxy.inflight import InFlight
 from proxy.logline import Log

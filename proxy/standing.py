@@ -12,7 +12,8 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterable
 
-from breakers.store.protocol import Event, Store, StoreUnavailable
+from breakers.store.events import Event
+from breakers.store.protocol import Store, StoreUnavailable
 from proxy.logline import Log
 
 EVERY_S = 60.0

@@ -17,7 +17,8 @@ from datetime import datetime, timedelta
 
 from breakers.caveats import FIRST
 from breakers.spend import Total
-from breakers.store.protocol import Event, Store, StoreUnavailable, TaskClosed, TaskOpened, TokenRevoked
+from breakers.store.events import Event, TaskClosed, TaskOpened, TokenRevoked
+from breakers.store.protocol import Store, StoreUnavailable
 from breakers.task import Above, Closed, Task
 from config.tasks import LIFE_MAX_S, TaskSettings
 from proxy.clock import Clock

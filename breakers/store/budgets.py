@@ -22,8 +22,9 @@ from typing import NamedTuple
 from breakers.known import Ended, State
 from breakers.spend import LIFE, Alert, Charge, Total, amounts, released
 from breakers.store import moves
+from breakers.store.events import ReadHeld, ReadSettled
 from breakers.store.notices import Notices
-from breakers.store.protocol import Exhausted, ReadHeld, ReadSettled
+from breakers.store.protocol import Exhausted
 from breakers.store.tally import Tally
 
 KEPT = timedelta(days=40)

@@ -16,9 +16,9 @@ from datetime import datetime, timedelta
 
 import orjson
 
+from breakers.store.events import TaskClosed, TaskOpened, TokenRevoked
 from breakers.store.link import Shared, reading, text
 from breakers.store.packed import micros, millis, moment
-from breakers.store.protocol import TaskClosed, TaskOpened, TokenRevoked
 from breakers.task import Above, Closed, Envelope, Task
 from config.caps import Caps
 from config.tasks import LIFE_MAX_S

@@ -41,33 +41,35 @@ from breakers.spend import Alert, Total
 from breakers.store import moves
 from breakers.store.charged import GIVEN_UP_MS, Charged, keys_of, totals_of
 from breakers.store.envelopes import Envelopes
+from breakers.store.events import (
+    AlertDelivered,
+    AlertRaised,
+    Event,
+    IntentDelivered,
+    IntentEnded,
+    IntentOpened,
+    ReadHeld,
+    ReadSettled,
+    TaskClosed,
+    TaskOpened,
+    TokenRevoked,
+    WritesChanged,
+    opened_by,
+)
 from breakers.store.history import History, ending, histories
 from breakers.store.intents import Intents
 from breakers.store.link import EMPTIED, Link, Shared, reading, text
 from breakers.store.packed import Kept, Move, Packer, millis, pack_opened
 from breakers.store.protocol import (
     LEASE_S,
-    AlertDelivered,
-    AlertRaised,
-    Event,
     Exhausted,
     HeldRead,
     HeldWrite,
-    IntentDelivered,
-    IntentEnded,
-    IntentOpened,
     OpenIntent,
     Permit,
-    ReadHeld,
-    ReadSettled,
     Reservation,
     Stale,
     StoreUnavailable,
-    TaskClosed,
-    TaskOpened,
-    TokenRevoked,
-    WritesChanged,
-    opened_by,
 )
 from breakers.store.replaying import Replay
 from breakers.store.waiters import Waiters

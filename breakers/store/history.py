@@ -8,8 +8,7 @@ from datetime import datetime
 
 from breakers.known import IN_FLIGHT, Earlier, Ended, State
 from breakers.store import moves
-from breakers.store.packed import Kept, Move
-from breakers.store.protocol import (
+from breakers.store.events import (
     AlertDelivered,
     AlertRaised,
     Event,
@@ -23,6 +22,7 @@ from breakers.store.protocol import (
     TokenRevoked,
     WritesChanged,
 )
+from breakers.store.packed import Kept, Move
 
 Decide = Callable[[Kept | None], Move | None]
 """What becomes of a record as it was found; None leaves it."""

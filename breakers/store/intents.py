@@ -8,10 +8,11 @@ from __future__ import annotations
 from breakers.known import IN_FLIGHT, Earlier, Ended, State
 from breakers.store import moves
 from breakers.store.charged import Charged, keys_of, totals_of
+from breakers.store.events import IntentOpened
 from breakers.store.history import Decide, History, ending
 from breakers.store.link import Shared, reading, text
 from breakers.store.packed import Kept, Move, Packer, pack_charges
-from breakers.store.protocol import IntentOpened, OpenIntent, StoreUnavailable
+from breakers.store.protocol import OpenIntent, StoreUnavailable
 
 ANSWER_BYTES_MAX = 256 * 1024
 """A larger answer stays in the ledger of the process that has it."""

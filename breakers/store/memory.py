@@ -20,33 +20,26 @@ from breakers.known import IN_FLIGHT, NOTHING_KNOWN, Earlier, Ended, State
 from breakers.spend import Alert, Total
 from breakers.store import moves
 from breakers.store.budgets import Budgets
-from breakers.store.history import histories
-from breakers.store.names import NameTable
-from breakers.store.notices import last_judged
-from breakers.store.opened import Opened
-from breakers.store.protocol import (
-    LEASE_S,
+from breakers.store.events import (
     AlertDelivered,
     AlertRaised,
     Event,
-    Exhausted,
-    HeldRead,
-    HeldWrite,
     IntentDelivered,
     IntentEnded,
     IntentOpened,
-    OpenIntent,
-    Permit,
     ReadHeld,
     ReadSettled,
-    Reservation,
-    Stale,
     TaskClosed,
     TaskOpened,
     TokenRevoked,
     WritesChanged,
     opened_by,
 )
+from breakers.store.history import histories
+from breakers.store.names import NameTable
+from breakers.store.notices import last_judged
+from breakers.store.opened import Opened
+from breakers.store.protocol import LEASE_S, Exhausted, HeldRead, HeldWrite, OpenIntent, Permit, Reservation, Stale
 from breakers.store.waiters import Waiters
 from breakers.task import Envelope, Task
 from breakers.verdict import Forward

@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from breakers.call import Call
 from breakers.known import Earlier, Ended, State
 from breakers.spend import Charge, spent_by
-from breakers.store.protocol import LEASE_S, REMEMBERED_S, IntentOpened, opened_by
+from breakers.store.events import IntentOpened, opened_by
+from breakers.store.protocol import LEASE_S, REMEMBERED_S
 from config.settings import Idempotency
 
 REMEMBERED = timedelta(seconds=REMEMBERED_S)

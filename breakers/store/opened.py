@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from breakers.store.protocol import TaskClosed, TaskOpened, TokenRevoked
+from breakers.store.events import TaskClosed, TaskOpened, TokenRevoked
 from breakers.task import STANDING, Envelope, Task
 
 KEPT = timedelta(days=1)

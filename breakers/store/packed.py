@@ -18,7 +18,7 @@ import orjson
 from breakers.known import Earlier, Names, State
 from breakers.spend import Charge
 from breakers.store import moves
-from breakers.store.protocol import IntentOpened
+from breakers.store.events import IntentOpened
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND, _MILLISECOND = timedelta(microseconds=1), timedelta(milliseconds=1)

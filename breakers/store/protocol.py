@@ -1,5 +1,5 @@
 """
-The verbs of the shared state, the reservations that they hand out, and the events that rebuild any implementation.
+The verbs of the shared state, and the reservations that they hand out.
 
 A store is a view over the ledger: `apply` replays what the ledger says, and a store that is thrown away and replayed
 says the same. Only a store builds a reservation. Every verb is atomic, and idempotent by intent: made twice, it says
@@ -10,18 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
 from breakers.breaker import Breaker, Delta, Sums
 from breakers.call import Call
 from breakers.facts import Facts
-from breakers.known import Earlier, Ended, Names
+from breakers.known import Earlier, Ended
 from breakers.spend import Alert, Charge, Total
-from breakers.stops import Stop, Stops
+from breakers.stops import Stops
+from breakers.store.events import Event, IntentOpened, WritesChanged
 from breakers.suggestion import Suggested
-from breakers.task import Closed, Envelope, Task
+from breakers.task import Envelope, Task
 from breakers.verdict import Forward
 
 LEASE_S = 15.0
@@ -84,190 +84,6 @@ class Permit(StrEnum):
     GRANTED = "granted"
     STOPPED = "stopped"
     LOST = "lost"
-
-
-@dataclass(frozen=True, slots=True)
-class IntentOpened:
-    """
-    A write's intent is durable: it may have been sent. `place` is where its record stands in the ledger, `suggestion`
-    the one that it carries out.
-    """
-
-    intent: str
-    api: str
-    operation: str
-    agent: str
-    task: str
-    at: datetime
-    names: Names | None = None
-    window_s: int = 0
-    place: str = ""
-    charges: tuple[Charge, ...] = ()
-    suggestion: str = ""
-
-
-def opened_by(call: Call, place: str = "", charges: tuple[Charge, ...] = ()) -> IntentOpened:
-    """
-    Return the event that says that a write's intent is durable.
-    """
-    spec = call.operation.spec
-    return IntentOpened(
-        intent=call.id,
-        api=call.api,
-        operation=spec.name,
-        agent=call.caller.agent,
-        task=call.caller.task,
-        at=call.at,
-        names=call.names,
-        window_s=spec.effect_window_s,
-        place=place,
-        charges=charges,
-        suggestion="" if call.grant is None else call.grant.suggestion,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class IntentEnded:
-    """
-    A write's end is durable, or that nobody knows it.
-    """
-
-    intent: str
-    ended: Ended
-
-
-@dataclass(frozen=True, slots=True)
-class IntentDelivered:
-    """
-    Whether the answer of an intent reached its caller.
-    """
-
-    intent: str
-    delivered: bool
-
-
-@dataclass(frozen=True, slots=True)
-class WritesChanged:
-    """
-    An operator's record says whether writes may pass at all (scope all); `epoch` grows with every change.
-    """
-
-    stopped: bool
-    epoch: int
-
-
-@dataclass(frozen=True, slots=True)
-class KillChanged:
-    """
-    A record of the stop, of one scope.
-    """
-
-    stop: Stop
-
-
-@dataclass(frozen=True, slots=True)
-class BreakerMoved:
-    """
-    A breaker stands as this record says; of two the one with the higher generation counts.
-    """
-
-    breaker: Breaker
-
-
-@dataclass(frozen=True, slots=True)
-class SuggestionNoted:
-    """
-    A suggestion stands as this says; of two the one with the higher version counts.
-    """
-
-    suggested: Suggested
-
-
-@dataclass(frozen=True, slots=True)
-class ReadHeld:
-    """
-    A read under a cap is on record before it is sent: what it may take is taken, unless its end says less.
-    """
-
-    call: str
-    at: datetime
-    charges: tuple[Charge, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ReadSettled:
-    """
-    What a read took of its charges, in their order.
-    """
-
-    call: str
-    spent: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class TaskOpened:
-    """
-    A task was opened.
-    """
-
-    task: Task
-
-
-@dataclass(frozen=True, slots=True)
-class TaskClosed:
-    """
-    A task is over.
-    """
-
-    task: str
-    at: datetime
-    why: Closed
-
-
-@dataclass(frozen=True, slots=True)
-class TokenRevoked:
-    """
-    Tokens with this id in their narrowing are not valid any more; `until` is when no such token can be valid anyway.
-    """
-
-    token: str
-    until: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class AlertRaised:
-    """
-    An alert is on record: it is not raised a second time, and is delivered until somebody says that it was.
-    """
-
-    alert: Alert
-
-
-@dataclass(frozen=True, slots=True)
-class AlertDelivered:
-    """
-    An alert has reached everyone whom it is for.
-    """
-
-    alert: str
-
-
-Event = (
-    IntentOpened
-    | IntentEnded
-    | IntentDelivered
-    | WritesChanged
-    | KillChanged
-    | BreakerMoved
-    | SuggestionNoted
-    | ReadHeld
-    | ReadSettled
-    | TaskOpened
-    | TaskClosed
-    | TokenRevoked
-    | AlertRaised
-    | AlertDelivered
-)
 
 
 @dataclass(frozen=True, slots=True)

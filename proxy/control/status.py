@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 
-from breakers.store.protocol import OpenIntent, StoreUnavailable, WritesChanged
+from breakers.store.events import WritesChanged
+from breakers.store.protocol import OpenIntent, StoreUnavailable
 from proxy.rooms import Rooms
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from breakers.known import State
-from breakers.store.protocol import IntentOpened
+from breakers.store.events import IntentOpened
 from proxy.doubt.course import Course, Terms
 from proxy.doubt.ways import Told
 from proxy.ledger.drafts import stamp

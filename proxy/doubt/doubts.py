@@ -19,7 +19,8 @@ from functools import partial
 from breakers.call import Applied
 from breakers.idempotency import is_overtaken
 from breakers.known import IN_FLIGHT, Earlier
-from breakers.store.protocol import IntentOpened, StoreUnavailable
+from breakers.store.events import IntentOpened
+from breakers.store.protocol import StoreUnavailable
 from proxy.clock import Randomness
 from proxy.doubt.case import Case
 from proxy.doubt.course import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from breakers.known import Ended, State
-from breakers.store.protocol import IntentOpened
+from breakers.store.events import IntentOpened
 
 
 class Inbox:

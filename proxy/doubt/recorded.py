@@ -15,7 +15,7 @@ from typing import Any
 from breakers.call import Call, Operation, Request
 from breakers.duplicates import DUPLICATE_ALLOWED, REPEATED
 from breakers.facts import Image
-from breakers.store.protocol import IntentOpened
+from breakers.store.events import IntentOpened
 from config.catalog import Effect, OperationSpec, Reversibility, Touch
 from proxy.account import Account
 from proxy.canonical.bodies import encode_body

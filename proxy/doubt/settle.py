@@ -14,7 +14,7 @@ from datetime import datetime
 from breakers.call import Applied, Outcome
 from breakers.idempotency import ended_by
 from breakers.known import Ended, State
-from breakers.store.protocol import IntentOpened
+from breakers.store.events import IntentOpened
 from proxy.changes import Carried, follow_late
 from proxy.doubt.course import End, Verdict, Why
 from proxy.doubt.recorded import Doubt

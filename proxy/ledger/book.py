@@ -20,7 +20,8 @@ from pathlib import Path
 
 from breakers.call import Call, Outcome
 from breakers.known import Earlier
-from breakers.store.protocol import Event, HeldRead, HeldWrite, IntentOpened, opened_by
+from breakers.store.events import Event, IntentOpened, opened_by
+from breakers.store.protocol import HeldRead, HeldWrite
 from breakers.verdict import Reason
 from config.settings import LedgerSettings
 from proxy.clock import Clock, Randomness

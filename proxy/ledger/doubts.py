@@ -20,7 +20,7 @@ from typing import Any
 
 from breakers.call import Applied, Call
 from breakers.known import State
-from breakers.store.protocol import IntentOpened
+from breakers.store.events import IntentOpened
 from proxy.ledger.blobs import Kept
 from proxy.ledger.changed import Changed
 from proxy.ledger.changed import change as change_draft

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from breakers.store.protocol import HeldWrite, IntentOpened
+from breakers.store.events import IntentOpened
+from breakers.store.protocol import HeldWrite
 from proxy.wire import Wire
 
 

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from breakers.spend import Alert, Notice
-from breakers.store.protocol import (
+from breakers.store.events import (
     AlertDelivered,
     AlertRaised,
     Event,

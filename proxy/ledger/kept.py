@@ -16,15 +16,7 @@ from pathlib import Path
 
 import orjson
 
-from breakers.store.protocol import (
-    AlertDelivered,
-    AlertRaised,
-    Event,
-    IntentEnded,
-    IntentOpened,
-    ReadHeld,
-    ReadSettled,
-)
+from breakers.store.events import AlertDelivered, AlertRaised, Event, IntentEnded, IntentOpened, ReadHeld, ReadSettled
 from proxy.ledger.disk import Disk
 from proxy.ledger.drafts import read_stamp
 from proxy.ledger.enveloped import Enveloped

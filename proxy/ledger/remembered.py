@@ -30,7 +30,7 @@ import orjson
 from breakers.call import Applied
 from breakers.idempotency import ended_as
 from breakers.known import Ended, State
-from breakers.store.protocol import Event, IntentDelivered, IntentEnded, IntentOpened, WritesChanged
+from breakers.store.events import Event, IntentDelivered, IntentEnded, IntentOpened, WritesChanged
 from proxy.ledger import frames
 from proxy.ledger.charges import spent_of
 from proxy.ledger.disk import Disk

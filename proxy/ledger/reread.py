@@ -15,7 +15,7 @@ from threading import Lock
 from typing import Any
 
 from breakers.call import Caller, Request, Sent
-from breakers.store.protocol import IntentOpened
+from breakers.store.events import IntentOpened
 from proxy.ledger.blobs import Kept, Opening, Payload, commitment
 from proxy.ledger.disk import Disk
 from proxy.ledger.keyring import KeyRing

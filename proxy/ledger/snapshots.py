@@ -19,7 +19,7 @@ from pathlib import Path
 from threading import Event as Flag
 from threading import Lock, Thread
 
-from breakers.store.protocol import Event
+from breakers.store.events import Event
 from proxy.clock import Clock
 from proxy.errors import LedgerDamaged
 from proxy.ledger.disk import Disk

@@ -13,7 +13,7 @@ from typing import Any
 
 from breakers.call import Applied
 from breakers.known import Names, State
-from breakers.store.protocol import Event, IntentOpened, WritesChanged
+from breakers.store.events import Event, IntentOpened, WritesChanged
 from proxy.keys import AgentKey
 from proxy.ledger.charges import charges_of
 from proxy.ledger.drafts import read_stamp

@@ -7,13 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from breakers.spend import Charge
-from breakers.store.memory import MemoryStore
-from breakers.store.protocol import (
-    LEASE_S,
-    REMEMBERED_S,
+from breakers.store.events import (
     Event,
-    HeldRead,
-    HeldWrite,
     IntentEnded,
     ReadHeld,
     ReadSettled,
@@ -22,6 +17,8 @@ from breakers.store.protocol import (
     TokenRevoked,
     opened_by,
 )
+from breakers.store.memory import MemoryStore
+from breakers.store.protocol import LEASE_S, REMEMBERED_S, HeldRead, HeldWrite
 from breakers.task import Closed, Task
 from breakers.verdict import Forward
 from config.caps import NO_CAPS

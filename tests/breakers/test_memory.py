@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from breakers.call import Call
 from breakers.known import Ended, Names, State
+from breakers.store.events import IntentEnded, WritesChanged, opened_by
 from breakers.store.memory import MemoryStore
-from breakers.store.protocol import HeldWrite, IntentEnded, WritesChanged, opened_by
+from breakers.store.protocol import HeldWrite
 from breakers.verdict import Forward
 from tests.breakers.world import AT, call
 from tests.conftest import Figure

@@ -11,8 +11,9 @@ from typing import Any
 from breakers.known import Ended, State
 from breakers.spend import Charge
 from breakers.store.budgets import Budgets
+from breakers.store.events import Event, IntentOpened, ReadHeld
 from breakers.store.memory import MemoryStore
-from breakers.store.protocol import Event, Exhausted, HeldWrite, IntentOpened, Permit, ReadHeld
+from breakers.store.protocol import Exhausted, HeldWrite, Permit
 
 Patch = tuple[object, str, Callable[..., Any]]
 

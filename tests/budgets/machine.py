@@ -20,16 +20,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from breakers.call import Call
 from breakers.known import Ended, Names, State
 from breakers.spend import Charge, released
-from breakers.store.protocol import (
-    LEASE_S,
-    Exhausted,
-    IntentEnded,
-    Permit,
-    ReadHeld,
-    ReadSettled,
-    Stale,
-    opened_by,
-)
+from breakers.store.events import IntentEnded, ReadHeld, ReadSettled, opened_by
+from breakers.store.protocol import LEASE_S, Exhausted, Permit, Stale
 from breakers.verdict import Forward
 from tests.breakers.world import call as plain
 from tests.budgets.model import Is, Model, Spender

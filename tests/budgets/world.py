@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from breakers.known import Ended, State
 from breakers.spend import CALLS, Charge
-from breakers.store.protocol import Event, Permit, Reservation, Store
+from breakers.store.events import Event
+from breakers.store.protocol import Permit, Reservation, Store
 from breakers.verdict import Forward
 from tests.budgets.model import Spender
 

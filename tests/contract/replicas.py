@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 import pytest
 
+from breakers.store.events import Event
 from breakers.store.fleet import FleetStore
-from breakers.store.protocol import LEASE_S, Event
+from breakers.store.protocol import LEASE_S
 from tests.contract.world import KEPT
 from tests.redis_server import RedisServer
 

@@ -7,16 +7,8 @@ from dataclasses import replace
 import pytest
 
 from breakers.spend import Alert, Charge, Notice, alert_id
-from breakers.store.protocol import (
-    AlertDelivered,
-    AlertRaised,
-    Event,
-    Exhausted,
-    IntentEnded,
-    Permit,
-    ReadHeld,
-    Store,
-)
+from breakers.store.events import AlertDelivered, AlertRaised, Event, IntentEnded, ReadHeld
+from breakers.store.protocol import Exhausted, Permit, Store
 from tests.breakers.world import AT
 from tests.contract.charges import denied, life, month, notices, refusing, spending
 from tests.contract.world import World, dispatched, judged, opened, read, reserved, taken, unknown, write

@@ -11,17 +11,8 @@ import pytest
 from breakers.call import Call
 from breakers.known import Ended
 from breakers.spend import Charge
-from breakers.store.protocol import (
-    LEASE_S,
-    Exhausted,
-    HeldRead,
-    HeldWrite,
-    Permit,
-    ReadHeld,
-    ReadSettled,
-    Store,
-    StoreUnavailable,
-)
+from breakers.store.events import ReadHeld, ReadSettled
+from breakers.store.protocol import LEASE_S, Exhausted, HeldRead, HeldWrite, Permit, Store, StoreUnavailable
 from breakers.verdict import Forward
 from tests.breakers.world import AT
 from tests.contract.charges import denied, life, month, refusing, spending, sum_of

@@ -10,7 +10,8 @@ import pytest
 from breakers.call import Call
 from breakers.known import Ended, State
 from breakers.spend import WRITES, Total
-from breakers.store.protocol import Exhausted, Permit, ReadSettled, Stale, Store, WritesChanged
+from breakers.store.events import ReadSettled, WritesChanged
+from breakers.store.protocol import Exhausted, Permit, Stale, Store
 from tests.contract.charges import DAY_ENDS, MONTH_ENDS, USD, denied, life, month, refusing, spending, sum_of, sums
 from tests.contract.world import (
     World,

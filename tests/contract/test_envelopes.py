@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from breakers.store.protocol import Event, Store, TaskClosed, TaskOpened, TokenRevoked
+from breakers.store.events import Event, TaskClosed, TaskOpened, TokenRevoked
+from breakers.store.protocol import Store
 from breakers.task import STANDING, Above, Closed, Envelope, Task
 from config.caps import Caps
 from tests.breakers.world import AT

@@ -9,18 +9,10 @@ import pytest
 
 from breakers.call import Call
 from breakers.known import State
+from breakers.store.events import Event, IntentEnded, WritesChanged
 from breakers.store.fleet import FleetStore
 from breakers.store.moves import GIVEN_UP
-from breakers.store.protocol import (
-    LEASE_S,
-    REMEMBERED_S,
-    Event,
-    HeldWrite,
-    IntentEnded,
-    Permit,
-    StoreUnavailable,
-    WritesChanged,
-)
+from breakers.store.protocol import LEASE_S, REMEMBERED_S, HeldWrite, Permit, StoreUnavailable
 from tests.contract.replicas import Replica
 from tests.contract.world import (
     KEPT,

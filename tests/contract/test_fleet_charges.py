@@ -11,18 +11,9 @@ import pytest
 from breakers.call import Call
 from breakers.known import Ended
 from breakers.spend import Charge
+from breakers.store.events import Event, IntentEnded, ReadHeld, ReadSettled
 from breakers.store.fleet import FleetStore
-from breakers.store.protocol import (
-    Event,
-    Exhausted,
-    HeldRead,
-    HeldWrite,
-    IntentEnded,
-    Permit,
-    ReadHeld,
-    ReadSettled,
-    StoreUnavailable,
-)
+from breakers.store.protocol import Exhausted, HeldRead, HeldWrite, Permit, StoreUnavailable
 from tests.breakers.world import AT
 from tests.contract.charges import USD, denied, life, month, notices, refusing, spending, sum_of, sums
 from tests.contract.cutter import Cutter

@@ -11,18 +11,18 @@ import pytest
 
 from breakers.spend import Alert, Notice
 from breakers.store.charged import KEPT, KEPT_LIFE, READ_AT_ONCE
-from breakers.store.protocol import (
+from breakers.store.events import (
     AlertDelivered,
     AlertRaised,
     Event,
     IntentEnded,
     ReadHeld,
     ReadSettled,
-    StoreUnavailable,
     TaskClosed,
     TaskOpened,
     TokenRevoked,
 )
+from breakers.store.protocol import StoreUnavailable
 from breakers.task import STANDING, Closed, Envelope, Task
 from config.caps import Caps
 from tests.breakers.world import AT

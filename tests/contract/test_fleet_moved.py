@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import redis
 
+from breakers.store.events import ReadHeld, ReadSettled
 from breakers.store.fleet import FleetStore
 from breakers.store.link import EMPTIED
-from breakers.store.protocol import Exhausted, ReadHeld, ReadSettled, StoreUnavailable
+from breakers.store.protocol import Exhausted, StoreUnavailable
 from tests.breakers.world import AT
 from tests.contract.charges import month, spending, sum_of
 from tests.contract.cutter import Cutter

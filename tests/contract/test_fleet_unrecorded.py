@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from breakers.known import State
-from breakers.store.protocol import Event, ReadHeld, ReadSettled, StoreUnavailable
+from breakers.store.events import Event, ReadHeld, ReadSettled
+from breakers.store.protocol import StoreUnavailable
 from tests.breakers.world import AT
 from tests.contract.charges import life, month, spending, sum_of
 from tests.contract.replicas import Replica

@@ -13,23 +13,20 @@ from typing import Any
 import pytest
 
 from breakers.known import State
-from breakers.store.fleet import FleetStore
-from breakers.store.protocol import (
+from breakers.store.events import (
     AlertDelivered,
     AlertRaised,
-    Exhausted,
-    HeldWrite,
     IntentDelivered,
     IntentEnded,
-    Permit,
     ReadHeld,
     ReadSettled,
-    StoreUnavailable,
     TaskClosed,
     TaskOpened,
     TokenRevoked,
     WritesChanged,
 )
+from breakers.store.fleet import FleetStore
+from breakers.store.protocol import Exhausted, HeldWrite, Permit, StoreUnavailable
 from breakers.store.redis import CONNECTIONS, redis_store
 from breakers.store.scripts import SCRIPTS
 from breakers.task import Closed, Task

@@ -13,21 +13,17 @@ import pytest
 
 from breakers.known import Ended, State
 from breakers.spend import released
+from breakers.store.events import Event, IntentEnded, ReadHeld, ReadSettled, opened_by
 from breakers.store.protocol import (
-    Event,
     Exhausted,
     HeldRead,
     HeldWrite,
-    IntentEnded,
     OpenIntent,
     Permit,
-    ReadHeld,
-    ReadSettled,
     Reservation,
     Stale,
     Store,
     StoreUnavailable,
-    opened_by,
 )
 from breakers.verdict import Forward
 from tests.breakers.world import AT

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from breakers.known import Ended, State
-from breakers.store.protocol import Event, IntentDelivered, IntentEnded, Store, WritesChanged
+from breakers.store.events import Event, IntentDelivered, IntentEnded, WritesChanged
+from breakers.store.protocol import Store
 from tests.contract.world import (
     World,
     dispatched,

@@ -10,18 +10,8 @@ import pytest
 
 from breakers.call import Call
 from breakers.known import Ended, Names, State
-from breakers.store.protocol import (
-    LEASE_S,
-    HeldRead,
-    HeldWrite,
-    IntentDelivered,
-    IntentEnded,
-    Permit,
-    Stale,
-    Store,
-    WritesChanged,
-    opened_by,
-)
+from breakers.store.events import IntentDelivered, IntentEnded, WritesChanged, opened_by
+from breakers.store.protocol import LEASE_S, HeldRead, HeldWrite, Permit, Stale, Store
 from tests.breakers.world import AT
 from tests.contract.world import (
     World,

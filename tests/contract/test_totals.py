@@ -12,15 +12,8 @@ from hypothesis import strategies as st
 
 from breakers.known import Ended, State
 from breakers.spend import Charge, amounts
-from breakers.store.protocol import (
-    REMEMBERED_S,
-    Event,
-    Exhausted,
-    IntentEnded,
-    IntentOpened,
-    ReadHeld,
-    ReadSettled,
-)
+from breakers.store.events import Event, IntentEnded, IntentOpened, ReadHeld, ReadSettled
+from breakers.store.protocol import REMEMBERED_S, Exhausted
 from tests.breakers.world import AT
 from tests.contract.charges import MONTH_ENDS, Sums, life, month, refusing, spending, sum_of, sums
 from tests.contract.world import (

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from breakers.known import Ended, State
-from breakers.store.protocol import HeldWrite, Permit, Stale, Store, WritesChanged
+from breakers.store.events import WritesChanged
+from breakers.store.protocol import HeldWrite, Permit, Stale, Store
 from tests.contract.world import (
     BRIEF_S,
     World,

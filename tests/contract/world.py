@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 from breakers.call import Call
 from breakers.known import Ended, Names, State
 from breakers.spend import Charge
+from breakers.store.events import Event, IntentOpened, opened_by
 from breakers.store.memory import MemoryStore
 from breakers.store.moves import Retention
-from breakers.store.protocol import LEASE_S, Event, HeldRead, HeldWrite, IntentOpened, Permit, Store, opened_by
+from breakers.store.protocol import LEASE_S, HeldRead, HeldWrite, Permit, Store
 from breakers.verdict import Forward
 from tests.breakers.world import AT, call
 from tests.redis_server import RedisServer

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from breakers.store.protocol import WritesChanged
+from breakers.store.events import WritesChanged
 from loadtest.upstreams.faults import Fault, HangUp
 from loadtest.upstreams.stripe import StripeSandbox
 from proxy.ledger.writer import State

@@ -14,8 +14,8 @@ from breakers import decide
 from breakers.call import Call
 from breakers.facts import Facts
 from breakers.policy import Passed, Policy
+from breakers.store.events import Event, IntentOpened, ReadHeld, WritesChanged
 from breakers.store.memory import MemoryStore
-from breakers.store.protocol import Event, IntentOpened, ReadHeld, WritesChanged
 from proxy.forward import Forwarder
 from proxy.ledger.book import Ledger
 from proxy.ledger.disk import Handle, RealDisk

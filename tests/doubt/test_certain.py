@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from breakers.store.protocol import IntentOpened
+from breakers.store.events import IntentOpened
 from config.catalog import Place
 from loadtest.upstreams.faults import Fault, HangUp
 from proxy.doubt.case import Case

@@ -8,7 +8,7 @@ import pytest
 
 from breakers.call import Outcome
 from breakers.known import Ended, State
-from breakers.store.protocol import WritesChanged
+from breakers.store.events import WritesChanged
 from proxy.passes import Redo
 from proxy.wire import Wire
 from tests.doubt.world import stripe

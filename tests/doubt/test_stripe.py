@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from breakers.store.protocol import WritesChanged
+from breakers.store.events import WritesChanged
 from loadtest.upstreams.faults import Fault, HangUp, Status
 from tests.doubt.world import EVERY_TIME, IN_DOUBT, World, stripe
 from tests.proxy.road import call_of, charged, marks

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from breakers.call import Applied
 from breakers.known import State
 from breakers.spend import CALLS, Alert, Charge, Notice
-from breakers.store.protocol import Event, HeldRead, HeldWrite, IntentDelivered, IntentEnded
+from breakers.store.events import Event, IntentDelivered, IntentEnded
+from breakers.store.protocol import HeldRead, HeldWrite
 from breakers.task import Above, Closed, Task
 from config.caps import Caps
 from config.money import Money

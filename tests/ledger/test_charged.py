@@ -15,7 +15,8 @@ from breakers.call import Applied, Sent
 from breakers.caveats import Caveat
 from breakers.known import Ended, State
 from breakers.spend import CALLS, WRITES, Charge
-from breakers.store.protocol import Event, HeldRead, HeldWrite, IntentEnded, IntentOpened, ReadHeld, ReadSettled
+from breakers.store.events import Event, IntentEnded, IntentOpened, ReadHeld, ReadSettled
+from breakers.store.protocol import HeldRead, HeldWrite
 from breakers.task import Task
 from config.caps import Caps
 from proxy.errors import LedgerUnavailable

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from breakers.call import Applied
 from breakers.spend import CALLS, Charge
+from breakers.store.events import Event
 from breakers.store.memory import MemoryStore
-from breakers.store.protocol import Event, HeldRead, HeldWrite
+from breakers.store.protocol import HeldRead, HeldWrite
 from proxy.ledger import records
 from proxy.ledger.book import Ledger
 from proxy.ledger.charges import spent

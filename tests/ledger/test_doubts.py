@@ -10,7 +10,7 @@ import pytest
 
 from breakers.call import Applied
 from breakers.known import Names, State
-from breakers.store.protocol import IntentOpened
+from breakers.store.events import IntentOpened
 from proxy.errors import LedgerUnavailable
 from proxy.ledger.book import Ledger
 from proxy.ledger.changed import Changed

@@ -10,14 +10,7 @@ from typing import Any
 import pytest
 
 from breakers.spend import Alert, Notice
-from breakers.store.protocol import (
-    AlertDelivered,
-    AlertRaised,
-    Event,
-    TaskClosed,
-    TaskOpened,
-    TokenRevoked,
-)
+from breakers.store.events import AlertDelivered, AlertRaised, Event, TaskClosed, TaskOpened, TokenRevoked
 from breakers.task import Above, Closed, Task
 from config.caps import Caps
 from config.money import Money

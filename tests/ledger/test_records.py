@@ -12,7 +12,7 @@ import rfc8785
 
 from breakers.call import Applied
 from breakers.known import Earlier, Names, State
-from breakers.store.protocol import opened_by
+from breakers.store.events import opened_by
 from breakers.verdict import Reason, Refuse
 from config.catalog import Effect
 from proxy.ledger import records, repeats

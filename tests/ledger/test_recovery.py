@@ -9,8 +9,8 @@ import orjson
 import pytest
 
 from breakers.call import Applied
+from breakers.store.events import WritesChanged
 from breakers.store.memory import MemoryStore
-from breakers.store.protocol import WritesChanged
 from proxy.errors import LedgerDamaged, StartRefused
 from proxy.ledger import records
 from proxy.ledger.book import Ledger

@@ -11,8 +11,8 @@ import pytest
 
 from breakers.call import Applied, Fault, Sent
 from breakers.known import Ended, Names
+from breakers.store.events import Event, IntentDelivered, IntentEnded, IntentOpened, WritesChanged
 from breakers.store.memory import MemoryStore
-from breakers.store.protocol import Event, IntentDelivered, IntentEnded, IntentOpened, WritesChanged
 from proxy.ledger import records
 from proxy.ledger.book import Ledger
 from proxy.ledger.doubts import Resolved

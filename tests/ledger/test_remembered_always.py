@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from breakers.call import Applied
 from breakers.known import State
+from breakers.store.events import Event, IntentOpened
 from breakers.store.memory import MemoryStore
-from breakers.store.protocol import Event, IntentOpened
 from proxy.ledger import records, repeats
 from proxy.ledger.book import Ledger
 from proxy.ledger.drafts import system

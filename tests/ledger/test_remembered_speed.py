@@ -16,7 +16,7 @@ import orjson
 import pytest
 
 from breakers.known import Names
-from breakers.store.protocol import WritesChanged
+from breakers.store.events import WritesChanged
 from proxy.ledger import records
 from proxy.ledger.disk import RealDisk
 from proxy.ledger.drafts import stamp

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pytest
 
-from breakers.store.protocol import IntentDelivered, IntentEnded
+from breakers.store.events import IntentDelivered, IntentEnded
 from proxy.errors import LedgerDamaged
 from proxy.ledger import snapshot as form
 from proxy.ledger.book import Ledger

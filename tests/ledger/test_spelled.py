@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from breakers.store.protocol import Event, IntentEnded
+from breakers.store.events import Event, IntentEnded
 from config.caps import Caps
 from config.money import Money
 from proxy.ledger.enveloped import Enveloped

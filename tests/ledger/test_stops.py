@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from breakers.store.protocol import WritesChanged
+from breakers.store.events import WritesChanged
 from proxy.ledger.drafts import system
 from proxy.ledger.layout import epochs
 from proxy.ledger.verify import verify

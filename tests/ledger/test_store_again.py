@@ -14,20 +14,9 @@ from breakers.call import Applied, Outcome, Sent
 from breakers.idempotency import ended_by
 from breakers.known import Earlier, Ended, State
 from breakers.spend import CALLS, WRITES, Charge, spent_by
+from breakers.store.events import AlertDelivered, IntentOpened, TaskClosed, TaskOpened, TokenRevoked, WritesChanged
 from breakers.store.memory import MemoryStore
-from breakers.store.protocol import (
-    AlertDelivered,
-    Exhausted,
-    HeldRead,
-    HeldWrite,
-    IntentOpened,
-    Permit,
-    Stale,
-    TaskClosed,
-    TaskOpened,
-    TokenRevoked,
-    WritesChanged,
-)
+from breakers.store.protocol import Exhausted, HeldRead, HeldWrite, Permit, Stale
 from breakers.task import Closed, Task
 from config.money import Money
 from proxy.ledger.book import Ledger

@@ -15,7 +15,8 @@ from yarl import URL
 
 from breakers.call import Call, Operation
 from breakers.facts import Facts
-from breakers.store.protocol import HeldWrite, Permit, Store, opened_by
+from breakers.store.events import opened_by
+from breakers.store.protocol import HeldWrite, Permit, Store
 from breakers.verdict import Forward
 from config.catalog import Effect, OperationSpec
 from config.dialect import Dialect

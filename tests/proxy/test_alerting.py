@@ -8,7 +8,8 @@ from typing import cast
 import pytest
 
 from breakers.spend import Alert, Notice
-from breakers.store.protocol import AlertDelivered, AlertRaised, Event, Store, StoreUnavailable
+from breakers.store.events import AlertDelivered, AlertRaised, Event
+from breakers.store.protocol import Store, StoreUnavailable
 from proxy.alerting import AGAIN_AFTER_S, Alerting, amount, said
 from proxy.errors import LedgerUnavailable
 from tests.breakers.world import AT

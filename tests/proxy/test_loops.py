@@ -220,7 +220,7 @@ async def test_suspended_is_not_hammering(on: Road, sandbox: StripeSandbox) -> N
 
 async def test_stopped_is_not_hammering(on: Road, sandbox: StripeSandbox) -> None:
     """What an operator's stop refuses counts as nobody's hammering."""
-    from breakers.store.protocol import WritesChanged
+    from breakers.store.events import WritesChanged
 
     await on.rooms.store.apply(WritesChanged(stopped=True, epoch=1))
     for number in range(25):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from breakers.store.protocol import WritesChanged
+from breakers.store.events import WritesChanged
 from loadtest.upstreams.stripe import StripeSandbox
 from tests.proxy.road import SECRET, Road, call_of, charged, closed_port, first_sentence, marks, road
 from tests.proxy.rows import BROKEN, CREATE, FORM, FORWARDED, NOTHING, REFUSED, WRITTEN, Row

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from breakers.store.protocol import Stale, WritesChanged
+from breakers.store.events import WritesChanged
+from breakers.store.protocol import Stale
 from loadtest.upstreams.faults import Fault
 from loadtest.upstreams.stripe import StripeSandbox
 from proxy.errors import OutcomeUnrecorded

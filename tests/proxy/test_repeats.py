@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from breakers.store.protocol import WritesChanged
+from breakers.store.events import WritesChanged
 from loadtest.installation import agent
 from loadtest.upstreams.faults import Fault, HangUp, Status
 from loadtest.upstreams.github import GithubSandbox

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import cast
 
-from breakers.store.protocol import Event, Store, StoreUnavailable, WritesChanged
+from breakers.store.events import Event, WritesChanged
+from breakers.store.protocol import Store, StoreUnavailable
 from proxy.standing import AWAY_S, EVERY_S, NOT_BEGUN, Standing
 from tests.proxy.road import Lines
 

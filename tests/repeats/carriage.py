@@ -17,15 +17,8 @@ from breakers.call import Applied
 from breakers.decide import decide
 from breakers.idempotency import ended_by
 from breakers.known import IN_FLIGHT, Ended, State
-from breakers.store.protocol import (
-    LEASE_S,
-    Exhausted,
-    HeldWrite,
-    IntentDelivered,
-    IntentEnded,
-    Permit,
-    opened_by,
-)
+from breakers.store.events import IntentDelivered, IntentEnded, opened_by
+from breakers.store.protocol import LEASE_S, Exhausted, HeldWrite, Permit
 from breakers.verdict import Forward, Refuse, Repeat, Verdict
 from tests.budgets.model import Model as Budgets
 from tests.repeats.model import LATE_S, Answer, Intent, Model

@@ -10,9 +10,10 @@ from typing import Any
 
 from breakers import duplicates, idempotency
 from breakers.known import Ended, State
+from breakers.store.events import Event, IntentEnded, IntentOpened
 from breakers.store.memory import MemoryStore
 from breakers.store.names import NameTable
-from breakers.store.protocol import Event, HeldWrite, IntentEnded, IntentOpened, Permit, Reservation
+from breakers.store.protocol import HeldWrite, Permit, Reservation
 
 Patch = tuple[object, str, Callable[..., Any]]
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule
 
 from breakers.known import IN_DOUBT, Ended, State
-from breakers.store.protocol import IntentDelivered, IntentEnded, OpenIntent, Stale, WritesChanged
+from breakers.store.events import IntentDelivered, IntentEnded, WritesChanged
+from breakers.store.protocol import OpenIntent, Stale
 from breakers.verdict import Again, Forward, Repeat
 from tests.repeats.carriage import Carriage
 from tests.repeats.shop import AGENTS, OPERATIONS, Asked

@@ -11,7 +11,8 @@ from typing import Protocol
 
 from breakers.call import Applied, Health, Outcome, Retry, Sent
 from breakers.known import Ended
-from breakers.store.protocol import Event, HeldWrite, IntentOpened, Store
+from breakers.store.events import Event, IntentOpened
+from breakers.store.protocol import HeldWrite, Store
 from tests.repeats.model import Intent
 
 BEGAN = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
