@@ -30,6 +30,7 @@ from breakers.policy import (
     MARKED,
     AgentRules,
     Allowed,
+    Approval,
     Denied,
     Entry,
     Limit,
@@ -64,6 +65,7 @@ def policy_of(configuration: Configuration) -> Policy:
         duplicates_s=configuration.settings.idempotency.duplicates_s,
         apis=configuration.apis,
         teams=configuration.teams,
+        roles=frozenset(role for card in configuration.operators.values() for role in card.roles),
     )
 
 
@@ -75,6 +77,7 @@ def compile_policy(
     duplicates_s: float = DUPLICATES_S,
     apis: Mapping[str, ApiAccount] = NO_APIS,
     teams: Mapping[str, Team] = NO_TEAMS,
+    roles: frozenset[str] = frozenset(),
 ) -> Policy:
     """
     Compile every agent's card against the catalogues of the configured APIs, both by name.
@@ -87,6 +90,7 @@ def compile_policy(
         ),
         duplicates_s=duplicates_s,
         spending=compile_spending(cards, teams, apis, catalogs),
+        roles=roles,
     )
 
 
@@ -98,7 +102,8 @@ def _compile_cards(cards: Mapping[str, AgentCard], catalogs: Mapping[str, Catalo
     entries: dict[tuple[int, str, str, str], Entry] = {}
     agents: dict[str, AgentRules] = {}
     for agent, card in cards.items():
-        held = (id(card.allow), id(card.deny), id(card.headers), id(card.loops), card.environment, card.tz)
+        shared = (id(card.allow), id(card.deny), id(card.headers), id(card.loops))
+        held = (*shared, card.environment, card.tz, card.tier, _barred(card))
         if held not in compiled:
             compiled[held] = _compile_card(card, catalogs, entries)
         agents[agent] = compiled[held]
@@ -122,18 +127,32 @@ def _compile_card(
             operations |= {(api, spec.name): Denied(pattern) for spec in catalogs[api].matching(pattern)}
     headers = {name.lower(): frozenset(values) for name, values in card.headers.items()}
     guard = compile_guard(card.loops, card.allow, catalogs)
-    return AgentRules(MappingProxyType(operations), MappingProxyType(headers), card.environment, guard, card.tz)
+    return AgentRules(
+        MappingProxyType(operations),
+        MappingProxyType(headers),
+        card.environment,
+        guard,
+        card.tz,
+        card.tier,
+        _barred(card),
+    )
+
+
+def _barred(card: AgentCard) -> frozenset[str]:
+    return frozenset() if card.owners_approve else card.owners.named
 
 
 def _entry(pattern: str, rule: Rule, spec: OperationSpec) -> Entry:
     only = tuple(Only(reading(name), tuple(allowed)) for name, allowed in rule.only.items())
     limits = tuple(Limit(reading(name), span) for name, span in rule.limit.items())
     read = [*(item.reading for item in only), *(item.reading for item in limits)]
-    if any(isinstance(item.span, MoneyRange) for item in limits):
+    writes = spec.effect is not Effect.READ
+    approve = rule.approve if writes else None
+    is_summed = approve is not None and approve.over is not None
+    if is_summed or any(isinstance(item.span, MoneyRange) for item in limits):
         read += _read_for_money(spec)
     conditions = compile_conditions(rule)
     read += [one for condition in conditions for one in condition.readings]
-    writes = spec.effect is not Effect.READ
     return Entry(
         pattern=pattern,
         only=only,
@@ -147,6 +166,8 @@ def _entry(pattern: str, rule: Rule, spec: OperationSpec) -> Entry:
         agent_repeats=None if rule.duplicates is None else rule.duplicates == "agent",
         unknown_cost=None if rule.unknown_cost is None else rule.unknown_cost.reserve,
         conditions=conditions,
+        tier=rule.tier if writes else None,
+        approval=None if approve is None else Approval(approve.over, approve.by, approve.within_s),
     )
 
 

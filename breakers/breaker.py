@@ -101,9 +101,10 @@ class Delta:
     """
     What one process has counted for one breaker under one generation since it last said so.
 
-    `bucket` is whole seconds of the epoch divided by ten. `ok` are good ones, of which `slow` were slow; `fail` are the
-    upstream's failures, `local` our own (no connection could be made); `unknown` are writes that ended in doubt.
-    `writes` is how many left. `tail` is how many of the last ones in a row failed, `broken` that a good one was before.
+    `bucket` is whole seconds of the epoch divided by ten, `over_s` how long the breaker's window is. `ok` are the good,
+    of which `slow` were slow; `fail` are the upstream's failures, `local` our own (no connection could be made);
+    `unknown` are writes that ended in doubt, `writes` is how many left. `tail` is how many of the last ones in a row
+    failed, `broken` that a good one was before.
     """
 
     key: str
@@ -117,6 +118,7 @@ class Delta:
     writes: int = 0
     tail: int = 0
     broken: bool = False
+    over_s: int = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +126,9 @@ class Sums:
     """
     What all processes have counted for one breaker in its window.
 
-    `recent` are failures within the last minute, `streak` how many of the last ones in a row failed and `streak_since`
-    when that began (bucket), `locals` how many processes had local failures, `alive` how many there are.
+    `recent` are the upstream's failures within the last minute, `streak` how many of the last results in a row failed,
+    of those within the last minute, and `streak_since` when they began (bucket, 0 without any); `locals` is how many
+    processes had local failures, `alive` how many there are.
     """
 
     key: str

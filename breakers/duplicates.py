@@ -8,8 +8,9 @@ an equal write without a key. The effect comes first because less is open to it:
 An effect stands in the way while its first write is in flight or in doubt, and for its catalogue's window after it
 ended; an equal write without a key, for the policy's, and only where doing it twice may make two of something: anything
 else passes and is noted. The agent may say that a repeat is meant (`Breakwater-Duplicate: allow`) where every entry of
-its card that binds the operation leaves that to it; one that leaves it open does so where no money moves. Nothing
-passes an effect in doubt.
+its card that binds the operation leaves that to it; one that leaves it open does so where no money moves. Elsewhere an
+approver may: what repeats an ended write is parked, where somebody is there who may approve it. Nothing passes an
+effect in doubt, and nobody approves one that is still under way.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from breakers.facts import Facts
 from breakers.idempotency import is_within, moment, standing, took_effect
 from breakers.known import IN_DOUBT, IN_FLIGHT, Earlier, State
 from breakers.policy import Entry, Passed, Policy
+from breakers.suggestion import Cause, Park
 from breakers.verdict import Reason, Refuse
+from config.operators import APPROVER
 
 GATE = "duplicates"
 
@@ -36,7 +39,7 @@ DUPLICATE_ALLOWED = "duplicate-allowed"
 
 def duplicates(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passed | Refuse:
     """
-    Refuse a write that lacks the key it needs, or that would do once more what was done before.
+    Refuse a write that lacks the key it needs; refuse or park one that would do once more what was done before.
     """
     if call.names is None:
         return passed
@@ -59,6 +62,8 @@ def duplicates(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Pass
         way = "Nothing of that kind passes until it is known how that ended."
     elif agent_says and call.duplicate:
         return _noted(passed, DUPLICATE_ALLOWED)
+    elif first.state is State.COMPLETED and not agent_says and APPROVER in policy.roles:
+        return passed.and_parked(Park(Cause.DUPLICATE, spec.name, _how(first, facts.at), waits=True))
     else:
         way = _ways_out(agent_says=agent_says, has_name=has_name)
     return _suspected(first, facts.at, way)
@@ -121,11 +126,14 @@ def _suspected(first: Earlier, at: datetime, way: str) -> Refuse:
     details = [("intent", first.intent), ("state", str(first.state))]
     if first.state is State.COMPLETED:
         ended_at = first.ended_at or first.at
-        seconds = max(0, round((at - ended_at).total_seconds()))
-        status = str(first.status or "none")
-        details += [("status", status), ("ended_at", moment(ended_at))]
-        how = f"took effect {seconds} s ago and was answered {status}"
+        details += [("status", str(first.status or "none")), ("ended_at", moment(ended_at))]
+    return Refuse(Reason.DUPLICATE_SUSPECTED, GATE, f"{_how(first, at)} {way}", tuple(details))
+
+
+def _how(first: Earlier, at: datetime) -> str:
+    if first.state is State.COMPLETED:
+        seconds = max(0, round((at - (first.ended_at or first.at)).total_seconds()))
+        how = f"took effect {seconds} s ago and was answered {first.status or 'none'}"
     else:
         how = "is still under way" if first.state in IN_FLIGHT else "is in doubt: whether it took effect is not known"
-    detail = f"Call {first.intent} (`{first.operation}`) {how}. {way}"
-    return Refuse(Reason.DUPLICATE_SUSPECTED, GATE, detail, tuple(details))
+    return f"Call {first.intent} (`{first.operation}`) {how}."

@@ -70,13 +70,15 @@ class Noticed:
     """
     What the loop guard sees in a call before it is judged: which rule, how often, and whether that only warns.
 
-    `detail` says what was noticed and what would change the answer.
+    `detail` says what was noticed and what would change the answer. With `parks` it is not refused for good: a person
+    may let it pass.
     """
 
     rule: str
     count: int
     refuses: bool
     detail: str
+    parks: bool = False
 
 
 @dataclass(frozen=True, slots=True)

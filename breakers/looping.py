@@ -11,7 +11,7 @@ must not reset. In them:
 | L2 | the same F, the same error of the API's own, a 4th time | F is refused |
 | L3 | the same F, the same R of a read, 5 times; 10 times | a warning; F is refused |
 | L4 | the same 2, 3 or 4 calls with the same R, 3 rounds of them | each of them is refused |
-| L5 | more than 30 writes of one operation at one place in 5 minutes, by a task or by the agent | refused |
+| L5 | more than 30 writes of one operation at one place in 5 minutes, by a task or by the agent | parked |
 | L6 | 500 calls, 50 writes or 60 minutes of one opened task | its calls are refused: a person has to look |
 | refusals | 20 refusals by the card within a minute | the task is suspended for a minute |
 
@@ -118,14 +118,20 @@ class Looping:
         noticed = self._suspended(seen, now) or _overdue(call, seen) or self._exceeded(seen)
         if noticed is None and not seen.polls:
             noticed = _cycling(task, agent, seen, now) or _repeating(task, agent, seen, now)
+        if noticed is None or not noticed.refuses:
+            noticed = _crowded(task, agent, seen, now) or noticed
         return seen if noticed is None else replace(seen, noticed=noticed)
 
-    def admit(self, seen: Seen, now: float) -> Noticed | None:
+    def admit(self, seen: Seen, now: float, *, approved: bool = False) -> Noticed | None:
         """
         Count a call that may pass, before anything of it is sent; or return why it is one too many by now.
+
+        With `approved` a person has seen how many there are.
         """
         task, agent = self._windows(seen.task, seen.agent)
-        noticed = self._suspended(seen, now) or self._exceeded(seen) or _crowded(task, agent, seen, now)
+        noticed = self._suspended(seen, now) or self._exceeded(seen)
+        if noticed is None and not approved:
+            noticed = _crowded(task, agent, seen, now)
         if noticed is not None:
             return noticed
         task.calls += 1
@@ -224,7 +230,7 @@ def _crowded(task: Window, agent: Window, seen: Seen, now: float) -> Noticed | N
         f"{count} writes of this operation were made at the same place in five minutes, whatever they said. Look at "
         "what they did before you go on; the agent's owner can allow more."
     )
-    return Noticed("L5", count, refuses=True, detail=detail)
+    return Noticed("L5", count, refuses=True, detail=detail, parks=True)
 
 
 def _cycling(task: Window, agent: Window, seen: Seen, now: float) -> Noticed | None:

@@ -2,7 +2,8 @@
 The gate `token`: every caveat of the caller's token must hold for this call.
 
 Which APIs, operations and methods is asked here. That a token is authentic, not past its time, and shown from where it
-may be was asked before there was a call; how often and how much is asked when it is taken.
+may be was asked before there was a call; how often and how much is asked when it is taken. A caveat that its writes are
+approved parks them, where somebody is there who may approve one.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from breakers.call import Call
 from breakers.caveats import Caveat, methods, names, resources
 from breakers.facts import Facts
 from breakers.policy import Passed, Policy
+from breakers.suggestion import Cause, Park
 from breakers.verdict import Reason, Refuse
+from config.operators import APPROVER
 
 GATE = "token"
 
@@ -19,14 +22,24 @@ ELSEWHERE = frozenset({"t", "a", "exp", "nbf", "ip", "peer", "env", "n", "max"})
 """Caveats that are held against a call at another place: who it is from, and what it takes."""
 
 
+APPROVED = "appr"
+"""The caveat that asks for an approver."""
+
+
 def narrowing(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passed | Refuse:  # noqa: ARG001 a gate's form
     """
     Let a call on that its caller's token was not narrowed away from; a caveat that nobody knows lets nothing on.
     """
+    parks = False
     for caveat in call.caller.caveats:
+        if caveat.key == APPROVED and APPROVER in policy.roles:
+            parks = call.operation.writes
+            continue
         if caveat.key not in ELSEWHERE and (detail := _held_against(caveat, call)):
             return Refuse(Reason.TOKEN_NARROWED, GATE, detail, (("caveat", f"{caveat.key}={caveat.value}"),))
-    return passed
+    if not parks:
+        return passed
+    return passed.and_parked(Park(Cause.TOKEN, APPROVED, "The token asks that each of its writes is approved.", waits=True))
 
 
 def _held_against(caveat: Caveat, call: Call) -> str:
@@ -45,6 +58,6 @@ def _held_against(caveat: Caveat, call: Call) -> str:
             method = call.request.method
             return "" if method in methods(caveat.value) else f"The token is not for the method {method}."
         case "appr":
-            return "The token asks that its writes are approved, and nobody can approve one here." if writes else ""
+            return "The token asks that its writes are approved, and no operator may approve one." if writes else ""
         case _:
             return "The token was narrowed by something that is not known here."

@@ -18,7 +18,9 @@ from breakers.guard import Guard
 from breakers.spend import Charge
 from breakers.suggestion import Park
 from config.money import Money
+from config.operators import APPROVER
 from config.ranges import MoneyRange, NumberRange
+from config.tiers import AUTO
 
 Scalar = str | int | bool
 
@@ -47,6 +49,17 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class Approval:
+    """
+    What of an entry waits for an approver: what moves more than a sum of `over`, or everything where that is None.
+    """
+
+    over: tuple[Money, ...] | None = None
+    by: str = APPROVER
+    within_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """
     One allow entry as it binds one operation: the pattern that it was written under, and what it demands.
@@ -56,7 +69,8 @@ class Entry:
     `needs_key` that nothing is without an idempotency key, `marks` that a write bears a marker, `needs_task` that
     nothing is done but under an opened task. `agent_repeats` tells whether the agent itself may say that a repeat is
     meant; None leaves that to what the operation moves. `unknown_cost` is what is held of caps in money where nothing
-    bounds an amount. `conditions` are those that are asked of a call.
+    bounds an amount. `conditions` are those that are asked of a call. `tier` is the entry's own, `approval` what waits
+    for an approver; both only where the operation writes.
     """
 
     pattern: str
@@ -71,6 +85,8 @@ class Entry:
     agent_repeats: bool | None = None
     unknown_cost: Money | None = None
     conditions: tuple[Condition, ...] = ()
+    tier: str | None = None
+    approval: Approval | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +111,8 @@ class Denied:
 class AgentRules:
     """
     One agent's card, compiled: operations by (API account, operation name), values by redirecting header, lower-case,
-    and in which environment and time zone it works. `loops` is what counts as one; None where nothing does.
+    and in which environment and time zone it works. `loops` is what counts as one; None where nothing does. `tier` is
+    how much it may do alone where an entry does not say, `barred` which operators approve nothing of it.
     """
 
     operations: Mapping[tuple[str, str], Allowed | Denied]
@@ -103,6 +120,8 @@ class AgentRules:
     environment: str = "production"
     loops: Guard | None = None
     zone: str = "UTC"
+    tier: str = AUTO
+    barred: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +130,7 @@ class Policy:
     Every card of one configuration, compiled; `exponents` are each API account's own, before those of ISO 4217.
 
     `duplicates_s` is for how many seconds after its end a write makes an equal one without a key a suspected duplicate.
-    `spending` is every cap and every price.
+    `spending` is every cap and every price, `roles` are those that some operator holds.
     """
 
     version: str
@@ -119,6 +138,7 @@ class Policy:
     exponents: Mapping[str, Mapping[str, int]]
     duplicates_s: float = DUPLICATES_S
     spending: Spending = UNCAPPED
+    roles: frozenset[str] = frozenset()
 
 
 MARKED = "marked"

@@ -20,6 +20,9 @@ from breakers.call import Call
 ALL = "all"
 """The scope of everything."""
 
+CANARY = "canary"
+"""The scope of nothing: a drill stops it, to see how long that takes."""
+
 
 class Mode(StrEnum):
     """
@@ -48,7 +51,8 @@ class Stop:
     One record of one scope: its mode, who set it when and why.
 
     With `until` it holds until then only, and `back` is the mode from then on: a stop that was lifted for an hour comes
-    back by itself. `aborts` tells that writes under way were to be cut.
+    back by itself. `aborts` tells that writes under way were to be cut, `reconciles` that under `stop-all` what is in
+    doubt may still be read.
     """
 
     scope: str
@@ -60,6 +64,7 @@ class Stop:
     until: datetime | None = None
     back: Mode = Mode.STOP_WRITES
     aborts: bool = False
+    reconciles: bool = False
 
     def mode_at(self, at: datetime) -> Mode:
         """

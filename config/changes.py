@@ -1,8 +1,8 @@
 """
 What differs between two configurations, by the path under which it is written, and what a running process can take.
 
-A policy is replaced whole, so whatever judgement alone reads may change: cards, teams, caps, prices, and the settings
-of judgement. What was opened, bound or read at the start (doors, upstreams, credentials, catalogues, the ledger, the
+A policy is replaced whole, so whatever judgement alone reads may change: cards, teams, caps, prices, operators, and the
+settings of judgement. What was opened, bound or read at the start (doors, upstreams, credentials, catalogues, the ledger, the
 store) stays as it is until the next one.
 """
 
@@ -17,7 +17,7 @@ from config.load import Configuration
 from config.settings import EVERY_BASE
 
 _LIVE = re.compile(
-    r"agents\.[^.]+|teams\.[^.]+|apis\.[^.]+\.(caps|prices|tz)(\..+)?|idempotency\.duplicates|(tasks|conditions)\..+"
+    r"(agents|teams|operators)\.[^.]+|apis\.[^.]+\.(caps|prices|tz)(\..+)?|idempotency\.duplicates|(tasks|conditions)\..+"
 )
 
 
@@ -29,6 +29,7 @@ def changed(before: Configuration, after: Configuration) -> tuple[str, ...]:
     found += _different(before.apis, after.apis, "apis")
     found += _members(before.agents, after.agents, "agents")
     found += _members(before.teams, after.teams, "teams")
+    found += _members(before.operators, after.operators, "operators")
     catalogs = before.catalogs.keys() & after.catalogs.keys()
     found += [f"apis.{api}.catalog" for api in catalogs if before.catalogs[api].digest != after.catalogs[api].digest]
     return tuple(sorted(set(found)))

@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from config.addresses import SOCKET_PATH_BYTES_MAX, clashes, is_too_long, leads_back
+from config.approving import approvals, holders_of, operators_named
 from config.capping import payable, payable_together, prices, teams_named
 from config.caps import Team
 from config.catalog import Argument, Before, Effect, Kind, OperationSpec
 from config.faults import Fault, did_you_mean, listed
 from config.looping import loop_faults
+from config.operators import OperatorCard
 from config.policy import AgentCard, Rule, Scalar, arguments_named, bare_name
 from config.ranges import MoneyRange, NumberRange
 from config.settings import EVERY_BASE, ApiAccount, Settings
@@ -53,6 +55,7 @@ class Written:
     places: Places
     folder: Path = Path()
     teams: Mapping[str, Team | None] = field(default_factory=dict)
+    operators: Mapping[str, OperatorCard | None] = field(default_factory=dict)
 
 
 def bases_of(catalog: Catalog) -> tuple[str, ...]:
@@ -96,6 +99,8 @@ def inconsistencies(written: Written) -> Iterator[Fault]:
         if card is not None:
             yield from _card(name, card, written)
             yield from payable(name, card, written.apis, written.places)
+            yield from approvals(name, card, written.catalogs, holders_of(written.operators), written.places)
+    yield from operators_named(written.operators, written.places)
     yield from teams_named(written.agents, written.teams, written.places)
     yield from payable_together(written.agents, written.teams, written.apis, written.places)
 

@@ -1,9 +1,9 @@
 """
 A file, or a folder of them, as one frozen configuration; or every fault in it at once.
 
-A folder's files are read as one: `apis`, `agents`, `teams`, `doors` and `hosts` are joined name by name, every other
-key stands in one file. Relative paths are relative to the folder that the file stands in. Nothing is taken from the
-environment, and nothing but these files and the catalogues that they name is read.
+A folder's files are read as one: `apis`, `agents`, `teams`, `operators`, `doors` and `hosts` are joined name by name,
+every other key stands in one file. Relative paths are relative to the folder that the file stands in. Nothing is taken
+from the environment, and nothing but these files and the catalogues that they name is read.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pydantic import BaseModel, Field
 from config.caps import Team
 from config.consistency import Written, bases_of, door_names, door_of, inconsistencies
 from config.faults import CatalogFault, ConfigurationFault, Fault, Unreadable
+from config.operators import OperatorCard
 from config.policy import AgentCard
 from config.proving import unproven
 from config.settings import ApiAccount, CredentialSource, Settings
@@ -32,8 +33,18 @@ from config.written import Address, Frozen, Origin, UnixSocket, read_name
 
 # Sections whose members may stand in several files of a folder.
 BY_NAME: Mapping[str, object] = MappingProxyType(
-    {"apis": ApiAccount, "agents": AgentCard, "teams": Team, "doors": Address, "hosts": str}
+    {
+        "apis": ApiAccount,
+        "agents": AgentCard,
+        "teams": Team,
+        "operators": OperatorCard,
+        "doors": Address,
+        "hosts": str,
+    }
 )
+
+# Sections whose members are models of their own, each with faults of its own.
+_SECTIONS = frozenset({"apis", "agents", "teams", "operators"})
 
 FREE_LOOPBACK = Address("127.0.0.1", 0)
 
@@ -53,6 +64,8 @@ class Document(Settings):
     """The agents' cards, by name."""
     teams: Frozen[Team] = Field(default_factory=dict, validate_default=True)
     """The teams that cards name, each with what its agents take together."""
+    operators: Frozen[OperatorCard] = Field(default_factory=dict, validate_default=True)
+    """The people with a token of their own, by name, each with what he or she may do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +83,7 @@ class Configuration:
     agents: Mapping[str, AgentCard]
     version: str
     teams: Mapping[str, Team] = field(default_factory=dict)
+    operators: Mapping[str, OperatorCard] = field(default_factory=dict)
 
     def bases(self, api: str) -> tuple[str, ...]:
         """
@@ -138,13 +152,15 @@ def _in_order(spelling: list[Fault], meaning: list[Fault]) -> list[Fault]:
 
 def _shape(source: Source, folder: Path, open_catalog: OpenCatalog) -> tuple[Written, list[Fault]]:
     places, value = Places(source), source.value
-    process = {key: member for key, member in value.items() if key not in {"apis", "agents", "teams"}}
+    process = {key: member for key, member in value.items() if key not in _SECTIONS}
     settings, faults = shaped(Settings, process, (), places)
     apis, wrong = _section(ApiAccount, "apis", value, places)
     faults += wrong
     agents, wrong = _section(AgentCard, "agents", value, places)
     faults += wrong
     teams, wrong = _section(Team, "teams", value, places)
+    faults += wrong
+    operators, wrong = _section(OperatorCard, "operators", value, places)
     faults += wrong
     catalogs: dict[str, Catalog] = {}
     for name, account in apis.items():
@@ -153,7 +169,7 @@ def _shape(source: Source, folder: Path, open_catalog: OpenCatalog) -> tuple[Wri
                 catalogs[name] = open_catalog(account.catalog, folder)
         except CatalogFault as error:
             faults.append(places.value(("apis", name, "catalog")).fault(error.message, error.hint))
-    return Written(settings or Settings(), apis, catalogs, agents, places, folder, teams), faults
+    return Written(settings or Settings(), apis, catalogs, agents, places, folder, teams, operators), faults
 
 
 def _section(
@@ -178,11 +194,13 @@ def _configuration(written: Written, folder: Path) -> Configuration:
     apis = {name: account for name, account in written.apis.items() if account is not None}
     agents = {name: card for name, card in written.agents.items() if card is not None}
     teams = {name: team for name, team in written.teams.items() if team is not None}
+    operators = {name: card for name, card in written.operators.items() if card is not None}
     content = {
         "settings": plain(written.settings),
         "apis": {name: plain(account) for name, account in apis.items()},
         "agents": {name: plain(card) for name, card in agents.items()},
         "teams": {name: plain(team) for name, team in teams.items()},
+        "operators": {name: plain(card) for name, card in operators.items()},
         "catalogs": {name: catalog.digest for name, catalog in written.catalogs.items()},
     }
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -194,6 +212,7 @@ def _configuration(written: Written, folder: Path) -> Configuration:
         MappingProxyType(agents),
         hashlib.sha256(canonical.encode()).hexdigest(),
         MappingProxyType(teams),
+        MappingProxyType(operators),
     )
 
 

@@ -22,12 +22,10 @@ from config.conditions import Conditions, Look
 from config.faults import Unreadable
 from config.loops import STANDARD, CardLoops
 from config.ranges import MoneyRange, NumberRange, read_range
-from config.written import NOT_YET, Frozen, Name, Strict, Text
+from config.tiers import AUTO, Approve, Tier
+from config.written import Frozen, Name, Strict, Text
 
 Scalar = str | int | bool
-
-# Tiers that are planned; only the first exists.
-TIERS_LATER = frozenset({"suggest", "approve", "shadow", "observe", "manual", "off"})
 
 _SCALARS = {"type": ["string", "integer", "boolean"]}
 
@@ -71,7 +69,7 @@ class Rule(Strict):
     Under what an operation is allowed; `{}` is without conditions.
     """
 
-    later: ClassVar[frozenset[str]] = frozenset({"approve", "caps", "tier"})
+    later: ClassVar[frozenset[str]] = frozenset({"caps"})
 
     only: Frozen[Allowed] = Field(default_factory=dict, validate_default=True)
     """The values that an argument may have, by its name: one value or a list. An argument that is absent has none."""
@@ -91,6 +89,10 @@ class Rule(Strict):
     """`required`: only done under a task that was opened, and not under the standing task of the day."""
     duplicates: Literal["agent", "approver"] | None = None
     """Who may say that a suspected duplicate is meant: the agent by a header, or an approver, the default for money."""
+    tier: Tier | None = None
+    """How much the agent may do alone of this; where several entries say so, the strictest. Without it as on the card."""
+    approve: Approve | None = None
+    """What of it waits for an approver: `{over: 50 USD, by: finance, within: 15m}`; `{}` is each write."""
     unknown_cost: UnknownCost | None = None
     """What is held of money caps where nothing bounds the amount; without it such a call is refused."""
     marker: Annotated[bool, Field(strict=True)] = False
@@ -116,11 +118,12 @@ class Owners(Strict):
         """
         return tuple(role for role in Owners.model_fields if getattr(self, role) is None)
 
-
-def _tier(written: object) -> object:
-    if isinstance(written, str) and written in TIERS_LATER:
-        raise Unreadable(f"tier `{written}` is {NOT_YET}", "write `auto`")
-    return written
+    @property
+    def named(self) -> frozenset[str]:
+        """
+        Return everybody who is an owner in some role.
+        """
+        return frozenset(filter(None, (getattr(self, role) for role in Owners.model_fields)))
 
 
 def _lowered(written: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
@@ -142,7 +145,7 @@ class AgentCard(Strict):
     """
 
     later: ClassVar[frozenset[str]] = frozenset({
-        "breaker", "tasks", "conditions", "look", "refuse_if", "approve", "rollout", "throttle",
+        "breaker", "tasks", "conditions", "look", "refuse_if", "rollout", "throttle",
     })  # fmt: skip
 
     purpose: Text
@@ -155,8 +158,10 @@ class AgentCard(Strict):
     """The team whose caps it shares, one of `teams`."""
     tz: Zone = "UTC"
     """The IANA time zone in which its hours, days and months begin."""
-    tier: Annotated[Literal["auto"], BeforeValidator(_tier)] = "auto"
-    """How much it may do alone. `auto`: what its card allows passes without asking anyone."""
+    tier: Tier = AUTO
+    """How much it may do alone: `shadow`, `suggest`, `approve`, or `auto`, where only what a rule parks is parked."""
+    owners_approve: Annotated[bool, Field(strict=True)] = True
+    """Whether an operator who is one of its owners may approve what it wants to do."""
     allow: Frozen[Frozen[Rule]] = Field(default_factory=dict, validate_default=True)
     """What it may do: `{API: {OPERATION-OR-GLOB: RULE}}`. Whatever is not here is refused, reads too."""
     caps: CardCaps = CardCaps()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from breakers.spend import Alert, Notice
@@ -19,12 +19,12 @@ from breakers.store.protocol import Store, StoreUnavailable
 from config.money import MICROS_MAX, MICROS_PER_UNIT, Money
 from proxy.errors import LedgerUnavailable
 from proxy.logline import Log
+from proxy.turns import AGAIN_AFTER_S, Post, Turns
+
+__all__ = ["AGAIN_AFTER_S", "Alerting", "amount", "said"]
 
 EVERY_S = 1.0
 """A person who is told a second later loses nothing; a store that is asked more often does."""
-
-AGAIN_AFTER_S = (5.0, 30.0, 120.0, 600.0)
-"""Until the webhook is asked again, the last of them from then on."""
 
 
 class Records(Protocol):
@@ -43,9 +43,6 @@ class Records(Protocol):
         """
 
 
-Post = Callable[[dict[str, object]], Awaitable[str | None]]
-
-
 class Alerting:
     """
     Tells people what the store raised. `post` is None where there is no webhook, `count` what the metrics are told.
@@ -61,13 +58,12 @@ class Alerting:
         again_after_s: Sequence[float] = AGAIN_AFTER_S,
     ) -> None:
         self._store, self._records, self._log, self._count, self._post = store, records, log, count, post
-        self._again_after_s = again_after_s
-        # Which were begun here, and of those that the webhook did not take, when and how often it was asked.
+        # Which were begun here, and when those are offered again that the webhook did not take.
         self._raised: set[str] = set()
-        self._tried: dict[str, tuple[float, int]] = {}
+        self._turns = Turns(again_after_s)
 
     def __repr__(self) -> str:
-        return f"Alerting({len(self._tried)} not taken by the webhook)"
+        return f"Alerting({len(self._turns)} not taken by the webhook)"
 
     async def watch(self) -> None:
         """
@@ -87,7 +83,7 @@ class Alerting:
         """
         with contextlib.suppress(StoreUnavailable, LedgerUnavailable):
             for alert in await self._noted():
-                if self._tried.get(alert.id, (now, 0))[0] <= now and not await self._is_told(alert, now):
+                if self._turns.is_due(alert.id, now) and not await self._is_told(alert, now):
                     # There is one receiver: what comes behind is for the next look, so that nothing new waits for it.
                     return
 
@@ -116,15 +112,14 @@ class Alerting:
     async def _is_told(self, alert: Alert, now: float) -> bool:
         why = None if self._post is None else await self._post(said(alert))
         if why is not None:
-            _, times = self._tried.get(alert.id, (now, 0))
-            self._tried[alert.id] = (now + self._again_after_s[min(times, len(self._again_after_s) - 1)], times + 1)
+            self._turns.put_off(alert.id, now)
             self._log.event("webhook", alert=alert.id, why=why)
             return False
         # Stop here: told, and not ticked off. The next start tells it again, under the same id.
         await self._records.told(alert.id)
         await self._store.apply(AlertDelivered(alert.id))
         self._raised.discard(alert.id)
-        self._tried.pop(alert.id, None)
+        self._turns.over(alert.id)
         return True
 
 

@@ -36,6 +36,7 @@ from proxy.ledger.writer import State
 from proxy.logline import JsonLog, Log
 from proxy.metrics import Metrics
 from proxy.naming import Namer
+from proxy.operators import Operators, roles_of
 from proxy.outbound import Wires
 from proxy.pending import Pending
 from proxy.retrying import Retries
@@ -197,6 +198,7 @@ def build(
         log=log,
         metrics=metrics,
         announcer=Announcer(log, lambda kind: metrics.announcements.labels(kind).inc()),
+        operators=Operators(roles_of(configuration), ledger.recovered.operators),
     )
 
 

@@ -1,7 +1,8 @@
 """
-Agents' own keys: opaque, stored only hashed, a view over the ledger's `key.minted` and `key.revoked`.
+What agents and operators show of themselves: opaque, stored only hashed, a view over the ledger's records of it.
 
-A key is `bwk_`, its id, `_`, and 256 bits of randomness; the hash needs no salt or stretching at that strength.
+An agent's key is `bwk_`, its id, `_`, and 256 bits of randomness, an operator's token `bwo1_` and the same; the hash
+needs no salt or stretching at that strength. Neither is ever taken for the other.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import base64
 import hashlib
 import hmac
 from dataclasses import dataclass, replace
+from typing import ClassVar, Generic, TypeVar
 
 from proxy.clock import Randomness
 
 KEY_PREFIX = "bwk_"
+OPERATOR_PREFIX = "bwo1_"
 KEY_ID_BYTES = 5
 KEY_SECRET_BYTES = 32
 NO_HASH = "0" * 64
@@ -32,6 +35,21 @@ class AgentKey:
     revoked: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class OperatorToken:
+    """
+    One operator's personal token as the record knows it: `operator` is whose it is, `digest` as an agent key's.
+    """
+
+    kid: str
+    operator: str
+    digest: str
+    revoked: bool = False
+
+
+Shown = TypeVar("Shown", AgentKey, OperatorToken)
+
+
 def _text(raw: bytes) -> str:
     return base64.b32encode(raw).decode().rstrip("=").lower()
 
@@ -47,26 +65,40 @@ def make_key(agent: str, randomness: Randomness) -> tuple[AgentKey, str]:
     """
     Return a new key and its text, which exists nowhere else.
     """
-    kid = _text(randomness(KEY_ID_BYTES))
-    text = f"{KEY_PREFIX}{kid}_{_text(randomness(KEY_SECRET_BYTES))}"
+    kid, text = _make(KEY_PREFIX, randomness)
     return AgentKey(kid, agent, digest_of(text)), text
 
 
-class Keys:
+def make_operator_token(operator: str, randomness: Randomness) -> tuple[OperatorToken, str]:
     """
-    The keys that were ever minted, by id.
+    Return a new personal token and its text, which exists nowhere else.
+    """
+    kid, text = _make(OPERATOR_PREFIX, randomness)
+    return OperatorToken(kid, operator, digest_of(text)), text
+
+
+def _make(prefix: str, randomness: Randomness) -> tuple[str, str]:
+    kid = _text(randomness(KEY_ID_BYTES))
+    return kid, f"{prefix}{kid}_{_text(randomness(KEY_SECRET_BYTES))}"
+
+
+class _Minted(Generic[Shown]):
+    """
+    All of one kind that were ever minted, by id.
     """
 
+    PREFIX: ClassVar[str]
+
     def __init__(self) -> None:
-        self._keys: dict[str, AgentKey] = {}
+        self._keys: dict[str, Shown] = {}
 
     def __repr__(self) -> str:
         valid = sum(not key.revoked for key in self._keys.values())
-        return f"Keys({valid} valid, {len(self._keys) - valid} revoked)"
+        return f"{type(self).__name__}({valid} valid, {len(self._keys) - valid} revoked)"
 
-    def minted(self, key: AgentKey) -> None:
+    def minted(self, key: Shown) -> None:
         """
-        Take a minted key into the view.
+        Take a minted one into the view.
         """
         self._keys.setdefault(key.kid, key)
 
@@ -77,17 +109,33 @@ class Keys:
         if kid in self._keys:
             self._keys[kid] = replace(self._keys[kid], revoked=True)
 
-    def all(self) -> tuple[AgentKey, ...]:
+    def all(self) -> tuple[Shown, ...]:
         """
-        Return every key, in the order of minting.
+        Return every one, in the order of minting.
         """
         return tuple(self._keys.values())
 
-    def find(self, text: str) -> AgentKey | None:
+    def find(self, text: str) -> Shown | None:
         """
-        Return the valid key with this text, or None.
+        Return the valid one with this text, or None.
         """
-        kid = text.removeprefix(KEY_PREFIX).partition("_")[0]
+        kid = text.removeprefix(self.PREFIX).partition("_")[0]
         key = self._keys.get(kid)
         same = hmac.compare_digest(digest_of(text), key.digest if key else NO_HASH)
         return key if key is not None and same and not key.revoked else None
+
+
+class Keys(_Minted[AgentKey]):
+    """
+    The agent keys that were ever minted, by id.
+    """
+
+    PREFIX = KEY_PREFIX
+
+
+class OperatorTokens(_Minted[OperatorToken]):
+    """
+    The personal tokens that were ever minted, by id.
+    """
+
+    PREFIX = OPERATOR_PREFIX

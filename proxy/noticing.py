@@ -18,10 +18,10 @@ from breakers.facts import Facts, Noticed
 from breakers.guard import Guard
 from breakers.known import Earlier
 from breakers.looping import HAMMERING, Looping
-from breakers.loops import detected
 from breakers.policy import Policy
 from breakers.results import AT_THE_DOOR
-from breakers.verdict import Reason, Refuse
+from breakers.suggestion import Cause
+from breakers.verdict import Forward, Reason, Refuse
 from breakers.windows import Kind, Result, Seen
 from config.dialect import Dialect
 from proxy.answer import STATUS
@@ -66,16 +66,19 @@ class Watch:
         """
         return facts if self._notice is None else replace(facts, noticed=self._notice)
 
-    def admit(self) -> Refuse | None:
+    def admit(self, go: Forward) -> Noticed | None:
         """
         Count a call that is let pass, or return why it is one too many: others were counted since it was looked at.
+
+        What is parked for that is judged again, by what is noticed now; what an approver has seen is not one too many.
         """
         if self._seen is None or self._admitted:
             return None
-        noticed = self._looping.admit(self._seen, self._clock.monotonic())
+        approved = any(park.cause is Cause.LOOP for park in go.parked)
+        noticed = self._looping.admit(self._seen, self._clock.monotonic(), approved=approved)
         self._note(noticed)
         self._admitted = noticed is None
-        return None if noticed is None else detected(noticed)
+        return noticed
 
     def withdraw(self) -> None:
         """

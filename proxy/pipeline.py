@@ -113,8 +113,10 @@ async def _judged(
                 return no
             case Forward() if no := await rooms.envelopes.still(call.caller, writes=call.operation.writes):
                 return no
-            case Forward() if no := inbound.watch.admit():
-                return no
+            case Forward() as go if (many := inbound.watch.admit(go)) is not None:
+                if not many.parks:
+                    return detected(many)
+                facts = inbound.watch.noted(facts)
             case Forward() as go:
                 trail.verdict = "forward"
                 with trail.stage("reserve"):

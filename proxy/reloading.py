@@ -19,6 +19,7 @@ from config.changes import changed, needs_start
 from config.faults import ConfigurationFault
 from config.load import Configuration
 from proxy.errors import LedgerUnavailable, StartRefused
+from proxy.operators import roles_of
 from proxy.rooms import Rooms
 
 NAMED_MAX = 20
@@ -100,6 +101,7 @@ class Reloading:
         """
         rooms, self._now = self._rooms, fresh
         rooms.policy, rooms.settings, rooms.agents = policy, fresh.settings, frozenset(fresh.agents)
+        rooms.operators.roles = roles_of(fresh)
         rooms.tasks.agents, rooms.tasks.settings = rooms.agents, fresh.settings.tasks
         rooms.metrics.applied(fresh.version)
 

@@ -25,6 +25,7 @@ from proxy.ledger.book import Ledger
 from proxy.logline import Log
 from proxy.metrics import Metrics
 from proxy.naming import Namer
+from proxy.operators import Operators
 from proxy.outbound import Wires
 from proxy.pending import Pending
 from proxy.recent import Recent
@@ -69,6 +70,7 @@ class Rooms:
     log: Log
     metrics: Metrics
     announcer: Announcer
+    operators: Operators = field(default_factory=Operators)
     doubts: Inbox = field(default_factory=Inbox)
     addresses: dict[str, str] = field(default_factory=dict)
     looping: Looping = field(default_factory=Looping)

@@ -6,14 +6,14 @@ Every key of a deployment has one hash tag, `bw:{DEPLOYMENT}:…`, and every key
 | key | what it holds |
 |---|---|
 | `epoch` | under which replay of the ledger writes are held; `building` is the next one, while it is replayed |
-| `writes` | whether writes may pass: `stopped`, `epoch`, `generation` |
 | `versions` | the counter that every version of a name comes from |
 | `name:NAME` | a name's version (`#`) and, by intent, the records that stand under it |
 | `intent:ID` | the record of an intent (`packed.py`); without a TTL while it may have been sent and has not ended |
 | `open` | by intent, the records of those |
 | `answer:ID` | a sealed answer |
 
-What calls are charged with stands beside it (`charged.py`), and so do tasks and revoked tokens (`envelopes.py`).
+What calls are charged with stands beside it (`charged.py`), and so do tasks and revoked tokens (`envelopes.py`) and the
+stop (`stopped.py`).
 
 Scripts count and compare; what a record becomes is decided in `moves.py`, as in every store: `move` puts it there if
 the record is still the one that was seen, and returns what it found if not. Leases are measured by the server's clock.
@@ -38,6 +38,7 @@ from breakers.call import Call
 from breakers.facts import Facts
 from breakers.known import IN_FLIGHT, Earlier, Ended, Known, State
 from breakers.spend import Alert, Total
+from breakers.stops import ALL, Mode, Stop, Stops, scopes_of
 from breakers.store import moves
 from breakers.store.charged import GIVEN_UP_MS, Charged, keys_of, totals_of
 from breakers.store.envelopes import Envelopes
@@ -48,6 +49,7 @@ from breakers.store.events import (
     IntentDelivered,
     IntentEnded,
     IntentOpened,
+    KillChanged,
     ReadHeld,
     ReadSettled,
     TaskClosed,
@@ -72,6 +74,7 @@ from breakers.store.protocol import (
     StoreUnavailable,
 )
 from breakers.store.replaying import Replay
+from breakers.store.stopped import Stopped, scoped
 from breakers.store.waiters import Waiters
 from breakers.task import Envelope, Task
 from breakers.verdict import Forward
@@ -102,11 +105,9 @@ class FleetStore:
         self._shared = Shared(link, deployment)
         self._charged, self._envelopes = Charged(self._shared, now), Envelopes(self._shared, now)
         self._intents = Intents(self._shared, self._packer, self._charged)
+        self._stopped = Stopped(self._shared, now)
         # The server that the ledger was replayed into.
         self._server = ""
-        # What this process knows of the stop.
-        self._generation = 0
-        self._writes = WritesChanged(stopped=False, epoch=0)
         # What it has in flight, each with the record as it was left, and the ends that Redis has not taken yet.
         self._carried: dict[str, tuple[IntentOpened, bytes]] = {}
         self._owed: dict[str, tuple[IntentOpened, Ended, bytes | None]] = {}
@@ -115,7 +116,7 @@ class FleetStore:
     def __repr__(self) -> str:
         owed = len(self._owed) + len(self._charged.owed)
         return (
-            f"<FleetStore {self._shared.tag} generation={self._generation} stopped={self._writes.stopped} "
+            f"<FleetStore {self._shared.tag} generation={self._stopped.generation} "
             f"carried={len(self._carried)} owed={owed} emptied={self.emptied}>"
         )
 
@@ -136,8 +137,9 @@ class FleetStore:
             raise StoreUnavailable(_OTHER_NAMES)
         epoch = text(begun)
         said = histories(events)
-        for change in (*said.changes, self._writes):
-            await self._change_writes(change)
+        for stop in said.stops:
+            await self._stopped.replay(stop)
+        await self._stopped.again()
         replay = Replay(self._intents, self._charged, self._envelopes, frozenset(self._carried))
         await replay.tell(said, self._now(), self._packer.retention)
         if not self._server:
@@ -168,38 +170,42 @@ class FleetStore:
         return EMPTIED if self.emptied else None
 
     async def writes(self) -> WritesChanged:
-        stopped, epoch = await self._shared.ask("HMGET", "writes", "stopped", "epoch")
-        with reading():
-            held = WritesChanged(stopped == b"1", int(epoch or 0))
-        # A Redis that lost its data lifts no stop.
-        return held if held.epoch >= self._writes.epoch else self._writes
+        stops = await self._stopped.all()
+        return WritesChanged(_is_stopped(stops, self._now()), stops.by_scope[ALL].epoch if ALL in stops.by_scope else 0)
+
+    async def stops(self) -> Stops:
+        return await self._stopped.all()
 
     async def facts(self, call: Call) -> Facts:
         if not call.operation.writes:
-            return Facts(self._now(), self._generation, self._writes.stopped)
+            at, stops = self._now(), self._stopped.known
+            return Facts(at, self._stopped.generation, _is_stopped(stops, at, call), stops=stops)
         asked = () if call.names is None else call.names.asked
-        keys = ("epoch", "writes", *(f"name:{name}" for name in asked))
+        keys = ("epoch", "stops", *(f"name:{name}" for name in asked))
+        told = (self._shared.epoch, *scopes_of(call))
         with reading():
-            word, *rest = await self._shared.run("facts", keys, self._shared.epoch)
+            word, *rest = await self._shared.run("facts", keys, *told)
             if word == b"known" and (self._owed or self._charged.owed):
                 # It answers again: nobody is judged by what it was not told.
                 await self._pay()
-                word, *rest = await self._shared.run("facts", keys, self._shared.epoch)
+                word, *rest = await self._shared.run("facts", keys, *told)
             if word != b"known":
                 raise self._shared.lost()
             at = self._now()
-            now_ms, stopped, generation, *hashes = rest
-            self._packer.ahead_ms, self._generation = now_ms - millis(at), int(generation)
+            now_ms, (generation, *records), *hashes = rest
+            self._packer.ahead_ms = now_ms - millis(at)
+            stops = self._stopped.of(call, generation, records)
             known = [self._packer.under(fields, now_ms, at) for fields in hashes]
         versions = {name: version for name, (version, _) in zip(asked, known, strict=True)}
         under = {name: records for name, (_, records) in zip(asked, known, strict=True) if records}
-        return Facts(at, self._generation, stopped == b"1", known=Known(under, versions))
+        stopped = _is_stopped(stops, at, call)
+        return Facts(at, self._stopped.generation, stopped, known=Known(under, versions), stops=stops)
 
     async def reserve(self, go: Forward) -> Reservation | Stale | Exhausted:
         if not go.call.operation.writes:
             if go.charges and self._charged.is_held(go.call.id):
                 return HeldRead(go)
-            if go.facts.generation != self._generation:
+            if go.facts.generation != self._stopped.generation:
                 return Stale()
             if not go.charges:
                 return HeldRead(go)
@@ -225,11 +231,12 @@ class FleetStore:
         # What it takes was held with the claim, whatever is said of it now.
         opened = replace(opened, charges=held.go.charges)
         keys = (
-            *("epoch", "writes", "versions", f"intent:{intent}", "open", "lapsing"),
+            *("epoch", "stops", "versions", f"intent:{intent}", "open", "lapsing"),
             *(f"name:{name}" for name in names),
         )
         with reading():
-            word, *rest = await self._shared.run("dispatch", keys, self._shared.epoch, intent, pack_opened(opened))
+            told = (self._shared.epoch, intent, pack_opened(opened), *scoped(held.go.call))
+            word, *rest = await self._shared.run("dispatch", keys, *told)
             if word == b"lost-epoch":
                 raise self._shared.lost()
             if word == b"lost":
@@ -316,8 +323,10 @@ class FleetStore:
                 await self._intents.change(intent, None, ending(None, ended))
             case IntentDelivered(intent, delivered):
                 await self.delivered(intent, reached=delivered)
-            case WritesChanged():
-                await self._change_writes(event)
+            case WritesChanged(stopped, epoch):
+                await self._stopped.change(Stop(ALL, Mode.STOP_WRITES if stopped else Mode.RUN, epoch))
+            case KillChanged(stop):
+                await self._stopped.change(stop)
             case ReadHeld(call, _, charges):
                 await self._charged.count(call, charges, None)
             case ReadSettled(call, spent):
@@ -342,7 +351,7 @@ class FleetStore:
         for intent in taken if go.charges else ():
             await self._charged.take_over(intent)
         keys = (
-            *("epoch", "writes", "versions", f"intent:{call.id}", *keys_of(call.id)),
+            *("epoch", "stops", "versions", f"intent:{call.id}", *keys_of(call.id)),
             *(f"name:{name}" for name in asked),
             *(f"intent:{intent}" for intent in taken),
             *(f"name:{name}" for name in further),
@@ -360,12 +369,6 @@ class FleetStore:
 
         return await self._charged.admitted(go.charges, ask)
 
-    async def _change_writes(self, change: WritesChanged) -> None:
-        with reading():
-            said = await self._shared.run("writes", ("writes",), int(change.stopped), change.epoch)
-            stopped, epoch, generation = said
-            self._writes, self._generation = WritesChanged(stopped == b"1", int(epoch)), int(generation)
-
     async def _pay(self) -> None:
         """
         Note the ends that are owed. Raise `StoreUnavailable` at the first that Redis does not take.
@@ -375,3 +378,8 @@ class FleetStore:
             self._owed.pop(intent, None)
             self._waiters.wake(intent)
         await self._charged.pay()
+
+
+def _is_stopped(stops: Stops, at: datetime, call: Call | None = None) -> bool:
+    mode = stops.binding(() if call is None else scopes_of(call), at).mode_at(at)
+    return ALL in stops.by_scope and mode.strictness >= Mode.STOP_WRITES.strictness

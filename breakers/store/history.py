@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from breakers.known import IN_FLIGHT, Earlier, Ended, State
+from breakers.stops import Stops
 from breakers.store import moves
 from breakers.store.events import (
     AlertDelivered,
     AlertRaised,
+    BreakerMoved,
     Event,
     IntentDelivered,
     IntentEnded,
     IntentOpened,
+    KillChanged,
     ReadHeld,
     ReadSettled,
+    SuggestionNoted,
     TaskClosed,
     TaskOpened,
     TokenRevoked,
     WritesChanged,
 )
 from breakers.store.packed import Kept, Move
+
+NO_STOPS = Stops()
 
 Decide = Callable[[Kept | None], Move | None]
 """What becomes of a record as it was found; None leaves it."""
@@ -77,7 +83,7 @@ class Told:
     What a ledger's events say: of each intent, of writes as a whole, and of intents of which only the end is told.
 
     Of each read that was charged, `spent` is what it took, where that is told. Of alerts, `undelivered` are those that
-    nobody says have reached everyone.
+    nobody says have reached everyone. Of stops, breakers and suggestions it is the record that counts of each.
     """
 
     by_intent: dict[str, History] = field(default_factory=dict)
@@ -90,6 +96,9 @@ class Told:
     revoked: dict[str, TokenRevoked] = field(default_factory=dict)
     alerts: dict[str, AlertRaised] = field(default_factory=dict)
     undelivered: set[str] = field(default_factory=set)
+    stops: Stops = NO_STOPS
+    breakers: dict[str, BreakerMoved] = field(default_factory=dict)
+    suggested: dict[str, SuggestionNoted] = field(default_factory=dict)
 
     def calls(self) -> frozenset[str]:
         """
@@ -120,9 +129,39 @@ def histories(events: Iterable[Event]) -> Told:
                     known.delivered = delivered
             case WritesChanged():
                 told.changes.append(event)
+            case KillChanged() | BreakerMoved() | SuggestionNoted():
+                _of_brakes(told, event)
             case _:
                 _of_envelopes(told, event)
     return told
+
+
+def setting_aside(events: Iterable[Event], others: list[Event]) -> Iterator[Event]:
+    """
+    Yield what is told of writes, and put the rest into `others`.
+    """
+    for event in events:
+        if isinstance(event, IntentOpened | IntentEnded | IntentDelivered | WritesChanged):
+            yield event
+        else:
+            others.append(event)
+
+
+def _of_brakes(told: Told, event: KillChanged | BreakerMoved | SuggestionNoted) -> None:
+    """
+    Note what keeps writes back: of each the record that says most.
+    """
+    match event:
+        case KillChanged(stop):
+            told.stops = told.stops.changed(stop)
+        case BreakerMoved(breaker):
+            known = told.breakers.get(breaker.key)
+            if known is None or breaker.gen > known.breaker.gen:
+                told.breakers[breaker.key] = event
+        case SuggestionNoted(suggested):
+            noted = told.suggested.get(suggested.id)
+            if noted is None or suggested.version > noted.suggested.version:
+                told.suggested[suggested.id] = event
 
 
 def _of_envelopes(told: Told, event: Event) -> None:

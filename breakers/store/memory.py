@@ -2,14 +2,15 @@
 The shared state of one process: the embedded default, plain Python that never awaits, so that no verb is cut in half.
 
 What stands under names is in `names.py`, what caps have left in `budgets.py`, tasks and revoked tokens in
-`opened.py`; here they move together. What has ended is forgotten in the order in which it ended, a few at each
-write: no call ever pays for all of it. Whether an answer is still kept is asked when somebody looks, exactly.
+`opened.py`, what keeps writes back in `brakes.py`; here they move together. What has ended is forgotten in the order in
+which it ended, a few at each write: no call ever pays for all of it. Whether an answer is still kept is asked when
+somebody looks, exactly.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import chain
@@ -19,23 +20,27 @@ from breakers.facts import Facts
 from breakers.known import IN_FLIGHT, NOTHING_KNOWN, Earlier, Ended, State
 from breakers.spend import Alert, Total
 from breakers.store import moves
+from breakers.store.brakes import Brakes
 from breakers.store.budgets import Budgets
 from breakers.store.events import (
     AlertDelivered,
     AlertRaised,
+    BreakerMoved,
     Event,
     IntentDelivered,
     IntentEnded,
     IntentOpened,
+    KillChanged,
     ReadHeld,
     ReadSettled,
+    SuggestionNoted,
     TaskClosed,
     TaskOpened,
     TokenRevoked,
     WritesChanged,
     opened_by,
 )
-from breakers.store.history import histories
+from breakers.store.history import histories, setting_aside
 from breakers.store.names import NameTable
 from breakers.store.notices import last_judged
 from breakers.store.opened import Opened
@@ -48,7 +53,7 @@ SWEPT_A_WRITE = 4
 """How many records each write looks at to forget them: more than it can add, so that what is kept stays bounded."""
 
 
-class MemoryStore:
+class MemoryStore(Brakes):
     """
     The store of one process, empty until the ledger is replayed into it.
     """
@@ -62,8 +67,9 @@ class MemoryStore:
         retention: moves.Retention = moves.BY_DEFAULT,
         lease_s: float = LEASE_S,
     ) -> None:
-        self._now, self._retention, self._lease = now, retention, timedelta(seconds=lease_s)
-        self._generation = self._epoch = 0
+        super().__init__(now)
+        self._retention, self._lease = retention, timedelta(seconds=lease_s)
+        self._epoch = 0
         self._stopped = False
         self._names = NameTable(retention)
         # By intent: what stands under its names, and what ended without keeping them.
@@ -87,7 +93,7 @@ class MemoryStore:
 
     async def start(self, events: Iterable[Event], *, names_by: str = "", replica: str = "") -> None:  # noqa: ARG002 nobody else is in it
         others: list[Event] = []
-        said = histories(_setting_aside(events, others))
+        said = histories(setting_aside(events, others))
         for change in said.changes:
             self._change_writes(change)
         at = self._now()
@@ -104,6 +110,7 @@ class MemoryStore:
                 self._place(told[0], standing=told[1], opened=opened)
         for event in others:
             await self.apply(event)
+        self._replay_executions(said.by_intent.values())
         reads = ((event.at, event.charges) for event in others if isinstance(event, ReadHeld))
         writes = ((history.opened.at, history.opened.charges) for history in said.by_intent.values())
         self._budgets.replayed(at, last_judged(chain(writes, reads)))
@@ -122,16 +129,27 @@ class MemoryStore:
     async def facts(self, call: Call) -> Facts:
         at = self._now()
         known = NOTHING_KNOWN if call.names is None or not call.operation.writes else self._names.known(call.names, at)
-        return Facts(at, self._generation, self._stopped, known=known)
+        suggested = self._parked.of(call.names, at) if call.operation.writes else None
+        return Facts(
+            *(at, self._generation, self._stopped),
+            known=known,
+            stops=self._stops,
+            breakers=self._gauges.of(call),
+            suggested=suggested,
+        )
 
     async def reserve(self, go: Forward) -> Reservation | Stale | Exhausted:
         call = go.call
         if not call.operation.writes:
             if go.charges and call.id in self._budgets.calls:
                 return HeldRead(go)
-            if go.facts.generation != self._generation:
+            now = self._now()
+            if go.facts.generation != self._generation or not self._has(go, now):
                 return Stale()
-            return (self._charge(go, self._now()) if go.charges else None) or HeldRead(go)
+            full = self._charge(go, now) if go.charges else None
+            if full is None:
+                self._take(go, now)
+            return full or HeldRead(go)
         if self._found(call.id) is not None:
             return HeldWrite(go)
         moved = call.names is not None and not self._names.are_current(call.names, go.facts.known)
@@ -143,11 +161,14 @@ class MemoryStore:
             for record in records:
                 if moves.has_lapsed(record, go.facts.at) and record.intent in self._standing:
                     self._forget(record.intent)
+        if not self._has(go, now):
+            return Stale()
         if go.charges:
             full = self._charge(go, now)
             if full is not None:
                 return full
             self._claims.append((now + self._lease + moves.GIVEN_UP, call.id))
+        self._take(go, now)
         self._put(moves.claimed(call, now + self._lease))
         self._soon.append(call.id)
         return HeldWrite(go)
@@ -164,7 +185,7 @@ class MemoryStore:
             # Marked even where it is stopped: the intent is durable and stays open until it is settled.
             self._open[intent] = opened
             self._put(moves.from_opened(opened, State.DISPATCHED))
-        return Permit.STOPPED if self._stopped else Permit.GRANTED
+        return Permit.STOPPED if self._stopped or self._is_held_back(held.go.call) else Permit.GRANTED
 
     async def settle(self, held: Reservation, ended: Ended | None, answer: bytes | None = None) -> None:  # noqa: ARG002 the ledger keeps it
         call, charges = held.go.call, held.go.charges
@@ -177,9 +198,12 @@ class MemoryStore:
         # Whoever lost its claim has ended all the same; what it did is kept, whoever holds the names now.
         found, opened = self._found(call.id), opened_by(call, charges=charges)
         record = found or moves.from_opened(opened, State.DISPATCHED)
-        if self._end(record, ended, None if call.id in self._open else opened) and charges:
-            self._budgets.hold(call.id, call.at, charges, replayed=False)
-            self._budgets.end(call.id, ended, self._now(), sent=found is not None and found.state is not State.CLAIMED)
+        was_sent = found is not None and found.state is not State.CLAIMED
+        if self._end(record, ended, None if call.id in self._open else opened):
+            self._settle(opened, ended, let_go=not was_sent and moves.is_let_go(ended))
+            if charges:
+                self._budgets.hold(call.id, call.at, charges, replayed=False)
+                self._budgets.end(call.id, ended, self._now(), sent=was_sent)
 
     async def resolve(self, opened: IntentOpened, ended: Ended, answer: bytes | None = None) -> bool:  # noqa: ARG002 as above
         record = self._found(opened.intent)
@@ -188,6 +212,7 @@ class MemoryStore:
         if self._end(record, ended, opened):
             self._budgets.hold(opened.intent, opened.at, opened.charges)
             self._budgets.end(opened.intent, ended, self._now())
+            self._settle(opened, ended)
             return True
         return record.state is not State.COMPLETED or moves.says_the_same(record, ended)
 
@@ -243,14 +268,18 @@ class MemoryStore:
                 if self._found(event.intent) is None:
                     self._place(moves.from_opened(event, State.UNKNOWN), standing=True, opened=event)
                     self._budgets.hold(event.intent, event.at, event.charges)
+                    self._note_opened(event)
             case IntentEnded(intent, ended):
                 record = self._found(intent)
                 if record is not None and self._end(record, ended, None):
                     self._budgets.end(intent, ended, self._now())
+                    self._note_end(intent, ended)
             case IntentDelivered(intent, delivered):
                 await self.delivered(intent, reached=delivered)
             case WritesChanged():
                 self._change_writes(event)
+            case KillChanged() | BreakerMoved() | SuggestionNoted():
+                self._tell(event)
             case TaskOpened() | TaskClosed() | TokenRevoked():
                 self._opened.apply(event, self._now())
             case ReadHeld():
@@ -329,6 +358,7 @@ class MemoryStore:
             self._names.take_away(record)
         if record.state is State.CLAIMED:
             self._budgets.give_up(intent)
+            self._give_back(intent)
         self._freed.pop(intent, None)
         self._names.forget(record)
         self._waiters.wake(intent)
@@ -360,14 +390,3 @@ class MemoryStore:
         if stopped is not self._stopped:
             self._generation += 1
         self._epoch, self._stopped = event.epoch, stopped
-
-
-def _setting_aside(events: Iterable[Event], others: list[Event]) -> Iterator[Event]:
-    """
-    Yield what is told of writes, and put the rest into `others`.
-    """
-    for event in events:
-        if isinstance(event, IntentOpened | IntentEnded | IntentDelivered | WritesChanged):
-            yield event
-        else:
-            others.append(event)

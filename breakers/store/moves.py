@@ -167,6 +167,13 @@ def held(record: Earlier) -> tuple[str, ...]:
     return tuple(name for name in (key, fingerprint, effect) if name)
 
 
+def is_let_go(by: Ended) -> bool:
+    """
+    Tell whether a write ended so before anything was on record of it: what it was given is to be had again.
+    """
+    return by.state is State.COMPLETED and by.applied is False and not by.place
+
+
 def newest_first(record: Earlier) -> tuple[datetime, str]:
     """
     Return what records are ordered by, the largest first.

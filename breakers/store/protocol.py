@@ -27,6 +27,9 @@ from breakers.verdict import Forward
 LEASE_S = 15.0
 """How long a claim keeps others out before anything was sent; held longer it may be lost, and then sends nothing."""
 
+ALIVE_S = 5.0
+"""For how long a process that counted is alive: twenty times as long as it waits between two reports."""
+
 REMEMBERED_S = 60.0
 """How long an end without effect is remembered for those who wait for it: far longer than anyone waits."""
 
@@ -148,13 +151,17 @@ class Store(Protocol):
         facts were read under has moved. Claims whose lease had passed in those facts are taken over. Where one total
         has no room for its charge the answer is the first such in the order of the charges. A claim that nobody
         dispatched is given up `LEASE_S` after it lapsed at the latest, and its charges with it.
+
+        `Stale` is also what cannot have what it was judged with: a permit that another has, or of a breaker that has
+        moved; a place in a ramp before its time; a grant for what is not approved, not as it was shown, or past its
+        time. A suggestion whose grant is taken is `executing`, as this call.
         """
 
     async def dispatch(self, held: HeldWrite, opened: IntentOpened) -> Permit:
         """
         Mark the intent as about to be sent; asked again before each re-send.
 
-        `STOPPED` where writes were stopped meanwhile (marked all the same: the intent is durable and open until it is
+        `STOPPED` where a stop bars it by now (marked all the same: the intent is durable and open until it is
         settled), `LOST` where another has taken the claim over, or it has ended: nothing may leave.
         """
 
@@ -163,7 +170,10 @@ class Store(Protocol):
         End a reservation: a write's by how it ended, a read's by giving back what it held (None) or settling it.
 
         A completed end settles the charges at its `spent`; any other keeps them held. `answer` is the sealed answer,
-        for stores that others read too.
+        for stores that others read too. The suggestion that a write carried out is `executed` once it has ended.
+
+        What ended without effect and is nowhere on record (no `place`), before its dispatch, was let go: its permits
+        and its grant are to be had again. A read's permit is given back by whoever counts its result.
         """
 
     async def resolve(self, opened: IntentOpened, ended: Ended, answer: bytes | None = None) -> bool:
@@ -236,9 +246,10 @@ class Store(Protocol):
 
     async def count(self, deltas: Sequence[Delta], replica: str) -> tuple[Sums, ...]:
         """
-        Add what one process has counted, and return the sums of those breakers over their windows.
+        Add what one process has counted, and return the sums of those breakers over their windows, one of each.
 
-        A delta of another generation than the breaker's is dropped. To count is to be alive.
+        A delta of another generation than the breaker's is dropped, and so is one that is older than its window; one
+        from ahead is of now. To count is to be alive, for `ALIVE_S`.
         """
 
     async def suggest(self, new: Suggested) -> Suggested:
@@ -258,8 +269,8 @@ class Store(Protocol):
 
     async def turn(self, before: Suggested, after: Suggested) -> bool:
         """
-        Put what a suggestion has become in the place of what the caller has seen, by its version; False where it has
-        changed since.
+        Put what a suggestion has become in the place of what the caller has seen, under the next version; False where
+        it has changed since, or nothing leads there: only a reservation makes one `executing`.
         """
 
     async def apply(self, event: Event) -> None:

@@ -11,13 +11,16 @@ from types import MappingProxyType
 _FOLDER = Path(__file__).with_name("lua")
 
 VERBS = (
-    *("begin", "ready", "writes", "facts", "reserve", "dispatch", "move"),
+    *("begin", "ready", "stops", "stop", "facts", "reserve", "dispatch", "move"),
     *("hold", "bill", "lapsed", "giveup", "shown", "raised", "judged"),
     *("open", "shut", "revoke"),
 )
 
-# What stands before a script: the server's clock and the records, and before some the totals.
-_CHARGING = ("reserve", "move", "hold", "bill", "giveup", "judged")
+# What stands before a script: the server's clock and the records, and before some the totals or the stop.
+_BEFORE: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("reserve", "move", "hold", "bill", "giveup", "judged"), ("totals",)),
+    **dict.fromkeys(("stop", "dispatch"), ("stopping",)),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class Script:
 
 
 def _read(verb: str) -> Script:
-    parts = ("names", "totals", verb) if verb in _CHARGING else ("names", verb)
+    parts = ("names", *_BEFORE.get(verb, ()), verb)
     text = "".join((_FOLDER / f"{part}.lua").read_text("utf-8") for part in parts)
     return Script(text, sha1(text.encode(), usedforsecurity=False).hexdigest())
 

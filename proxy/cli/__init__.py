@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -17,6 +18,7 @@ from proxy.cli import (
     healthcheck,
     key,
     ledger,
+    operator,
     rehearse,
     reload,
     schema,
@@ -27,6 +29,7 @@ from proxy.cli import (
     token,
     vault,
 )
+from proxy.cli.client import showing, shown_token
 from proxy.cli.say import error, faults
 from proxy.errors import StartRefused
 
@@ -47,6 +50,8 @@ examples:
   breakwater ledger tail
 
 The configuration is --config FILE, else $BREAKWATER_CONFIG, else breakwater.yaml.
+Who acts is told by the operator's token in --token FILE, else by the one in
+$BREAKWATER_OPERATOR_TOKEN, else by the one that lies in the state folder.
 Exit codes: 0 done, 1 refused or failed, 2 usage.
 """
 
@@ -76,7 +81,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="breakwater", description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.set_defaults(config=None, json=False)
+    parser.set_defaults(config=None, json=False, personal=None)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for command in (
         serve,
@@ -86,6 +91,7 @@ def build_parser() -> argparse.ArgumentParser:
         status,
         healthcheck,
         key,
+        operator,
         vault,
         doubt,
         ledger,
@@ -102,11 +108,13 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_everywhere(parser: argparse.ArgumentParser) -> None:
     """
-    Take the two global options before and after every command.
+    Take the global options before and after every command.
     """
     quiet = argparse.SUPPRESS
     parser.add_argument("--config", type=Path, default=quiet, metavar="FILE", help="a file, or a folder of them")
     parser.add_argument("--json", action="store_true", default=quiet, help="print data as JSON")
+    whose = "an operator's own token, in a file"
+    parser.add_argument("--token", type=Path, dest="personal", default=quiet, metavar="FILE", help=whose)
     for action in parser._actions:  # noqa: SLF001 argparse has no public way to walk its commands
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
             for nested in set(action.choices.values()):
@@ -120,7 +128,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     args.config = args.config or Path(os.environ.get("BREAKWATER_CONFIG", DEFAULT_CONFIG))
     try:
-        return int(args.run(args))
+        with showing(partial(shown_token, args.personal, os.environ)):
+            return int(args.run(args))
     except StartRefused as refused:
         error(refused.error, refused.hint)
     except ConfigurationFault as broken:

@@ -1,26 +1,35 @@
-"""How commands reach a running process: its `run.json`, its operator token, its admin door."""
+"""How commands reach a running process: its `run.json`, its admin door, and an operator's token to show there."""
 
 from __future__ import annotations
 
 import http.client
 import json
 import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from proxy.errors import StartRefused
+from proxy.keys import OPERATOR_PREFIX
 from proxy.ledger.disk import RealDisk, is_locked
+from proxy.secret import Secret, admit_secret, read_secret_file
 
 TIMEOUT_S = 10.0
 """An admin door answers in milliseconds; a process that does not by then will not."""
+
+TOKEN_VARIABLE = "BREAKWATER_OPERATOR_TOKEN"  # noqa: S105 a variable's name
+
+_PERSONAL: ContextVar[Callable[[], Secret | None]] = ContextVar("personal", default=lambda: None)
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
     """
-    A process that serves this state folder: its admin door and an operator's token.
+    A process that serves this state folder: its admin door and the token that is shown there.
     """
 
     pid: int
@@ -75,6 +84,39 @@ def _connection(door: str, within_s: float) -> http.client.HTTPConnection:
     return http.client.HTTPConnection(str(where.hostname), where.port, timeout=within_s)
 
 
+def shown_token(file: Path | None, environ: Mapping[str, str]) -> Secret | None:
+    """
+    Return the personal token that a file holds, else the environment; None where neither is named.
+
+    Raise `StartRefused` where what is named is none.
+    """
+    whose, hint = "the operator's token", "`breakwater operator mint NAME` prints one, once"
+    if file is not None:
+        place, text = f"file {file}", read_secret_file(file, whose)
+    elif TOKEN_VARIABLE in environ:
+        place, text = f"environment variable {TOKEN_VARIABLE}", environ[TOKEN_VARIABLE]
+    else:
+        return None
+    token = admit_secret(text, whose, place, hint)
+    if not token.reveal().startswith(OPERATOR_PREFIX):
+        raise StartRefused(f"this is no operator's token: {place}", hint)
+    return token
+
+
+@contextmanager
+def showing(personal: Callable[[], Secret | None]) -> Iterator[None]:
+    """
+    Have a personal token shown at the admin door where there is one, instead of the one in the state folder.
+
+    It is looked for when a running process is asked, and not by what asks none.
+    """
+    before = _PERSONAL.set(personal)
+    try:
+        yield
+    finally:
+        _PERSONAL.reset(before)
+
+
 def has_started(state: Path) -> bool:
     """
     Tell whether a process ever started on this state folder: a command that only looks makes none.
@@ -90,7 +132,8 @@ def find_running(state: Path) -> Running | None:
         return None
     try:
         run = json.loads((state / "run.json").read_text())
-        token = (state / "admin.token").read_text().strip()
+        personal = _PERSONAL.get()()
+        token = personal.reveal() if personal else (state / "admin.token").read_text().strip()
         return Running(int(run["pid"]), dict(run["doors"]), token)
     except (OSError, ValueError, KeyError, TypeError):
         hint = "it is starting or stopping; try again in a moment"

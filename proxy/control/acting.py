@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-ADMIN, APPROVER, RESUME, BREAK_GLASS = "admin", "approver", "resume", "break-glass"
-"""The roles that mean something by themselves; every other name is one that a card asks for."""
+from config.operators import ADMIN, APPROVER, BREAK_GLASS, RESERVED, RESUME
+
+__all__ = ["ACTING", "ADMIN", "APPROVER", "BREAK_GLASS", "HOUSE", "RESUME", "Operator", "acting"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +23,14 @@ class Operator:
     roles: frozenset[str]
     personal: bool = True
 
+    def holds(self, role: str) -> bool:
+        """
+        Tell whether he or she has this role.
+        """
+        return role in self.roles
 
-HOUSE = Operator("admin", frozenset({ADMIN, RESUME}), personal=False)
+
+HOUSE = Operator(RESERVED, frozenset({ADMIN, RESUME}), personal=False)
 """Who holds the token that lies in the state folder."""
 
 ACTING = web.RequestKey("acting", Operator)

@@ -1,7 +1,8 @@
 """
 The admin door: health and metrics for machines without a token, everything else with an operator's.
 
-An agent's key is never a token here, and the doors of agents know none of these paths.
+An operator shows a token of his or her own, or the one that lies in the state folder; every call has its actor, and
+`roles` says who may make it. An agent's key is never a token here, and the doors of agents know none of these paths.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from breakers.store.protocol import StoreUnavailable
-from proxy.control.acting import ACTING, HOUSE
+from proxy.control.acting import ACTING, HOUSE, Operator, acting
 from proxy.control.doubt import add_doubt
+from proxy.control.operators import add_operators
 from proxy.control.reload import add_reload
 from proxy.control.reply import refuse, reply
+from proxy.control.roles import lacking
 from proxy.control.spend import add_spend
 from proxy.control.status import readiness, status
 from proxy.control.tasks import add_tasks
@@ -49,9 +52,14 @@ def admin_app(
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path not in OPEN_PATHS:
             shown = request.headers.get("Authorization", "").removeprefix("Bearer ")
-            if not hmac.compare_digest(shown.encode("utf-8", "replace"), token.encode()):
-                return refuse(401, "this needs an operator's token", "send the content of STATE/admin.token as Bearer")
-            request[ACTING] = HOUSE
+            who = operator_with(shown, token, rooms)
+            if who is None:
+                return refuse(401, "this needs an operator's token", "send yours, or the content of STATE/admin.token")
+            request[ACTING] = who
+            resource = request.match_info.route.resource
+            # What is not there is said to be not there, to whoever may look.
+            if resource is not None and (why := lacking(request.method, resource.canonical, who)) is not None:
+                return refuse(403, *why)
         try:
             return await handler(request)
         except LedgerUnavailable:
@@ -68,9 +76,21 @@ def admin_app(
     add_doubt(app, doubts)
     add_tasks(app, rooms.tasks)
     add_spend(app, rooms.store)
+    add_operators(app, rooms.operators, rooms.ledger.access, randomness)
     if reloading is not None:
         add_reload(app, reloading)
     return app
+
+
+def operator_with(shown: str, house: str, rooms: Rooms) -> Operator | None:
+    """
+    Return who acts by the token that was shown, or None. Both kinds are compared in a time that tells nothing.
+    """
+    is_house = hmac.compare_digest(shown.encode("utf-8", "replace"), house.encode())
+    name = rooms.operators.find(shown)
+    if is_house:
+        return HOUSE
+    return None if name is None else Operator(name, rooms.operators.roles[name])
 
 
 def _add_health(app: web.Application, rooms: Rooms) -> None:
@@ -105,7 +125,7 @@ def _add_keys(app: web.Application, rooms: Rooms, randomness: Callable[[int], by
             names = ", ".join(sorted(rooms.agents)) or "none"
             return refuse(400, "no agent of that name has a card", f"agents in the configuration: {names}")
         key, text = make_key(agent, randomness)
-        await rooms.ledger.access.key_minted(key.agent, key.kid, key.digest)
+        await rooms.ledger.access.key_minted(key.agent, key.kid, key.digest, acting(request).name)
         rooms.keys.minted(key)
         return reply({"agent": key.agent, "kid": key.kid, "key": text}, 201)
 
@@ -118,7 +138,7 @@ def _add_keys(app: web.Application, rooms: Rooms, randomness: Callable[[int], by
         if kid not in known:
             return refuse(404, "no key has that id", "`breakwater key list` prints the ids")
         if not known[kid].revoked:
-            await rooms.ledger.access.key_revoked(kid)
+            await rooms.ledger.access.key_revoked(kid, acting(request).name)
             rooms.keys.revoked(kid)
         return reply({"kid": kid, "agent": known[kid].agent, "revoked": True})
 

@@ -1,4 +1,4 @@
-"""What is on record of who may call, and of what opens the APIs: agents' keys, and versions of sealed credentials."""
+"""What is on record of who may call or act, and of what opens the APIs: keys, operators' tokens, sealed credentials."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from proxy.ledger.writer import Rank
 
 class Access:
     """
-    The record's verbs for keys and credentials.
+    The record's verbs for keys, operators' tokens and credentials; `by` is the operator who did it.
     """
 
     def __init__(self, pen: Pen) -> None:
@@ -18,17 +18,29 @@ class Access:
     def __repr__(self) -> str:
         return f"Access({self._pen!r})"
 
-    async def key_minted(self, agent: str, kid: str, digest: str) -> None:
+    async def key_minted(self, agent: str, kid: str, digest: str, by: str | None = None) -> None:
         """
         Record a new agent key.
         """
-        await self._pen.durable(system("key.minted", agent=agent, kid=kid, hash=digest), Rank.WRITE)
+        await self._pen.durable(system("key.minted", agent=agent, kid=kid, hash=digest, by=by), Rank.WRITE)
 
-    async def key_revoked(self, kid: str) -> None:
+    async def key_revoked(self, kid: str, by: str | None = None) -> None:
         """
         Record that an agent key is not valid any more.
         """
-        await self._pen.durable(system("key.revoked", kid=kid), Rank.END)
+        await self._pen.durable(system("key.revoked", kid=kid, by=by), Rank.END)
+
+    async def operator_minted(self, name: str, kid: str, digest: str, by: str) -> None:
+        """
+        Record a new personal token of an operator.
+        """
+        await self._pen.durable(system("operator.minted", name=name, kid=kid, hash=digest, by=by), Rank.WRITE)
+
+    async def operator_revoked(self, kid: str, by: str) -> None:
+        """
+        Record that a personal token is not valid any more.
+        """
+        await self._pen.durable(system("operator.revoked", kid=kid, by=by), Rank.END)
 
     async def credential_changed(self, name: str, number: int, act: str) -> None:
         """

@@ -29,6 +29,7 @@ from proxy.errors import LedgerUnavailable, OutcomeUnrecorded
 from proxy.ledger import changed, records, repeats
 from proxy.ledger.access import Access
 from proxy.ledger.alerted import Alerted
+from proxy.ledger.approvals import ApprovalRecords
 from proxy.ledger.blobs import OPENER_BYTES, Capture
 from proxy.ledger.configured import Configured
 from proxy.ledger.counted import Counted
@@ -39,6 +40,7 @@ from proxy.ledger.entries import Entry, Intent
 from proxy.ledger.keyring import KeyRing
 from proxy.ledger.layout import LEDGER
 from proxy.ledger.lookups import Lookups
+from proxy.ledger.notices import Notices
 from proxy.ledger.parts import Shown
 from proxy.ledger.pen import Pen
 from proxy.ledger.reads import ChargedReads
@@ -47,6 +49,7 @@ from proxy.ledger.remembered import REMEMBERED_S, Events
 from proxy.ledger.reread import KeptAnswer, Reread, StoredIntent
 from proxy.ledger.space import Space
 from proxy.ledger.state import State, open_state
+from proxy.ledger.stops import StopRecords
 from proxy.ledger.tasks import TaskRecords
 from proxy.ledger.views import Recovery
 from proxy.ledger.writer import Rank, Stats, Writer
@@ -103,11 +106,14 @@ class Ledger:
         self.alerted = Alerted(self._pen, state.remembered.enveloped.alerts)
         self.charged_reads, self.lookups = ChargedReads(self._pen, state.ring), Lookups(self._pen)
         self.configured, self.replica = Configured(self._pen), state.replica
+        self.notices = Notices(self._pen, state.remembered.noticed.untold)
         self._reread = Reread(disk, folder, state.ring)
+        self.approvals = ApprovalRecords(self._pen, state.ring, self._reread, state.remembered.parked.known.values())
         self._started = self._closed = False
         self.on_poisoned: Callable[[], None] = lambda: None
         recovered = state.views.recovery(len(state.torn.entries) if state.torn else 0)
-        self._events = Events(disk, folder / LEDGER, recovered.writes, state.remembered, state.snapshots.kept)
+        self.stops = StopRecords(self._pen, recovered.stops)
+        self._events = Events(disk, folder / LEDGER, self.stops.newest, state.remembered, state.snapshots.kept)
         self.recovered: Recovery = replace(recovered, events=self._events)
 
     def __repr__(self) -> str:
@@ -209,7 +215,7 @@ class Ledger:
         Begin to take records.
         """
         self._started = True
-        self._writer.start(loop, self._poisoned)
+        self._writer.start(loop, lambda: self.on_poisoned())
         self._state.snapshots.start(self._writer.give_up, lambda: self.state is WriterState.READY)
         self._counted.start(loop)
         self._repeated.start(loop)
@@ -391,6 +397,3 @@ class Ledger:
     async def _entry(self, draft: Draft, rank: Rank) -> Entry:
         written = await self._pen.durable(draft, rank)
         return Entry(draft.call or "", written.index, written.leaf_hash, written.place)
-
-    def _poisoned(self) -> None:
-        self.on_poisoned()

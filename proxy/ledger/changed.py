@@ -14,7 +14,7 @@ from hashlib import sha256
 import orjson
 
 from breakers.call import Call
-from breakers.verdict import Forward
+from breakers.verdict import Forward, Suggest
 from config.catalog import Before, OperationSpec
 from proxy.compare import IMAGE_BYTES_MAX, Act, Note
 from proxy.images import spell_image
@@ -33,7 +33,7 @@ def join_images(images: Mapping[str, bytes | None]) -> bytes:
     return b"{" + b",".join(members) + b"}"
 
 
-def before_part(go: Forward) -> Part | None:
+def before_part(go: Forward | Suggest) -> Part | None:
     """
     Return the payload that says what a write's objects were before it; None where nothing of that is known.
     """

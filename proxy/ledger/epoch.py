@@ -2,9 +2,9 @@
 A new log beside a former one: what it takes over from what can still be read, and how it comes to exist.
 
 An epoch is written in a folder that is no epoch's yet, and renamed once its first batch is durable: either it began
-with everything in it or it never existed. From a damaged former log it takes no agent keys, because a revocation may
-be in what is lost; of what stands behind the damage it believes what narrows (a stop) and what leaves doubt (an
-intent), and nothing that widens.
+with everything in it or it never existed. From a damaged former log it takes no keys and no operators' tokens, because
+a revocation may be in what is lost; of what stands behind the damage it believes what narrows (a stop) and what leaves
+doubt (an intent), and nothing that widens.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from typing import Any
 
 import orjson
 
+from breakers.stops import ALL, Mode, Stop
+
 from proxy.ledger import frames
 from proxy.ledger.changed import interrupted
 from proxy.ledger.disk import Disk
@@ -27,7 +29,10 @@ from proxy.ledger.layout import epoch_folder, segments
 from proxy.ledger.log import commit
 from proxy.ledger.places import spell_place
 from proxy.ledger.tail import Batch, Log
-from proxy.ledger.views import RUN, Kill
+from proxy.ledger.stops import stop_draft
+
+CARRIED = "log"
+"""By whom a personal token was made, or writes were stopped, where a record only carries something over."""
 
 REASON_LENGTH_MAX = 500
 """Of an operator's words in the first record: a sentence or two, and a ticket's number."""
@@ -35,7 +40,7 @@ REASON_LENGTH_MAX = 500
 BELIEVED = frozenset(
     {
         "call.intent", "call.outcome", "change.recorded", "recovery.opened", "recovery.resolved", "key.revoked",
-        "credential.changed",
+        "operator.revoked", "credential.changed",
     }
 )  # fmt: skip
 """Kinds that are believed from behind the damage; a kill record is, where it stops."""
@@ -56,27 +61,39 @@ def take_over(disk: Disk, former: Path, reason: str) -> tuple[Mapping[str, objec
         "reason": reason[:REASON_LENGTH_MAX],
         "lost_bytes": lost,
     }
-    kill = views.kill or Kill(RUN, 0)
     # A revocation may stand in what is damaged: then no key of the former log is valid any more.
     keys = [
         system("key.minted", agent=key.agent, kid=key.kid, hash=key.digest)
         for key in views.keys.values()
         if not key.revoked and not lost
     ]
+    keys += [
+        system("operator.minted", name=token.operator, kid=token.kid, hash=token.digest, by=CARRIED)
+        for token in views.operators.values()
+        if not token.revoked and not lost
+    ]
     # All of them, those that are gone too: no number of a name is ever used again.
     sealed = [system("credential.changed", name=n, ver=ver, how=how) for (n, ver), how in views.credentials.items()]
     open_there = [replace(write, origin=write.origin or views.origin) for write in views.open.values()]
     doubts = [opened_draft(write, carried=True) for write in open_there]
     untold = [interrupted(owed, views.origin) for owed in views.owed.values()]
+    stops = [stop_draft(stop) for stop in _stops(views.stops, lost)]
+    return previous, (*stops, *keys, *sealed, *doubts, *untold)
+
+
+def _stops(known: Mapping[str, Stop], lost: int) -> Iterator[Stop]:
+    """
+    Yield what is stopped in a new epoch: all that was. Where something is lost, a stop may be lost with it, so that
+    writes are stopped until an operator resumes them.
+    """
     # No more kill records can have been lost than bytes, so that no epoch of theirs is used again.
-    return previous, (kill_changed(kill.mode, kill.epoch + 1 + lost), *keys, *sealed, *doubts, *untold)
-
-
-def kill_changed(mode: str, epoch: int) -> Draft:
-    """
-    Return the record that says whether writes may pass at all.
-    """
-    return system("kill.changed", scope="all", mode=mode, epoch=epoch)
+    epoch = 1 + lost + max((stop.epoch for stop in known.values()), default=0)
+    whole = known.get(ALL, Stop(ALL, Mode.STOP_WRITES, 0))
+    if lost:
+        modes = (whole.mode, Mode.STOP_WRITES, whole.back if whole.until is not None else whole.mode)
+        whole = Stop(ALL, max(modes, key=lambda mode: mode.strictness), 0, CARRIED)
+    for stop in (whole, *(one for scope, one in known.items() if scope != ALL)):
+        yield replace(stop, epoch=epoch)
 
 
 def begin(disk: Disk, ledger: Path, number: int, log: Log, drafts: tuple[Draft, ...], now: datetime) -> None:
@@ -130,7 +147,7 @@ def _behind(disk: Disk, epoch: Path, found: Fold) -> Iterator[tuple[Mapping[str,
 
 def _believe(found: Fold, entry: Mapping[str, Any], place: str) -> None:
     kind = entry.get("k")
-    stops = kind == "kill.changed" and entry.get("mode") != RUN
+    stops = kind == "kill.changed" and entry.get("mode") != Mode.RUN
     if kind not in BELIEVED and not stops:
         return
     try:

@@ -26,7 +26,9 @@ from proxy.ledger.snapshot import Snapshot
 from proxy.ledger.tree import Frontier
 from proxy.ledger.views import Views
 
-PLACED = frozenset({"call.intent", "call.outcome", "recovery.resolved"})
+PLACED = frozenset(
+    {"call.intent", "call.outcome", "recovery.resolved", "kill.changed", "approval.requested", "approval.decided"}
+)
 """Kinds whose place is held; spelling it for every entry of a long log would take seconds."""
 
 PAUSED_EVERY = 16
@@ -160,7 +162,7 @@ def _take(result: Fold, first: int, stored: Stored, entry: Mapping[str, Any]) ->
     if kind in PLACED:
         place = spell_place(views.origin, first, index, offset, len(body))
     views.see(index, leaf, entry, place)
-    if result.remembered is not None and kind in SEEN:
+    if result.remembered is not None and (kind in SEEN or "notice" in entry):
         result.remembered.see(entry, place, views.open[index].opened if kind == "call.intent" else None)
 
 

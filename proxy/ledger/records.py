@@ -128,6 +128,7 @@ def intent(held: HeldWrite, wire: Wire, ring: KeyRing, opener: bytes) -> Draft:
         "cred": wire.credential.ref,
         "idem": idem_fields(call.names, spec.effect_window_s, wire) if call.names is not None else None,
         "rev": str(spec.reversibility),
+        "sug": call.grant.suggestion if call.grant is not None else None,
         "touches": len(spec.touches) or None,
         "wire": {"c": commitment(opener, "wire", image).hex(), "n": image.length},
     }

@@ -19,7 +19,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -30,7 +30,16 @@ import orjson
 from breakers.call import Applied
 from breakers.idempotency import ended_as
 from breakers.known import Ended, State
-from breakers.store.events import Event, IntentDelivered, IntentEnded, IntentOpened, WritesChanged
+from breakers.stops import ALL, Mode, Stops
+from breakers.store.events import (
+    BreakerMoved,
+    Event,
+    IntentDelivered,
+    IntentEnded,
+    IntentOpened,
+    KillChanged,
+    WritesChanged,
+)
 from proxy.ledger import frames
 from proxy.ledger.charges import spent_of
 from proxy.ledger.disk import Disk
@@ -38,6 +47,10 @@ from proxy.ledger.drafts import read_stamp
 from proxy.ledger.enveloped import KINDS, Enveloped
 from proxy.ledger.frames import Broken, Frame, Kind
 from proxy.ledger.layout import epochs, segments
+from proxy.ledger.moved import CHANGED
+from proxy.ledger.noticed import TOLD, Noticed
+from proxy.ledger.parked import KINDS as APPROVALS
+from proxy.ledger.parked import Parked
 from proxy.ledger.places import spell_place
 from proxy.ledger.read import first_record
 from proxy.ledger.views import opened_from
@@ -54,13 +67,13 @@ UNCONFIRMED = timedelta(seconds=15)
 SEEN = frozenset(
     {
         "call.intent", "call.outcome", "call.delivery", "recovery.opened", "recovery.resolved", "log.opened",
-        "log.recovered", "log.closed", *KINDS,
+        "log.recovered", "log.closed", CHANGED, TOLD, *KINDS, *APPROVALS,
     }
 )  # fmt: skip
 """Kinds from which something follows."""
 
 # Only these are parsed: in a long log most entries are others.
-_TOLD = re.compile(rb'"k":"(?:call\.(?:intent|outcome|delivery|held)|recovery\.|log\.|task\.|token\.revoked|budget\.)')
+_TOLD = re.compile(rb'"k":"(?:call\.(?:intent|outcome|delivery|held)|recovery\.|log\.|task\.|token\.revoked|budget\.|approval\.|breaker\.|notice\.)|"notice":\{')
 # Of a read that was charged to no cap nothing follows.
 _OF_A_READ = re.compile(rb'"intent":null(?!.*"spent":\[)')
 
@@ -96,6 +109,8 @@ class Remembered:
     _last_said: str = ""
     # What ended since the last start of the program.
     _latest: deque[tuple[datetime, str]] = field(default_factory=deque)
+    noticed: Noticed = field(default_factory=Noticed)
+    parked: Parked = field(default_factory=Parked)
 
     def __post_init__(self) -> None:
         self.enveloped = Enveloped(self.since)
@@ -113,6 +128,8 @@ class Remembered:
         match kind:
             case "call.intent":
                 self._held[entry["call"]] = _Held(opened or opened_from(entry, place))
+                if "sug" in entry:
+                    self.parked.sent(entry)
             case "call.outcome":
                 if entry["intent"] is not None:
                     self._outcome(entry, place)
@@ -130,8 +147,13 @@ class Remembered:
                 self.stopped()
                 if (entry.get("prev") or {}).get("lost_bytes"):
                     self.enveloped.lost(read_stamp(entry["ts"]))
+                    self.parked.lost(read_stamp(entry["ts"]))
+            case kind if kind in APPROVALS:
+                self.parked.see(entry, place)
             case _:
                 self.told += self.enveloped.see(entry)
+        if "notice" in entry:
+            self.noticed.see(entry)
         self._last_said = entry["ts"]
 
     def stopped(self) -> None:
@@ -154,6 +176,8 @@ class Remembered:
                 self.told.append(IntentEnded(held.opened.intent, held.ended))
         if self._last_said:
             self.told += self.enveloped.rest(read_stamp(self._last_said))
+            self.told += self.parked.rest(read_stamp(self._last_said))
+        self.told += (BreakerMoved(breaker) for breaker in self.noticed.breakers.values())
 
     def _outcome(self, entry: Entry, place: str) -> None:
         held = self._held.get(entry["call"])
@@ -225,13 +249,18 @@ class Shortcuts(Protocol):
 
 class Events:
     """
-    The events of a ledger, `writes` first. What a start has read already is told once; later they are read anew.
+    The events of a ledger, `stops` first. What a start has read already is told once; later they are read anew.
     """
 
     def __init__(
-        self, disk: Disk, ledger: Path, writes: WritesChanged, remembered: Remembered, kept: Shortcuts | None = None
+        self,
+        disk: Disk,
+        ledger: Path,
+        stops: Callable[[], Stops],
+        remembered: Remembered,
+        kept: Shortcuts | None = None,
     ) -> None:
-        self._disk, self._ledger, self._writes, self._since = disk, ledger, writes, remembered.since
+        self._disk, self._ledger, self._stops, self._since = disk, ledger, stops, remembered.since
         self._kept = kept
         self._at_start: Remembered | None = remembered
 
@@ -244,16 +273,22 @@ class Events:
         if at_start is None:
             yield from self.anew()
             return
-        yield self._writes
+        yield from self._stopped()
         at_start.rest()
         while at_start.told:
             yield at_start.told.popleft()
+
+    def _stopped(self) -> Iterator[Event]:
+        stops = self._stops()
+        whole = stops.by_scope.get(ALL)
+        yield WritesChanged(whole is None or whole.mode is not Mode.RUN, whole.epoch if whole is not None else 0)
+        yield from map(KillChanged, stops.by_scope.values())
 
     def anew(self) -> Iterator[Event]:
         """
         Read the events again, as far as the record says them now.
         """
-        yield self._writes
+        yield from self._stopped()
         anew = Remembered(self._since)
         for epoch in remembered_epochs(self._disk, self._ledger, self._since):
             for _ in reading(self._disk, epoch, anew, self._kept):

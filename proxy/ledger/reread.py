@@ -142,6 +142,20 @@ class Reread:
         except NOT_OURS as error:
             raise LookupError(f"what stands at {place!r} is damaged") from error
 
+    def opened(self, place: str, kinds: frozenset[str]) -> tuple[Mapping[str, Any], dict[str, Payload | Opening]]:
+        """
+        Return the entry at a place, of one of these kinds, and its payloads.
+
+        Raise `LookupError` where there is none, `OSError` where it cannot be read at the moment.
+        """
+        found = self._record(place)
+        if found is None or found.kind not in kinds:
+            raise LookupError(f"nothing of that kind stands at {place!r}")
+        try:
+            return found.entry, self._open(found)
+        except NOT_OURS as error:
+            raise LookupError(f"what stands at {place!r} is damaged") from error
+
     def _intent(self, found: Record, place: str) -> StoredIntent:
         entry, opened = found.entry, self._open(found)
         sealed, before = opened.get("req"), opened.get("before")

@@ -90,8 +90,10 @@ def result(entry: Mapping[str, Any]) -> str:
             return f"{entry['scope']}: {entry['mode']}, epoch {entry['epoch']}"
         case "log.recovered":
             return f"{entry.get('dropped_bytes', '?')} bytes cut off"
-        case "key.minted" | "key.revoked":
+        case "key.minted" | "key.revoked" | "operator.revoked":
             return str(entry["kid"])
+        case "operator.minted":
+            return f"{entry['kid']} for {entry['name']}"
         case "credential.changed":
             return f"{entry['name']}@{entry['ver']} {entry['how']}"
         case "log.opened":
@@ -125,6 +127,10 @@ def enveloped(entry: Mapping[str, Any]) -> str:
             return f"{entry['node']} {entry['period']} {measure.partition(':')[0]}: {what}, {stands}"
         case "budget.told":
             return str(entry["alert"])
+        case "breaker.changed":
+            return f"{entry['breaker']}: {entry['was']} to {entry['state']}, {entry['rule']}"
+        case "notice.told":
+            return str(entry["notice"])
         case "config.applied":
             return str(entry["hash"])[:12]
         case _:

@@ -38,11 +38,14 @@ from proxy.ledger.layout import snapshot_beside
 from proxy.ledger.tree import Frontier
 
 FOLDED_BY = (
+    "breakers.breaker",
     "breakers.call",
     "breakers.idempotency",
     "breakers.known",
     "breakers.spend",
-    "breakers.store.protocol",
+    "breakers.stops",
+    "breakers.store.events",
+    "breakers.suggestion",
     "breakers.task",
     "config.caps",
     "config.money",
@@ -55,11 +58,15 @@ FOLDED_BY = (
     "proxy.ledger.fold",
     "proxy.ledger.frames",
     "proxy.ledger.kept",
+    "proxy.ledger.moved",
+    "proxy.ledger.noticed",
+    "proxy.ledger.parked",
     "proxy.ledger.places",
     "proxy.ledger.remembered",
     "proxy.ledger.replay",
     "proxy.ledger.snapshot",
     "proxy.ledger.spelled",
+    "proxy.ledger.stopped",
     "proxy.ledger.tree",
     "proxy.ledger.views",
 )

@@ -21,7 +21,7 @@ from proxy.errors import LedgerUnavailable, StartRefused
 from proxy.ledger.datakeys import DataKeys
 from proxy.ledger.disk import Disk, Handle, make_durable_folder, write_whole
 from proxy.ledger.drafts import Draft, system
-from proxy.ledger.epoch import begin, kill_changed, take_over
+from proxy.ledger.epoch import begin, take_over
 from proxy.ledger.kept import Kept
 from proxy.ledger.keyring import KeyRing, make_ring, read_ring
 from proxy.ledger.layout import ADMIN_TOKEN, DATA_KEYS, KEY_RING, LEDGER, LOCK, REPLICA, VAULT, epochs
@@ -29,7 +29,8 @@ from proxy.ledger.recovery import Torn, is_clean, read_epoch, resume
 from proxy.ledger.remembered import Remembered, remembered_epochs, reread
 from proxy.ledger.snapshots import Snapshots
 from proxy.ledger.tail import Log
-from proxy.ledger.views import RUN, Views
+from proxy.ledger.stops import first_stop
+from proxy.ledger.views import Views
 from proxy.ulid import Ulids
 
 ADMIN_TOKEN_BYTES = 32
@@ -222,7 +223,7 @@ def _begin(
     if found:
         previous, carried = take_over(disk, found[-1], new_epoch or "")
     else:
-        previous, carried = None, (kill_changed(RUN, 1),)
+        previous, carried = None, (first_stop(),)
     former = str(previous["origin"]).rpartition("/")[0] if previous else ""
     log.origin = f"{options.origin or former or options.log_name}/{number}"
     begin(disk, ledger, number, log, (_opened(log.origin, program, previous), *carried), now)

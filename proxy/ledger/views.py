@@ -1,5 +1,5 @@
 """
-What the log says, folded: agent keys, intents whose outcome is not known, whether writes may pass, each task's links.
+What the log says, folded: agent keys, intents whose outcome is not known, what is stopped, each task's links.
 
 Every view is thrown away at a stop and folded again at a start; nothing here is written anywhere.
 """
@@ -9,19 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from breakers.call import Applied
 from breakers.known import Names, State
-from breakers.store.events import Event, IntentOpened, WritesChanged
-from proxy.keys import AgentKey
+from breakers.stops import Stop, Stops
+from breakers.store.events import Event, IntentOpened
+from proxy.keys import AgentKey, OperatorToken
 from proxy.ledger.charges import charges_of
 from proxy.ledger.drafts import read_stamp
+from proxy.ledger.stopped import stop_from
 from proxy.ledger.tail import LONG_AGO
-
-RUN = "run"
-"""The kill mode in which writes may pass; every other stops them."""
-
 
 @dataclass(slots=True)
 class OpenWrite:
@@ -56,32 +55,24 @@ class OwedChange:
 
 
 @dataclass(frozen=True, slots=True)
-class Kill:
-    """
-    The newest kill record of scope all.
-    """
-
-    mode: str
-    epoch: int
-
-
-@dataclass(frozen=True, slots=True)
 class Recovery:
     """
     What the rest of the program is rebuilt from at a start.
 
-    `events` replay into a store, in order, `writes` first; each time they are gone through, they are read anew.
-    `open_intents` have no definite end, those of `parked` wait for a person.
+    `events` replay into a store, in order, `stops` first; each time they are gone through, they are read anew. `words`
+    says of each scope where the record of its stop stands, which holds what was said of it. `open_intents` have no definite end, those of `parked` wait for a person.
     `credentials` has the newest act on each version of a sealed credential, by name and number.
     """
 
-    writes: WritesChanged
+    stops: Stops
     events: Iterable[Event]
     keys: tuple[AgentKey, ...]
     open_intents: tuple[IntentOpened, ...]
     parked: frozenset[str] = frozenset()
     torn_bytes: int = 0
     credentials: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    operators: tuple[OperatorToken, ...] = ()
+    words: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -93,8 +84,10 @@ class Views:
     origin: str = ""
     last_kind: str = ""
     last_said: str = ""
-    kill: Kill | None = None
+    stops: dict[str, Stop] = field(default_factory=dict)
+    words: dict[str, str] = field(default_factory=dict)
     keys: dict[str, AgentKey] = field(default_factory=dict)
+    operators: dict[str, OperatorToken] = field(default_factory=dict)
     credentials: dict[tuple[str, int], str] = field(default_factory=dict)
     open: dict[int | str, OpenWrite] = field(default_factory=dict)
     chains: dict[str, tuple[int, bytes]] = field(default_factory=dict)
@@ -126,10 +119,15 @@ class Views:
                 self.keys.setdefault(entry["kid"], AgentKey(entry["kid"], entry["agent"], entry["hash"]))
             case "key.revoked" if entry["kid"] in self.keys:
                 self.keys[entry["kid"]] = replace(self.keys[entry["kid"]], revoked=True)
+            case "operator.minted":
+                token = OperatorToken(entry["kid"], entry["name"], entry["hash"])
+                self.operators.setdefault(entry["kid"], token)
+            case "operator.revoked" if entry["kid"] in self.operators:
+                self.operators[entry["kid"]] = replace(self.operators[entry["kid"]], revoked=True)
             case "credential.changed":
                 self.credentials[entry["name"], entry["ver"]] = entry["how"]
-            case "kill.changed" if entry["scope"] == "all" and (not self.kill or entry["epoch"] > self.kill.epoch):
-                self.kill = Kill(entry["mode"], entry["epoch"])
+            case "kill.changed":
+                self._stopped(stop_from(entry), place)
 
     @property
     def last_ts(self) -> datetime:
@@ -137,6 +135,11 @@ class Views:
         Return the time of the last entry.
         """
         return read_stamp(self.last_said) if self.last_said else LONG_AGO
+
+    def _stopped(self, stop: Stop, place: str) -> None:
+        known = self.stops.get(stop.scope)
+        if known is None or stop.overrules(known):
+            self.stops[stop.scope], self.words[stop.scope] = stop, place
 
     def _ended(self, at: int, entry: Mapping[str, Any]) -> None:
         index = entry.get("intent")
@@ -174,18 +177,18 @@ class Views:
 
     def recovery(self, torn_bytes: int = 0) -> Recovery:
         """
-        Return what the program is rebuilt from, its events left to who reads them; without a kill record, writes are
-        stopped.
+        Return what the program is rebuilt from, its events left to who reads them.
         """
-        kill = self.kill or Kill("stop-writes", 0)
         return Recovery(
-            WritesChanged(stopped=kill.mode != RUN, epoch=kill.epoch),
+            Stops(MappingProxyType(dict(self.stops))),
             (),
             tuple(self.keys.values()),
             tuple(write.opened for write in self.open.values()),
             frozenset(write.opened.intent for write in self.open.values() if write.parked),
             torn_bytes,
             dict(self.credentials),
+            tuple(self.operators.values()),
+            dict(self.words),
         )
 
     def unnamed(self) -> tuple[OpenWrite, ...]:
@@ -206,9 +209,8 @@ def opened_from(entry: Mapping[str, Any], place: str) -> IntentOpened:
     agent, at = entry["act"]["agent"], read_stamp(entry["at"])
     charges = charges_of(entry) if "bud" in entry else ()
     # A start makes one of each intent of a long log.
-    return IntentOpened(
-        entry["call"], entry["prov"], entry["op"], agent, entry["task"], at, names, window_s, place, charges
-    )
+    said = (entry["call"], entry["prov"], entry["op"], agent, entry["task"], at, names, window_s, place, charges)
+    return IntentOpened(*said, entry.get("sug", ""))
 
 
 def _key(entry: Mapping[str, Any]) -> int | str:

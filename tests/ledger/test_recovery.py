@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -9,7 +10,7 @@ import orjson
 import pytest
 
 from breakers.call import Applied
-from breakers.store.events import WritesChanged
+from breakers.stops import ALL, RUNNING, Mode, Stop, Stops
 from breakers.store.memory import MemoryStore
 from proxy.errors import LedgerDamaged, StartRefused
 from proxy.ledger import records
@@ -171,20 +172,25 @@ def test_rubbish_entry_refuses() -> None:
 def test_no_kill_record() -> None:
     """A log without a kill record starts with writes stopped; an empty folder with writes running."""
     disk = written(1)
-    assert World().open().recovered.writes == WritesChanged(stopped=False, epoch=1)
+    assert World().open().recovered.stops == RUNNING
     change(disk, FIRST, lambda parts: [parts[0], *parts[2:]], rehashed)
-    assert start_on(disk).recovered.writes == WritesChanged(stopped=True, epoch=0)
+    stops = start_on(disk).recovered.stops
+    assert stops == Stops({})
+    assert stops.binding((), START).mode is Mode.STOP_WRITES
 
 
-@pytest.mark.parametrize(("mode", "stopped"), [("run", False), ("suggest", True), ("stop-writes", True), ("?", True)])
-def test_newest_kill_record(mode: str, stopped: bool) -> None:
-    """The kill record with the highest epoch holds, and every mode but `run` stops writes."""
+@pytest.mark.parametrize(
+    ("mode", "holds"), [*((str(mode), mode) for mode in Mode), ("?", Mode.STOP_WRITES), ("RUN", Mode.STOP_WRITES)]
+)
+def test_newest_kill_record(mode: str, holds: Mode) -> None:
+    """Of each scope the kill record with the highest epoch holds, and a mode that nobody knows stops writes."""
     world = World()
     ledger = world.open()
     commit_now(ledger, system("kill.changed", scope="all", mode=mode, epoch=3))
     commit_now(ledger, system("kill.changed", scope="all", mode="run", epoch=2))
     commit_now(ledger, system("kill.changed", scope="api:stripe", mode="stop-all", epoch=9))
-    assert start_on(world.disk.after_kill()).recovered.writes == WritesChanged(stopped, 3)
+    stops = start_on(world.disk.after_kill()).recovered.stops
+    assert stops == Stops({ALL: Stop(ALL, holds, 3), "api:stripe": Stop("api:stripe", Mode.STOP_ALL, 9)})
 
 
 def intents(world: World, ends: list[Applied | None]) -> MemoryDisk:
@@ -310,7 +316,8 @@ def test_new_epoch() -> None:
     assert (first["prev"]["origin"], first["prev"]["size"]) == ("breakwater.invalid/local/0/1", 2)
     assert ledger.origin == "breakwater.invalid/local/0/2"
     assert first["prev"]["lost_bytes"] > 0
-    assert ledger.recovered.writes == WritesChanged(stopped=False, epoch=2 + first["prev"]["lost_bytes"])
+    (stop,) = ledger.recovered.stops.by_scope.values()
+    assert (stop.scope, stop.mode, stop.epoch) == (ALL, Mode.STOP_WRITES, 2 + first["prev"]["lost_bytes"])
     report = verify(disk, FOLDER)
     assert report.ok
     assert [(stand.epoch, stand.size) for stand in report.epochs] == [("000001", 2), ("000002", ledger.size)]
@@ -358,8 +365,8 @@ def test_new_epoch_believes_what_narrows() -> None:
     disk = damage_behind(world, size)
     recovered = World(disk=disk).open(new_epoch="because").recovered
     assert recovered.keys == ()
-    stop = recovered.writes
-    assert stop.stopped
+    stop = recovered.stops.by_scope[ALL]
+    assert stop.mode is Mode.STOP_WRITES
     assert stop.epoch > 7
     assert [opened.intent for opened in recovered.open_intents] == [a_call(7).id]
     # And it stays so over the next starts, doubts of the first log in a third included.
@@ -367,7 +374,7 @@ def test_new_epoch_believes_what_narrows() -> None:
     assert again.open().recovered.open_intents == recovered.open_intents
     third = World(disk=again.disk.after_kill()).open(new_epoch="again")
     assert third.recovered.open_intents == recovered.open_intents
-    assert third.recovered.writes == WritesChanged(stopped=True, epoch=stop.epoch + 1)
+    assert third.recovered.stops.by_scope[ALL] == replace(stop, epoch=stop.epoch + 1)
 
 
 def test_new_epoch_of_nothing() -> None:
@@ -380,7 +387,8 @@ def test_new_epoch_of_nothing() -> None:
         start_on(disk)
     ledger = World(disk=disk).open(new_epoch="because")
     lost = len(disk.read(FIRST))
-    assert ledger.recovered.writes == WritesChanged(stopped=False, epoch=1 + lost)
+    (stop,) = ledger.recovered.stops.by_scope.values()
+    assert (stop.scope, stop.mode, stop.epoch) == (ALL, Mode.STOP_WRITES, 1 + lost)
     assert verify(disk, FOLDER).epochs[0].size == 0
 
 
@@ -392,4 +400,4 @@ def test_keys_survive_an_epoch_without_damage() -> None:
     commit_now(ledger, system("key.revoked", kid="k1"))
     recovered = World(disk=world.disk.after_kill()).open(new_epoch="moved").recovered
     assert [(key.kid, key.agent, key.revoked) for key in recovered.keys] == [("k2", "b", False)]
-    assert recovered.writes == WritesChanged(stopped=False, epoch=6)
+    assert recovered.stops == Stops({ALL: Stop(ALL, Mode.RUN, 6)})

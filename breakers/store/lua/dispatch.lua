@@ -1,8 +1,9 @@
 -- Mark an intent as about to be sent, unless its claim was taken over or given up, or it has ended.
 --
--- KEYS  1 epoch  2 writes  3 versions  4 record  5 open intents  6 the calls whose hold lapses
+-- KEYS  1 epoch  2 stops  3 versions  4 record  5 open intents  6 the calls whose hold lapses
 --       7… the names that it holds
--- ARGV  1 epoch  2 intent  3 the packed intent
+-- ARGV  1 epoch  2 intent  3 the packed intent  then each scope that it is in, `all` the first, and for each `1` where an
+--       approver's grant answers its being parked by a stop of that scope
 -- Returns {'lost-epoch'}, {'lost'}, or {'granted' or 'stopped', the record}.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {'lost-epoch'} end
 local value = redis.call('GET', KEYS[4])
@@ -16,5 +17,11 @@ if letter == 'c' then
   redis.call('ZREM', KEYS[6], ARGV[2])
   for i = 7, #KEYS do place(KEYS[i], ARGV[2], value, version, now) end
 end
-local stopped = redis.call('HGET', KEYS[2], 'stopped') == '1'
-return {stopped and 'stopped' or 'granted', value}
+local scopes, answered = {}, {}
+for i = 4, #ARGV, 2 do
+  scopes[#scopes + 1] = ARGV[i]
+  answered[ARGV[i]] = ARGV[i + 1] == '1'
+end
+local mode, scope = binding(KEYS[2], scopes)
+local may = mode == 'run' or (mode == 'suggest' and answered[scope])
+return {may and 'granted' or 'stopped', value}

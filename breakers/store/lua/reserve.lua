@@ -1,7 +1,7 @@
 -- Claim the names of a write for a lease and hold what it may take, if nothing under its names has moved and every cap
 -- has room; claims that have lapsed go.
 --
--- KEYS  1 epoch  2 writes  3 versions  4 record  5-9 the book  then the names that were asked  then the records that
+-- KEYS  1 epoch  2 stops  3 versions  4 record  5-9 the book  then the names that were asked  then the records that
 --       are taken over  then the further names of those  then the totals
 -- ARGV  1 epoch  2 generation  3 intent  4 lease in ms  5 ms after which a lapsed claim is given up
 --       6 the packed intent  7 how many names were asked  8 how many records are taken over  9 how many further names
@@ -12,7 +12,7 @@
 -- what `admit` says: {'lapsed', call…} of calls to give up first, {'exhausted', which charge, settled, held}.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {'lost'} end
 if redis.call('EXISTS', KEYS[4]) == 1 then return {'held'} end
-if (redis.call('HGET', KEYS[2], 'generation') or '0') ~= ARGV[2] then return {'stale'} end
+if (redis.call('HGET', KEYS[2], '#') or '0') ~= ARGV[2] then return {'stale'} end
 local asked, taken, further = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 for i = 1, asked do
   if (redis.call('HGET', KEYS[9 + i], '#') or '0') ~= ARGV[12 + i] then return {'stale'} end

@@ -1,0 +1,154 @@
+"""
+The breakers of one process and what is counted for them: records that are put in each other's place, and windows.
+
+A record stays for as long as the process does, also one that is passing again: its generation is what keeps the results
+of older calls out. A window is of one generation, and goes when its breaker moves on. Permits and places in a ramp are
+taken from the record in the step that takes everything else; one that is given back is free at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import islice
+
+from breakers.breaker import Breaker, Delta, Probe, Sums, Wish, keys_of
+from breakers.call import Call
+from breakers.facts import NO_BREAKERS
+from breakers.store.buckets import BUCKET_S, Window
+from breakers.store.protocol import ALIVE_S
+
+SWEPT_A_COUNT = 4
+"""How many windows each report looks at to forget them: more than most of them begin."""
+
+
+class Gauges:
+    """
+    Every breaker that has a record, every window in which something counts, and who counts.
+    """
+
+    __slots__ = ("_alive", "_breakers", "_held", "_windows")
+
+    def __init__(self) -> None:
+        self._breakers: dict[str, Breaker] = {}
+        # In the order in which they were counted in, the one that was left alone for longest first.
+        self._windows: dict[str, Window] = {}
+        self._alive: dict[str, datetime] = {}
+        # By call: the breakers whose permit it has.
+        self._held: dict[str, tuple[str, ...]] = {}
+
+    def all(self) -> tuple[Breaker, ...]:
+        """
+        Return every breaker that has a record, by key.
+        """
+        return tuple(self._breakers[key] for key in sorted(self._breakers))
+
+    def of(self, call: Call) -> Mapping[str, Breaker]:
+        """
+        Return those that say something of a call.
+        """
+        if not self._breakers:
+            return NO_BREAKERS
+        return {key: self._breakers[key] for key in keys_of(call) if key in self._breakers}
+
+    def move(self, before: Breaker | None, after: Breaker) -> bool:
+        """
+        Put a record in the place of the one that was seen, and tell whether it still was that one.
+        """
+        if self._breakers.get(after.key) != before or (before is not None and after.gen < before.gen):
+            return False
+        self._put(after)
+        return True
+
+    def moved(self, breaker: Breaker) -> None:
+        """
+        Take in a record that was told, unless a newer one is known.
+        """
+        known = self._breakers.get(breaker.key)
+        if known is None or breaker.gen > known.gen:
+            self._put(breaker)
+
+    def count(self, deltas: Sequence[Delta], replica: str, now: datetime) -> tuple[Sums, ...]:
+        """
+        Add what one process has counted, and return the sums of those breakers.
+        """
+        newest = int(now.timestamp()) // BUCKET_S
+        self._alive[replica] = now
+        for one in [one for one, at in self._alive.items() if now - at > timedelta(seconds=ALIVE_S)]:
+            del self._alive[one]
+        for delta in deltas:
+            gen = self._gen(delta.key)
+            if delta.gen == gen:
+                window = self._windows.pop(delta.key, None) or Window(gen)
+                self._windows[delta.key] = window
+                window.add(delta, replica, newest)
+        self._sweep(newest)
+        return tuple(self._sums(key, newest) for key in dict.fromkeys(delta.key for delta in deltas))
+
+    def have(self, wishes: Iterable[Wish], call: str, now: datetime) -> bool:
+        """
+        Tell whether everything that a call wishes for is to be had, or is its own already.
+        """
+        return all(self._has(wish, call, now) for wish in wishes)
+
+    def take(self, wishes: Sequence[Wish], call: str, now: datetime) -> None:
+        """
+        Give a call what it wishes for.
+        """
+        probes = []
+        for wish in wishes:
+            breaker = self._breakers[wish.key]
+            if not wish.probe:
+                self._breakers[wish.key] = replace(breaker, next_at=now + timedelta(seconds=wish.gap_s))
+                continue
+            probes.append(wish.key)
+            if breaker.probe is None:
+                expires = now + timedelta(seconds=wish.lease_s)
+                self._breakers[wish.key] = replace(breaker, probe=Probe(call, expires))
+        if probes:
+            self._held[call] = tuple(probes)
+
+    def let_go(self, call: str) -> None:
+        """
+        Take back the permits of a call of which nothing is on record.
+        """
+        for key in self._held.pop(call, ()):
+            breaker = self._breakers[key]
+            if breaker.probe is not None and breaker.probe.call == call:
+                self._breakers[key] = replace(breaker, probe=None)
+
+    def _has(self, wish: Wish, call: str, now: datetime) -> bool:
+        breaker = self._breakers.get(wish.key)
+        if breaker is None or breaker.gen != wish.gen:
+            return False
+        if not wish.probe:
+            return breaker.next_at is None or breaker.next_at <= now
+        # One whose lease has passed counts as failed: whoever sees to that moves the breaker on.
+        return breaker.probe is None or breaker.probe.call == call
+
+    def _put(self, breaker: Breaker) -> None:
+        known = self._breakers.get(breaker.key)
+        if known is not None and known.probe is not None and known.probe != breaker.probe:
+            left = tuple(key for key in self._held.pop(known.probe.call, ()) if key != breaker.key)
+            if left:
+                self._held[known.probe.call] = left
+        if known is None or known.gen != breaker.gen:
+            self._windows.pop(breaker.key, None)
+        self._breakers[breaker.key] = breaker
+
+    def _gen(self, key: str) -> int:
+        breaker = self._breakers.get(key)
+        return 0 if breaker is None else breaker.gen
+
+    def _sums(self, key: str, newest: int) -> Sums:
+        window = self._windows.get(key)
+        alive = max(1, len(self._alive))
+        return Sums(key, self._gen(key), alive=alive) if window is None else window.sums(key, newest, alive)
+
+    def _sweep(self, newest: int) -> None:
+        for key in tuple(islice(self._windows, SWEPT_A_COUNT)):
+            window = self._windows[key]
+            window.forget(newest)
+            if not window.buckets:
+                del self._windows[key]

@@ -1,0 +1,46 @@
+-- What the stop says: every script that is bound by it has this behind `names.lua`.
+--
+-- `stops` holds by scope `<mode> <epoch> <until> <back>`, newline, who set it, when and why; and under `#` the generation,
+-- which grows whenever any of them changes. `until` is in µs of the server's clock (0: never), from when on `back` holds.
+-- What cannot be read holds as `stop-writes`.
+
+local STRICTNESS = {['run'] = 0, ['suggest'] = 1, ['stop-writes'] = 2, ['stop-all'] = 3}
+
+local function now_us()
+  local time = redis.call('TIME')
+  return time[1] * 1000000 + time[2]
+end
+
+-- Return a record, or nothing where it cannot be read.
+local function read_stop(value)
+  local mode, epoch, till, back = string.match(value, '^([%l-]+) (%d+) (%d+) ([%l-]+)\n%[.*%]$')
+  if not mode or not STRICTNESS[mode] or not STRICTNESS[back] or #epoch > 15 or #till > 16 then return nil end
+  return {mode = mode, epoch = tonumber(epoch), till = tonumber(till), back = back}
+end
+
+-- Return the mode of a record as it is now.
+local function mode_of(value, now)
+  local stop = read_stop(value)
+  if not stop then return 'stop-writes' end
+  return stop.till > 0 and now >= stop.till and stop.back or stop.mode
+end
+
+-- Tell whether a record takes the place of another of its scope: newer, or stricter under one epoch.
+local function overrules(stop, other)
+  if stop.epoch ~= other.epoch then return stop.epoch > other.epoch end
+  local strict, than = STRICTNESS[stop.mode], STRICTNESS[other.mode]
+  if strict ~= than then return strict > than end
+  return STRICTNESS[stop.till > 0 and stop.back or stop.mode] > STRICTNESS[other.till > 0 and other.back or other.mode]
+end
+
+-- Return the strictest mode of these scopes, the first of which is `all`, and the scope whose it is.
+local function binding(stops, scopes)
+  local now, found = now_us(), redis.call('HMGET', stops, unpack(scopes))
+  local mode, scope = 'run', scopes[1]
+  for i, value in ipairs(found) do
+    local its = value and mode_of(value, now) or 'run'
+    if STRICTNESS[its] > STRICTNESS[mode] then mode, scope = its, scopes[i] end
+  end
+  return mode, scope
+end
+

@@ -1,0 +1,74 @@
+"""
+The stop on record: what an operator, or the program itself, ordered for a scope.
+
+| record | says |
+|---|---|
+| `kill.changed` | a scope's mode from here on, under which epoch, by whom; the words that were said of it are sealed |
+| `kill.asked` | that an operator wants what takes two: the other one's same word does it |
+
+A stop is written with the reserve given up, so that a full disk does not keep it from the record.
+"""
+
+from __future__ import annotations
+
+from breakers.stops import ALL, Mode, Stop, Stops
+from proxy.ledger.blobs import Kept
+from proxy.ledger.drafts import SYSTEM_TASK, Draft, Part
+from proxy.ledger.pen import Pen
+from proxy.ledger.stopped import stop_fields
+from proxy.ledger.tail import Written
+from proxy.ledger.writer import Rank
+
+REASON = "reason"
+"""The part that holds an operator's words."""
+
+
+class StopRecords:
+    """
+    What is written of stops, and what is on record of each scope by now.
+    """
+
+    def __init__(self, pen: Pen, known: Stops) -> None:
+        self._pen, self._known = pen, known
+
+    def __repr__(self) -> str:
+        return f"StopRecords({self._pen!r})"
+
+    async def changed(self, stop: Stop) -> Written:
+        """
+        Record what is in force for a scope from now on.
+        """
+        written = await self._pen.durable(stop_draft(stop), Rank.END)
+        self._known = self._known.changed(stop)
+        return written
+
+    def newest(self) -> Stops:
+        """
+        Return the newest record of every scope.
+        """
+        return self._known
+
+    async def asked(self, scope: str, mode: Mode, epoch: int, by: str, reason: str) -> None:
+        """
+        Record that an operator wants a scope in this mode, in place of the record of this epoch.
+        """
+        fields = {"scope": scope, "mode": str(mode), "epoch": epoch, "by": by}
+        await self._pen.durable(Draft("kill.asked", SYSTEM_TASK, fields, parts=_words(reason)), Rank.WRITE)
+
+
+def stop_draft(stop: Stop) -> Draft:
+    """
+    Return the record of a stop.
+    """
+    return Draft("kill.changed", SYSTEM_TASK, stop_fields(stop), parts=_words(stop.reason))
+
+
+def first_stop() -> Draft:
+    """
+    Return the record with which an empty folder begins: writes may pass.
+    """
+    return stop_draft(Stop(ALL, Mode.RUN, 1))
+
+
+def _words(reason: str) -> tuple[Part, ...]:
+    return (Part(REASON, Kept(reason.encode())),) if reason else ()
