@@ -39,6 +39,7 @@ from breakers.policy import (
     Policy,
     Scalar,
 )
+from breakers.thresholds import LONGEST_S, compile_gauging
 from breakers.verdict import Reason, Refuse
 from config.caps import NO_TEAMS, Team
 from config.catalog import WHOLE_BODY, Effect, OperationSpec, Place
@@ -66,6 +67,7 @@ def policy_of(configuration: Configuration) -> Policy:
         apis=configuration.apis,
         teams=configuration.teams,
         roles=frozenset(role for card in configuration.operators.values() for role in card.roles),
+        longest_s=configuration.settings.timeouts.write_total_s,
     )
 
 
@@ -78,6 +80,7 @@ def compile_policy(
     apis: Mapping[str, ApiAccount] = NO_APIS,
     teams: Mapping[str, Team] = NO_TEAMS,
     roles: frozenset[str] = frozenset(),
+    longest_s: float = LONGEST_S,
 ) -> Policy:
     """
     Compile every agent's card against the catalogues of the configured APIs, both by name.
@@ -91,6 +94,7 @@ def compile_policy(
         duplicates_s=duplicates_s,
         spending=compile_spending(cards, teams, apis, catalogs),
         roles=roles,
+        gauging=compile_gauging(cards, apis, longest_s),
     )
 
 
@@ -103,7 +107,7 @@ def _compile_cards(cards: Mapping[str, AgentCard], catalogs: Mapping[str, Catalo
     agents: dict[str, AgentRules] = {}
     for agent, card in cards.items():
         shared = (id(card.allow), id(card.deny), id(card.headers), id(card.loops))
-        held = (*shared, card.environment, card.tz, card.tier, _barred(card))
+        held = (*shared, card.environment, card.tz, card.tier, _barred(card), card.review, id(card.drift))
         if held not in compiled:
             compiled[held] = _compile_card(card, catalogs, entries)
         agents[agent] = compiled[held]
@@ -135,6 +139,8 @@ def _compile_card(
         card.tz,
         card.tier,
         _barred(card),
+        card.review,
+        card.drift if card.drift.enabled else None,
     )
 
 
@@ -168,6 +174,7 @@ def _entry(pattern: str, rule: Rule, spec: OperationSpec) -> Entry:
         conditions=conditions,
         tier=rule.tier if writes else None,
         approval=None if approve is None else Approval(approve.over, approve.by, approve.within_s),
+        review_ppm=rule.review if writes else None,
     )
 
 

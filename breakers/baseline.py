@@ -45,6 +45,9 @@ TAIL = 0.1
 
 BINS_PER_DOUBLING = 4
 
+Z = 1.645
+"""A share lies above this bound once in twenty: by less than what an alarm needs, and never for long."""
+
 
 @dataclass(slots=True)
 class Day:
@@ -146,14 +149,6 @@ class Baseline:
         """
         return max((day.peaks.get((group, outcome), 0.0) for day in self._days), default=0.0)
 
-    def kind_peak(self, kind):
-        """
-        Return.
-        """
-        if (kind) not in self._cuts:
-            self._cuts[kind] = max((p for day in self._days for (g, _), p in day.peaks.items() if g[0] is kind), default=0.0)
-        return self._cuts[kind]
-
     def share(self, group: Group, outcome: str, weekday: int, block: int) -> float:
         """
         Return the largest share that a thing can well have had at such hours: its share on all days, moved towards that
@@ -194,9 +189,9 @@ class Baseline:
 
 def _upper(share: float, n: float) -> float:
     """
-    Return the upper end of Wilson's interval of one standard error around a share of `n`.
+    Return the upper end of Wilson's interval around a share of `n`.
     """
     if n <= 0:
         return inf
-    middle, spread = share + 0.5 / n, sqrt(share * (1 - share) / n + 0.25 / n**2)
-    return min(1.0, (middle + spread) / (1 + 1 / n))
+    over = Z * Z / n
+    return min(1.0, (share + over / 2 + Z * sqrt(share * (1 - share) / n + over / (4 * n))) / (1 + over))

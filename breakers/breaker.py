@@ -127,8 +127,8 @@ class Sums:
     What all processes have counted for one breaker in its window.
 
     `recent` are the upstream's failures within the last minute, `streak` how many of the last results in a row failed,
-    of those within the last minute, and `streak_since` when they began (bucket, 0 without any); `locals` is how many
-    processes had local failures, `alive` how many there are.
+    of those within `row_s`, and `streak_since` when they began (bucket, 0 without any); `locals` is how many processes
+    had local failures, `alive` how many there are.
     """
 
     key: str
@@ -151,6 +151,13 @@ class Sums:
         Return how many results say something of the upstream.
         """
         return self.ok + self.fail
+
+
+def row_s(key: str, over_s: int) -> int:
+    """
+    Return how far back failures in a row count: a minute; of a credential, which is taken or is not, the whole window.
+    """
+    return over_s if key.startswith("credential:") else min(60, over_s)
 
 
 def class_of(call: Call) -> str:

@@ -9,7 +9,7 @@ there are is not compared: a busy day is no drift, and what may be done in a day
 **Evidence.** Let *u* be the largest share that a thing can well have had at such hours (`baseline`), and *q*, about
 twice that, what it has where the agent has drifted. Each call that could have been the thing multiplies its evidence
 
-    R ← R · q/u   where it is,     R ← R · (1−q)/(1−u)   where it is not;      and where it is, then R ← R + w
+    R ← R · q/u   where it is,     R ← R · (1-q)/(1-u)   where it is not;      and where it is, then R ← R + w
 
 As long as its share is at most u, given whatever came before, either factor is 1 or less on average. So the sum of
 all R less w for each time that w was added is a supermartingale; it starts at 0, and an alarm, which needs R ≥ 1, takes
@@ -19,8 +19,8 @@ their bounds, whatever the order and the hours of calls, an agent is alarmed ove
 a test of Wald's kind with Shiryaev's and Roberts' sum over when the change came, made an e-detector by the bound u.
 
 **What the bound cannot know** (bursts of many tasks of one kind, a mix that swings more than its average says) shows on
-the days of the baseline themselves: how far the evidence of each thing went on any of them without an alarm, and half as
-far again, is the least that it has to reach later. So what used to happen is never an alarm, however odd it is, and
+the days of the baseline themselves: how far the evidence of each thing went on any of them without an alarm, and half
+as far again, is the least that it has to reach later. So what used to happen is never an alarm, however odd it is, and
 what is steady is watched closely.
 
 Until there are as many days as the card asks for nothing is said; in the second half of them it is tried how far the
@@ -50,9 +50,7 @@ OPERATIONS_MAX = 64
 
 OTHERS = "others"
 
-BUDGET: Mapping[Kind, float] = MappingProxyType(
-    {Kind.WRITES: 0.5, Kind.CALLS: 0.15, Kind.PAIRS: 0.15, Kind.MONEY: 0.2}
-)
+BUDGET: Mapping[Kind, float] = MappingProxyType({Kind.WRITES: 0.5, Kind.CALLS: 0.15, Kind.PAIRS: 0.15, Kind.MONEY: 0.2})
 """How what may be a false alarm is divided: writes are what does harm."""
 
 STARTS_MIN = 20
@@ -63,8 +61,6 @@ SPARE = 1.5
 
 NEARLY_ALL = 0.95
 """What has more than this has no room to grow that could be told."""
-
-POOLED = 1.0
 
 HIGH = "high"
 
@@ -121,11 +117,15 @@ class Alarm:
 class _Stream:
     """
     The evidence of one thing, as of the call number `seen` of its group; `hits` of them since it began at `since`.
+
+    `rates` are the share that is no drift and the one that is, `enough` how far the evidence must go; while `rates` are
+    none, both have to be asked for.
     """
 
     seen: int
     since: int
     rates: tuple[float, float] | None = None
+    enough: float = 0.0
     evidence: float = 0.0
     hits: int = 0
 
@@ -267,30 +267,16 @@ class Drift:
             return None
         watched = self._watched.setdefault(group, _Watched())
         stream = watched.streams.setdefault(outcome, _Stream(watched.calls, watched.calls))
+        weight = self._weights[kind]
         if stream.rates is None:
             stream.rates = _rates(self._baseline.share(group, outcome, *self._context))
-        share, drifted = stream.rates
-        if share > NEARLY_ALL:
+            stream.enough = max(-log(weight), SPARE * self._baseline.peak(group, outcome))
+        if stream.rates[0] > NEARLY_ALL:
             watched.calls += 1
             return None
-        weight = self._weights[kind]
-        held = stream.evidence * _missed(stream, watched.calls)
-        if held < weight:
-            # What came before it tells nothing any more: what is told of an alarm begins here.
-            stream.since, stream.hits = watched.calls, 0
-        watched.calls += 1
-        stream.seen, stream.hits = watched.calls, stream.hits + 1
-        stream.evidence = held * drifted / share
-        far = log(stream.evidence / weight) if stream.evidence > weight else 0.0
-        if far > 0 and self.ready and far >= max(-log(weight), SPARE * self._baseline.peak(group, outcome), POOLED * self._baseline.kind_peak(kind)):
-            return Alarm(
-                kind,
-                group[1] if kind is Kind.MONEY else outcome,
-                group[1] if kind is Kind.PAIRS else "",
-                min(1_000_000, round(share * 1_000_000)),
-                stream.hits,
-                watched.calls - stream.since,
-            )
+        far = _grown(stream, watched, weight)
+        if far >= stream.enough and self.ready:
+            return _alarm(group, outcome, stream, watched.calls)
         if far > self._day.peaks.get((group, outcome), 0.0):
             self._day.peaks[group, outcome] = far
         if self._day.begun[kind] <= self._starts[kind]:
@@ -298,9 +284,37 @@ class Drift:
         return None
 
 
+def _grown(stream: _Stream, watched: _Watched, weight: float) -> float:
+    """
+    Take it into the evidence that the thing has happened; return how far that goes, as a logarithm.
+    """
+    held = stream.evidence * _missed(stream, watched.calls)
+    if held < weight:
+        # What came before tells nothing any more: what is told of an alarm begins here.
+        stream.since, stream.hits = watched.calls, 0
+    watched.calls += 1
+    stream.seen, stream.hits = watched.calls, stream.hits + 1
+    share, drifted = stream.rates or (1.0, 1.0)
+    stream.evidence = held * drifted / share
+    return log(stream.evidence / weight) if stream.evidence > weight else 0.0
+
+
+def _alarm(group: Group, outcome: str, stream: _Stream, calls: int) -> Alarm:
+    kind, given = group
+    share, _ = stream.rates or (1.0, 1.0)
+    return Alarm(
+        kind,
+        given if kind is Kind.MONEY else outcome,
+        given if kind is Kind.PAIRS else "",
+        round(share * 1_000_000),
+        stream.hits,
+        calls - stream.since,
+    )
+
+
 def _rates(share: float) -> tuple[float, float]:
     """
-    Return the share that is no drift and the one that is: twice as much, or where that were nearly all, well on the way.
+    Return the share that is no drift and the one that is: twice as much, or where that were nearly all, well towards it.
     """
     return share, min(2 * share + 0.02, 0.4 * share + 0.6)
 

@@ -66,6 +66,19 @@ def bars(call: Call, stops: Stops, at: datetime) -> Stop | None:
     return next((one for one in _suggesting(call, stops, at) if park(one).id not in answers), None)
 
 
+def bars_reading(call: Call, stops: Stops, at: datetime, *, reconciling: bool = False) -> Stop | None:
+    """
+    Return the record that keeps a read for the sake of a call from leaving, or None.
+
+    What finds out how a write ended may be read under `stop-all` where every record that says so allows it.
+    """
+    for scope in dict.fromkeys(scopes_of(call)):
+        stop = stops.by_scope.get(scope)
+        if stop is not None and stop.mode_at(at) is Mode.STOP_ALL and not (reconciling and stop.reconciles):
+            return stop
+    return None
+
+
 def park(stop: Stop) -> Park:
     """
     Return the reason to park a write that one record is.

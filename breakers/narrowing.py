@@ -39,7 +39,9 @@ def narrowing(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passe
             return Refuse(Reason.TOKEN_NARROWED, GATE, detail, (("caveat", f"{caveat.key}={caveat.value}"),))
     if not parks:
         return passed
-    return passed.and_parked(Park(Cause.TOKEN, APPROVED, "The token asks that each of its writes is approved.", waits=True))
+    return passed.and_parked(
+        Park(Cause.TOKEN, APPROVED, "The token asks that each of its writes is approved.", waits=True)
+    )
 
 
 def _held_against(caveat: Caveat, call: Call) -> str:

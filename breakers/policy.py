@@ -17,6 +17,8 @@ from breakers.capping import UNCAPPED, Spending
 from breakers.guard import Guard
 from breakers.spend import Charge
 from breakers.suggestion import Park
+from breakers.thresholds import USUAL, Gauging
+from config.drifting import Drift
 from config.money import Money
 from config.operators import APPROVER
 from config.ranges import MoneyRange, NumberRange
@@ -70,7 +72,7 @@ class Entry:
     nothing is done but under an opened task. `agent_repeats` tells whether the agent itself may say that a repeat is
     meant; None leaves that to what the operation moves. `unknown_cost` is what is held of caps in money where nothing
     bounds an amount. `conditions` are those that are asked of a call. `tier` is the entry's own, `approval` what waits
-    for an approver; both only where the operation writes.
+    for an approver; both only where the operation writes. `review_ppm` is which part of it is reviewed, where it says so.
     """
 
     pattern: str
@@ -87,6 +89,7 @@ class Entry:
     conditions: tuple[Condition, ...] = ()
     tier: str | None = None
     approval: Approval | None = None
+    review_ppm: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,8 @@ class AgentRules:
     """
     One agent's card, compiled: operations by (API account, operation name), values by redirecting header, lower-case,
     and in which environment and time zone it works. `loops` is what counts as one; None where nothing does. `tier` is
-    how much it may do alone where an entry does not say, `barred` which operators approve nothing of it.
+    how much it may do alone where an entry does not say, `barred` which operators approve nothing of it, `review_ppm` which
+    part of its writes is reviewed, `drift` what its calls are compared with; None where they are not.
     """
 
     operations: Mapping[tuple[str, str], Allowed | Denied]
@@ -122,6 +126,8 @@ class AgentRules:
     zone: str = "UTC"
     tier: str = AUTO
     barred: frozenset[str] = frozenset()
+    review_ppm: int = 0
+    drift: Drift | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +136,8 @@ class Policy:
     Every card of one configuration, compiled; `exponents` are each API account's own, before those of ISO 4217.
 
     `duplicates_s` is for how many seconds after its end a write makes an equal one without a key a suspected duplicate.
-    `spending` is every cap and every price, `roles` are those that some operator holds.
+    `spending` is every cap and every price, `roles` are those that some operator holds, `gauging` is from when on each
+    breaker moves.
     """
 
     version: str
@@ -139,6 +146,7 @@ class Policy:
     duplicates_s: float = DUPLICATES_S
     spending: Spending = UNCAPPED
     roles: frozenset[str] = frozenset()
+    gauging: Gauging = USUAL
 
 
 MARKED = "marked"

@@ -13,16 +13,19 @@ from types import MappingProxyType
 
 from config.breakers import OVER_S, SLOW_S, Breakers
 from config.policy import AgentCard
-from config.settings import ApiAccount, Timeouts
+from config.settings import ApiAccount
 
 LEAST = 3
 """So many failures at least say something of an account."""
 
 LEAST_OF_AGENT = 5
 """
-And so many of an agent's own: all of them are in its account's breaker, too, which is there for the upstream. This one is
-for what goes wrong with one agent alone; and a rate is a matter of chance in as many places as it is looked for in.
+And so many of an agent's own: all of them are in its account's breaker, too, which is there for the upstream. This one
+is for what goes wrong with one agent alone; and the more places are looked at, the more often chance shows in one.
 """
+
+LONGEST_S = 60.0
+"""How long a write takes at most, where the settings say nothing else."""
 
 LEASE_MARGIN_S = 5.0
 """How much longer than the longest write a permit is out: for what comes before it is sent and after it has ended."""
@@ -72,7 +75,7 @@ class Gauging:
 
     apis: Mapping[str, Thresholds] = field(default_factory=lambda: _NONE)
     agents: Mapping[str, Thresholds] = field(default_factory=lambda: _NONE)
-    lease_s: float = 60.0 + LEASE_MARGIN_S
+    lease_s: float = LONGEST_S + LEASE_MARGIN_S
 
     def of(self, key: str) -> Thresholds:
         """
@@ -94,14 +97,14 @@ USUAL = Gauging()
 
 
 def compile_gauging(
-    cards: Mapping[str, AgentCard], apis: Mapping[str, ApiAccount], timeouts: Timeouts | None = None
+    cards: Mapping[str, AgentCard], apis: Mapping[str, ApiAccount], longest_s: float = LONGEST_S
 ) -> Gauging:
     """
-    Return the thresholds that accounts and cards name, where they differ from those that hold anyway.
+    Return the thresholds that accounts and cards name, where they differ from those that hold anyway; no write takes
+    more than `longest_s`.
     """
     accounts = {name: _thresholds(account.breaker, LEAST) for name, account in apis.items()}
     agents = {name: _thresholds(card.breaker, LEAST_OF_AGENT) for name, card in cards.items()}
-    longest_s = (timeouts or Timeouts()).write_total_s
     return Gauging(
         apis=MappingProxyType({name: one for name, one in accounts.items() if one != STANDARD}),
         agents=MappingProxyType({name: one for name, one in agents.items() if one != STANDARD_OF_AGENT}),

@@ -8,6 +8,7 @@ no answer in time), never what it refuses: a 404 or a declined card is the answe
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, GetJsonSchemaHandler, PlainSerializer
@@ -15,8 +16,10 @@ from pydantic import WithJsonSchema as Schema
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from config.faults import Unreadable
-from config.written import Seconds, Strict
+from config.faults import Fault, Unreadable
+from config.shape import Places
+from config.source import Trail
+from config.written import Seconds, Strict, write_duration
 
 ERRORS_PPM = 5_000
 """0.5 %: of an API that promises three nines, five times what it promises."""
@@ -87,7 +90,7 @@ class Breakers(Strict):
     slow_s: Seconds = Field(default=SLOW_S, alias="slow")
     """What takes longer is slow; where most calls are, the breaker trips."""
     act: Literal["suggest", "watch"] = "suggest"
-    """`suggest`: while it is tripped writes are parked. `watch`: it is counted, recorded and told, and nothing is kept."""
+    """`suggest`: while it is tripped writes are parked. `watch`: all is counted and told, and nothing is kept back."""
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
@@ -106,3 +109,12 @@ WrittenBreakers = Annotated[Breakers, BeforeValidator(_read_breakers)]
 
 STANDARD = Breakers()
 """Of whoever says nothing."""
+
+
+def never_slow(trail: Trail, written: Breakers, longest_s: float, places: Places) -> Iterator[Fault]:
+    """
+    Yield a time of which nothing is slow, because no write takes that long.
+    """
+    if written.slow_s >= longest_s:
+        message = f"nothing takes longer: `timeouts.write_total` is {write_duration(longest_s)}"
+        yield places.value((*trail, "breaker", "slow")).fault(message, "write less, `10s` say")

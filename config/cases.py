@@ -2,7 +2,7 @@
 Tables of calls with the verdict that a policy should give, as people write them: what `breakwater test` runs.
 
 A file names an agent, an API and a moment once, for all its cases, and what the API would answer to reads that a
-judgement asks for. A case is a call and what is expected of it: `forward`, or the reason of the refusal.
+judgement asks for. A case is a call and what is expected of it: `forward`, `suggest`, or the reason of the refusal.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from config.shape import Places, shaped
 from config.source import Spot, read_source
 from config.written import Frozen, Strict, Text
 
-FORWARD = "forward"
-"""What is expected of a call that passes; anything else that is expected is a reason."""
+FORWARD, SUGGEST = "forward", "suggest"
+"""What is expected of a call that passes, and of a write that is parked; anything else is a reason."""
 
 
 def _moment(written: object) -> datetime:
@@ -79,7 +79,9 @@ class Case(Strict):
     call: Annotated[Frozen[Arguments], AfterValidator(_one)]
     """The call: `{OPERATION: {ARGUMENT: VALUE}}`, with `path.`, `query.` or `body.` before a name to mean one place."""
     expect: Text
-    """`forward`, or the reason of the refusal."""
+    """`forward`, `suggest` where it is parked, or the reason that its caller is told."""
+    causes: tuple[Text, ...] | None = None
+    """What should park it, all of it: `[tier:suggest, approval:refunds.create]`."""
     gate: Text | None = None
     """The gate that should refuse it."""
     says: Text | None = None

@@ -368,6 +368,7 @@ class OperationSpec:
     marker: Marker | None = None
     done: tuple[tuple[str, tuple[str | int | bool | None, ...]], ...] = ()
     habit: Habit = NO_HABIT
+    probe_safe: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:

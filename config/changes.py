@@ -2,8 +2,8 @@
 What differs between two configurations, by the path under which it is written, and what a running process can take.
 
 A policy is replaced whole, so whatever judgement alone reads may change: cards, teams, caps, prices, operators, and the
-settings of judgement. What was opened, bound or read at the start (doors, upstreams, credentials, catalogues, the ledger, the
-store) stays as it is until the next one.
+settings of judgement. What was opened, bound or read at the start (doors, upstreams, credentials, catalogues, the
+ledger, the store) stays as it is until the next one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from config.load import Configuration
 from config.settings import EVERY_BASE
 
 _LIVE = re.compile(
-    r"(agents|teams|operators)\.[^.]+|apis\.[^.]+\.(caps|prices|tz)(\..+)?|idempotency\.duplicates|(tasks|conditions)\..+"
+    r"(agents|teams|operators)\.[^.]+|apis\.[^.]+\.(breaker|caps|prices|tz)(\..+)?|idempotency\.duplicates|(tasks|conditions|suggestions|reviews|kill)\..+"
 )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from config.addresses import SOCKET_PATH_BYTES_MAX, clashes, is_too_long, leads_back
 from config.approving import approvals, holders_of, operators_named
+from config.breakers import never_slow
 from config.capping import payable, payable_together, prices, teams_named
 from config.caps import Team
 from config.catalog import Argument, Before, Effect, Kind, OperationSpec
@@ -91,14 +92,17 @@ def inconsistencies(written: Written) -> Iterator[Fault]:
     yield from _store(written)
     yield from _doors(written)
     yield from _hosts(written)
+    longest_s = written.settings.timeouts.write_total_s
     for name, account in written.apis.items():
         if account is not None and name in written.catalogs:
             yield from _account(name, account, written)
             yield from prices(name, account, written.catalogs[name], written.places)
+            yield from never_slow(("apis", name), account.breaker, longest_s, written.places)
     for name, card in written.agents.items():
         if card is not None:
             yield from _card(name, card, written)
             yield from payable(name, card, written.apis, written.places)
+            yield from never_slow(("agents", name), card.breaker, longest_s, written.places)
             yield from approvals(name, card, written.catalogs, holders_of(written.operators), written.places)
     yield from operators_named(written.operators, written.places)
     yield from teams_named(written.agents, written.teams, written.places)

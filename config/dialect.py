@@ -186,6 +186,18 @@ class ErrorShape(Model):
         return reason
 
 
+class Throttle(Model):
+    """
+    How an API throttles: for how long where it does not say so, and which values of the header `reason` mean one
+    operation only, or writes on one object.
+    """
+
+    otherwise_s: Annotated[int, Field(ge=1, le=300)] = 1
+    reason: Header | None = None
+    operations: tuple[str, ...] = Field(default=(), strict=False)
+    objects: tuple[str, ...] = Field(default=(), strict=False)
+
+
 class Dialect(Model):
     """
     How one API talks. Origins are by base; `exponents` are those that differ from ISO 4217.
@@ -204,7 +216,7 @@ class Dialect(Model):
     `money: none` says that no operation moves any, unless its own curation says otherwise.
     `pages` are the ways in which a list says that it goes on; of those that say so, the first counts.
     `identity` tells who we are there, `lag_s` within how many seconds a read shows what was written, and `resets` names
-    headers that say when a throttled caller may come again, beside `Retry-After`.
+    headers that say when a throttled caller may come again, beside `Retry-After`; `throttle` is the rest of that.
     """
 
     title: Annotated[str, Field(max_length=60)] = ""
@@ -232,6 +244,7 @@ class Dialect(Model):
     pages: tuple[Continues, ...] = Field(default=(), strict=False)
     lag_s: Annotated[int, Field(ge=0, le=3600)] = 30
     resets: tuple[Header, ...] = Field(default=("x-ratelimit-reset",), strict=False)
+    throttle: Throttle = Throttle()
     money: Literal["none", "some"] = "some"
     never_store: tuple[MemberPath, ...] = Field(default=(), strict=False)
     volatile: tuple[Member, ...] = Field(default=(), strict=False)

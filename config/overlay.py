@@ -251,7 +251,8 @@ class Curated(Model):
     recipe, or in words why what is lost cannot be found; `marker` is one of the overlay's by name. `done`
     are pointers into the main object, each with what stands there, or may, once the write took effect; `answers: other`
     is for what does not answer with that object. `poll` is for a read that is made until its answer changes, `volatile`
-    are arguments whose value makes no other call of it, and `many` is for what is done often at one place.
+    are arguments whose value makes no other call of it, and `many` is for what is done often at one place. `probe_safe`
+    tells whether doing it twice leaves what doing it once does, where its method does not: PUT and DELETE do, no other.
     """
 
     alias_of: str | None = None
@@ -276,6 +277,7 @@ class Curated(Model):
     poll: WrittenPoll | None = None
     volatile: tuple[str, ...] = Field(default=(), strict=False)
     many: bool = False
+    probe_safe: bool | None = None
     note: str = ""
 
 

@@ -16,12 +16,17 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator
 from pydantic import WithJsonSchema as Schema
 
+from config.breakers import STANDARD as STANDARD_BREAKERS
+from config.breakers import WrittenBreakers
 from config.caps import CardCaps, Sum, Zone
 from config.catalog import Argument, OperationSpec, Place
 from config.conditions import Conditions, Look
+from config.drifting import STANDARD as STANDARD_DRIFT
+from config.drifting import WrittenDrift
 from config.faults import Unreadable
 from config.loops import STANDARD, CardLoops
 from config.ranges import MoneyRange, NumberRange, read_range
+from config.reviews import Share
 from config.tiers import AUTO, Approve, Tier
 from config.written import Frozen, Name, Strict, Text
 
@@ -90,11 +95,13 @@ class Rule(Strict):
     duplicates: Literal["agent", "approver"] | None = None
     """Who may say that a suspected duplicate is meant: the agent by a header, or an approver, the default for money."""
     tier: Tier | None = None
-    """How much the agent may do alone of this; where several entries say so, the strictest. Without it as on the card."""
+    """How much the agent may do alone of this; of several entries that say so the strictest counts."""
     approve: Approve | None = None
     """What of it waits for an approver: `{over: 50 USD, by: finance, within: 15m}`; `{}` is each write."""
     unknown_cost: UnknownCost | None = None
     """What is held of money caps where nothing bounds the amount; without it such a call is refused."""
+    review: Share | None = None
+    """Which part of what it has done of this somebody looks at afterwards; of several entries the largest counts."""
     marker: Annotated[bool, Field(strict=True)] = False
     """Whether a write bears a mark by which it is found again where its answer was lost; the mark is visible there."""
 
@@ -145,7 +152,7 @@ class AgentCard(Strict):
     """
 
     later: ClassVar[frozenset[str]] = frozenset({
-        "breaker", "tasks", "conditions", "look", "refuse_if", "rollout", "throttle",
+        "tasks", "conditions", "look", "refuse_if", "throttle",
     })  # fmt: skip
 
     purpose: Text
@@ -168,6 +175,12 @@ class AgentCard(Strict):
     """How much it may take: each call, each task, each hour, day and month."""
     loops: CardLoops = Field(default_factory=lambda: STANDARD)
     """What counts as doing the same over and over; `false` where nothing does."""
+    breaker: WrittenBreakers = Field(default_factory=lambda: STANDARD_BREAKERS)
+    """When this agent's writes are parked because its own calls fail; `false` where they never are."""
+    drift: WrittenDrift = Field(default_factory=lambda: STANDARD_DRIFT)
+    """Whether its calls are compared with what they were; `false` where they are not."""
+    review: Share = 0
+    """Which part of the writes that it has made somebody looks at afterwards: `2%`."""
     deny: Frozen[tuple[Text, ...]] = Field(default_factory=dict, validate_default=True)
     """What it may not do although `allow` says so: `{API: [OPERATION-OR-GLOB]}`."""
     headers: Annotated[Frozen[Annotated[tuple[Text, ...], BeforeValidator(_values)]], AfterValidator(_lowered)] = Field(

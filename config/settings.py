@@ -16,11 +16,15 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_v
 from pydantic import WithJsonSchema as Schema
 
 from config.alerts import Alerts
+from config.breakers import STANDARD, WrittenBreakers
 from config.caps import PeriodCaps, Zone
 from config.conditions import ConditionSettings
 from config.faults import Unreadable
 from config.prices import Price
+from config.reviews import Reviews
+from config.stopping import KillSettings
 from config.store import PasswordSource, read_deployment, read_store
+from config.suggestions import SuggestionSettings
 from config.tasks import TaskSettings
 from config.written import (
     NAME,
@@ -206,7 +210,7 @@ class Settings(Strict):
     """
 
     later: ClassVar[frozenset[str]] = frozenset({
-        "capture", "tokens", "kill", "approvals", "suggestions", "tracing", "tls", "replicas",
+        "capture", "tokens", "approvals", "tracing", "tls", "replicas",
     })  # fmt: skip
 
     state: Path = Path("breakwater-state")
@@ -231,12 +235,18 @@ class Settings(Strict):
     """What is remembered of writes, and for how long."""
     ledger: LedgerSettings = LedgerSettings()
     """The record of every call."""
+    reviews: Reviews = Reviews()
+    """How what was done is judged by whoever looks at it afterwards."""
     alerts: Alerts = Alerts()
     """Whom to tell."""
     conditions: ConditionSettings = ConditionSettings()
     """How long what conditions look up is used again."""
     tasks: TaskSettings = TaskSettings()
     """How long tasks and their tokens live."""
+    kill: KillSettings = KillSettings()
+    """How a stop is lifted, and what begins one beside people."""
+    suggestions: SuggestionSettings = SuggestionSettings()
+    """How many parked writes wait for a person, and for how long."""
     timeouts: Timeouts = Timeouts()
     """How long anything may take."""
     limits: Limits = Limits()
@@ -307,7 +317,7 @@ class ApiAccount(Strict):
     One account at one API: which catalogue it follows, where it answers, what opens it.
     """
 
-    later: ClassVar[frozenset[str]] = frozenset({"breaker", "throttle", "concurrency", "dialect", "webhooks"})
+    later: ClassVar[frozenset[str]] = frozenset({"throttle", "concurrency", "dialect", "webhooks"})
 
     catalog: Text
     """A bundled catalogue (`stripe`, `github`, `jira`) or a file that `breakwater catalog import` wrote."""
@@ -331,6 +341,8 @@ class ApiAccount(Strict):
     """How much all agents together may take of this account: each hour, day and month."""
     prices: Frozen[Price] = Field(default_factory=dict, validate_default=True)
     """What its calls cost: `{OPERATION-OR-GLOB: PRICE}`. The exact name counts before a glob, a longer glob first."""
+    breaker: WrittenBreakers = Field(default_factory=lambda: STANDARD)
+    """When writes to it are parked because it fails; `false` where they never are."""
 
     def origins(self, defaults: Mapping[str, str | None]) -> Mapping[str, str]:
         """

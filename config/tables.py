@@ -55,6 +55,9 @@ _MONEY_WINDOW_S = 24 * 3600
 # An agent that repeats itself does so within its next few steps; after that it may mean it.
 _EFFECT_WINDOW_S = 60
 
+# RFC 9110 9.2.2: what was meant is the same however often it is asked for.
+_IDEMPOTENT = frozenset({"PUT", "DELETE"})
+
 Group = tuple[str, ...]
 """Names that share a route, sorted."""
 
@@ -195,7 +198,19 @@ class _Joining:
             effect_window_s=_window(curated),
             curated=any(name in self._overlay.operations for name in group),
         )
+        spec = replace(spec, probe_safe=self._probe_safe(spec, group, curated))
         return self._with_recipes(spec, group, curated)
+
+    def _probe_safe(self, spec: OperationSpec, group: Group, curated: Curated) -> bool:
+        """
+        Tell whether a write may be what an ailing upstream is tried with: made twice, it leaves what it does once.
+        """
+        plain = spec.effect is Effect.WRITE
+        if curated.probe_safe and not plain:
+            raise self._fault(self._said_of(group), "`probe_safe` is for writes that can be undone", "", "probe_safe")
+        if curated.probe_safe is not None:
+            return curated.probe_safe
+        return plain and spec.method in _IDEMPOTENT and not spec.makes_anew
 
     def _with_recipes(self, spec: OperationSpec, group: Group, curated: Curated) -> OperationSpec:
         """

@@ -93,6 +93,9 @@ At most, in seconds, from 1 on; only where the same request may succeed soon: Py
 RESENT = frozenset({Reason.IDEMPOTENCY_IN_FLIGHT})
 """Where a client that sends the same again is what we want: it is answered from the first."""
 
+SUGGESTED = "suggested"
+"""The outcome of a write that is kept for a person."""
+
 ALLOWED = "allowed"
 """The decision on an answer that is the upstream's own."""
 
@@ -101,6 +104,12 @@ REPLAYED = "replayed"
 
 GIVEN_AGAIN = "idempotent-replayed"
 """The header that says so. An upstream says it of a re-send of ours; to the agent's own call that is nothing."""
+
+SUGGESTION = "suggestion"
+"""The detail of a refusal, and the end of a header's name, that says as what a write was parked."""
+
+PARKED = frozenset({Reason.SUGGEST_ONLY, Reason.APPROVAL_PENDING})
+"""Where a write is kept, and an answer says as what."""
 
 INTENT = "intent"
 """The detail of a refusal, and the end of a header's name, that says which call an answer is about."""
@@ -197,12 +206,14 @@ def refusal(refuse: Refuse, call: str, dialect: Dialect | None, *, dispatched: s
     sentences = (happened(dispatched, title), refuse.detail, SENTENCES[refuse.reason])
     dispatched = "unknown" if dispatched == EARLY else dispatched
     outcome = {"no": "denied", "yes": "executed", "unknown": "unknown"}[dispatched]
+    if refuse.reason in PARKED and SUGGESTION in dict(refuse.details):
+        outcome = SUGGESTED
     details = {"reason": str(refuse.reason), "call": call, "dispatched": dispatched, **dict(refuse.details)}
     message = " ".join(sentence for sentence in sentences if sentence)
     media_type, body = render_error(dialect, status, str(refuse.reason), message, details)
     marks = Marks(call, outcome, dispatched, f"{refuse.gate}:{refuse.reason}")
     headers = [("content-type", media_type), *marks.headers()]
-    headers += [(f"breakwater-{INTENT}", value) for name, value in refuse.details if name == INTENT]
+    headers += [(f"breakwater-{name}", value) for name, value in refuse.details if name in {INTENT, SUGGESTION}]
     if dialect and refuse.reason not in RESENT:
         headers += [(name.lower(), value) for name, value in dialect.refusal_headers.items()]
     if refuse.reason in RETRY_AFTER_S:

@@ -25,8 +25,11 @@ from proxy.doors import SHARED, Door
 from proxy.envelopes import Envelopes
 from proxy.forward import Forwarder
 from proxy.inflight import InFlight
+from proxy.inforce import InForce
 from proxy.judging import Judging
 from proxy.keys import Keys
+from proxy.killfile import KillFile
+from proxy.killing import KillSwitch
 from proxy.ledger.book import Ledger
 from proxy.ledger.disk import Disk, RealDisk
 from proxy.ledger.keyring import FINGERPRINT
@@ -36,16 +39,19 @@ from proxy.ledger.writer import State
 from proxy.logline import JsonLog, Log
 from proxy.metrics import Metrics
 from proxy.naming import Namer
+from proxy.observing import Observer
 from proxy.operators import Operators, roles_of
 from proxy.outbound import Wires
 from proxy.pending import Pending
 from proxy.retrying import Retries
 from proxy.rooms import Rooms
+from proxy.sampler import Sampler
 from proxy.secret import Secret, with_user
 from proxy.settling import Settling
 from proxy.standing import Standing
 from proxy.stores import open_store
 from proxy.tasks import Tasks
+from proxy.throttling import Throttling
 from proxy.tokens import Tokens
 from proxy.ulid import Ulids
 from proxy.vault import Vault, stored_in
@@ -169,10 +175,17 @@ def build(
     tasks = open_tasks(configuration, ledger, store, clock, randomness)
     retries = Retries(clock, randomness, lambda api, why: metrics.upstream_retries.labels(api, why).inc())
     on_echo, on_change = _telling(metrics, log), _turning(configuration, accounts)
+    policy = policy_of(configuration)
+    throttling = Throttling({api: account.dialect for api, account in accounts.items()}, clock.now)
+    sampler = Sampler(clock, settings.timeouts, policy.gauging, throttling)
+    announcer = Announcer(log, lambda kind: metrics.announcements.labels(kind).inc(), ledger.notices, clock)
+    here = InForce(ledger.recovered.stops, KillFile(settings.state, RealDisk()), clock)
+    killswitch = KillSwitch(store, ledger.stops, here, clock, log, announcer, metrics.stop_applied)
+    killswitch.heeds_itself = settings.kill.auto
     return Rooms(
         settings=settings,
         accounts=accounts,
-        policy=policy_of(configuration),
+        policy=policy,
         agents=frozenset(configuration.agents),
         doors=doors,
         keys=keys,
@@ -189,7 +202,7 @@ def build(
         credentials=open_credentials(
             configuration, ledger, clock=clock, randomness=randomness, disk=disk, on_change=on_change
         ),
-        forward=Forwarder(accounts, Dialer(lambda: taken), settings.timeouts, clock, store, on_echo, retries),
+        forward=Forwarder(accounts, Dialer(lambda: taken), settings.timeouts, clock, store, on_echo, retries, sampler, killswitch),
         wires=Wires(randomness),
         inflight=InFlight(),
         pending=Pending(),
@@ -197,7 +210,12 @@ def build(
         ids=Ulids(clock, randomness),
         log=log,
         metrics=metrics,
-        announcer=Announcer(log, lambda kind: metrics.announcements.labels(kind).inc()),
+        announcer=announcer,
+        sampler=sampler,
+        observer=Observer(
+            sampler, store, ledger.notices, announcer, log, clock, retries.draw, metrics.breaker_moved, ledger.replica
+        ),
+        killswitch=killswitch,
         operators=Operators(roles_of(configuration), ledger.recovered.operators),
     )
 
@@ -231,6 +249,14 @@ def open_alerting(rooms: Rooms, webhook: Webhook | None) -> Alerting:
     """
     post = None if webhook is None else webhook.post
     return Alerting(rooms.store, rooms.ledger.alerted, rooms.log, rooms.metrics.alerted, post)
+
+
+def begin_announcing(rooms: Rooms, webhook: Webhook | None) -> None:
+    """
+    Announce what the record has that nobody was told of, and from now on to the webhook as well.
+    """
+    rooms.announcer.post = None if webhook is None else webhook.post
+    rooms.announcer.begin()
 
 
 def _telling(metrics: Metrics, log: Log) -> Callable[[str], None]:

@@ -1,4 +1,9 @@
-"""Which rules of the cards have decided a case: a rule that no case meets is one that nobody has seen work."""
+"""
+Which rules of the cards have decided a case: a rule that no case meets is one that nobody has seen work.
+
+A tier decides what it parks, and `auto` what passes where the card's own would park it. An approval rule decides what
+it parks.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +12,13 @@ from dataclasses import dataclass
 
 from breakers.conditions import UNCHECKED
 from breakers.periods import span_of
+from breakers.suggestion import Cause
 from breakers.verdict import Reason
-from config.cases import FORWARD, Written
+from config.cases import FORWARD, SUGGEST, Written
 from config.load import Configuration
 from config.policy import AgentCard, Rule, bare_name
 from config.routes import Catalog
+from config.tiers import AUTO
 from proxy.rehearsal import Judged
 
 
@@ -43,6 +50,8 @@ _PARTS: Mapping[str, tuple[Reason, str]] = {
 }
 _WORDS: Mapping[str, Reason] = {"task": Reason.TASK_REQUIRED, "require_key": Reason.IDEMPOTENCY_KEY_MISSING}
 
+TIER, APPROVE = "tier", "approve"
+
 
 def rules_of(configuration: Configuration) -> set[CardRule]:
     """
@@ -52,9 +61,15 @@ def rules_of(configuration: Configuration) -> set[CardRule]:
 
 
 def _rules(agent: str, card: AgentCard) -> Iterator[CardRule]:
+    if card.tier != AUTO:
+        yield CardRule(agent, TIER, name=card.tier)
     for api, entries in card.allow.items():
         for pattern, rule in entries.items():
             yield CardRule(agent, "allow", api, pattern)
+            if rule.tier not in {None, card.tier}:
+                yield CardRule(agent, TIER, api, pattern, str(rule.tier))
+            if rule.approve is not None:
+                yield CardRule(agent, APPROVE, api, pattern)
             for part, names in _parts(rule):
                 for name in names:
                     yield CardRule(agent, part, api, pattern, name)
@@ -91,10 +106,17 @@ def _decides(rule: CardRule, judged: Judged, catalog: Catalog) -> bool:
     details = dict(judged.details)
     if rule.kind == "cap":
         return _is_cap(rule, judged, details)
+    if rule.kind == TIER and not rule.at:
+        return f"{Cause.TIER}:{rule.name}" in _kinds(judged)
     if judged.operation not in {spec.name for spec in catalog.matching(rule.at)}:
         return False
     if rule.kind == "allow":
-        return judged.verdict == FORWARD and rule.at in judged.rules
+        return judged.verdict in {FORWARD, SUGGEST} and rule.at in judged.rules
+    if rule.kind == APPROVE:
+        return f"{Cause.APPROVAL}:{rule.at}" in judged.causes
+    if rule.kind == TIER:
+        passes = judged.verdict == FORWARD and rule.name == AUTO
+        return rule.at in judged.rules and (passes or f"{Cause.TIER}:{rule.name}" in _kinds(judged))
     if rule.kind == "deny":
         return judged.verdict == Reason.NOT_ALLOWED and "operation" in details and f"`{rule.at}`" in judged.detail
     if rule.kind in _WORDS:
@@ -104,6 +126,13 @@ def _decides(rule: CardRule, judged: Judged, catalog: Catalog) -> bool:
         # A look-up that the case does not tell refuses whatever the condition says.
         return False
     return judged.verdict == reason and bare_name(details.get(named, "")) == bare_name(rule.name)
+
+
+def _kinds(judged: Judged) -> set[str]:
+    """
+    Return what parks a case, without the role that a tier asks for.
+    """
+    return {":".join(cause.split(":")[:2]) for cause in judged.causes}
 
 
 def _is_cap(rule: CardRule, judged: Judged, details: Mapping[str, str]) -> bool:

@@ -42,13 +42,17 @@ class Gate:
     """
     The last moment: `permit` is asked once the connection stands, and says whether the first byte may leave.
 
-    `monotonic` tells how long ago that was; without a permit, as for a read, the gate is always open.
+    `monotonic` tells how long ago that was; without a permit, as for a read, the gate is open. `still` is asked last of
+    all, directly before the first byte, and does not wait: what was stopped meanwhile does not leave.
     """
 
     def __init__(
-        self, permit: Callable[[], Awaitable[Permit]] | None = None, monotonic: Callable[[], float] | None = None
+        self,
+        permit: Callable[[], Awaitable[Permit]] | None = None,
+        monotonic: Callable[[], float] | None = None,
+        still: Callable[[], Permit] | None = None,
     ) -> None:
-        self._permit, self._monotonic = permit, monotonic
+        self._permit, self._monotonic, self._still = permit, monotonic, still
         self._asked: float | None = None
         self.passed = False
         self.on_passed: Callable[[], None] = lambda: None
@@ -75,13 +79,23 @@ class Gate:
 
     def refuse_late(self) -> None:
         """
-        Raise `Broken` with `LATE` where the permit is too old; nothing may have left before.
+        Raise `Broken` where the permit is too old, or was taken back; nothing may have left before.
         """
-        if self._asked is None or self._monotonic is None:
+        if self._asked is not None and self._monotonic is not None:
+            self._hold_back(Fault.LATE, self._monotonic() - self._asked > FIRST_BYTE_WITHIN_S)
+        if self._still is None:
             return
-        if self._monotonic() - self._asked > FIRST_BYTE_WITHIN_S:
+        try:
+            said = self._still()
+        except StoreUnavailable:
+            said = Permit.LOST
+        if said is not Permit.GRANTED:
+            self._hold_back(_REFUSED[said], True)
+
+    def _hold_back(self, why: Fault, late: bool) -> None:  # noqa: FBT001 a condition and what it means
+        if late:
             self.passed = False
-            raise Broken(Fault.LATE)
+            raise Broken(why)
 
 
 _gate: ContextVar[Gate] = ContextVar("gate")
@@ -178,7 +192,8 @@ class Exchange:
         self._session, self._origin, self._wire, self._budget, self.gate = session, origin, wire, budget, gate
         self._total_at = 0.0
         self._answer: aiohttp.ClientResponse | None = None
-        self._finished = False
+        self._finished = self._aborted = False
+        self._timer: asyncio.Timeout | None = None
         self.status: int | None = None
         self.raw_headers: tuple[tuple[bytes, bytes], ...] = ()
 
@@ -190,10 +205,13 @@ class Exchange:
         _gate.set(self.gate)
         try:
             async with asyncio.timeout_at(self._within(self._budget.connect_s)) as timer:
+                self._timer = timer
                 self.gate.on_passed = lambda: timer.reschedule(self._within(self._first_byte_s()))
                 self._answer = await self._request()
         except Exception as error:  # every way to fail is one of ours by the next line
-            raise Broken(fault_of(error, passed=self.gate.passed)) from None
+            raise Broken(self._fault_of(error, passed=self.gate.passed)) from None
+        finally:
+            self._timer = None
         self.status, self.raw_headers = self._answer.status, self._answer.raw_headers
         if self.status < 200 or not framing_is_certain(self.raw_headers):
             self.close()
@@ -214,11 +232,13 @@ class Exchange:
             raise Broken(Fault.MALFORMED)
         while True:
             try:
-                async with asyncio.timeout_at(self._within(self._budget.idle_s)):
+                async with asyncio.timeout_at(self._within(self._budget.idle_s)) as self._timer:
                     piece = await self._answer.content.readany()
             except Exception as error:  # every way to fail is one of ours by the next line
                 self.close()
-                raise Broken(fault_of(error, passed=True)) from None
+                raise Broken(self._fault_of(error, passed=True)) from None
+            finally:
+                self._timer = None
             if not piece:
                 self._finished = True
                 self._answer.release()
@@ -236,6 +256,19 @@ class Exchange:
 
     def _within(self, seconds: float) -> float:
         return min(self._total_at, asyncio.get_running_loop().time() + seconds)
+
+    def _fault_of(self, error: BaseException, *, passed: bool) -> Fault:
+        return Fault.STOPPED if self._aborted else fault_of(error, passed=passed)
+
+    def abort(self) -> None:
+        """
+        Close the socket now, wherever the exchange stands: it ends as stopped.
+        """
+        self._aborted = True
+        if self._timer is not None and not self._timer.expired():
+            # What waits is cancelled in this way, and a connection that is given up half-way is closed.
+            self._timer.reschedule(0)
+        self.close()
 
     def close(self) -> None:
         """

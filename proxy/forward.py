@@ -29,9 +29,13 @@ from proxy.clock import Clock
 from proxy.dial import Dialer
 from proxy.errors import Broken
 from proxy.exchange import Budget, Exchange, Gate, open_session
+from proxy.flights import Flight
+from proxy.killing import KillSwitch
 from proxy.ledger.book import Intent
 from proxy.passes import Look, Redo
 from proxy.retrying import BODY_BYTES_MAX, LOOK_RESENDS_MAX, RESENDS_MAX, Bounds, Retries, Tries
+from proxy.sampler import Sampler
+from proxy.sampling import Admitted
 from proxy.shown import shown_headers
 from proxy.wire import Wire
 
@@ -53,6 +57,7 @@ class Reading:
     outcome: Outcome
     chunks: AsyncGenerator[bytes]
     exchange: Exchange
+    ended: Callable[[Outcome], None]
     whole: bool = False
 
     async def close(self) -> None:
@@ -62,6 +67,7 @@ class Reading:
         await self.chunks.aclose()
         # A generator that was never begun has no end of its own.
         self.exchange.close()
+        self.ended(self.outcome)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,8 @@ class _Write:
     permit: Callable[[], Awaitable[Permit]]
     wire: Wire
     told: float
+    admitted: Admitted
+    flight: Flight
 
 
 class Forwarder:
@@ -93,9 +101,12 @@ class Forwarder:
         store: Store,
         on_echo: Callable[[str], None],
         retries: Retries,
+        sampler: Sampler,
+        killswitch: KillSwitch,
     ) -> None:
         self._accounts, self._dialer, self._timeouts = accounts, dialer, timeouts
         self._clock, self._store, self._on_echo, self._retries = clock, store, on_echo, retries
+        self._sampler, self._killswitch = sampler, killswitch
         self._sessions: dict[tuple[str, str, bool], aiohttp.ClientSession] = {}
         self._written: Counter[str] = Counter()
 
@@ -139,7 +150,9 @@ class Forwarder:
         call = intent.held.go.call
         permit = partial(self._store.dispatch, intent.held, intent.opened)
         spec, base = call.operation.spec, call.request.base
-        return await self._write(_Write(call.api, base, spec, call.at, permit, intent.wire, self._told(call)))
+        admitted = self._sampler.admitted(call, intent.held.go.facts)
+        told, flight = self._told(call), self._killswitch.flights.begin(call)
+        return await self._write(_Write(call.api, base, spec, call.at, permit, intent.wire, told, admitted, flight))
 
     async def resend(self, redo: Redo, wire: Wire) -> Outcome:
         """
@@ -149,13 +162,18 @@ class Forwarder:
         """
         if not wire.keyed or not key_holds(redo.since, redo.spec.key_kept_s, self._clock.now()):
             return IN_DOUBT
-        write = _Write(redo.api, redo.base, redo.spec, redo.since, redo.permit, wire, float("inf"))
+        admitted = self._sampler.resent(redo.call)
+        flight = self._killswitch.flights.begin(redo.call)
+        write = _Write(redo.api, redo.base, redo.spec, redo.since, redo.permit, wire, float("inf"), admitted, flight)
         return await self._write(write, IN_DOUBT)
 
     async def _write(self, write: _Write, ended: Outcome | None = None) -> Outcome:
         self._written[write.api] += 1
         try:
-            return await self._attempted(write, ended)
+            with write.flight:
+                known = await self._attempted(write, ended)
+            self._sampler.over(write.admitted, known)
+            return known
         finally:
             self._written[write.api] += 1
 
@@ -177,21 +195,31 @@ class Forwarder:
             if delay_s is None:
                 return ended
             try:
-                await self._retries.sleep(delay_s)
+                await write.flight.rest(self._retries.sleep(delay_s))
             except asyncio.CancelledError:
+                return ended
+            if self._sampler.holds_back(write.admitted):
                 return ended
 
     async def _attempt(self, write: _Write, tries: Tries, began: float) -> tuple[Outcome, Exchange]:
         account = self._accounts[write.api]
-        gate = Gate(write.permit, self._clock.monotonic)
+        flight, still = write.flight, partial(self._killswitch.permit, write.flight.call)
+        gate = Gate(partial(flight.permitted, write.permit, still), self._clock.monotonic, still)
         budget = Budget.of(self._timeouts, tries.left_s)
         session = self._sessions[write.api, write.base, True]
         exchange = Exchange(session, account.origins[write.base], write.wire, budget, gate)
-        fault, raw, size = await _read_whole(exchange)
+        flight.stop = exchange.abort
+        sample = self._sampler.begin(write.admitted)
+        try:
+            fault, raw, size = await _read_whole(exchange)
+        finally:
+            self._sampler.left(sample)
         body = account.scrubber.clean(raw)
         self._look_for_echo(account, exchange, in_body=body is not raw)
         micros = self._micros_since(began)
-        return self._conclude(write.spec, account, exchange, fault=fault, body=body, size=size, micros=micros), exchange
+        outcome = self._conclude(write.spec, account, exchange, fault=fault, body=body, size=size, micros=micros)
+        self._sampler.ended(sample, outcome)
+        return outcome, exchange
 
     async def read(self, look: Look) -> Reading:
         """
@@ -206,19 +234,26 @@ class Forwarder:
             resets=account.dialect.resets,
         )
         tries, ended = self._retries.begin(look.api, bounds), None
+        admitted = self._sampler.read(look.call, look.spec, look.facts)
         while True:
             budget = Budget.of(self._timeouts, tries.left_s)
             session = self._sessions[look.api, look.base, False]
-            exchange = Exchange(session, account.origins[look.base], look.wire, budget, Gate(look.permit))
-            fault = await _begin(exchange)
+            still = partial(self._killswitch.here.read_permit, look.call, reconciling=look.reconciles)
+            exchange = Exchange(session, account.origins[look.base], look.wire, budget, Gate(look.permit, still=still))
+            sample = self._sampler.begin(admitted)
+            try:
+                fault = await _begin(exchange)
+            finally:
+                self._sampler.left(sample)
             last = self._conclude(look.spec, account, exchange, fault=fault, micros=self._micros_since(began))
+            self._sampler.headed(sample, last)
             ended = last if ended is None else joined(ended, last)
             delay_s = tries.read(last, exchange.raw_headers)
-            if delay_s is None:
+            if delay_s is None or self._sampler.holds_back(admitted):
                 break
             exchange.close()
             await self._retries.sleep(delay_s)
-        reading = Reading(ended, _nothing(), exchange)
+        reading = Reading(ended, _nothing(), exchange, partial(self._sampler.closed, sample))
         if fault is None:
             reading.chunks = self._stream(reading, look.spec, account, exchange, began)
         return reading

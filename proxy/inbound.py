@@ -15,7 +15,7 @@ from aiohttp.web_exceptions import HTTPException
 
 from breakers.policy import Policy
 from breakers.store.events import IntentOpened
-from breakers.verdict import Reason
+from breakers.verdict import Forward, Reason, Refuse
 from proxy.canonical.heads import Head
 from proxy.canonical.target import Target
 from proxy.doors import Door
@@ -56,6 +56,12 @@ class Inbound:
         """
         transport = self.request.transport
         return not self.left and transport is not None and not transport.is_closing()
+
+    def binds(self, go: Forward) -> Refuse | None:  # noqa: ARG002 as an errand's
+        """
+        Return why a call that may pass must not: nobody has said anything of one that just came.
+        """
+        return None
 
     async def body(self, bytes_max: int, within_s: float) -> bytes:
         """

@@ -7,13 +7,16 @@ A registry belongs to one running program, so that two in one process do not sha
 from __future__ import annotations
 
 import contextlib
+from collections import Counter as Counted
 from collections.abc import Iterable
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from breakers.breaker import Breaker
 from breakers.periods import span_of
 from breakers.spend import Alert, Total
+from breakers.stops import CANARY, Mode, Stop
 from breakers.store.protocol import Store, StoreUnavailable
 from breakers.verdict import Reason
 from proxy.ledger.book import Ledger
@@ -111,7 +114,29 @@ class Metrics:
             "breakwater_announcements_total", "What people were told of beside alerts on caps, by what it is.",
             ("kind",), registry=r,
         )  # fmt: skip
+        self.breaker_state = Gauge(
+            "breakwater_breaker_state", "1 for the state that a breaker is in; tasks are counted together.",
+            ("breaker", "state"), registry=r,
+        )  # fmt: skip
+        self.breaker_moves = Counter(
+            "breakwater_breaker_transitions_total", "Transitions of breakers, by the state that they led to.",
+            ("breaker", "state"), registry=r,
+        )  # fmt: skip
         self.kill_epoch = Gauge("breakwater_kill_epoch", "The epoch of the newest kill record.", registry=r)
+        self.stopped = Gauge(
+            "breakwater_kill_scopes", "Scopes that are not running, by mode.", ("mode",), registry=r
+        )
+        self.kill_propagation = Histogram(
+            "breakwater_kill_propagation_seconds", "Time from an order of the stop until it was in force here.",
+            buckets=SECONDS, registry=r,
+        )  # fmt: skip
+        self.drill_seconds = Gauge(
+            "breakwater_kill_drill_seconds", "Time that the newest drill took, by what it waited for.", ("until",),
+            registry=r,
+        )  # fmt: skip
+        self.drilled_at = Gauge(
+            "breakwater_kill_drill_timestamp_seconds", "When the newest drill was, in seconds since 1970.", registry=r
+        )
 
     def applied(self, version: str) -> None:
         """
@@ -140,8 +165,23 @@ class Metrics:
         self.writes_in_flight.set(in_flight)
         with contextlib.suppress(StoreUnavailable):
             self.unknown_open.set(sum(intent.suspended for intent in await store.open_intents()))
-            self.kill_epoch.set((await store.writes()).epoch)
+            self._stops((await store.stops()).by_scope.values(), now)
             self._spend(await store.totals(), now)
+
+    def stop_applied(self, stop: Stop, seconds: float) -> None:
+        """
+        Note that a record of the stop took hold here so many seconds after it was ordered.
+        """
+        self.kill_propagation.observe(seconds)
+        self.kill_epoch.set(stop.epoch)
+
+    def _stops(self, stops: Iterable[Stop], now: datetime) -> None:
+        stops = [stop for stop in stops if stop.scope != CANARY]
+        self.kill_epoch.set(max((stop.epoch for stop in stops), default=0))
+        modes = Counted(stop.mode_at(now) for stop in stops)
+        for mode in Mode:
+            if mode is not Mode.RUN:
+                self.stopped.labels(str(mode)).set(modes[mode])
 
     def _spend(self, totals: Iterable[Total], now: datetime) -> None:
         """
@@ -153,6 +193,20 @@ class Metrics:
             if kind in SHOWN and total.until is not None and total.until > now:
                 for state, value in (("settled", total.settled), ("held", total.held), ("cap", total.cap)):
                     self.spend.labels(total.node, span_of(total.period), total.measure, state).set(value)
+
+    def breaker_moved(self, breaker: Breaker) -> None:
+        """
+        Count a transition of a breaker.
+        """
+        self.breaker_moves.labels(_shown(breaker.key), str(breaker.state)).inc()
+
+    def breakers(self, found: Iterable[Breaker]) -> None:
+        """
+        Show how breakers stand.
+        """
+        self.breaker_state.clear()
+        for breaker in found:
+            self.breaker_state.labels(_shown(breaker.key), str(breaker.state)).inc()
 
     def alerted(self, alert: Alert) -> None:
         """
@@ -177,3 +231,11 @@ class Metrics:
         for stage, micros in trail.stages.items():
             self.stage_seconds.labels(stage).observe(micros / 1_000_000)
         self.added_seconds.labels(effect).observe(max(0, trail.total_us() - trail.upstream_us) / 1_000_000)
+
+
+def _shown(key: str) -> str:
+    """
+    Return a breaker's key as a label: of tasks there is no bound, so they are one.
+    """
+    kinds = key.split(":")
+    return key if "task" not in kinds[:2] else ":".join(kinds[: kinds.index("task") + 1])

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from breakers.call import Call
+from breakers.facts import Facts
 from breakers.store.protocol import HeldRead, Permit
 from config.catalog import OperationSpec
 from proxy.wire import Wire
@@ -21,7 +22,8 @@ class Look:
     """
     A read that may be sent: `total_s` is None for an agent's own, which has the whole time of a read.
 
-    `permit`, where there is one, is asked before each first byte.
+    `permit`, where there is one, is asked before each first byte. `reconciles` tells that it is made to find out how a
+    write ended, `facts` are those on which an agent's own was let pass.
     """
 
     call: Call
@@ -31,6 +33,8 @@ class Look:
     wire: Wire
     total_s: float | None = None
     permit: Callable[[], Awaitable[Permit]] | None = None
+    reconciles: bool = False
+    facts: Facts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class Redo:
     A write in doubt that may be sent again: its intent is durable and has no end. Only what resolves doubt builds one.
 
     `since` is when its key was first used; `permit` is asked before each first byte, and says no once writes were
-    stopped or another has ended it.
+    stopped or another has ended it. `call` is the write as it was judged.
     """
 
     intent: str
@@ -48,6 +52,7 @@ class Redo:
     spec: OperationSpec
     since: datetime
     permit: Callable[[], Awaitable[Permit]]
+    call: Call
 
 
 def own_read(held: HeldRead, wire: Wire, permit: Callable[[], Awaitable[Permit]] | None = None) -> Look:
@@ -55,4 +60,5 @@ def own_read(held: HeldRead, wire: Wire, permit: Callable[[], Awaitable[Permit]]
     Return the pass of an agent's own read.
     """
     call = held.go.call
-    return Look(call, call.api, call.request.base, call.operation.spec, wire, permit=permit)
+    facts = held.go.facts
+    return Look(call, call.api, call.request.base, call.operation.spec, wire, permit=permit, facts=facts)

@@ -20,6 +20,7 @@ from breakers.call import Call, Caller, Outcome, Request
 from breakers.decide import decide
 from breakers.idempotency import ended_by
 from breakers.known import State
+from breakers.loops import detected
 from breakers.policy import MARKED
 from breakers.store.events import IntentOpened
 from breakers.store.protocol import Exhausted, HeldRead, HeldWrite, Stale, StoreUnavailable
@@ -30,14 +31,17 @@ from proxy.account import Account
 from proxy.answer import EARLY, INTENT, STATUS, Answer, Whole, refusal, written
 from proxy.canonical.bodies import admit_body, parse_body, refuse_key
 from proxy.changes import follow
+from proxy.errand import Errand
 from proxy.errors import LedgerUnavailable, OutcomeUnrecorded, Refused
 from proxy.exhausted import exhausted
 from proxy.identify import identify
 from proxy.inbound import Inbound
+from proxy.killing import STALE
 from proxy.ledger.book import Declined
 from proxy.look import look
 from proxy.metering import write_took
 from proxy.noticing import hammered, watch
+from proxy.parked import answer_parked
 from proxy.peers import Peer
 from proxy.repeat import answer_again
 from proxy.rewrite import swap_body
@@ -73,28 +77,32 @@ async def handle(inbound: Inbound, rooms: Rooms) -> Answer:
     with contextlib.ExitStack() as turn:
         try:
             async with rooms.judging.turn(call.names, inbound.trail.left_s(call.deadline_ms)):
-                judged = await _judged(call, turn, inbound, rooms)
+                verdict = await judged(call, turn, inbound, rooms)
+                if isinstance(verdict, Suggest):
+                    verdict = await rooms.suggesting.park(verdict, account, rooms.settings.suggestions)
         except StoreUnavailable as error:
             rooms.standing.hurry()
-            judged = Refuse(Reason.STORE_UNAVAILABLE, "store", f"{error}.")
-        if isinstance(judged, HeldWrite):
-            return await _finish(judged, inbound, account, rooms)
-    match judged:
+            verdict = Refuse(Reason.STORE_UNAVAILABLE, "store", f"{error}.")
+        if isinstance(verdict, HeldWrite):
+            return await _finish(verdict, inbound, account, rooms)
+    match verdict:
         case HeldRead() as held:
             return await stream_through(held, inbound, account, rooms)
         case Repeat() as same:
             return await answer_again(same, call, inbound, account, rooms)
+        case Pending() as parked:
+            return await answer_parked(parked, call, inbound, account, rooms)
         case Refuse() as no:
             return await _decline(inbound, caller, no, call, rooms)
 
 
-async def _judged(
-    call: Call, turn: contextlib.ExitStack, inbound: Inbound, rooms: Rooms
-) -> HeldWrite | HeldRead | Repeat | Refuse:
+async def judged(
+    call: Call, turn: contextlib.ExitStack, inbound: Inbound | Errand, rooms: Rooms
+) -> HeldWrite | HeldRead | Repeat | Refuse | Suggest | Pending:
     """
     Judge a call, with whatever reads that needs, and take what it consumes where it may pass.
     """
-    trail, facts = inbound.trail, inbound.watch.noted(await rooms.store.facts(call))
+    trail, facts = inbound.trail, rooms.killswitch.noted(inbound.watch.noted(await rooms.store.facts(call)))
     for number in range(REDECISIONS_MAX):
         with trail.stage("decide"):
             verdict = decide(call, inbound.policy, facts)
@@ -105,13 +113,13 @@ async def _judged(
             case Ask(reads):
                 with trail.stage("look"):
                     facts = facts.with_looks(*await look(call, reads, rooms))
-            case Refuse() | Repeat() as said:
+            case Refuse() | Repeat() | Suggest() | Pending() as said:
                 return said
-            case Suggest() | Pending():
-                return Refuse(Reason.SUGGEST_ONLY, "approval", "It is parked.")
             case Forward() if call.operation.writes and (no := _not_now(rooms)):
                 return no
             case Forward() if no := await rooms.envelopes.still(call.caller, writes=call.operation.writes):
+                return no
+            case Forward() as go if (no := inbound.binds(go)) is not None:
                 return no
             case Forward() as go if (many := inbound.watch.admit(go)) is not None:
                 if not many.parks:
@@ -125,7 +133,7 @@ async def _judged(
                     return exhausted(held, facts.at, call.caller.task)
                 if not isinstance(held, Stale):
                     return held
-                anew = inbound.watch.noted(await rooms.store.facts(call))
+                anew = rooms.killswitch.noted(inbound.watch.noted(await rooms.store.facts(call)))
                 facts = anew.with_looks(facts.looks, facts.images, facts.fetched)
     return Refuse(Reason.UNSETTLED_STATE, "reserve", "The state that judges it kept moving.")
 
@@ -139,6 +147,8 @@ def _not_now(rooms: Rooms) -> Refuse | None:
         return Refuse(Reason.STOPPING, "reserve", "It is shutting down.")
     if rooms.standing.fault is not None:
         return Refuse(Reason.STORE_UNAVAILABLE, "store", f"{rooms.standing.fault}.")
+    if not rooms.killswitch.is_fresh:
+        return Refuse(Reason.STORE_UNAVAILABLE, "store", f"{STALE}.")
     return None
 
 
@@ -147,7 +157,7 @@ async def _finish(held: HeldWrite, inbound: Inbound, account: Account, rooms: Ro
     Let the write run in a task of its own, and wait for it as long as its caller does.
     """
     call = held.go.call
-    task = rooms.inflight.start(_carried(held, account, rooms, inbound))
+    task = rooms.inflight.start(carried(held, account, rooms, inbound))
     rooms.pending.keep(call.id, task)
     try:
         await asyncio.wait({task}, timeout=inbound.trail.left_s(call.deadline_ms))
@@ -197,7 +207,7 @@ async def _answer_early(call: Call, account: Account, rooms: Rooms) -> Answer:
     return answer
 
 
-async def _carried(held: HeldWrite, account: Account, rooms: Rooms, inbound: Inbound) -> Whole:
+async def carried(held: HeldWrite, account: Account, rooms: Rooms, inbound: Inbound | Errand) -> Whole:
     """
     Carry the write through; where that breaks off, say so and keep it in doubt, whether or not anyone still waits.
     """
@@ -239,7 +249,7 @@ async def _broken_off(held: HeldWrite, opened: IntentOpened | None, rooms: Rooms
     rooms.doubts.opened(opened)
 
 
-async def carry_through(held: HeldWrite, account: Account, rooms: Rooms, inbound: Inbound) -> Whole:
+async def carry_through(held: HeldWrite, account: Account, rooms: Rooms, inbound: Inbound | Errand) -> Whole:
     """
     Record, send, record, settle: the write's one way, without a branch.
     """
@@ -269,7 +279,7 @@ async def carry_through(held: HeldWrite, account: Account, rooms: Rooms, inbound
     return answer
 
 
-def _watched(inbound: Inbound, call: Call, outcome: Outcome, rooms: Rooms) -> None:
+def _watched(inbound: Inbound | Errand, call: Call, outcome: Outcome, rooms: Rooms) -> None:
     """
     Tell the loop guard how a write ended; what fails there changes nothing of that.
     """
@@ -322,6 +332,8 @@ async def _recognised(inbound: Inbound, caller: Caller, account: Account, rooms:
         way=str(inbound.links.came.style),
         duplicate=head.duplicate,
         again=head.again,
+        wait_s=head.wait_s,
+        responds=head.responds,
     )
     return replace(call, names=rooms.namer.names(call))
 

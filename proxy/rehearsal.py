@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from breakers.above import caps_above
+from breakers.approval import reason_of
 from breakers.call import Call, Caller, Request
 from breakers.caveats import Caveat, moment, read_caveat
 from breakers.decide import decide
@@ -23,9 +24,9 @@ from breakers.store.events import ReadHeld, ReadSettled
 from breakers.store.memory import MemoryStore
 from breakers.store.protocol import Exhausted
 from breakers.task import Task
-from breakers.verdict import Ask, Forward, Reason, Refuse
+from breakers.verdict import Ask, Forward, Reason, Refuse, Suggest
 from config.caps import NO_CAPS, Caps
-from config.cases import FORWARD, Written
+from config.cases import FORWARD, SUGGEST, Written
 from config.catalog import Subject, Touch
 from config.faults import Unreadable, did_you_mean
 from config.routes import Catalog
@@ -59,6 +60,8 @@ NAMER = Namer(b"rehearsed")
 class Judged:
     """
     What came of a case: the verdict and, of a refusal, who said so and why. `rules` are what decided it, by name.
+
+    Of what is parked `reason` is what its caller is told, and `causes` what parks it.
     """
 
     verdict: str
@@ -68,6 +71,8 @@ class Judged:
     operation: str = ""
     rules: tuple[str, ...] = ()
     charges: tuple[Charge, ...] = ()
+    reason: str = ""
+    causes: tuple[str, ...] = ()
 
 
 async def rehearse(written: Written, policy: Policy, catalogs: Mapping[str, Catalog]) -> Judged:
@@ -188,11 +193,27 @@ async def _judged(call: Call, written: Written, policy: Policy, catalog: Catalog
                 facts = _told(call, facts, reads, written, catalog, strict=strict)
             case Refuse() as no:
                 return Judged(str(no.reason), no.gate, no.detail, no.details, spec.name)
+            case Suggest() as parked:
+                return _parked(parked)
             case Forward() as go:
                 return await _paid(go, written)
             case _:
                 break
     raise StartRefused(f"`{written.case.case}` could not be judged", "see what its look-ups ask for")
+
+
+def _parked(said: Suggest) -> Judged:
+    """
+    Return what comes of a write that is parked: nothing is taken for it before somebody lets it pass.
+    """
+    return Judged(
+        SUGGEST,
+        detail=" ".join(park.detail for park in said.parked),
+        operation=said.call.operation.spec.name,
+        rules=said.rules,
+        reason=str(reason_of(said.parked)),
+        causes=tuple(park.id for park in said.parked),
+    )
 
 
 def _refuse_uncapped(call: Call, written: Written, policy: Policy) -> None:

@@ -100,9 +100,11 @@ class Reloading:
         Put one configuration in the place of another, without a step between.
         """
         rooms, self._now = self._rooms, fresh
+        rooms.sampler.gauging = policy.gauging
         rooms.policy, rooms.settings, rooms.agents = policy, fresh.settings, frozenset(fresh.agents)
         rooms.operators.roles = roles_of(fresh)
         rooms.tasks.agents, rooms.tasks.settings = rooms.agents, fresh.settings.tasks
+        rooms.killswitch.heeds_itself = fresh.settings.kill.auto
         rooms.metrics.applied(fresh.version)
 
     def ask(self) -> None:

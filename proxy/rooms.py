@@ -21,16 +21,20 @@ from proxy.forward import Forwarder
 from proxy.inflight import InFlight
 from proxy.judging import Judging
 from proxy.keys import Keys
+from proxy.killing import KillSwitch
 from proxy.ledger.book import Ledger
 from proxy.logline import Log
 from proxy.metrics import Metrics
 from proxy.naming import Namer
+from proxy.observing import Observer
 from proxy.operators import Operators
 from proxy.outbound import Wires
 from proxy.pending import Pending
 from proxy.recent import Recent
+from proxy.sampler import Sampler
 from proxy.settling import Settling
 from proxy.standing import Standing
+from proxy.suggesting import Suggesting
 from proxy.tasks import Tasks
 from proxy.tokens import Tokens
 from proxy.ulid import Ulids
@@ -70,6 +74,10 @@ class Rooms:
     log: Log
     metrics: Metrics
     announcer: Announcer
+    sampler: Sampler
+    observer: Observer
+    suggesting: Suggesting
+    killswitch: KillSwitch
     operators: Operators = field(default_factory=Operators)
     doubts: Inbox = field(default_factory=Inbox)
     addresses: dict[str, str] = field(default_factory=dict)

@@ -110,6 +110,8 @@ async def _serve(
             configuration, accounts, doors, listeners, new_epoch, clock=clock, log=log, store=store, read=read
         )
         program.alerting = app.open_alerting(program.rooms, webhook)
+        app.begin_announcing(program.rooms, webhook)
+        program.tasks.append(asyncio.create_task(program.rooms.announcer.watch()))
         program.tasks.append(asyncio.create_task(program.alerting.watch()))
         return await program.until_stopped()
     finally:
@@ -123,7 +125,7 @@ async def _serve(
 @dataclass(slots=True)
 class Program:
     """
-    A running Breakwater.
+    A running Breakwater. `called` says that writes were to be stopped before there was anything to stop.
     """
 
     rooms: Rooms
@@ -135,6 +137,7 @@ class Program:
     doubts: Doubts = field(init=False)
     reloading: Reloading | None = None
     alerting: Alerting | None = None
+    called: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.doubts = Doubts(self.rooms, system_randomness)
@@ -163,8 +166,10 @@ class Program:
         late += await rooms.inflight.drain(rooms.settings.timeouts.drain_s)
         # What is found from here on would have nobody to record what it changed.
         await self.end(*self.tasks)
+        await rooms.observer.end()
         await rooms.pending.drain(rooms.settings.timeouts.look_s + GRACE_S)
         await rooms.settling.drain(GRACE_S)
+        await rooms.killswitch.drain(GRACE_S)
         if self.alerting is not None:
             # Once all that ends here has ended: what that has reached would be told of by nobody.
             await self.alerting.note()
@@ -204,12 +209,14 @@ async def startup(
     # From the first moment: a signal during the start ends it in the same clean way.
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    called = asyncio.Event()
+    loop.add_signal_handler(signal.SIGUSR1, called.set)
     await check_sends_once(store.kind)
     ledger, keys = app.open_ledger(configuration, clock=clock, new_epoch=new_epoch)
     taken = [listener.address for listener in listeners]
     rooms = app.build(configuration, accounts, ledger, keys, doors, taken, clock=clock, log=log, store=store)
     rooms.addresses = {listener.name: listener.url for listener in listeners}
-    program = Program(rooms, [], configuration.settings.state, stop)
+    program = Program(rooms, [], configuration.settings.state, stop, called=called)
     if read is not None:
         program.reloading = Reloading(configuration, rooms, read, policy_of)
 
@@ -245,10 +252,17 @@ async def open_doors(program: Program, listeners: list[Listener]) -> None:
         raise StartRefused(f"what an earlier process left open could not be recorded: {error}", hint) from error
     rooms.metrics.watch(rooms.ledger)
     await rooms.standing.begin(rooms.ledger.recovered.events)
+    await rooms.killswitch.poll()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, rooms.killswitch.signalled)
+    if program.called.is_set():
+        rooms.killswitch.signalled()
     # What ended while nobody was here is over before anyone is let in.
     await rooms.tasks.try_sweep()
     program.tasks.append(asyncio.create_task(rooms.standing.watch()))
     program.tasks.append(asyncio.create_task(rooms.tasks.watch()))
+    program.tasks.append(asyncio.create_task(rooms.observer.watch()))
+    program.tasks.append(asyncio.create_task(rooms.killswitch.watch()))
+    program.tasks.append(asyncio.create_task(rooms.killswitch.watch_store()))
     rooms.forward.start()
     program.doubts.start()
     program.tasks.append(asyncio.create_task(program.doubts.watch()))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from breakers.breaker import Delta, Sums
+from breakers.breaker import Delta, Sums, row_s
 
 BUCKET_S = 10
 """How long a bucket is; `Delta.bucket` counts them from the beginning of the epoch."""
@@ -54,27 +54,27 @@ class Bucket:
 @dataclass(slots=True)
 class Window:
     """
-    The buckets of one breaker under one generation; `span` is how many of them count.
+    The buckets of one breaker under one generation, of which those count that are not older than `over_s`.
     """
 
     gen: int
-    span: int = 30
+    over_s: int = 300
     buckets: dict[int, Bucket] = field(default_factory=dict)
 
     def add(self, delta: Delta, replica: str, newest: int) -> None:
         """
         Take in what one process counted; `newest` is the bucket of this moment, and what is ahead of it belongs there.
         """
-        self.span = max(1, delta.over_s // BUCKET_S)
+        self.over_s = delta.over_s
         number = min(delta.bucket, newest)
-        if number > newest - self.span:
+        if number > newest - _span(self.over_s):
             self.buckets.setdefault(number, Bucket()).add(delta, replica)
 
     def forget(self, newest: int) -> None:
         """
         Drop what is too old to count.
         """
-        for number in [number for number in self.buckets if number <= newest - self.span]:
+        for number in [number for number in self.buckets if number <= newest - _span(self.over_s)]:
             del self.buckets[number]
 
     def sums(self, key: str, newest: int, alive: int) -> Sums:
@@ -83,7 +83,7 @@ class Window:
         """
         self.forget(newest)
         every = self.buckets.values()
-        streak, since = self._streak(newest)
+        streak, since = self._streak(newest, _span(row_s(key, self.over_s)))
         return Sums(
             key,
             self.gen,
@@ -100,15 +100,16 @@ class Window:
             alive=alive,
         )
 
-    def _streak(self, newest: int) -> tuple[int, int]:
-        # Of a run that is longer than a minute only the last minute: whoever asks "five within a minute" means that.
+    def _streak(self, newest: int, span: int) -> tuple[int, int]:
         streak, since = 0, 0
-        for number in range(newest, newest - min(RECENT, self.span), -1):
-            one = self.buckets.get(number)
-            if one is None:
-                continue
+        for number in sorted((number for number in self.buckets if number > newest - span), reverse=True):
+            one = self.buckets[number]
             if one.tail:
                 streak, since = streak + one.tail, number
             if one.broken:
                 break
         return streak, since
+
+
+def _span(seconds: int) -> int:
+    return max(1, seconds // BUCKET_S)

@@ -137,9 +137,9 @@ class FleetStore:
             raise StoreUnavailable(_OTHER_NAMES)
         epoch = text(begun)
         said = histories(events)
-        for stop in said.stops:
-            await self._stopped.replay(stop)
-        await self._stopped.again()
+        for change in said.changes:
+            await self._stopped.replay(_stop_by(change))
+        await self._stopped.again(said.stops)
         replay = Replay(self._intents, self._charged, self._envelopes, frozenset(self._carried))
         await replay.tell(said, self._now(), self._packer.retention)
         if not self._server:
@@ -323,8 +323,8 @@ class FleetStore:
                 await self._intents.change(intent, None, ending(None, ended))
             case IntentDelivered(intent, delivered):
                 await self.delivered(intent, reached=delivered)
-            case WritesChanged(stopped, epoch):
-                await self._stopped.change(Stop(ALL, Mode.STOP_WRITES if stopped else Mode.RUN, epoch))
+            case WritesChanged():
+                await self._stopped.change(_stop_by(event))
             case KillChanged(stop):
                 await self._stopped.change(stop)
             case ReadHeld(call, _, charges):
@@ -378,6 +378,10 @@ class FleetStore:
             self._owed.pop(intent, None)
             self._waiters.wake(intent)
         await self._charged.pay()
+
+
+def _stop_by(change: WritesChanged) -> Stop:
+    return Stop(ALL, Mode.STOP_WRITES if change.stopped else Mode.RUN, change.epoch)
 
 
 def _is_stopped(stops: Stops, at: datetime, call: Call | None = None) -> bool:

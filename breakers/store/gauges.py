@@ -9,13 +9,13 @@ taken from the record in the step that takes everything else; one that is given 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
 
-from breakers.breaker import Breaker, Delta, Probe, Sums, Wish, keys_of
+from breakers.breaker import Breaker, Delta, Sums, Wish, keys_of
 from breakers.call import Call
 from breakers.facts import NO_BREAKERS
+from breakers.observe import refunded, taken
 from breakers.store.buckets import BUCKET_S, Window
 from breakers.store.protocol import ALIVE_S
 
@@ -75,7 +75,7 @@ class Gauges:
         """
         newest = int(now.timestamp()) // BUCKET_S
         self._alive[replica] = now
-        for one in [one for one, at in self._alive.items() if now - at > timedelta(seconds=ALIVE_S)]:
+        for one in [one for one, at in self._alive.items() if now - at >= timedelta(seconds=ALIVE_S)]:
             del self._alive[one]
         for delta in deltas:
             gen = self._gen(delta.key)
@@ -90,42 +90,27 @@ class Gauges:
         """
         Tell whether everything that a call wishes for is to be had, or is its own already.
         """
-        return all(self._has(wish, call, now) for wish in wishes)
+        return all(taken(self._breakers.get(wish.key), wish, call, now) is not None for wish in wishes)
 
     def take(self, wishes: Sequence[Wish], call: str, now: datetime) -> None:
         """
         Give a call what it wishes for.
         """
-        probes = []
         for wish in wishes:
-            breaker = self._breakers[wish.key]
-            if not wish.probe:
-                self._breakers[wish.key] = replace(breaker, next_at=now + timedelta(seconds=wish.gap_s))
-                continue
-            probes.append(wish.key)
-            if breaker.probe is None:
-                expires = now + timedelta(seconds=wish.lease_s)
-                self._breakers[wish.key] = replace(breaker, probe=Probe(call, expires))
-        if probes:
-            self._held[call] = tuple(probes)
+            after = taken(self._breakers.get(wish.key), wish, call, now)
+            if after is not None:
+                self._breakers[wish.key] = after
+        if probes := tuple(wish.key for wish in wishes if wish.probe):
+            self._held[call] = probes
 
     def let_go(self, call: str) -> None:
         """
         Take back the permits of a call of which nothing is on record.
         """
         for key in self._held.pop(call, ()):
-            breaker = self._breakers[key]
-            if breaker.probe is not None and breaker.probe.call == call:
-                self._breakers[key] = replace(breaker, probe=None)
-
-    def _has(self, wish: Wish, call: str, now: datetime) -> bool:
-        breaker = self._breakers.get(wish.key)
-        if breaker is None or breaker.gen != wish.gen:
-            return False
-        if not wish.probe:
-            return breaker.next_at is None or breaker.next_at <= now
-        # One whose lease has passed counts as failed: whoever sees to that moves the breaker on.
-        return breaker.probe is None or breaker.probe.call == call
+            freed = refunded(self._breakers[key], call)
+            if freed is not None:
+                self._breakers[key] = freed
 
     def _put(self, breaker: Breaker) -> None:
         known = self._breakers.get(breaker.key)

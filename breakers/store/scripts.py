@@ -11,15 +11,22 @@ from types import MappingProxyType
 _FOLDER = Path(__file__).with_name("lua")
 
 VERBS = (
-    *("begin", "ready", "stops", "stop", "facts", "reserve", "dispatch", "move"),
+    *("begin", "ready", "facts", "reserve", "dispatch", "move", "giveback"),
+    *("stops", "stop", "gauges", "shift", "count", "suggestions", "suggest", "turn", "noted", "carry"),
     *("hold", "bill", "lapsed", "giveup", "shown", "raised", "judged"),
     *("open", "shut", "revoke"),
 )
 
-# What stands before a script: the server's clock and the records, and before some the totals or the stop.
+# What stands before a script: the server's clock and the records, and before some what their further keys hold.
 _BEFORE: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("reserve", "move", "hold", "bill", "giveup", "judged"), ("totals",)),
-    **dict.fromkeys(("stop", "dispatch"), ("stopping",)),
+    **dict.fromkeys(("bill", "giveup", "judged"), ("totals",)),
+    "hold": ("totals", "gauging"),
+    **dict.fromkeys(("reserve", "move"), ("totals", "gauging", "suggesting")),
+    "stop": ("stopping",),
+    "dispatch": ("stopping", "suggesting"),
+    "giveback": ("gauging", "suggesting"),
+    **dict.fromkeys(("shift", "count"), ("gauging",)),
+    **dict.fromkeys(("suggest", "turn", "noted", "carry"), ("suggesting",)),
 }
 
 

@@ -78,15 +78,16 @@ class Stopped:
 
     async def replay(self, stop: Stop) -> None:
         """
-        Note a record that a ledger tells of.
+        Note a record that was made before.
         """
         self.known = self.known.changed(stop)
         await self._tell(stop)
 
-    async def again(self) -> None:
+    async def again(self, told: Stops) -> None:
         """
-        Tell the server all that this process has heard of.
+        Tell the server all that this process has heard of, and what a ledger says beside.
         """
+        self.known = self.known.joined(told)
         for stop in tuple(self.known.by_scope.values()):
             await self._tell(stop)
 
@@ -136,7 +137,7 @@ def pack_stop(stop: Stop) -> bytes:
     Return what only we read of a record, as one line.
     """
     at, until = (None if one is None else micros(one) for one in (stop.at, stop.until))
-    return orjson.dumps([stop.actor, stop.reason, at, until, stop.aborts])
+    return orjson.dumps([stop.actor, stop.reason, at, until, stop.aborts, stop.reconciles])
 
 
 def unpack_stop(scope: str, value: bytes) -> Stop:
@@ -145,13 +146,13 @@ def unpack_stop(scope: str, value: bytes) -> Stop:
     """
     head, line = value.split(b"\n")
     mode, epoch, till, back = head.decode("ascii").split(" ")
-    actor, reason, at_us, until_us, aborts = orjson.loads(line)
-    if not (isinstance(actor, str) and isinstance(reason, str) and isinstance(aborts, bool)):
+    actor, reason, at_us, until_us, aborts, reconciles = orjson.loads(line)
+    if not (isinstance(actor, str) and isinstance(reason, str) and all(isinstance(one, bool) for one in (aborts, reconciles))):
         raise TypeError("this is no record of a stop")
     if (until_us is None) is not (till == "0") or not epoch.isdecimal():
         raise ValueError("this is no record of a stop")
     at, until = (None if one is None else moment(one) for one in (at_us, until_us))
-    return Stop(scope, Mode(mode), int(epoch), actor, reason, at, until, Mode(back), aborts)
+    return Stop(scope, Mode(mode), int(epoch), actor, reason, at, until, Mode(back), aborts, reconciles)
 
 
 def _scope(field: bytes) -> str:

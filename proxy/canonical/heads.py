@@ -96,6 +96,21 @@ class Head:
         """
         return self.chunked or bool(self.content_length)
 
+    @property
+    def responds(self) -> bool:
+        """
+        Tell whether 202 is an answer to a write that is parked.
+        """
+        return "respond-async" in self.prefer
+
+    @property
+    def wait_s(self) -> int:
+        """
+        Return how long the caller wants to wait for a decision, in seconds; of several wishes the first counts.
+        """
+        said = next((token for token in self.prefer if token.startswith("wait=")), "wait=0")
+        return int(said.removeprefix("wait="))
+
 
 @lru_cache(maxsize=64)
 def _forwarded(dialect_forward: frozenset[str]) -> frozenset[str]:

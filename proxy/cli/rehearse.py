@@ -7,7 +7,7 @@ import asyncio
 from pathlib import Path
 
 from breakers.allowlist import policy_of
-from config.cases import FORWARD, Written, read_cases
+from config.cases import FORWARD, SUGGEST, Written, read_cases
 from config.load import Configuration, load
 from proxy.cli.say import data, shown
 from proxy.cli.usage import add_command
@@ -33,6 +33,10 @@ A file of cases names an agent, an API, and calls with what is expected of each:
     - case: a large one does not
       call: {refunds.create: {charge: ch_1, amount: 15000}}
       expect: limit-exceeded
+    - case: one over 50 USD waits for finance
+      call: {refunds.create: {charge: ch_1, amount: 6000}}
+      expect: suggest
+      causes: ["approval:refunds.create"]
 
 No upstream and no credential is needed. Exits 1 where a case came out otherwise.
 """
@@ -81,13 +85,20 @@ def _otherwise(written: Written, said: Judged) -> str | None:
     Return in words how a case came out otherwise than expected, or None.
     """
     case = written.case
-    if said.verdict != case.expect:
-        return f"expected {case.expect}, got {said.verdict}" + (f": {said.detail}" if said.detail else "")
+    if case.expect not in {said.verdict, said.reason or said.verdict}:
+        got = said.reason or said.verdict
+        return f"expected {case.expect}, got {got}" + (f": {said.detail}" if said.detail else "")
+    if case.causes is not None and sorted(case.causes) != sorted(said.causes):
+        return f"expected it to be parked by {_named(case.causes)}, got {_named(said.causes)}"
     if case.gate is not None and said.gate != case.gate:
         return f"expected the gate {case.gate}, got {said.gate}"
     if case.says is not None and case.says not in said.detail:
         return f"expected it to say `{case.says}`, got: {said.detail}"
     return None
+
+
+def _named(causes: tuple[str, ...]) -> str:
+    return ", ".join(causes) or "nothing"
 
 
 def _print(
@@ -117,6 +128,8 @@ def _report(cases: list[Written], judged: list[Judged], rules: set[CardRule], un
                 "expected": written.case.expect,
                 "verdict": said.verdict,
                 "gate": said.gate or None,
+                "reason": said.reason or None,
+                "causes": list(said.causes),
                 "detail": said.detail or None,
                 "ok": _otherwise(written, said) is None,
             }
@@ -124,4 +137,5 @@ def _report(cases: list[Written], judged: list[Judged], rules: set[CardRule], un
         ],
         "rules": {"all": len(rules), "decided": len(rules) - len(unmet), "never": [str(rule) for rule in unmet]},
         "passed": sum(said.verdict == FORWARD for said in judged),
+        "parked": sum(said.verdict == SUGGEST for said in judged),
     }

@@ -232,6 +232,10 @@ class Doubts:
         if doubt is None:
             await self._park(case, Why.UNFINDABLE)
             return
+        if not await self._rooms.killswitch.may_read(doubt.call, reconciling=True):
+            # Everything is stopped: it is looked for in its own time, once that is over.
+            self._put_off(case, taught=True, later_s=None)
+            return
         failed = None
         if await self._may_resend(case, doubt):
             conclusion, failed = await self._resent(case, doubt)
@@ -289,7 +293,7 @@ class Doubts:
     async def _may_resend(self, case: Case, doubt: Doubt) -> bool:
         if case.parked or not self._waits(case, doubt):
             return False
-        return not (await self._rooms.store.writes()).stopped and not self._rooms.stopping
+        return not self._rooms.stopping and await self._rooms.killswitch.may_leave(doubt.call)
 
     async def _resent(self, case: Case, doubt: Doubt) -> tuple[Conclusion | None, str | None]:
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
@@ -39,7 +40,7 @@ class Reader:
         look = look_of(plan, self.doubt.call, self.rooms, READ_S)
         if look is None:
             return None
-        taken = await take(look, self.rooms, bytes_max)
+        taken = await take(replace(look, reconciles=True), self.rooms, bytes_max)
         outcome, now = taken.outcome, self.rooms.clock.now()
         self.ahead = _ahead(outcome, now)
         throttled, resets = outcome.health is Health.THROTTLE, self.account.dialect.resets

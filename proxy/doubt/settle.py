@@ -186,3 +186,4 @@ def _tell(opened: IntentOpened, conclusion: Conclusion, rooms: Rooms) -> None:
     if conclusion.incident is not None:
         rooms.metrics.doubt_incidents.labels(opened.api).inc()
         rooms.log.event("doubt-incident", **names, incident=conclusion.incident)
+        rooms.killswitch.auto(f"api:{opened.api}", "duplicate", f"the write {opened.intent} was made more than once")

@@ -111,8 +111,9 @@ async def resend(doubt: Doubt, wire: Wire, rooms: Rooms) -> Resent:
     """
     Send the same bytes under the same key, unless writes are stopped or another has ended it.
     """
-    asked = _Permits(doubt.opened.intent, rooms)
-    redo = Redo(doubt.call.id, doubt.call.api, doubt.call.request.base, doubt.spec, doubt.call.at, asked.permit)
+    asked = _Permits(doubt, rooms)
+    call = doubt.call
+    redo = Redo(call.id, call.api, call.request.base, doubt.spec, call.at, asked.permit, call)
     return Resent(await rooms.forward.resend(redo, wire), asked.granted)
 
 
@@ -121,17 +122,17 @@ class _Permits:
     Whether a write in doubt may leave again, asked before each first byte.
     """
 
-    def __init__(self, intent: str, rooms: Rooms) -> None:
-        self._intent, self._rooms = intent, rooms
+    def __init__(self, doubt: Doubt, rooms: Rooms) -> None:
+        self._doubt, self._rooms = doubt, rooms
         self.granted = False
 
     async def permit(self) -> Permit:
         """
         Say whether it may leave now.
         """
-        if (await self._rooms.store.writes()).stopped or self._rooms.stopping:
+        if self._rooms.stopping or not await self._rooms.killswitch.may_leave(self._doubt.call):
             return Permit.STOPPED
-        known: Earlier | None = await self._rooms.store.earlier(self._intent)
+        known: Earlier | None = await self._rooms.store.earlier(self._doubt.opened.intent)
         if known is None or known.state not in IN_DOUBT:
             return Permit.LOST
         self.granted = True

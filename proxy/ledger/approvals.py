@@ -27,11 +27,15 @@ from proxy.ledger.changed import before_part
 from proxy.ledger.charges import bud
 from proxy.ledger.drafts import Draft, Part, present, stamp
 from proxy.ledger.keyring import KeyRing
+from proxy.ledger.noticed import noticed
 from proxy.ledger.parked import EDITED
 from proxy.ledger.pen import Pen
 from proxy.ledger.records import idem_fields
 from proxy.ledger.reread import Reread
 from proxy.ledger.writer import Rank
+
+KIND = "suggestion"
+"""As what people are told of one."""
 
 SHOWING = frozenset({"approval.requested", "approval.decided"})
 """Records that may hold what an approver is shown."""
@@ -79,6 +83,8 @@ class ApprovalRecords:
         Record a write that was parked, or is again for other reasons; return it with the place of its record.
         """
         draft = _showing("approval.requested", new, parked, shown, credential, self._ring)
+        if new.waits:
+            draft = replace(draft, fields={**draft.fields, **noticed(KIND, notice_of(new))})
         return replace(new, place=(await self._pen.durable(draft, Rank.WRITE)).place)
 
     async def edited(self, new: Suggested, parked: Suggest, shown: bytes, credential: str, edit: Edit) -> Suggested:
@@ -108,6 +114,7 @@ class ApprovalRecords:
             "into": after.intent or None if after.stage is Stage.EXECUTED else None,
             "by": by or None,
             "ver": after.version,
+            **(noticed(KIND, notice_of(after)) if is_told(after) else {}),
         }
         await self._pen.durable(_of(after, "approval.ended", said, _words(reason)), Rank.END)
 
@@ -119,9 +126,23 @@ class ApprovalRecords:
         """
         entry, opened = self._reread.opened(place, SHOWING)
         shown, before = opened.get("shown"), opened.get("before")
-        if not isinstance(shown, Kept):
-            raise LookupError(f"what stands at {place!r} cannot be opened")
-        return Showing(shown.data, before.data if isinstance(before, Kept) else None, entry)
+        if isinstance(shown, Kept):
+            return Showing(shown.data, before.data if isinstance(before, Kept) else None, entry)
+        raise LookupError(f"what stands at {place!r} cannot be opened")
+
+
+def notice_of(one: Suggested) -> str:
+    """
+    Return under which id people are told how one stands.
+    """
+    return f"{one.id}-{one.version}-{one.stage}"
+
+
+def is_told(after: Suggested) -> bool:
+    """
+    Tell whether people are told of an end: of one that they were asked about and that came to nothing by itself.
+    """
+    return after.waits and after.stage in {Stage.EXPIRED, Stage.VOID}
 
 
 def _showing(kind: str, new: Suggested, parked: Suggest, shown: bytes, credential: str, ring: KeyRing) -> Draft:

@@ -215,7 +215,7 @@ class Ledger:
         Begin to take records.
         """
         self._started = True
-        self._writer.start(loop, lambda: self.on_poisoned())
+        self._writer.start(loop, lambda: self.on_poisoned())  # noqa: PLW0108 who is told may be said later
         self._state.snapshots.start(self._writer.give_up, lambda: self.state is WriterState.READY)
         self._counted.start(loop)
         self._repeated.start(loop)

@@ -29,6 +29,7 @@ from proxy.ledger.layout import epoch_folder, segments
 from proxy.ledger.log import commit
 from proxy.ledger.places import spell_place
 from proxy.ledger.tail import Batch, Log
+from proxy.ledger.stopped import CHANGED as STOPPED
 from proxy.ledger.stops import stop_draft
 
 CARRIED = "log"
@@ -147,7 +148,7 @@ def _behind(disk: Disk, epoch: Path, found: Fold) -> Iterator[tuple[Mapping[str,
 
 def _believe(found: Fold, entry: Mapping[str, Any], place: str) -> None:
     kind = entry.get("k")
-    stops = kind == "kill.changed" and entry.get("mode") != Mode.RUN
+    stops = kind == STOPPED and entry.get("mode") != Mode.RUN
     if kind not in BELIEVED and not stops:
         return
     try:

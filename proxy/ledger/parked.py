@@ -83,10 +83,11 @@ class Parked:
                 self._shown(suggested_from(entry, place))
             case "approval.decided":
                 stage = Stage.APPROVED if entry["verdict"] == APPROVED else Stage.REJECTED
-                self._move(entry, entry["call"], stage, by=entry["by"])
+                self._move(entry, stage, by=entry["by"])
             case "approval.ended":
-                said = {"why": entry.get("why", ""), "intent": entry.get("into", "")}
-                self._move(entry, entry["call"], Stage(entry["end"]), **said)
+                self._move(entry, Stage(entry["end"]), why=entry.get("why", ""), intent=entry.get("into", ""))
+            case _:
+                pass
 
     def sent(self, entry: Entry) -> None:
         """
@@ -118,14 +119,14 @@ class Parked:
         if known is None or known.stage in LIVE:
             self.known[shown.id] = shown
 
-    def _move(self, entry: Entry, id_: str, stage: Stage, **said: str) -> None:
-        known = self.known.get(id_)
+    def _move(self, entry: Entry, stage: Stage, *, by: str = "", why: str = "", intent: str = "") -> None:
+        known = self.known.get(entry["call"])
         if known is not None and known.stage in LIVE:
             # One that was sent is not approved again.
             stage = known.stage if known.stage is Stage.EXECUTING and stage is Stage.APPROVED else stage
             version, at = max(known.version + 1, entry["ver"]), read_stamp(entry["ts"])
-            kept = {name: text for name, text in said.items() if text}
-            self.known[id_] = replace(known, stage=stage, version=version, changed_at=at, **kept)
+            after = replace(known, stage=stage, version=version, changed_at=at, why=why)
+            self.known[known.id] = replace(after, by=by or known.by, intent=intent or known.intent)
 
     def _forget(self, at: datetime) -> None:
         """

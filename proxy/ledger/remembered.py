@@ -53,6 +53,7 @@ from proxy.ledger.parked import KINDS as APPROVALS
 from proxy.ledger.parked import Parked
 from proxy.ledger.places import spell_place
 from proxy.ledger.read import first_record
+from proxy.ledger.stopped import CHANGED as STOPPED
 from proxy.ledger.views import opened_from
 
 REMEMBERED_S = 97 * 86_400.0
@@ -67,13 +68,16 @@ UNCONFIRMED = timedelta(seconds=15)
 SEEN = frozenset(
     {
         "call.intent", "call.outcome", "call.delivery", "recovery.opened", "recovery.resolved", "log.opened",
-        "log.recovered", "log.closed", CHANGED, TOLD, *KINDS, *APPROVALS,
+        "log.recovered", "log.closed", CHANGED, TOLD, STOPPED, *KINDS, *APPROVALS,
     }
 )  # fmt: skip
 """Kinds from which something follows."""
 
 # Only these are parsed: in a long log most entries are others.
-_TOLD = re.compile(rb'"k":"(?:call\.(?:intent|outcome|delivery|held)|recovery\.|log\.|task\.|token\.revoked|budget\.|approval\.|breaker\.|notice\.)|"notice":\{')
+_TOLD = re.compile(
+    rb'"k":"(?:call\.(?:intent|outcome|delivery|held)|recovery\.|log\.|task\.|token\.revoked|budget\.|approval\.'
+    rb'|breaker\.|notice\.)|"notice":\{'
+)
 # Of a read that was charged to no cap nothing follows.
 _OF_A_READ = re.compile(rb'"intent":null(?!.*"spent":\[)')
 

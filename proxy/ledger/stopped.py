@@ -10,8 +10,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from breakers.stops import Mode, Stop
+from breakers.stops import CANARY, Mode, Stop
 from proxy.ledger.drafts import present, read_stamp, stamp
+
+
+CHANGED = "kill.changed"
+
+AUTO = "auto:"
+"""How the name of who orders begins where the program does by itself."""
+
+
+def kind_of(stop: Stop) -> str:
+    """
+    Return as what kind of thing a stop is announced; a drill is not.
+    """
+    if stop.scope == CANARY:
+        return ""
+    return "break-glass" if stop.until is not None else "auto-kill" if stop.actor.startswith(AUTO) else "stop"
+
+
+def notice_of(stop: Stop) -> str:
+    """
+    Return the id under which a stop is announced.
+    """
+    return f"stop:{stop.scope}:{stop.epoch}"
 
 
 def stop_fields(stop: Stop) -> dict[str, object]:

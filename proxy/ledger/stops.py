@@ -11,11 +11,14 @@ A stop is written with the reserve given up, so that a full disk does not keep i
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from breakers.stops import ALL, Mode, Stop, Stops
 from proxy.ledger.blobs import Kept
 from proxy.ledger.drafts import SYSTEM_TASK, Draft, Part
+from proxy.ledger.noticed import noticed
 from proxy.ledger.pen import Pen
-from proxy.ledger.stopped import stop_fields
+from proxy.ledger.stopped import CHANGED, kind_of, notice_of, stop_fields
 from proxy.ledger.tail import Written
 from proxy.ledger.writer import Rank
 
@@ -38,7 +41,10 @@ class StopRecords:
         """
         Record what is in force for a scope from now on.
         """
-        written = await self._pen.durable(stop_draft(stop), Rank.END)
+        draft, kind = stop_draft(stop), kind_of(stop)
+        if kind:
+            draft = replace(draft, fields={**draft.fields, **noticed(kind, notice_of(stop))})
+        written = await self._pen.durable(draft, Rank.END)
         self._known = self._known.changed(stop)
         return written
 
@@ -60,7 +66,7 @@ def stop_draft(stop: Stop) -> Draft:
     """
     Return the record of a stop.
     """
-    return Draft("kill.changed", SYSTEM_TASK, stop_fields(stop), parts=_words(stop.reason))
+    return Draft(CHANGED, SYSTEM_TASK, stop_fields(stop), parts=_words(stop.reason))
 
 
 def first_stop() -> Draft:

@@ -14,13 +14,17 @@ from typing import Any
 
 from breakers.call import Applied
 from breakers.known import Names, State
-from breakers.stops import Stop, Stops
+from breakers.stops import ALL, UNKNOWN, Stop, Stops
 from breakers.store.events import Event, IntentOpened
 from proxy.keys import AgentKey, OperatorToken
 from proxy.ledger.charges import charges_of
 from proxy.ledger.drafts import read_stamp
 from proxy.ledger.stopped import stop_from
 from proxy.ledger.tail import LONG_AGO
+
+NO_RECORD = replace(UNKNOWN, epoch=1)
+"""What a log without a record of scope `all` says: as new as the record with which a folder begins, and stricter."""
+
 
 @dataclass(slots=True)
 class OpenWrite:
@@ -177,10 +181,11 @@ class Views:
 
     def recovery(self, torn_bytes: int = 0) -> Recovery:
         """
-        Return what the program is rebuilt from, its events left to who reads them.
+        Return what the program is rebuilt from, its events left to who reads them; without a record that says that it
+        runs, it is stopped.
         """
         return Recovery(
-            Stops(MappingProxyType(dict(self.stops))),
+            Stops(MappingProxyType({ALL: NO_RECORD, **self.stops})),
             (),
             tuple(self.keys.values()),
             tuple(write.opened for write in self.open.values()),

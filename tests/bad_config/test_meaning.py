@@ -104,8 +104,8 @@ ACCOUNTS: dict[str, tuple[str, list[Expected]]] = {
         [(2, 3, "`credential` is missing", ""), (2, 25, "`credentials` is unknown here", "`credential`")],
     ),
     "later member": (
-        "apis:\n  shop: {catalog: shop, credential: {env: A}, breaker: {}}\n",
-        [(2, 47, "`breaker` is not in this version", "remove it")],
+        "apis:\n  shop: {catalog: shop, credential: {env: A}, throttle: {}}\n",
+        [(2, 47, "`throttle` is not in this version", "remove it")],
     ),
     "two places": (
         "apis:\n  shop: {catalog: shop, credential: {env: A, file: b}}\n",
@@ -178,9 +178,9 @@ CARDS: dict[str, tuple[str, list[Expected]]] = {
     ),
     "unknown zone": (card("tz: Europe/Madird"), [(4, 48, "`Europe/Madird` is no time zone", "`Europe/Madrid`")]),
     "zone as a path": (card("tz: ../../etc/passwd"), [(4, 48, "is no time zone", "IANA")]),
-    "later tier": (card("tier: suggest"), [(4, 50, "tier `suggest` is not in this version", "write `auto`")]),
-    "unknown tier": (card("tier: fast"), [(4, 50, "`fast` is not one of its values", "auto")]),
-    "later member": (card("breaker: {errors: 0.5%}"), [(4, 44, "`breaker` is not in this version", "remove it")]),
+    "unknown tier": (card("tier: sugest"), [(4, 50, "`sugest` is no tier", "did you mean `suggest`?")]),
+    "tier off": (card("tier: false"), [(4, 50, "YAML reads it as true or false", "shadow, suggest, approve, auto")]),
+    "later member": (card("throttle: {}"), [(4, 44, "`throttle` is not in this version", "remove it")]),
     "unknown API": (card("allow: {shp: {}}"), [(4, 52, "there is no API `shp`", "`shop`")]),
     "unknown API in deny": (card("deny: {shp: []}"), [(4, 51, "there is no API `shp`", "`shop`")]),
     "allow is a list": (card("allow: {shop: [charges.list]}"), [(4, 58, "this must be a mapping", "name: value")]),
@@ -218,8 +218,8 @@ RULES: dict[str, tuple[str, list[Expected]]] = {
     ),
     "null rule": (allowing("refunds.create: "), [(5, 5, "this must be a mapping", "write `{}`")]),
     "later members": (
-        allowing("refunds.create: {approve: {over: 50 USD}, look: {}, refuse_if: {}}"),
-        [(5, 22, "`approve` is not in this version", "remove it")],
+        allowing("refunds.create: {caps: {moved: 50 USD}, look: {}, refuse_if: {}}"),
+        [(5, 22, "`caps` is not in this version", "remove it")],
     ),
     "unknown member": (allowing("refunds.create: {limits: {}}"), [(5, 22, "`limits` is unknown here", "`limit`")]),
     "unknown argument": (

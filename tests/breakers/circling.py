@@ -62,7 +62,7 @@ def habitual(one: Call, habit: Habit) -> Call:
 
 @dataclass
 class Scene:
-    """Calls one after another, each after a wait; what is said of each is `L1`, or `L2!` where it is refused."""
+    """Calls one after another, each after a wait; what is said of each is `L1`, `L2!` where it is refused, `L5?` where parked."""
 
     guard: Guard = USUAL
     looping: Looping = field(default_factory=Looping)
@@ -75,7 +75,7 @@ class Scene:
         if noticed is None or not noticed.refuses:
             noticed = self.looping.admit(seen, self.now) or noticed
         if noticed is not None and noticed.refuses:
-            return f"{noticed.rule}!"
+            return noticed.rule + ("?" if noticed.parks else "!")
         noticed = self.looping.ended(seen, result, self.now) or noticed
         return "" if noticed is None else noticed.rule
 

@@ -17,17 +17,20 @@ WEEK = (1.3, 1.1, 1.0, 1.0, 0.9, 0.35, 0.25)
 HOURS = (1, 1, 0, 0, 0, 1, 2, 4, 8, 12, 12, 10, 6, 9, 11, 11, 9, 7, 5, 4, 3, 3, 2, 1)
 """And each of its hours."""
 
-BY_DAY: Mapping[str, float] = {"refund": 0.4, "answer": 0.35, "label": 0.17, "credit": 0.07, "close": 0.01}
+BY_DAY: Mapping[str, float] = {"refund": 0.45, "answer": 0.31, "label": 0.16, "credit": 0.07, "close": 0.01}
 BY_NIGHT: Mapping[str, float] = {"refund": 0.2, "answer": 0.2, "label": 0.55, "credit": 0.04, "close": 0.01}
 """What a ticket ends with: at night a batch labels what came in."""
 
 
 @dataclass(frozen=True)
 class Habits:
-    """What the agent does; `refunds` multiplies the share of refunds among its writes."""
+    """
+    What the agent does: of a burst so much is of one kind; `refunds` multiplies the share of refunds among its writes.
+    """
 
     tickets: float = 40.0
     bursts_a_week: float = 2.0
+    skewed: float = 0.1
     refunds: float = 1.0
 
 
@@ -42,15 +45,15 @@ def _day(random: Random, number: int, habits: Habits) -> Iterator[Step]:
     day = START + timedelta(days=number)
     # No two Mondays are alike.
     tickets = round(habits.tickets * WEEK[day.weekday()] * random.lognormvariate(0, 0.25))
-    for at in random.choices(range(24), HOURS, k=tickets):
-        yield from _ticket(random, day + timedelta(hours=at, seconds=random.uniform(0, 3600)), habits)
+    for hour in random.choices(range(24), HOURS, k=tickets):
+        yield from _ticket(random, day + timedelta(hours=hour, seconds=random.uniform(0, 3600)), habits)
     if random.random() < habits.bursts_a_week / 7:
         # An outage somewhere: many at once, of a mix of their own.
         at = day + timedelta(hours=random.uniform(8, 19))
         skewed = random.choice(list(BY_DAY))
         for _ in range(random.randint(10, 40)):
             at += timedelta(seconds=random.expovariate(1 / 20))
-            yield from _ticket(random, at, habits, skewed if random.random() < 0.15 else None)
+            yield from _ticket(random, at, habits, skewed if random.random() < habits.skewed else None)
 
 
 def _ticket(random: Random, at: datetime, habits: Habits, ends_with: str | None = None) -> Iterator[Step]:
@@ -70,6 +73,6 @@ def _ticket(random: Random, at: datetime, habits: Habits, ends_with: str | None 
         yield Step(at, task, f"shop/{what}", writes=True, micros=micros, currency="USD")
     else:
         # A batch: many of the same at once.
-        for _ in range(random.randint(5, 30) if what == "label" and random.random() < 0.1 else 1):
+        for _ in range(random.randint(5, 15) if what == "label" and random.random() < 0.1 else 1):
             at += timedelta(seconds=random.uniform(1, 15))
             yield Step(at, task, f"desk/{what}", writes=True)

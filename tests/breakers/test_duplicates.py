@@ -16,7 +16,7 @@ from breakers.known import Earlier, State
 from breakers.policy import Policy
 from breakers.verdict import Again, Reason, Refuse
 from config.policy import AgentCard
-from tests.breakers.world import AT, CATALOG, CHARGE, Rules, allow, before, deny, known, policy, repeat, write
+from tests.breakers.world import AT, CATALOG, CHARGE, Rules, allow, before, deny, known, park, policy, repeat, write
 
 EVERYTHING = policy({"*": {}})
 AGENT = policy({"*": {"duplicates": "agent"}})
@@ -46,6 +46,11 @@ def refund(key: str | None = None, amount: int | None = 500, why: str = "lost", 
 
 def done(one: Call, ago: float = 5.0, **more: Any) -> Facts:
     return known(before(one, State.COMPLETED, ago, **more))
+
+
+APPROVED = policy({"*": {"duplicates": "approver"}}, roles=("approver",))
+SILENT = policy({"*": {}}, roles=("approver",))
+LEFT = policy({"*": {"duplicates": "agent"}}, roles=("approver",))
 
 
 def suspected(judged: Policy, asked: Call, facts: Facts) -> Refuse:
@@ -280,3 +285,46 @@ def test_misspelled_effect(one: Any, mistyped: tuple[str, ...], refused: bool) -
         assert dict(no.details) == {"argument": mistyped[0]}
     else:
         allow(EVERYTHING, asked)
+
+
+# under which card, which call, how long ago the first took effect, and whether an approver is asked
+@pytest.mark.parametrize(
+    ("judged", "one", "ago", "parked"),
+    [
+        (APPROVED, refund, 5, True),
+        (APPROVED, refund, 24 * HOUR, True),
+        (APPROVED, refund, 24 * HOUR + 1, False),
+        (APPROVED, issue, 5, True),
+        (APPROVED, issue, 61, False),
+        (SILENT, refund, 5, True),
+        (APPROVED, labels, 5, False),
+    ],
+)
+def test_to_an_approver(judged: Policy, one: Any, ago: float, *, parked: bool) -> None:
+    """A duplicate that only an approver may mean is parked for one, for as long as it is suspected."""
+    asked, facts = one("k-2") if one is refund else one(), done(one("k-1", id="01FIRST"), ago)
+    if one is not refund:
+        facts = done(one(id="01FIRST"), ago)
+    if not parked:
+        allow(judged, asked, facts)
+        return
+    (why,) = park(judged, asked, f"duplicate:{asked.operation.spec.name}", facts=facts).parked
+    assert (why.by, why.waits) == ("approver", True)
+    assert why.detail.startswith(f"Call 01FIRST (`{asked.operation.spec.name}`) took effect {round(ago)} s ago")
+
+
+@pytest.mark.parametrize("state", [State.DISPATCHED, State.UNKNOWN, State.PARKED])
+def test_nobody_approves_doubt(state: State) -> None:
+    """What is under way or in doubt is refused and not parked: nobody can know that it is meant twice."""
+    suspected(APPROVED, refund("k-2", why="again"), known(before(refund("k-1", id="01FIRST"), state)))
+
+
+def test_left_to_the_agent() -> None:
+    """Where the card leaves it to the agent no approver is asked."""
+    suspected(LEFT, refund("k-2"), done(refund("k-1", id="01FIRST")))
+    allow(LEFT, refund("k-2", duplicate=True), done(refund("k-1", id="01FIRST")))
+
+
+def test_no_approver() -> None:
+    """Where no operator is an approver it is refused: it would wait for nobody."""
+    suspected(APPROVER, refund("k-2"), done(refund("k-1", id="01FIRST")))

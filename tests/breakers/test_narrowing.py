@@ -12,7 +12,7 @@ from breakers.decide import GATES, decide
 from breakers.narrowing import narrowing
 from breakers.policy import Passed
 from breakers.verdict import Reason, Refuse
-from tests.breakers.world import QUIET, call, policy
+from tests.breakers.world import QUIET, allow, call, deny, park, policy
 
 Asked = tuple[str, dict[str, object]]
 
@@ -72,6 +72,16 @@ def test_names_the_caveat() -> None:
     assert isinstance(said, Refuse)
     assert said.details == (("caveat", "r=charges.*:r"),)
     assert "`refunds.create`" in said.detail
+
+
+def test_to_an_approver() -> None:
+    """Where an operator approves, a token that asks for that parks its writes; its other caveats hold first."""
+    judged = policy({"*": {}}, roles=("approver",))
+    approved = read_caveat("appr=required")
+    (why,) = park(judged, made(WRITE, approved), "token:appr").parked
+    assert (why.by, why.waits) == ("approver", True)
+    allow(judged, made(READ, approved))
+    deny(judged, made(WRITE, approved, read_caveat("m=GET")), Reason.TOKEN_NARROWED)
 
 
 def test_narrows_only() -> None:

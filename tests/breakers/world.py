@@ -13,7 +13,7 @@ from breakers.decide import decide
 from breakers.facts import Facts, Looked
 from breakers.known import Earlier, Known, State
 from breakers.policy import Policy
-from breakers.verdict import Again, Forward, Reason, Refuse, Repeat, Verdict
+from breakers.verdict import Again, Forward, Reason, Refuse, Repeat, Suggest, Verdict
 from config.catalog import (
     NO_ARGUMENTS,
     Amount,
@@ -150,9 +150,16 @@ Rules = Mapping[str, object]
 Values = Mapping[str, object]
 
 
-def policy(allow: Rules, deny: tuple[str, ...] = (), headers: Mapping[str, list[str]] | None = None) -> Policy:
+def policy(
+    allow: Rules,
+    deny: tuple[str, ...] = (),
+    headers: Mapping[str, list[str]] | None = None,
+    *,
+    roles: tuple[str, ...] = (),
+    **card: object,
+) -> Policy:
     """
-    Compile one card of the agent `clerk`.
+    Compile one card of the agent `clerk`, where somebody holds these roles.
     """
     written = {
         "purpose": "Serve customers",
@@ -160,8 +167,10 @@ def policy(allow: Rules, deny: tuple[str, ...] = (), headers: Mapping[str, list[
         "allow": {"shop": allow},
         "deny": {"shop": list(deny)},
         "headers": headers or {},
+        **card,
     }
-    return compile_policy({"clerk": AgentCard.model_validate(written)}, {"shop": CATALOG}, "v1")
+    cards = {"clerk": AgentCard.model_validate(written)}
+    return compile_policy(cards, {"shop": CATALOG}, "v1", roles=frozenset(roles))
 
 
 def call(
@@ -267,6 +276,16 @@ def deny(judged: Policy, asked: Call, reason: Reason, gate: str = "", facts: Fac
     assert isinstance(verdict, Refuse), verdict
     assert verdict.reason is reason, verdict
     assert not gate or verdict.gate == gate, verdict
+    return verdict
+
+
+def park(judged: Policy, asked: Call, *causes: str, facts: Facts = QUIET) -> Suggest:
+    """
+    Assert that the call is parked by exactly these causes, in their order, and return in which words.
+    """
+    verdict = decide(asked, judged, facts)
+    assert isinstance(verdict, Suggest), verdict
+    assert tuple(one.id for one in verdict.parked) == causes, verdict
     return verdict
 
 

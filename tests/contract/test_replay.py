@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from breakers.known import Ended, State
-from breakers.store.events import Event, IntentDelivered, IntentEnded, WritesChanged
+from breakers.breaker import State
+from breakers.known import Ended
+from breakers.known import State as Of
+from breakers.stops import Mode, Stop
+from breakers.store.events import (
+    BreakerMoved,
+    Event,
+    IntentDelivered,
+    IntentEnded,
+    IntentOpened,
+    KillChanged,
+    SuggestionNoted,
+    WritesChanged,
+)
 from breakers.store.protocol import Store
+from breakers.suggestion import Stage
+from tests.contract.brakes import KEY, breaker, suggestion, turned
 from tests.contract.world import (
     World,
     dispatched,
@@ -27,6 +42,9 @@ from tests.contract.world import (
 )
 
 INTENTS = ("01A", "01B", "01C")
+
+STOPS = st.builds(Stop, st.sampled_from(["all", "agent:clerk"]), st.sampled_from(Mode), st.integers(1, 3))
+BREAKERS = st.builds(breaker, st.sampled_from(State), st.integers(1, 3), st.sampled_from([KEY, "kill:all"]))
 
 
 async def test_replay(world: World) -> None:
@@ -49,7 +67,7 @@ async def test_replay(world: World) -> None:
         ]
     )
     assert await shown(store) == [("01B", True, False), ("01C", True, True), ("01E", True, False)]
-    assert [await standing(store, f"k:{n}") for n in (1, 4)] == [[("01A", State.COMPLETED)], []]
+    assert [await standing(store, f"k:{n}") for n in (1, 4)] == [[("01A", Of.COMPLETED)], []]
     record = await store.earlier("01A")
     assert record is not None
     assert (record.delivered, record.status, record.place) == (False, 200, "log/0#0/1")
@@ -70,7 +88,15 @@ def ledgers(draw: st.DrawFn) -> list[Event]:
     """
     Draw a ledger: each intent's events in their order, those of different intents in any, and stops between them.
     """
-    queues = [draw(_events(intent)) for intent in INTENTS]
+    first, *rest = [draw(_events(intent)) for intent in INTENTS]
+    if draw(st.booleans()):
+        # One of them carries out a suggestion.
+        assert isinstance(first[0], IntentOpened)
+        notes = [suggestion(), turned(suggestion(), Stage.APPROVED)]
+        first = [*map(SuggestionNoted, notes), replace(first[0], suggestion="01S"), *first[1:]]
+    queues = [first, *rest]
+    queues.append(draw(st.lists(st.builds(KillChanged, STOPS), max_size=3)))
+    queues.append(draw(st.lists(st.builds(BreakerMoved, BREAKERS), max_size=3)))
     queues.append(draw(st.lists(st.builds(WritesChanged, st.booleans(), st.integers(0, 3)), max_size=3)))
     told: list[Event] = []
     while any(queues):
@@ -85,7 +111,8 @@ async def said(store: Store) -> object:
     """
     known = [(await store.facts(write("01Z", f"k:{intent}"))).known.under for intent in INTENTS]
     earlier = [await store.earlier(intent) for intent in INTENTS]
-    return known, earlier, await store.open_intents(), await store.writes()
+    brakes = (await store.stops(), await store.breakers(), await store.suggestions())
+    return known, earlier, await store.open_intents(), await store.writes(), brakes
 
 
 async def applied(store: Store, events: Sequence[Event]) -> Store:
@@ -119,9 +146,9 @@ async def test_any_portion(world: World, events: list[Event], cut: int) -> None:
 
 @pytest.mark.parametrize(
     ("end", "state"),
-    [(done(), State.COMPLETED), (rejected(), State.COMPLETED), (unknown(), State.UNKNOWN), (parked(), State.PARKED)],
+    [(done(), Of.COMPLETED), (rejected(), Of.COMPLETED), (unknown(), Of.UNKNOWN), (parked(), Of.PARKED)],
 )
-async def test_restart(world: World, end: Ended, state: State) -> None:
+async def test_restart(world: World, end: Ended, state: Of) -> None:
     """A process that starts again says of each write what it said before, and of one in flight that it is in doubt."""
     store = await world.store()
     await made(store, write("01A"), end)
@@ -130,5 +157,5 @@ async def test_restart(world: World, end: Ended, state: State) -> None:
         events=[opened("01A"), opened("01B", key="k:2", fingerprint="f1:2", effect="e:2"), IntentEnded("01A", end)]
     )
     assert await standing(again, "k:1") == await standing(store, "k:1") == [("01A", state)]
-    assert await standing(again, "k:2") == [("01B", State.UNKNOWN)]
+    assert await standing(again, "k:2") == [("01B", Of.UNKNOWN)]
     assert await again.earlier("01A") == await store.earlier("01A")

@@ -187,6 +187,8 @@ def test_as_data(ask: Run) -> None:
         "expected": "killed",
         "verdict": "forward",
         "gate": None,
+        "reason": None,
+        "causes": [],
         "detail": None,
         "ok": False,
     }

@@ -1,42 +1,67 @@
--- Claim the names of a write for a lease and hold what it may take, if nothing under its names has moved and every cap
--- has room; claims that have lapsed go.
+-- Claim the names of a write for a lease, hold what it may take, and give it what it wishes for of breakers and the grant
+-- of what it carries out; if nothing under its names has moved, every cap has room, and all of that is to be had. Claims
+-- that have lapsed go.
 --
--- KEYS  1 epoch  2 stops  3 versions  4 record  5-9 the book  then the names that were asked  then the records that
---       are taken over  then the further names of those  then the totals
+-- KEYS  1 epoch  2 stops  3 versions  4 record  5-9 the book  10 breakers  11-13 the suggestions  then the names that were
+--       asked  then the records that are taken over  then the further names of those  then the totals
 -- ARGV  1 epoch  2 generation  3 intent  4 lease in ms  5 ms after which a lapsed claim is given up
 --       6 the packed intent  7 how many names were asked  8 how many records are taken over  9 how many further names
---       10 now in µs  11 `1` where it is the last time of asking  12 the packed charges  then the version of each name
---       that was asked  then for each `1` where it is to be held, `0` where it was only asked  then the intents that
---       are taken over  then the charges
--- Returns {'lost'}, {'stale'} or {'held'}; 'held' for an intent that has a record already, which stays as it is. Or
--- what `admit` says: {'lapsed', call…} of calls to give up first, {'exhausted', which charge, settled, held}.
+--       10 now in µs  11 `1` where it is the last time of asking  12 the packed charges
+--       13 the suggestion that it carries out, empty for none  14 what its grant is for  15 how many wishes  then those
+--       then the version of each name that was asked  then for each `1` where it is to be held, `0` where it was only
+--       asked  then the intents that are taken over  then the charges
+-- Returns {'lost'}, {'stale'} or {'held', now in ms, the suggestion, the record of each breaker}; 'held' for an intent
+-- that has a record already, which stays as it is. Or what `admit` says: {'lapsed', call…} of calls to give up first,
+-- {'exhausted', which charge, settled, held}.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {'lost'} end
-if redis.call('EXISTS', KEYS[4]) == 1 then return {'held'} end
+local now, intent, suggestion, wished = now_ms(), ARGV[3], ARGV[13], tonumber(ARGV[15])
+local breakers, shelf, wishes = KEYS[10], shelf_at(11), wishes_at(16, wished)
+
+-- Tell whether it can have all that it was judged with, and take that.
+local function may_take()
+  return can_have(breakers, wishes, intent, now)
+    and (suggestion == '' or is_granted(shelf, suggestion, ARGV[14], now))
+end
+
+local function take_all()
+  local value = suggestion ~= '' and execute(shelf, suggestion, intent, ARGV[10], now)
+  return {'held', now, value, unpack(have(breakers, wishes, intent, now))}
+end
+
+local value = redis.call('GET', KEYS[4])
+if value then
+  local is_its = suggestion == '' or is_executing(shelf, suggestion, intent, now)
+  if read(value) ~= 'c' or (is_its and has_permits(breakers, wishes, intent)) then return {'held', now, false} end
+  -- What it was given was given back meanwhile: whoever asked for it had no answer.
+  if is_its then suggestion = '' end
+  return may_take() and take_all() or {'stale'}
+end
 if (redis.call('HGET', KEYS[2], '#') or '0') ~= ARGV[2] then return {'stale'} end
 local asked, taken, further = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+local first = 15 + 5 * wished
 for i = 1, asked do
-  if (redis.call('HGET', KEYS[9 + i], '#') or '0') ~= ARGV[12 + i] then return {'stale'} end
+  if (redis.call('HGET', KEYS[13 + i], '#') or '0') ~= ARGV[first + i] then return {'stale'} end
 end
-local now = now_ms()
+if not may_take() then return {'stale'} end
 local till = now + ARGV[4]
 local gone = till + ARGV[5]
-local charges = charges_at(10 + asked + taken + further, 13 + 2 * asked + taken)
+local charges = charges_at(14 + asked + taken + further, first + 1 + 2 * asked + taken)
 if #charges > 0 then
-  local refused = admit(book_at(5), ARGV[3], charges, ARGV[12], string.format('%.0f', gone), ARGV[10], ARGV[11] == '1', now)
+  local refused = admit(book_at(5), intent, charges, ARGV[12], string.format('%.0f', gone), ARGV[10], ARGV[11] == '1', now)
   if refused then return refused end
 end
 local version = redis.call('INCR', KEYS[3])
 for t = 1, taken do
-  local intent = ARGV[12 + 2 * asked + t]
-  redis.call('DEL', KEYS[9 + asked + t])
-  for i = 10, 9 + asked + taken + further do
-    local is_name = i <= 9 + asked or i > 9 + asked + taken
-    if is_name and redis.call('HEXISTS', KEYS[i], intent) == 1 then place(KEYS[i], intent, false, version, now) end
+  local other = ARGV[first + 2 * asked + t]
+  redis.call('DEL', KEYS[13 + asked + t])
+  for i = 14, 13 + asked + taken + further do
+    local is_name = i <= 13 + asked or i > 13 + asked + taken
+    if is_name and redis.call('HEXISTS', KEYS[i], other) == 1 then place(KEYS[i], other, false, version, now) end
   end
 end
-local value = string.format('c %.0f %.0f 0 0\n%s\n', gone, till, ARGV[6])
+value = string.format('c %.0f %.0f 0 0\n%s\n', gone, till, ARGV[6])
 redis.call('SET', KEYS[4], value, 'PX', string.format('%.0f', gone - now))
 for i = 1, asked do
-  if ARGV[12 + asked + i] == '1' then place(KEYS[9 + i], ARGV[3], value, version, now) end
+  if ARGV[first + asked + i] == '1' then place(KEYS[13 + i], intent, value, version, now) end
 end
-return {'held'}
+return take_all()

@@ -33,14 +33,13 @@ local function overrules(stop, other)
   return STRICTNESS[stop.till > 0 and stop.back or stop.mode] > STRICTNESS[other.till > 0 and other.back or other.mode]
 end
 
--- Return the strictest mode of these scopes, the first of which is `all`, and the scope whose it is.
-local function binding(stops, scopes)
+-- Tell whether a stop of any of these scopes keeps a write back: one that refuses, or one that parks and is not answered.
+local function is_barred(stops, scopes, answered)
   local now, found = now_us(), redis.call('HMGET', stops, unpack(scopes))
-  local mode, scope = 'run', scopes[1]
   for i, value in ipairs(found) do
-    local its = value and mode_of(value, now) or 'run'
-    if STRICTNESS[its] > STRICTNESS[mode] then mode, scope = its, scopes[i] end
+    local mode = value and mode_of(value, now) or 'run'
+    if STRICTNESS[mode] > STRICTNESS['suggest'] or (mode == 'suggest' and not answered[i]) then return true end
   end
-  return mode, scope
+  return false
 end
 

@@ -1,0 +1,290 @@
+"""
+What the road tells the breakers: each call as it was let pass, each attempt as it began and ended.
+
+Nothing here waits or asks anyone: it is counted, and told to the store behind the road (`observing`). What a call is
+counted under is how the breakers stood when it was let pass; what moved since is none of its business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import replace
+
+from breakers.breaker import READ, WRITE, Breaker, State, fed_by
+from breakers.call import Applied, Call, Health, Outcome, Sent
+from breakers.facts import NO_BREAKERS, Facts
+from breakers.observe import tells
+from breakers.thresholds import Gauging
+from config.catalog import Effect, OperationSpec
+from config.settings import Timeouts
+from proxy.clock import Clock
+from proxy.localfaults import LocalFaults
+from proxy.refusals import Refusals
+from proxy.sampling import NOTHING, Admitted, Counts, Sample, bucket_of, health_of
+from proxy.throttling import Throttling
+
+TELLING = frozenset({Health.OK, Health.FAIL})
+"""What a breaker on its way back is told of each attempt; the rest counts only once the call is over."""
+
+RECOVERING = frozenset({State.PROBING, State.RAMPING})
+
+FAULTY = frozenset({Health.FAIL, Health.FAIL_LOCAL})
+
+HANDED_MAX = 100
+"""Writes in doubt of an account that are handed to a person and kept in mind: two are enough."""
+
+_BLOCKED = frozenset({State.BLOCKED, State.FORCED_BLOCKED})
+_BACK = _BLOCKED | {State.SUGGEST_ONLY, State.FORCED_SUGGEST_ONLY}
+
+
+class Sampler:
+    """
+    What is under way, and what was counted since the store was last told.
+
+    `gauging` changes with the configuration. `bell` rings where the store should be told soon; `results` are for
+    breakers on their way back, each with whether it was slow, `over` the calls that give back what they were permitted.
+    """
+
+    def __init__(self, clock: Clock, timeouts: Timeouts, gauging: Gauging, throttling: Throttling) -> None:
+        self._clock, self._timeouts, self.gauging, self.throttling = clock, timeouts, gauging, throttling
+        self.counts, self.here, self.bell = Counts(), LocalFaults(), asyncio.Event()
+        self.results: deque[tuple[Admitted, Outcome, bool]] = deque()
+        self.over_calls: deque[str] = deque()
+        self.view: Mapping[str, Breaker] = NO_BREAKERS
+        self._recovering = False
+        self._flying: dict[int, Sample] = {}
+        self._refusals = Refusals()
+        self._handed: dict[str, deque[float]] = {}
+
+    def __repr__(self) -> str:
+        return f"Sampler({len(self._flying)} under way, {len(self.counts)} not told)"
+
+    def saw(self, view: Mapping[str, Breaker]) -> None:
+        """
+        Take how the breakers stand.
+        """
+        self.view = view
+        self._recovering = _any_recovering(view)
+
+    def noted(self, call: Call, facts: Facts) -> Facts:
+        """
+        Return the facts with what this process knows: what keeps it back alone, and what asked for fewer calls.
+        """
+        laid, throttled = self.here.laid_over(call.api, facts.breakers), self.throttling.of(call, facts.at)
+        if laid is facts.breakers and throttled is None:
+            return facts
+        return replace(facts, breakers=laid, throttled=throttled)
+
+    def admitted(self, call: Call, facts: Facts) -> Admitted:
+        """
+        Return a call as it was let pass on these facts.
+        """
+        counted = {key: self._gen(key, facts) for key in fed_by(call)}
+        # What stands still now is of another generation by the time at which it can be healed.
+        recovering = self._recovering or _any_recovering(facts.breakers)
+        heals = {key: self._gen(key, facts) for key in tells(call)} if recovering else NOTHING
+        return Admitted(call, call.operation.spec, counted, heals)
+
+    def read(self, call: Call, spec: OperationSpec, facts: Facts | None) -> Admitted:
+        """
+        Return a read as it was let pass on these facts; without any it is ours, for the sake of a call: the account's,
+        and no agent's.
+        """
+        if facts is not None:
+            return self.admitted(call, facts)
+        seen = replace(call, id="", operation=replace(call.operation, spec=spec))
+        account = fed_by(seen)[0]
+        heals = {key: self._gen(key) for key in tells(seen) if key.startswith("api:")} if self._recovering else NOTHING
+        return Admitted(seen, spec, {account: self._gen(account)}, heals, mine=False)
+
+    def resent(self, call: Call) -> Admitted:
+        """
+        Return a write that is sent again for the sake of a doubt, as it is let pass now.
+        """
+        account = fed_by(call)[0]
+        return Admitted(call, call.operation.spec, {account: self._gen(account)}, mine=False)
+
+    def begin(self, admitted: Admitted) -> Sample:
+        """
+        Begin an attempt.
+        """
+        sample = Sample(admitted, self._clock.monotonic())
+        self._flying[id(sample)] = sample
+        return sample
+
+    def left(self, sample: Sample) -> None:
+        """
+        Note that nothing more of an attempt is waited for; what it takes from here is up to whoever reads it.
+        """
+        self._flying.pop(id(sample), None)
+        sample.left_at = self._clock.monotonic()
+
+    def headed(self, sample: Sample, outcome: Outcome) -> None:
+        """
+        Note that the answer to a read has begun; where it is well, its end tells more.
+        """
+        if outcome.health is not Health.OK:
+            self.ended(sample, outcome)
+
+    def closed(self, sample: Sample, outcome: Outcome) -> None:
+        """
+        Note that a read is over.
+        """
+        if not sample.closed:
+            sample.closed = True
+            self.ended(sample, outcome)
+            self.over(sample.admitted, outcome)
+
+    def ended(self, sample: Sample, outcome: Outcome) -> None:
+        """
+        Count how an attempt ended, once.
+        """
+        if sample.over:
+            return
+        sample.over = True
+        admitted, health, now = sample.admitted, health_of(outcome), self._clock.monotonic()
+        if health is Health.THROTTLE:
+            self.throttling.heard(admitted.call, outcome)
+        if health is Health.FAIL_LOCAL:
+            self.here.failed(admitted.call.api, now)
+        elif outcome.status is not None:
+            self.here.reached(admitted.call.api)
+        took_s = sample.took_s(now)
+        if not sample.counted:
+            self._count(sample, health, took_s)
+        self._refused(admitted, outcome, now)
+        if health in TELLING and admitted.heals:
+            self.results.append((admitted, outcome, self._is_slow(admitted, took_s)))
+        if health in FAULTY or admitted.heals or outcome.applied is Applied.UNKNOWN:
+            self.bell.set()
+
+    def given_up(self, call: str) -> None:
+        """
+        Note that nothing of a call left that may have had a permit.
+        """
+        if self._recovering:
+            self.over_calls.append(call)
+            self.bell.set()
+
+    def over(self, admitted: Admitted, outcome: Outcome) -> None:
+        """
+        Note that a call is over, with how it ended.
+
+        A permit is given back whose call proved nothing. One whose call left and was cut keeps it to the end of its
+        lease: whoever hung up may have done so because the upstream hangs.
+        """
+        call = admitted.call
+        if not admitted.mine:
+            return
+        if call.operation.writes and outcome.sent is Sent.YES:
+            bucket, unknown = bucket_of(self._clock.now()), int(outcome.applied is Applied.UNKNOWN)
+            for key, gen in admitted.counted.items():
+                self.counts.add(key, gen, bucket, self.gauging.of(key).over_s, unknown=unknown, writes=1)
+        if admitted.heals and health_of(outcome) not in TELLING:
+            self.given_up(call.id)
+
+    def holds_back(self, admitted: Admitted) -> bool:
+        """
+        Tell whether a call that was let pass may not be sent once more: its account failed since.
+        """
+        reads, blocked = admitted.spec.effect is Effect.READ, f"api:{admitted.call.api}/{READ}"
+        for key in {*admitted.counted, blocked}:
+            known = self.view.get(key)
+            back = _BLOCKED if reads or key == blocked else _BACK
+            if known is not None and known.state in back and known.gen != admitted.counted.get(key):
+                return not self.gauging.of(key).watch
+        return False
+
+    def handed_over(self, api: str) -> None:
+        """
+        Note that a write of an account that is in doubt was handed to a person: evidence against the account.
+        """
+        self._handed.setdefault(api, deque(maxlen=HANDED_MAX)).append(self._clock.monotonic())
+        key = f"api:{api}/{WRITE}"
+        self.counts.add(key, self._gen(key), bucket_of(self._clock.now()), self.gauging.of(key).over_s)
+        self.bell.set()
+
+    def handed(self, key: str) -> int:
+        """
+        Return how many writes of a breaker's were handed to a person within its window.
+        """
+        kind, _, rest = key.partition(":")
+        api, _, of = rest.rpartition("/")
+        now, over_s = self._clock.monotonic(), self.gauging.of(key).over_s
+        return sum(now - at <= over_s for at in self._handed.get(api, ())) if (kind, of) == ("api", WRITE) else 0
+
+    def _gen(self, key: str, facts: Facts | None = None) -> int:
+        known = None if facts is None else facts.breakers.get(key)
+        if known is not None:
+            return known.gen
+        seen = self.view.get(key)
+        if seen is None:
+            return 0
+        # What moved after the facts were read, moved without this call.
+        moved_since = facts is not None and seen.since is not None and seen.since > facts.at
+        return seen.gen - 1 if moved_since else seen.gen
+
+    def _count(self, sample: Sample, health: Health, took_s: float) -> None:
+        if health not in {Health.OK, Health.FAIL, Health.FAIL_LOCAL}:
+            return
+        sample.counted = True
+        bucket = bucket_of(self._clock.now())
+        ok, fail, local = (int(health is one) for one in (Health.OK, Health.FAIL, Health.FAIL_LOCAL))
+        for key, gen in sample.admitted.counted.items():
+            thresholds = self.gauging.of(key)
+            slow = int(bool(ok) and key not in sample.slow and took_s > thresholds.slow_after_s)
+            self.counts.add(key, gen, bucket, thresholds.over_s, ok=ok, slow=slow, fail=fail, local=local)
+            if slow:
+                self.bell.set()
+
+    def _refused(self, admitted: Admitted, outcome: Outcome, now: float) -> None:
+        """
+        Count what was refused, as evidence about the credential and the task.
+        """
+        call, operation = admitted.call, admitted.spec.name
+        if not admitted.mine:
+            return
+        bucket = bucket_of(self._clock.now())
+        good = self._refusals.of_credential(call.api, call.caller.agent, operation, outcome, now)
+        if good is not None:
+            key = f"credential:{call.api}"
+            over_s = self.gauging.of(key).over_s
+            self.counts.add(key, self._gen(key), bucket, over_s, ok=int(good), fail=int(not good))
+        task = call.caller.task
+        declined = self._refusals.declined(task, operation, outcome, now) if call.operation.writes else 0
+        if declined:
+            key = f"task:{task}"
+            self.counts.add(key, self._gen(key), bucket, self.gauging.of(key).over_s, fail=declined)
+        if declined or good is False:
+            self.bell.set()
+
+    def overdue(self) -> None:
+        """
+        Count what is under way for too long: as slow at once, and as failed once it may take no longer.
+        """
+        now, bucket = self._clock.monotonic(), bucket_of(self._clock.now())
+        for sample in list(self._flying.values()):
+            if sample.counted:
+                continue
+            took_s, admitted = sample.took_s(now), sample.admitted
+            if took_s > self._longest_s(admitted):
+                self._count(sample, Health.FAIL, took_s)
+                continue
+            for key, gen in admitted.counted.items():
+                thresholds = self.gauging.of(key)
+                if took_s > thresholds.slow_after_s and key not in sample.slow:
+                    sample.slow.add(key)
+                    self.counts.add(key, gen, bucket, thresholds.over_s, slow=1)
+
+    def _longest_s(self, admitted: Admitted) -> float:
+        reads = admitted.spec.effect is Effect.READ
+        return self._timeouts.first_byte_s if reads else self._timeouts.write_total_s
+
+    def _is_slow(self, admitted: Admitted, took_s: float) -> bool:
+        return any(took_s > self.gauging.of(key).slow_after_s for key in admitted.counted)
+
+
+def _any_recovering(breakers: Mapping[str, Breaker]) -> bool:
+    return any(one.state in RECOVERING for one in breakers.values())

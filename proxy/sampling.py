@@ -1,0 +1,166 @@
+"""
+What breakers are told of calls to upstreams: each attempt is a sample, from its dispatch to its end.
+
+A sample is counted once, under the generations that its call was admitted in. What takes too long counts as slow while
+it is still under way, and as failed once it may take no longer: nobody waits for its end to know that. A read is too
+slow only until its answer begins; how long the agent then takes to read it says nothing of the upstream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+
+from breakers.breaker import Delta
+from breakers.call import Call, Fault, Health, Outcome
+from config.catalog import OperationSpec
+
+BUCKET_S = 10
+"""How long what is counted stays together."""
+
+NOTHING: Mapping[str, int] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """
+    A call as it was let pass: of each breaker that it is counted in (`counted`), and of each that it may heal
+    (`heals`), the generation.
+
+    `mine` tells that it is an agent's own call, and not a read of ours or what is sent again for the sake of a doubt.
+    """
+
+    call: Call
+    spec: OperationSpec
+    counted: Mapping[str, int]
+    heals: Mapping[str, int] = NOTHING
+    mine: bool = True
+
+
+@dataclass(slots=True, eq=False)
+class Sample:
+    """
+    One attempt under way: when it began (monotonic), and what was counted of it already.
+
+    `slow` are the breakers for which it counted as slow. `left_at` is when nothing more was waited for: a write's answer
+    was there, or a read's had begun. `over` tells that its end was taken in, and `closed`, of a read, that its
+    call is over.
+    """
+
+    admitted: Admitted
+    began: float
+    slow: set[str] = field(default_factory=set)
+    left_at: float | None = None
+    counted: bool = False
+    over: bool = False
+    closed: bool = False
+
+    def took_s(self, now: float) -> float:
+        """
+        Return how long the upstream took for it so far.
+        """
+        return (now if self.left_at is None else self.left_at) - self.began
+
+
+def health_of(outcome: Outcome) -> Health:
+    """
+    Return what a result says of its upstream: nothing where we cut it short ourselves.
+    """
+    return Health.IGNORE if outcome.fault is Fault.ABANDONED else outcome.health
+
+
+def bucket_of(at: datetime) -> int:
+    """
+    Return the bucket that a moment is in.
+    """
+    return int(at.timestamp()) // BUCKET_S
+
+
+@dataclass(slots=True)
+class _Tally:
+    over_s: int
+    ok: int = 0
+    slow: int = 0
+    fail: int = 0
+    local: int = 0
+    unknown: int = 0
+    writes: int = 0
+    tail: int = 0
+    broken: bool = False
+
+
+class Counts:
+    """
+    What was counted since it was last taken, in the order in which it happened.
+    """
+
+    def __init__(self) -> None:
+        self._tallies: dict[tuple[str, int, int], _Tally] = {}
+
+    def __repr__(self) -> str:
+        return f"Counts({len(self._tallies)})"
+
+    def __len__(self) -> int:
+        return len(self._tallies)
+
+    def add(
+        self,
+        key: str,
+        gen: int,
+        bucket: int,
+        over_s: int,
+        *,
+        ok: int = 0,
+        slow: int = 0,
+        fail: int = 0,
+        local: int = 0,
+        unknown: int = 0,
+        writes: int = 0,
+    ) -> None:
+        """
+        Count for one breaker under one generation.
+        """
+        tally = self._tallies.get((key, gen, bucket))
+        if tally is None:
+            tally = self._tallies[key, gen, bucket] = _Tally(over_s)
+        tally.ok += ok
+        tally.slow += slow
+        tally.fail += fail
+        tally.local += local
+        tally.unknown += unknown
+        tally.writes += writes
+        tally.tail = 0 if ok else tally.tail + fail + local
+        tally.broken = tally.broken or ok > 0
+
+    def take(self) -> tuple[Delta, ...]:
+        """
+        Return what there is, and have nothing.
+        """
+        taken, self._tallies = self._tallies, {}
+        return tuple(
+            Delta(
+                key, gen, bucket,
+                ok=one.ok, slow=one.slow, fail=one.fail, local=one.local, unknown=one.unknown, writes=one.writes,
+                tail=one.tail, broken=one.broken, over_s=one.over_s,
+            )
+            for (key, gen, bucket), one in taken.items()
+        )  # fmt: skip
+
+    def give_back(self, deltas: Iterable[Delta], oldest: int) -> None:
+        """
+        Take back what nobody took, but what is older than a bucket, before what was counted since.
+        """
+        since, self._tallies = self._tallies, {}
+        for one in deltas:
+            if one.bucket >= oldest:
+                self._tallies[one.key, one.gen, one.bucket] = _Tally(
+                    one.over_s, one.ok, one.slow, one.fail, one.local, one.unknown, one.writes, one.tail, one.broken
+                )
+        for (key, gen, bucket), one in since.items():
+            known = self._tallies.setdefault((key, gen, bucket), _Tally(one.over_s))
+            for name in ("ok", "slow", "fail", "local", "unknown", "writes"):
+                setattr(known, name, getattr(known, name) + getattr(one, name))
+            known.tail = one.tail if one.broken else known.tail + one.tail
+            known.broken = known.broken or one.broken

@@ -1,0 +1,269 @@
+"""
+Parked writes while they live: kept, joined, ended; and who waits for that.
+
+What is said of a suggestion is on record first, then told to the store; where the store cannot be told, that is tried
+again. Only the process in whose record one stands shows it, decides about it and carries it out; so one thing happens
+to it after another here, and the store holds whose turn it is against all others. Nothing is reserved for it meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from breakers.approval import GATE
+from breakers.call import Call
+from breakers.caveats import moment
+from breakers.store.events import SuggestionNoted
+from breakers.store.protocol import Store, StoreUnavailable
+from breakers.suggestion import LIVE, Cause, Park, Stage, Suggested
+from breakers.verdict import Pending, Reason, Refuse, Suggest
+from config.suggestions import SuggestionSettings
+from config.tiers import SHADOW
+from proxy.account import Account
+from proxy.announcing import Announcer
+from proxy.binding import NONCE_BYTES, Offer, bound, digest_of, reasons_of
+from proxy.clock import Clock, Randomness
+from proxy.ledger.approvals import KIND, ApprovalRecords, is_told, notice_of
+from proxy.ledger.parked import APPROVED, REJECTED
+from proxy.suggested import SuggestionMetrics, queue_of
+
+JOINED = "joined"
+"""Why one is void whose write another process had parked a moment before."""
+
+SETTLED = frozenset(Stage) - {Stage.OPEN, Stage.APPROVED, Stage.EXECUTING}
+
+
+class Suggesting:
+    """
+    The suggestions of one process; `own` are those whose end is not on its record yet.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        records: ApprovalRecords,
+        clock: Clock,
+        randomness: Randomness,
+        announcer: Announcer,
+        metrics: SuggestionMetrics,
+    ) -> None:
+        self._store, self.records, self._clock, self._randomness = store, records, clock, randomness
+        self._announcer, self._metrics = announcer, metrics
+        self.own = {one.id for one in records.known.values() if one.stage in LIVE}
+        self.busy: set[str] = set()
+        # What is on record and the store could not be told of yet: the newest of each.
+        self._untold: dict[str, Suggested] = {}
+        self._turns: dict[str, asyncio.Lock] = {}
+        self._changed: dict[str, asyncio.Event] = {}
+        # Rung whenever one is approved, or may be carried out again.
+        self.bell = asyncio.Event()
+
+    def __repr__(self) -> str:
+        return f"Suggesting({len(self.own)} without an end, {len(self.busy)} being carried out)"
+
+    async def park(self, parked: Suggest, account: Account, settings: SuggestionSettings) -> Pending | Refuse:
+        """
+        Keep a write as a suggestion, or return why it is not kept.
+
+        Raise `LedgerUnavailable` where that cannot be on record: then nothing was parked.
+        """
+        call, shadow = parked.call, is_shadow(parked.parked)
+        if await self._is_full(call, settings.open_max, shadow=shadow):
+            self._metrics.unkept.labels(call.api).inc()
+            detail = f"{settings.open_max} writes of this agent wait already; this one is not kept."
+            return Refuse(Reason.SUGGEST_ONLY, GATE, detail)
+        now, credential = self._clock.now(), account.current().ref
+        nonce = self._randomness(NONCE_BYTES).hex()
+        offer = Offer(call.id, nonce, reasons_of(parked.parked), until(parked, now, settings.expire_s))
+        shown = bound(parked, account, credential, offer)
+        new = replace(_new(parked, now, shadow=shadow), expires=offer.expires, digest=digest_of(shown))
+        new = await self.records.requested(new, parked, shown, credential)
+        # Stop here: on record, and nobody was told its id. The next start knows of it; whoever asks again joins it.
+        self.own.add(new.id)
+        try:
+            stands = await self._store.suggest(new)
+        except StoreUnavailable:
+            self._untold[new.id] = new
+            raise
+        if stands.id != new.id:
+            # Another process was first: of two equal ones only that can be approved.
+            await self._ended(replace(new, stage=Stage.VOID, why=JOINED, version=new.version + 1, changed_at=now))
+        elif new.waits:
+            self._announcer.say(KIND, notice_of(new), self._said(new))
+        return Pending(stands)
+
+    async def _is_full(self, call: Call, most: int, *, shadow: bool) -> bool:
+        known = await self._store.suggestions()
+        live = (one for one in known if one.agent == call.caller.agent and one.stage in LIVE)
+        return sum(one.shadow is shadow for one in live) >= most
+
+    @asynccontextmanager
+    async def turn(self, id_: str) -> AsyncIterator[Suggested | None]:
+        """
+        Wait until nothing else happens to a suggestion here, and give how it stands then; None where it is not known.
+        """
+        lock = self._turns.setdefault(id_, asyncio.Lock())
+        try:
+            async with lock:
+                yield await self._store.suggestion(id_)
+        finally:
+            if not lock.locked() and self._turns.get(id_) is lock:
+                del self._turns[id_]
+
+    async def decide(self, one: Suggested, stage: Stage, by: str, reason: str = "") -> Suggested:
+        """
+        Take an approver's word for one that stands so; whoever calls has its turn.
+        """
+        now = self._clock.now()
+        after = replace(one, stage=stage, by=by, version=one.version + 1, changed_at=now)
+        verdict = APPROVED if stage is Stage.APPROVED else REJECTED
+        await self.records.decided(after, verdict, by, reason)
+        # Stop here: on record. The next start knows it, and carries out what was approved.
+        if stage is Stage.REJECTED:
+            self.own.discard(after.id)
+            self._metrics.ended.labels(after.api, str(stage), "").inc()
+        self._metrics.decided.labels(verdict).observe((now - one.at).total_seconds())
+        await self.tell(one, after)
+        return after
+
+    async def end(self, one: Suggested, stage: Stage, why: str, by: str = "") -> Suggested:
+        """
+        End one that was not carried out; whoever calls has its turn.
+        """
+        after = replace(one, stage=stage, why=why, version=one.version + 1, changed_at=self._clock.now())
+        await self._ended(after, by)
+        # Stop here: on record. The next start knows it.
+        await self.tell(one, after)
+        if is_told(after):
+            self._announcer.say(KIND, notice_of(after), self._said(after))
+        return after
+
+    async def executed(self, one: Suggested) -> None:
+        """
+        Put on record that one was carried out, once that is known.
+        """
+        await self._ended(one)
+        self.note(one)
+
+    async def _ended(self, after: Suggested, by: str = "") -> None:
+        await self.records.ended(after, by)
+        self.own.discard(after.id)
+        self._metrics.ended.labels(after.api, str(after.stage), after.why).inc()
+
+    async def tell(self, before: Suggested, after: Suggested) -> None:
+        """
+        Tell the store what a suggestion has become, which is on record. Raise `StoreUnavailable` where that must wait.
+        """
+        try:
+            if not await self._store.turn(before, after):
+                # It lost what it knew, or was told by a replay meanwhile: what is on record is the newest.
+                await self._store.apply(SuggestionNoted(after))
+        except StoreUnavailable as away:
+            self._untold[after.id] = after
+            raise StoreUnavailable(f"{away}; what was said is on record, and is told as soon as it can be") from None
+        finally:
+            self.note(after)
+
+    async def retell(self) -> None:
+        """
+        Tell the store what it could not be told.
+        """
+        for id_, one in list(self._untold.items()):
+            await self._store.apply(SuggestionNoted(one))
+            del self._untold[id_]
+
+    def note(self, after: Suggested) -> None:
+        """
+        Wake who waits for a change of this one.
+        """
+        if after.stage is Stage.APPROVED:
+            self.bell.set()
+        if (changed := self._changed.pop(after.id, None)) is not None:
+            changed.set()
+
+    async def settled(self, one: Suggested, within_s: float) -> Suggested:
+        """
+        Return how a suggestion stands once it has ended, or after this many seconds.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while one.stage not in SETTLED:
+                    changed = self._changed.setdefault(one.id, asyncio.Event())
+                    one = await self._store.suggestion(one.id) or one
+                    if one.stage not in SETTLED:
+                        await changed.wait()
+                        one = await self._store.suggestion(one.id) or one
+        return one
+
+    def _said(self, one: Suggested) -> dict[str, object]:
+        return {
+            "suggestion": one.id,
+            "state": str(one.stage),
+            "agent": one.agent,
+            "api": one.api,
+            "operation": one.operation,
+            "queue": queue_of(one),
+            "roles": list(one.roles),
+            "expires": one.expires.isoformat(timespec="seconds"),
+            "why": one.why,
+        }
+
+
+def is_shadow(parks: tuple[Park, ...]) -> bool:
+    """
+    Tell whether a write is parked for the record only, and for nobody.
+    """
+    return any(park.cause is Cause.TIER and park.about == SHADOW for park in parks)
+
+
+def until(parked: Suggest, now: datetime, expire_s: float) -> datetime:
+    """
+    Return when a suggestion is over: by its time, by that of a reason, or with what gave its agent the right to it.
+    """
+    waits_s = min([expire_s, *(park.within_s for park in parked.parked if park.within_s is not None)])
+    caller = parked.call.caller
+    ends = [now + timedelta(seconds=waits_s), *(moment(one.value) for one in caller.caveats if one.key == "exp")]
+    if caller.opened is not None:
+        ends += [caller.opened.expires_at, *(above.until for above in caller.opened.above)]
+    return min(ends)
+
+
+def _new(parked: Suggest, now: datetime, *, shadow: bool) -> Suggested:
+    call, names = parked.call, parked.call.names
+    assert names is not None, "only writes are parked"
+    return Suggested(
+        id=call.id,
+        agent=call.caller.agent,
+        task=call.caller.task,
+        api=call.api,
+        operation=call.operation.spec.name,
+        fingerprint=names.fingerprint,
+        at=call.at,
+        expires=now,
+        digest="",
+        answers=answers_of(parked.parked),
+        key=names.key,
+        roles=roles_of(parked.parked),
+        changed_at=now,
+        waits=not shadow and any(park.waits for park in parked.parked),
+        shadow=shadow,
+    )
+
+
+def answers_of(parks: tuple[Park, ...]) -> tuple[str, ...]:
+    """
+    Return what an approver's word has to answer.
+    """
+    return tuple(dict.fromkeys(park.id for park in parks))
+
+
+def roles_of(parks: tuple[Park, ...]) -> tuple[str, ...]:
+    """
+    Return who has to be asked.
+    """
+    return tuple(sorted({park.by for park in parks}))
