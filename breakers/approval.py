@@ -15,10 +15,11 @@ from datetime import datetime
 from breakers.amounts import amount_moved, may_move, moved_with
 from breakers.call import Call
 from breakers.facts import Facts
-from breakers.idempotency import moment
+from breakers.idempotency import UNDELIVERED_S, is_within, moment, took_effect
+from breakers.known import Earlier
 from breakers.policy import AgentRules, Approval, Passed, Policy
 from breakers.suggestion import LIVE, Cause, Grant, Park, Stage, Suggested
-from breakers.verdict import Ask, Pending, Reason, Refuse
+from breakers.verdict import Again, Ask, Pending, Reason, Refuse, Repeat
 from config.money import NO_EXPONENTS, Money
 from config.operators import APPROVER
 from config.tiers import APPROVE, SHADOW, SUGGEST, strictest
@@ -35,13 +36,14 @@ NOT_APPROVED_S = 3600.0
 """For how long a write is not asked for again that somebody did not approve: longer than any agent goes on trying."""
 
 
-def standing(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passed | Pending | Refuse:  # noqa: ARG001 a gate's form
+def standing(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passed | Pending | Repeat | Refuse:  # noqa: ARG001 a gate's form
     """
     Answer a write from the suggestion that it is, or was a moment ago.
 
     What carries one out passes as long as that stands as it was approved. The same write again joins one that is live,
     whatever key it has; another write under the key of one that is live is refused, as under that of a write that was
-    made. One that was carried out is found by what was made of it; one that expired or is void is no more.
+    made. One that was carried out is found by what was made of it, until its answer has arrived under whatever key: so
+    a client has it, too, that gives each of its calls a key of its own. One that expired or is void is no more.
     """
     known = facts.suggested
     if call.grant is not None:
@@ -51,11 +53,26 @@ def standing(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passed
     is_same = known.fingerprint in call.names.fingerprints
     if known.stage in LIVE:
         return Pending(known) if is_same else _reused(known)
+    if known.stage is Stage.EXECUTED and is_same and (made := _unheard(call, known, facts)) is not None:
+        return Repeat(Again.REPLAY, made)
     ended_at = known.changed_at or known.at
     if known.stage is Stage.REJECTED and is_same and (facts.at - ended_at).total_seconds() <= NOT_APPROVED_S:
         detail = f"It was kept as suggestion {known.id}, and somebody decided against it at {moment(ended_at)}."
         return Refuse(Reason.NOT_APPROVED, GATE, detail, (("suggestion", known.id),))
     return passed
+
+
+def _unheard(call: Call, known: Suggested, facts: Facts) -> Earlier | None:
+    """
+    Return the write that was made of a suggestion, where its answer reached nobody yet; never one that is meant anew.
+    """
+    if call.names is None or call.duplicate:
+        return None
+    found = (one for name in call.names.fingerprints for one in facts.known.under.get(name, ()))
+    made = next((one for one in found if one.intent == known.intent), None)
+    if made is None or made.delivered or not took_effect(made) or not is_within(UNDELIVERED_S, made, facts.at):
+        return None
+    return made
 
 
 def _is_granted(grant: Grant, known: Suggested | None, at: datetime) -> bool:

@@ -107,7 +107,6 @@ class Facts:
 
     at: datetime
     generation: int
-    writes_stopped: bool = False
     looks: Mapping[Subject, Looked] = field(default_factory=dict)
     images: Mapping[Touch, Image] = field(default_factory=dict)
     known: Known = NOTHING_KNOWN

@@ -94,11 +94,11 @@ class Breakers(Strict):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return {"anyOf": [{"const": False}, handler(core)]}
+        return {"anyOf": [{"enum": [False, "off"]}, handler(core)]}
 
 
 def _read_breakers(written: object) -> object:
-    if written is False:
+    if written is False or written == "off":
         return {"enabled": False}
     if written is True or written is None or isinstance(written, str):
         raise Unreadable("this must be a mapping, or `false`", "leave it out for the defaults")
@@ -113,8 +113,8 @@ STANDARD = Breakers()
 
 def never_slow(trail: Trail, written: Breakers, longest_s: float, places: Places) -> Iterator[Fault]:
     """
-    Yield a time of which nothing is slow, because no write takes that long.
+    Yield a time that somebody wrote of which nothing is slow, because no write takes that long.
     """
-    if written.slow_s >= longest_s:
+    if "slow_s" in written.model_fields_set and written.slow_s >= longest_s:
         message = f"nothing takes longer: `timeouts.write_total` is {write_duration(longest_s)}"
         yield places.value((*trail, "breaker", "slow")).fault(message, "write less, `10s` say")

@@ -19,7 +19,7 @@ from config.caps import NO_CAPS, Caps, PeriodCaps
 from config.faults import ConfigurationFault, Fault, Unreadable
 from config.shape import Places, shaped
 from config.source import Spot, read_source
-from config.written import Frozen, Strict, Text
+from config.written import Frozen, Seconds, Strict, Text
 
 FORWARD, SUGGEST = "forward", "suggest"
 """What is expected of a call that passes, and of a write that is parked; anything else is a reason."""
@@ -96,6 +96,8 @@ class Case(Strict):
     """Its idempotency key."""
     headers: Frozen[Text] = Field(default_factory=dict, validate_default=True)
     """Further request headers."""
+    earlier_s: Seconds | None = Field(default=None, alias="earlier")
+    """How long ago an equal call of another key took effect: `10m`."""
     stopped: bool = False
     """Whether an operator has stopped writes."""
     opened: bool | None = None

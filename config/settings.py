@@ -235,8 +235,8 @@ class Settings(Strict):
     """What is remembered of writes, and for how long."""
     ledger: LedgerSettings = LedgerSettings()
     """The record of every call."""
-    reviews: Reviews = Reviews()
-    """How what was done is judged by whoever looks at it afterwards."""
+    reviews: Reviews = Field(default_factory=Reviews)
+    """What is asked of each write that somebody looks at afterwards."""
     alerts: Alerts = Alerts()
     """Whom to tell."""
     conditions: ConditionSettings = ConditionSettings()

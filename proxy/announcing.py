@@ -31,7 +31,11 @@ class Records(Protocol):
     The record, as far as announcements go; `untold` is what it had at the start that nobody was told of.
     """
 
-    untold: Sequence[Notice]
+    @property
+    def untold(self) -> Sequence[Notice]:
+        """
+        Return what it had at the start.
+        """
 
     async def told(self, notice: str) -> None:
         """

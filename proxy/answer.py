@@ -80,6 +80,7 @@ RETRY_AFTER_S: Mapping[Reason, int] = MappingProxyType(
         Reason.UNSETTLED_STATE: 1,
         Reason.UPSTREAM_UNREACHABLE: 1,
         Reason.UPSTREAM_FAILING: 5,
+        Reason.UPSTREAM_THROTTLED: 1,
         Reason.IDEMPOTENCY_IN_FLIGHT: 1,
         Reason.LEDGER_UNAVAILABLE: 5,
         Reason.STORE_UNAVAILABLE: 5,
@@ -88,6 +89,7 @@ RETRY_AFTER_S: Mapping[Reason, int] = MappingProxyType(
 )
 """
 At most, in seconds, from 1 on; only where the same request may succeed soon: PyGithub re-sends any 403 that carries it.
+Where the refusal itself says when that is (`retry_after_ms`), that counts.
 """
 
 RESENT = frozenset({Reason.IDEMPOTENCY_IN_FLIGHT})
@@ -217,8 +219,14 @@ def refusal(refuse: Refuse, call: str, dialect: Dialect | None, *, dispatched: s
     if dialect and refuse.reason not in RESENT:
         headers += [(name.lower(), value) for name, value in dialect.refusal_headers.items()]
     if refuse.reason in RETRY_AFTER_S:
-        headers.append(("retry-after", str(_jittered(RETRY_AFTER_S[refuse.reason], call))))
+        headers.append(("retry-after", str(_retry_after_s(refuse, call))))
     return Whole(status, tuple(headers), orjson.dumps(body))
+
+
+def _retry_after_s(refuse: Refuse, call: str) -> int:
+    told_ms = dict(refuse.details).get("retry_after_ms")
+    at_least = 0 if told_ms is None else -(-int(told_ms) // 1000)
+    return max(at_least, _jittered(RETRY_AFTER_S[refuse.reason], call))
 
 
 def _jittered(at_most: int, call: str) -> int:

@@ -22,6 +22,7 @@ from proxy.clock import Clock, Randomness, SystemClock, system_randomness
 from proxy.credentials import Credentials, OnChange, missing
 from proxy.dial import Address, Dialer
 from proxy.doors import SHARED, Door
+from proxy.drifting import Drifting
 from proxy.envelopes import Envelopes
 from proxy.forward import Forwarder
 from proxy.inflight import InFlight
@@ -44,12 +45,14 @@ from proxy.operators import Operators, roles_of
 from proxy.outbound import Wires
 from proxy.pending import Pending
 from proxy.retrying import Retries
+from proxy.reviewing import Reviewing
 from proxy.rooms import Rooms
 from proxy.sampler import Sampler
 from proxy.secret import Secret, with_user
 from proxy.settling import Settling
 from proxy.standing import Standing
 from proxy.stores import open_store
+from proxy.suggesting import Suggesting
 from proxy.tasks import Tasks
 from proxy.throttling import Throttling
 from proxy.tokens import Tokens
@@ -211,6 +214,9 @@ def build(
         log=log,
         metrics=metrics,
         announcer=announcer,
+        reviewing=Reviewing(ledger.reviews, randomness, metrics.reviews),
+        drifting=Drifting(ledger.drift.standing),
+        suggesting=Suggesting(store, ledger.approvals, clock, randomness, announcer, metrics.suggestions),
         sampler=sampler,
         observer=Observer(
             sampler, store, ledger.notices, announcer, log, clock, retries.draw, metrics.breaker_moved, ledger.replica

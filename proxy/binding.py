@@ -42,6 +42,9 @@ NONCE_BYTES = 16
 
 VERSION = 1
 
+UNSEEN = "unseen"
+"""Where what was seen when a write was shown cannot be seen at the moment."""
+
 WHY: Mapping[str, str] = {
     "caller": "who asks is not who asked",
     "target": "the API answers elsewhere now",
@@ -172,6 +175,20 @@ def differing(was: bytes, now: bytes) -> str | None:
         return next((name for name in other if one.get(name) != other[name]), "request")
     except (ValueError, AttributeError):
         return "request"
+
+
+def unlike(shown: bytes, go: Forward, account: Account, offer: Offer) -> str | None:
+    """
+    Return in what a write as it was judged just now is not what was approved, or None where nothing differs.
+
+    `UNSEEN` where that cannot be told: what was seen then could not be read now.
+    """
+    was = json.loads(shown)["before"]
+    if any(image == "missing" != was.get(kind) for kind, image in images_shown(go.facts.images).items()):
+        return UNSEEN
+    now = bound(go, account, account.current().ref, offer)
+    why, grant = differing(shown, now), go.call.grant
+    return why if why is not None or (grant is not None and digest_of(now) == grant.digest) else "digest"
 
 
 def rebuilt(showing: Showing, suggested: Suggested, account: Account, namer: Namer) -> Rebuilt:

@@ -174,31 +174,34 @@ class KillSwitch:
         )
         return await (self._lift(stop) if lifts else self._spread(stop, self._stopped(stop)))
 
-    def _stopped(self, stop: Stop) -> float:
+    def _stopped(self, stop: Stop) -> tuple[float, float]:
         """
-        Let a stop take hold here, now; return when that was asked for.
+        Let a stop take hold here, now; return when that was asked for, and how long it took.
         """
         began = self._clock.monotonic()
         if self.here.mode(stop.scope) is Mode.RUN:
             self.rates[stop.scope] = self.flights.rate(stop.scope)
         self.here.take(stop)
-        return began
+        return began, self._clock.monotonic() - began
 
-    async def _spread(self, stop: Stop, began: float) -> Ordered:
+    async def _spread(self, stop: Stop, took: tuple[float, float]) -> Ordered:
         """
         Put a stop that is in force here on record, and tell everyone; order it anew where another order overtook it.
         """
-        for _ in range(TRIES):
+        tries = TRIES
+        while True:
             recorded, why = await self._recorded(stop)
             shared, newer = await self._shared(stop)
-            if newer is None or newer.mode_at(self._clock.now()).strictness >= stop.mode.strictness:
+            tries -= 1
+            if newer is None or newer.mode_at(self._clock.now()).strictness >= stop.mode.strictness or not tries:
                 break
             # Somebody lifted it under an epoch that was not known here; this order is the later one.
             self.here.take(newer)
             stop = replace(stop, epoch=self.here.next_epoch())
             self.here.take(stop)
+        began, here_s = took
         self._tell(stop, began)
-        return Ordered(stop, recorded, shared, why=why or ("" if shared else UNSHARED))
+        return Ordered(stop, recorded, shared, why=why or ("" if shared else UNSHARED), here_s=here_s)
 
     async def _lift(self, stop: Stop) -> Ordered:
         written = self.here.written

@@ -53,7 +53,7 @@ class LocalFaults:
         """
         kind, _, rest = sums.key.partition(":")
         api = rest.partition("/")[0]
-        failed = self._failed.get(api, ())
+        failed = self._failed.get(api) or deque[float]()
         if kind != "api" or sums.alive < 2 or sums.locals >= 2 or len(failed) < IN_A_ROW:
             return None
         if api in self._kept_back or now - failed[0] > WITHIN_S:
@@ -64,7 +64,7 @@ class LocalFaults:
             key,
             State.BLOCKED,
             since=at,
-            until=at + timedelta(seconds=back_off_s(key, trips, draw)),
+            until=at + timedelta(seconds=back_off_s(key, State.BLOCKED, trips, draw)),
             trips=trips,
             why=f"T2: {IN_A_ROW} in a row could not connect, from this process alone",
         )

@@ -20,6 +20,9 @@ from breakers.stops import CANARY, Mode, Stop
 from breakers.store.protocol import Store, StoreUnavailable
 from breakers.verdict import Reason
 from proxy.ledger.book import Ledger
+from proxy.drifting import DriftMetrics
+from proxy.queued import SuggestionMetrics
+from proxy.reviewing import ReviewMetrics
 from proxy.trail import Trail
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -92,6 +95,8 @@ class Metrics:
             "breakwater_spend", "What was taken of a cap in its current period: money in micro-units of its currency.",
             ("node", "span", "measure", "state"), registry=r,
         )  # fmt: skip
+        self.suggestions = SuggestionMetrics(r)
+        self.reviews, self.drift = ReviewMetrics(r), DriftMetrics(r)
         self._of_the_record()
 
     def _of_the_record(self) -> None:
@@ -167,6 +172,7 @@ class Metrics:
             self.unknown_open.set(sum(intent.suspended for intent in await store.open_intents()))
             self._stops((await store.stops()).by_scope.values(), now)
             self._spend(await store.totals(), now)
+            self.suggestions.sample(await store.suggestions())
 
     def stop_applied(self, stop: Stop, seconds: float) -> None:
         """
@@ -174,6 +180,14 @@ class Metrics:
         """
         self.kill_propagation.observe(seconds)
         self.kill_epoch.set(stop.epoch)
+
+    def drilled(self, here_s: float, told_s: float, at: datetime) -> None:
+        """
+        Note what a drill measured, and when it was.
+        """
+        self.drill_seconds.labels("here").set(here_s)
+        self.drill_seconds.labels("told").set(told_s)
+        self.drilled_at.set(at.timestamp())
 
     def _stops(self, stops: Iterable[Stop], now: datetime) -> None:
         stops = [stop for stop in stops if stop.scope != CANARY]

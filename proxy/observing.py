@@ -180,7 +180,7 @@ class Observer:
         while sampler.over_calls:
             call = sampler.over_calls[0]
             for key in [key for key, one in sampler.view.items() if one.probe is not None and one.probe.call == call]:
-                await self._move(key, lambda known: None if known is None else refunded(known, call))
+                await self._move(key, partial(_given_back, call))
             sampler.over_calls.popleft()
 
     def _after(self, result: Result, known: Breaker | None) -> Breaker | None:
@@ -205,9 +205,7 @@ class Observer:
     async def _weigh(self, sums: Sums) -> None:
         sampler, at = self._sampler, self._clock.now()
         thresholds, handed = sampler.gauging.of(sums.key), sampler.handed(sums.key)
-        moved = await self._move(
-            sums.key, lambda known: tripped(known, sums, thresholds, at, self._draw(), handed)
-        )
+        moved = await self._move(sums.key, lambda known: tripped(known, sums, thresholds, at, self._draw(), handed))
         if moved is not None or thresholds.off or thresholds.watch:
             return
         here = sampler.here.judge(sums, self._clock.monotonic(), at, self._draw())
@@ -273,3 +271,7 @@ class Observer:
             "here": one.here or None,
             "watch": self._sampler.gauging.of(breaker.key).watch or None,
         }
+
+
+def _given_back(call: str, known: Breaker | None) -> Breaker | None:
+    return None if known is None else refunded(known, call)

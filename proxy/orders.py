@@ -66,7 +66,7 @@ class TaskOrder(MintOrder):
     """The task that it is part of."""
 
 
-def read_order(model: type[Order], body: object) -> Order:
+def read_order(model: type[Order], body: object, command: str = "task open") -> Order:
     """
     Read what came from outside. Raise `StartRefused` with the first thing that is wrong with it.
     """
@@ -77,7 +77,7 @@ def read_order(model: type[Order], body: object) -> Order:
         cause = first.get("ctx", {}).get("error")
         where = ".".join(str(part) for part in first["loc"]) or "the order"
         message, hint = (cause.message, cause.hint) if isinstance(cause, Unreadable) else (first["msg"], "")
-        hint = hint or "`breakwater task open --help` shows how it is said"
+        hint = hint or f"`breakwater {command} --help` shows how it is said"
         raise StartRefused(f"{where}: {message}", hint) from None
 
 

@@ -18,12 +18,14 @@ from functools import partial
 
 from breakers.call import Call, Caller, Outcome, Request
 from breakers.decide import decide
+from breakers.facts import Facts
 from breakers.idempotency import ended_by
 from breakers.known import State
 from breakers.loops import detected
-from breakers.policy import MARKED
+from breakers.policy import MARKED, Passed
 from breakers.store.events import IntentOpened
 from breakers.store.protocol import Exhausted, HeldRead, HeldWrite, Stale, StoreUnavailable
+from breakers.throttle import throttle
 from breakers.touching import named, touched
 from breakers.verdict import Ask, Forward, Pending, Reason, Refuse, Repeat, Suggest
 from proxy import classify
@@ -79,6 +81,7 @@ async def handle(inbound: Inbound, rooms: Rooms) -> Answer:
             async with rooms.judging.turn(call.names, inbound.trail.left_s(call.deadline_ms)):
                 verdict = await judged(call, turn, inbound, rooms)
                 if isinstance(verdict, Suggest):
+                    rooms.drifting.saw(verdict)
                     verdict = await rooms.suggesting.park(verdict, account, rooms.settings.suggestions)
         except StoreUnavailable as error:
             rooms.standing.hurry()
@@ -102,7 +105,7 @@ async def judged(
     """
     Judge a call, with whatever reads that needs, and take what it consumes where it may pass.
     """
-    trail, facts = inbound.trail, rooms.killswitch.noted(inbound.watch.noted(await rooms.store.facts(call)))
+    trail, facts = inbound.trail, await _facts(call, inbound, rooms)
     for number in range(REDECISIONS_MAX):
         with trail.stage("decide"):
             verdict = decide(call, inbound.policy, facts)
@@ -110,6 +113,9 @@ async def judged(
             # A write's turn with what it touches begins here, and ends once what it changed was seen.
             turn.enter_context(rooms.pending.turn(call.id, touched(call)))
         match verdict:
+            case Ask() if isinstance(left_alone := throttle(call, inbound.policy, facts, Passed()), Refuse):
+                # Reads of ours are calls, too: who asked for fewer is not asked anything.
+                return left_alone
             case Ask(reads):
                 with trail.stage("look"):
                     facts = facts.with_looks(*await look(call, reads, rooms))
@@ -132,10 +138,19 @@ async def judged(
                 if isinstance(held, Exhausted):
                     return exhausted(held, facts.at, call.caller.task)
                 if not isinstance(held, Stale):
+                    rooms.drifting.saw(go)
                     return held
-                anew = rooms.killswitch.noted(inbound.watch.noted(await rooms.store.facts(call)))
+                anew = await _facts(call, inbound, rooms)
                 facts = anew.with_looks(facts.looks, facts.images, facts.fetched)
     return Refuse(Reason.UNSETTLED_STATE, "reserve", "The state that judges it kept moving.")
+
+
+async def _facts(call: Call, inbound: Inbound | Errand, rooms: Rooms) -> Facts:
+    """
+    Read what a call is judged by: from the store, and what this process knows beside it.
+    """
+    facts = inbound.watch.noted(await rooms.store.facts(call))
+    return rooms.sampler.noted(call, rooms.killswitch.noted(rooms.drifting.noted(call, facts)))
 
 
 def _not_now(rooms: Rooms) -> Refuse | None:
@@ -281,10 +296,12 @@ async def carry_through(held: HeldWrite, account: Account, rooms: Rooms, inbound
 
 def _watched(inbound: Inbound | Errand, call: Call, outcome: Outcome, rooms: Rooms) -> None:
     """
-    Tell the loop guard how a write ended; what fails there changes nothing of that.
+    Tell the loop guard, and whoever draws reviews, how a write ended; what fails there changes nothing of that.
     """
     try:
         inbound.watch.write(outcome)
+        if inbound.opened is not None:
+            rooms.reviewing.ended(inbound.opened, outcome.applied, inbound.policy)
     except Exception as error:  # whatever it is: the end is on record, and the answer is known
         rooms.log.failure(call.id, error)
 

@@ -17,9 +17,11 @@ from breakers.call import Call, Caller, Request
 from breakers.caveats import Caveat, moment, read_caveat
 from breakers.decide import decide
 from breakers.facts import Facts, Fetch, Fetched, Image, Looked
+from breakers.known import NOTHING_KNOWN, Earlier, Known, State
 from breakers.periods import PERIODS, span_of
 from breakers.policy import Allowed, Policy
 from breakers.spend import LIFE, Charge
+from breakers.stops import ALL, RUNNING, Mode, Stop
 from breakers.store.events import ReadHeld, ReadSettled
 from breakers.store.memory import MemoryStore
 from breakers.store.protocol import Exhausted
@@ -48,6 +50,9 @@ from proxy.sight import Sight, request_for
 ROUNDS_MAX = 8
 
 TASK_TTL = timedelta(hours=1)
+
+STOPPED = RUNNING.changed(Stop(ALL, Mode.STOP_WRITES, 2))
+"""Where a case says that an operator has stopped writes."""
 
 BEFORE = "0" * 25 + "1"
 """The call that took what a case says was taken."""
@@ -183,7 +188,8 @@ def _shown(caveat: Caveat, at: datetime, environment: str) -> None:
 
 async def _judged(call: Call, written: Written, policy: Policy, catalog: Catalog) -> Judged:
     spec = call.operation.spec
-    facts = Facts(at=written.at, generation=0, writes_stopped=written.case.stopped)
+    stops = STOPPED if written.case.stopped else RUNNING
+    facts = Facts(at=written.at, generation=0, stops=stops, known=_known(call, written))
     _refuse_uncapped(call, written, policy)
     allowed = policy.agents[written.agent].operations.get((call.api, spec.name))
     strict = isinstance(allowed, Allowed) and any(entry.needs_before for entry in allowed.entries)
@@ -236,6 +242,24 @@ def _refuse_uncapped(call: Call, written: Written, policy: Policy) -> None:
                 raise StartRefused(
                     f"no cap counts `spent.{where}` for this call", "cap it, or leave it out of the case"
                 )
+
+
+def _known(call: Call, written: Written) -> Known:
+    """
+    Return what a case says came before the call: an equal one of another key, which took effect.
+    """
+    ago_s, names = written.case.earlier_s, call.names
+    if ago_s is None:
+        return NOTHING_KNOWN
+    if names is None:
+        raise StartRefused("only a write can repeat an earlier one", "leave `earlier` out of the case")
+    at = written.at - timedelta(seconds=ago_s)
+    caller, spec = call.caller, call.operation.spec
+    first = Earlier(
+        BEFORE, State.COMPLETED, at, call.api, spec.name, caller.agent, caller.task, names.fingerprint,
+        effect=names.effect, ended_at=at, applied=True, status=200,
+    )  # fmt: skip
+    return Known({name: (first,) for name in (names.fingerprint, names.effect) if name is not None})
 
 
 async def _paid(go: Forward, written: Written) -> Judged:

@@ -16,6 +16,7 @@ from proxy.clock import Clock
 from proxy.credentials import Credentials
 from proxy.doors import Door
 from proxy.doubt.inbox import Inbox
+from proxy.drifting import Drifting
 from proxy.envelopes import Envelopes
 from proxy.forward import Forwarder
 from proxy.inflight import InFlight
@@ -31,6 +32,7 @@ from proxy.operators import Operators
 from proxy.outbound import Wires
 from proxy.pending import Pending
 from proxy.recent import Recent
+from proxy.reviewing import Reviewing
 from proxy.sampler import Sampler
 from proxy.settling import Settling
 from proxy.standing import Standing
@@ -74,12 +76,14 @@ class Rooms:
     log: Log
     metrics: Metrics
     announcer: Announcer
+    reviewing: Reviewing
     sampler: Sampler
     observer: Observer
     suggesting: Suggesting
     killswitch: KillSwitch
     operators: Operators = field(default_factory=Operators)
     doubts: Inbox = field(default_factory=Inbox)
+    drifting: Drifting = field(default_factory=Drifting)
     addresses: dict[str, str] = field(default_factory=dict)
     looping: Looping = field(default_factory=Looping)
     recent: Recent = field(default_factory=Recent)

@@ -104,7 +104,7 @@ class Sampler:
         Return a write that is sent again for the sake of a doubt, as it is let pass now.
         """
         account = fed_by(call)[0]
-        return Admitted(call, call.operation.spec, {account: self._gen(account)}, mine=False)
+        return Admitted(call, call.operation.spec, {account: self._gen(account)}, NOTHING, mine=False)
 
     def begin(self, admitted: Admitted) -> Sample:
         """

@@ -35,7 +35,7 @@ class Admitted:
     call: Call
     spec: OperationSpec
     counted: Mapping[str, int]
-    heals: Mapping[str, int] = NOTHING
+    heals: Mapping[str, int]
     mine: bool = True
 
 
@@ -44,9 +44,9 @@ class Sample:
     """
     One attempt under way: when it began (monotonic), and what was counted of it already.
 
-    `slow` are the breakers for which it counted as slow. `left_at` is when nothing more was waited for: a write's answer
-    was there, or a read's had begun. `over` tells that its end was taken in, and `closed`, of a read, that its
-    call is over.
+    `slow` are the breakers for which it counted as slow. `left_at` is when nothing more was waited for: the answer to a
+    write was there, or that to a read had begun. `over` tells that its end was taken in, and `closed`, of a read, that
+    its call is over.
     """
 
     admitted: Admitted
@@ -90,6 +90,15 @@ class _Tally:
     tail: int = 0
     broken: bool = False
 
+    def add(self, newer: _Tally) -> None:
+        """
+        Add what was counted after this.
+        """
+        for name in ("ok", "slow", "fail", "local", "unknown", "writes"):
+            setattr(self, name, getattr(self, name) + getattr(newer, name))
+        self.tail = newer.tail if newer.broken else self.tail + newer.tail
+        self.broken = self.broken or newer.broken
+
 
 class Counts:
     """
@@ -122,17 +131,12 @@ class Counts:
         """
         Count for one breaker under one generation.
         """
-        tally = self._tallies.get((key, gen, bucket))
-        if tally is None:
-            tally = self._tallies[key, gen, bucket] = _Tally(over_s)
-        tally.ok += ok
-        tally.slow += slow
-        tally.fail += fail
-        tally.local += local
-        tally.unknown += unknown
-        tally.writes += writes
-        tally.tail = 0 if ok else tally.tail + fail + local
-        tally.broken = tally.broken or ok > 0
+        newer = _Tally(over_s, ok, slow, fail, local, unknown, writes, 0 if ok else fail + local, ok > 0)
+        known = self._tallies.get((key, gen, bucket))
+        if known is None:
+            self._tallies[key, gen, bucket] = newer
+        else:
+            known.add(newer)
 
     def take(self) -> tuple[Delta, ...]:
         """
@@ -158,9 +162,5 @@ class Counts:
                 self._tallies[one.key, one.gen, one.bucket] = _Tally(
                     one.over_s, one.ok, one.slow, one.fail, one.local, one.unknown, one.writes, one.tail, one.broken
                 )
-        for (key, gen, bucket), one in since.items():
-            known = self._tallies.setdefault((key, gen, bucket), _Tally(one.over_s))
-            for name in ("ok", "slow", "fail", "local", "unknown", "writes"):
-                setattr(known, name, getattr(known, name) + getattr(one, name))
-            known.tail = one.tail if one.broken else known.tail + one.tail
-            known.broken = known.broken or one.broken
+        for place, newer in since.items():
+            self._tallies.setdefault(place, _Tally(newer.over_s)).add(newer)

@@ -35,7 +35,9 @@ from proxy.control.api import admin_app
 from proxy.dial import Dialer
 from proxy.doors import Door
 from proxy.doubt.doubts import Doubts
+from proxy.driftwatch import watch_drift
 from proxy.errors import LedgerUnavailable, StartRefused
+from proxy.executing import Executing
 from proxy.front import Front
 from proxy.ledger.disk import RealDisk
 from proxy.ledger.state import read_admin_token
@@ -135,12 +137,14 @@ class Program:
     failed: bool = False
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     doubts: Doubts = field(init=False)
+    executing: Executing = field(init=False)
     reloading: Reloading | None = None
     alerting: Alerting | None = None
     called: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.doubts = Doubts(self.rooms, system_randomness)
+        self.executing = Executing(self.rooms, system_randomness)
 
     async def until_stopped(self) -> int:
         """
@@ -260,12 +264,14 @@ async def open_doors(program: Program, listeners: list[Listener]) -> None:
     await rooms.tasks.try_sweep()
     program.tasks.append(asyncio.create_task(rooms.standing.watch()))
     program.tasks.append(asyncio.create_task(rooms.tasks.watch()))
+    program.tasks.append(asyncio.create_task(watch_drift(rooms)))
     program.tasks.append(asyncio.create_task(rooms.observer.watch()))
     program.tasks.append(asyncio.create_task(rooms.killswitch.watch()))
     program.tasks.append(asyncio.create_task(rooms.killswitch.watch_store()))
     rooms.forward.start()
     program.doubts.start()
     program.tasks.append(asyncio.create_task(program.doubts.watch()))
+    program.tasks.append(asyncio.create_task(program.executing.watch()))
     front, crowd = Front(rooms), Crowd(rooms.settings.limits.connections)
     for listener in listeners:
         program.runners.append(await _listen(listener, program, front, crowd))

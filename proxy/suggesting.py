@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from breakers.approval import GATE
@@ -30,7 +30,7 @@ from proxy.binding import NONCE_BYTES, Offer, bound, digest_of, reasons_of
 from proxy.clock import Clock, Randomness
 from proxy.ledger.approvals import KIND, ApprovalRecords, is_told, notice_of
 from proxy.ledger.parked import APPROVED, REJECTED
-from proxy.suggested import SuggestionMetrics, queue_of
+from proxy.queued import SuggestionMetrics, queue_of
 
 JOINED = "joined"
 """Why one is void whose write another process had parked a moment before."""
@@ -38,9 +38,32 @@ JOINED = "joined"
 SETTLED = frozenset(Stage) - {Stage.OPEN, Stage.APPROVED, Stage.EXECUTING}
 
 
+@dataclass(frozen=True, slots=True)
+class KeptBack:
+    """
+    Why one that is approved is not sent yet, how often that was tried, and when (monotonic) it is tried again.
+    """
+
+    reason: str
+    detail: str
+    tries: int
+    again_at: float
+
+
+@dataclass(slots=True)
+class _Line:
+    """
+    Those who wait for their turn with one suggestion, the one who has it among them.
+    """
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    length: int = 0
+
+
 class Suggesting:
     """
-    The suggestions of one process; `own` are those whose end is not on its record yet.
+    The suggestions of one process; `own` are those whose end is not on its record yet, `busy` are being carried out,
+    `kept` are approved and kept back.
     """
 
     def __init__(
@@ -56,9 +79,10 @@ class Suggesting:
         self._announcer, self._metrics = announcer, metrics
         self.own = {one.id for one in records.known.values() if one.stage in LIVE}
         self.busy: set[str] = set()
+        self.kept: dict[str, KeptBack] = {}
         # What is on record and the store could not be told of yet: the newest of each.
         self._untold: dict[str, Suggested] = {}
-        self._turns: dict[str, asyncio.Lock] = {}
+        self._turns: dict[str, _Line] = {}
         self._changed: dict[str, asyncio.Event] = {}
         # Rung whenever one is approved, or may be carried out again.
         self.bell = asyncio.Event()
@@ -107,12 +131,14 @@ class Suggesting:
         """
         Wait until nothing else happens to a suggestion here, and give how it stands then; None where it is not known.
         """
-        lock = self._turns.setdefault(id_, asyncio.Lock())
+        line = self._turns.setdefault(id_, _Line())
+        line.length += 1
         try:
-            async with lock:
+            async with line.lock:
                 yield await self._store.suggestion(id_)
         finally:
-            if not lock.locked() and self._turns.get(id_) is lock:
+            line.length -= 1
+            if not line.length:
                 del self._turns[id_]
 
     async def decide(self, one: Suggested, stage: Stage, by: str, reason: str = "") -> Suggested:
@@ -149,6 +175,13 @@ class Suggesting:
         """
         await self._ended(one)
         self.note(one)
+
+    def held_up(self, one: Suggested, reason: str) -> None:
+        """
+        Tell people why one that was approved is not sent; it is on record as a refusal of its execution.
+        """
+        said = {**self._said(one), "why": reason}
+        self._announcer.say(KIND, f"{notice_of(one)}-{reason}", said)
 
     async def _ended(self, after: Suggested, by: str = "") -> None:
         await self.records.ended(after, by)

@@ -1,4 +1,4 @@
-"""What asked this process for fewer calls: an account, one of its operations or an object, until when, and its words."""
+"""What wants fewer calls of this process: an account, one of its operations or an object, until when, in its words."""
 
 from __future__ import annotations
 

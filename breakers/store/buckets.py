@@ -67,14 +67,14 @@ class Window:
         """
         self.over_s = delta.over_s
         number = min(delta.bucket, newest)
-        if number > newest - _span(self.over_s):
+        if number > newest - span_of(self.over_s):
             self.buckets.setdefault(number, Bucket()).add(delta, replica)
 
     def forget(self, newest: int) -> None:
         """
         Drop what is too old to count.
         """
-        for number in [number for number in self.buckets if number <= newest - _span(self.over_s)]:
+        for number in [number for number in self.buckets if number <= newest - span_of(self.over_s)]:
             del self.buckets[number]
 
     def sums(self, key: str, newest: int, alive: int) -> Sums:
@@ -83,7 +83,7 @@ class Window:
         """
         self.forget(newest)
         every = self.buckets.values()
-        streak, since = self._streak(newest, _span(row_s(key, self.over_s)))
+        streak, since = self._streak(newest, span_of(row_s(key, self.over_s)))
         return Sums(
             key,
             self.gen,
@@ -111,5 +111,8 @@ class Window:
         return streak, since
 
 
-def _span(seconds: int) -> int:
+def span_of(seconds: int) -> int:
+    """
+    Return how many buckets so long a time is.
+    """
     return max(1, seconds // BUCKET_S)

@@ -56,6 +56,9 @@ _UNCHARGED = 2 * KEPT
 
 Told = str | int | bytes
 
+Said = tuple[str, tuple[Any, ...]]
+"""The word that a script answers, and what it says beside."""
+
 BOOK = ("lapsing", "totals", "fading", "alerts")
 
 
@@ -127,7 +130,7 @@ class Charged:
         """
         return micros(self._now())
 
-    async def admitted(self, charges: tuple[Charge, ...], ask: Callable[[int], Awaitable[Any]]) -> str | Exhausted:
+    async def admitted(self, charges: tuple[Charge, ...], ask: Callable[[int], Awaitable[Any]]) -> Said | Exhausted:
         """
         Return what a script says that takes charges, once what has lapsed does not stand in its way any more.
 
@@ -142,28 +145,28 @@ class Charged:
                     number, settled, held = rest
                     return Exhausted(charges[number - 1], int(settled), int(held))
                 case _:
-                    return text(word)
+                    return text(word), tuple(rest)
         raise ValueError("a script does not know that this was the last time")
 
-    async def hold(self, call: str, charges: tuple[Charge, ...]) -> str | Exhausted:
+    async def hold(self, call: str, charges: tuple[Charge, ...], wishes: tuple[Told, ...]) -> Said | Exhausted:
         """
-        Hold what a read may take, or say which cap has no room.
+        Hold what a read may take and give it what it wishes for, or say which cap has no room.
 
         Whoever is not told so does not send it, so that what it may hold all the same is given back.
         """
-        keys = ("epoch", *keys_of(call), *totals_of(charges))
+        keys = ("epoch", *keys_of(call), "breakers", *totals_of(charges))
 
         async def ask(last: int) -> Any:
-            lapses = round(READ_HELD_S * 1000)
-            told = (call, lapses, self.unrecorded(charges, "read"), self.at(), last, *self.told(charges, ask=True))
-            return await self._shared.run("hold", keys, self._shared.epoch, *told)
+            told = (call, round(READ_HELD_S * 1000), self.unrecorded(charges, "read"), self.at(), last, *wishes)
+            return await self._shared.run("hold", keys, self._shared.epoch, *told, *self.told(charges, ask=True))
 
         try:
             said = await self.admitted(charges, ask)
         except BaseException:
-            self.owed[call] = Owed("undo", charges)
+            if charges:
+                self.owed[call] = Owed("undo", charges)
             raise
-        if said == "held":
+        if charges and not isinstance(said, Exhausted) and said[0] == "held":
             self._held.add(call)
         return said
 

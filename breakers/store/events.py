@@ -79,16 +79,6 @@ class IntentDelivered:
 
 
 @dataclass(frozen=True, slots=True)
-class WritesChanged:
-    """
-    An operator's record says whether writes may pass at all (scope all); `epoch` grows with every change.
-    """
-
-    stopped: bool
-    epoch: int
-
-
-@dataclass(frozen=True, slots=True)
 class KillChanged:
     """
     A record of the stop, of one scope.
@@ -188,7 +178,6 @@ Event = (
     IntentOpened
     | IntentEnded
     | IntentDelivered
-    | WritesChanged
     | KillChanged
     | BreakerMoved
     | SuggestionNoted

@@ -12,8 +12,8 @@ Every key of a deployment has one hash tag, `bw:{DEPLOYMENT}:…`, and every key
 | `open` | by intent, the records of those |
 | `answer:ID` | a sealed answer |
 
-What calls are charged with stands beside it (`charged.py`), and so do tasks and revoked tokens (`envelopes.py`) and the
-stop (`stopped.py`).
+What calls are charged with stands beside it (`charged.py`), and so do tasks and revoked tokens (`envelopes.py`), the
+stop (`stopped.py`), breakers (`gauged.py`) and suggestions (`suggested.py`).
 
 Scripts count and compare; what a record becomes is decided in `moves.py`, as in every store: `move` puts it there if
 the record is still the one that was seen, and returns what it found if not. Leases are measured by the server's clock.
@@ -29,22 +29,23 @@ A read without charges is judged by this process's own view of the stop, which c
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from breakers.call import Call
 from breakers.facts import Facts
 from breakers.known import IN_FLIGHT, Earlier, Ended, Known, State
 from breakers.spend import Alert, Total
-from breakers.stops import ALL, Mode, Stop, Stops, scopes_of
 from breakers.store import moves
-from breakers.store.charged import GIVEN_UP_MS, Charged, keys_of, totals_of
+from breakers.store.braking import SharedBrakes, asked
+from breakers.store.charged import Charged, Said
+from breakers.store.claims import Claims
 from breakers.store.envelopes import Envelopes
 from breakers.store.events import (
     AlertDelivered,
     AlertRaised,
+    BreakerMoved,
     Event,
     IntentDelivered,
     IntentEnded,
@@ -52,14 +53,15 @@ from breakers.store.events import (
     KillChanged,
     ReadHeld,
     ReadSettled,
+    SuggestionNoted,
     TaskClosed,
     TaskOpened,
     TokenRevoked,
-    WritesChanged,
     opened_by,
 )
+from breakers.store.gauged import permits
 from breakers.store.history import History, ending, histories
-from breakers.store.intents import Intents
+from breakers.store.intents import Intents, Owing
 from breakers.store.link import EMPTIED, Link, Shared, reading, text
 from breakers.store.packed import Kept, Move, Packer, millis, pack_opened
 from breakers.store.protocol import (
@@ -74,7 +76,8 @@ from breakers.store.protocol import (
     StoreUnavailable,
 )
 from breakers.store.replaying import Replay
-from breakers.store.stopped import Stopped, scoped
+from breakers.store.stopped import scoped
+from breakers.store.suggested import SHELF
 from breakers.store.waiters import Waiters
 from breakers.task import Envelope, Task
 from breakers.verdict import Forward
@@ -85,7 +88,7 @@ PAUSE_S, PAUSE_MAX_S = 0.02, 0.25
 _OTHER_NAMES = "others of this deployment have another key ring: give each the same `keyring`, or its own deployment"
 
 
-class FleetStore:
+class FleetStore(SharedBrakes):
     """
     The store of a fleet, over a client that never re-sends.
     """
@@ -100,21 +103,20 @@ class FleetStore:
         retention: moves.Retention = moves.BY_DEFAULT,
         lease_s: float = LEASE_S,
     ) -> None:
-        self._link, self._now, self._packer = link, now, Packer(now, retention)
-        self._lease_ms = round(lease_s * 1000)
-        self._shared = Shared(link, deployment)
+        self._link, self._packer = link, Packer(now, retention)
+        super().__init__(Shared(link, deployment), now)
         self._charged, self._envelopes = Charged(self._shared, now), Envelopes(self._shared, now)
         self._intents = Intents(self._shared, self._packer, self._charged)
-        self._stopped = Stopped(self._shared, now)
+        self._claims = Claims(self._shared, self._charged, round(lease_s * 1000))
         # The server that the ledger was replayed into.
         self._server = ""
         # What it has in flight, each with the record as it was left, and the ends that Redis has not taken yet.
         self._carried: dict[str, tuple[IntentOpened, bytes]] = {}
-        self._owed: dict[str, tuple[IntentOpened, Ended, bytes | None]] = {}
+        self._owed: dict[str, Owing] = {}
         self._waiters = Waiters()
 
     def __repr__(self) -> str:
-        owed = len(self._owed) + len(self._charged.owed)
+        owed = len(self._owed) + len(self._charged.owed) + len(self._returns)
         return (
             f"<FleetStore {self._shared.tag} generation={self._stopped.generation} "
             f"carried={len(self._carried)} owed={owed} emptied={self.emptied}>"
@@ -137,11 +139,10 @@ class FleetStore:
             raise StoreUnavailable(_OTHER_NAMES)
         epoch = text(begun)
         said = histories(events)
-        for change in said.changes:
-            await self._stopped.replay(_stop_by(change))
-        await self._stopped.again(said.stops)
+        await self._tell_all(said)
         replay = Replay(self._intents, self._charged, self._envelopes, frozenset(self._carried))
         await replay.tell(said, self._now(), self._packer.retention)
+        await self._tell_executions(said, begins=not self._server)
         if not self._server:
             # This process has held nothing yet, so that what the one before it left is not under way.
             self._charged.replica = replica
@@ -165,41 +166,40 @@ class FleetStore:
                 self._shared.emptied = True
             await self._pay()
             await self._charged.sweep()
+            await self._suggestions.give_back()
         except StoreUnavailable as error:
             return str(error)
         return EMPTIED if self.emptied else None
 
-    async def writes(self) -> WritesChanged:
-        stops = await self._stopped.all()
-        return WritesChanged(_is_stopped(stops, self._now()), stops.by_scope[ALL].epoch if ALL in stops.by_scope else 0)
-
-    async def stops(self) -> Stops:
-        return await self._stopped.all()
-
     async def facts(self, call: Call) -> Facts:
         if not call.operation.writes:
-            at, stops = self._now(), self._stopped.known
-            return Facts(at, self._stopped.generation, _is_stopped(stops, at, call), stops=stops)
-        asked = () if call.names is None else call.names.asked
-        keys = ("epoch", "stops", *(f"name:{name}" for name in asked))
-        told = (self._shared.epoch, *scopes_of(call))
+            at, kept = self._now(), self._seen(call)
+            return Facts(at, kept.generation, stops=kept.stops, breakers=kept.breakers)
+        names = () if call.names is None else call.names.asked
+        keys = ("epoch", "stops", "breakers", *SHELF[:2], *(f"name:{name}" for name in names))
+        told = (self._shared.epoch, *asked(call))
         with reading():
             word, *rest = await self._shared.run("facts", keys, *told)
-            if word == b"known" and (self._owed or self._charged.owed):
+            if word == b"known" and self._owes():
                 # It answers again: nobody is judged by what it was not told.
                 await self._pay()
                 word, *rest = await self._shared.run("facts", keys, *told)
             if word != b"known":
                 raise self._shared.lost()
             at = self._now()
-            now_ms, (generation, *records), *hashes = rest
+            now_ms, stops, breakers, suggestions, *hashes = rest
             self._packer.ahead_ms = now_ms - millis(at)
-            stops = self._stopped.of(call, generation, records)
+            kept = self._kept(call, now_ms, at, (stops, breakers, suggestions))
             known = [self._packer.under(fields, now_ms, at) for fields in hashes]
-        versions = {name: version for name, (version, _) in zip(asked, known, strict=True)}
-        under = {name: records for name, (_, records) in zip(asked, known, strict=True) if records}
-        stopped = _is_stopped(stops, at, call)
-        return Facts(at, self._stopped.generation, stopped, known=Known(under, versions), stops=stops)
+        versions = {name: version for name, (version, _) in zip(names, known, strict=True)}
+        under = {name: records for name, (_, records) in zip(names, known, strict=True) if records}
+        return Facts(
+            *(at, kept.generation),
+            known=Known(under, versions),
+            stops=kept.stops,
+            breakers=kept.breakers,
+            suggested=kept.suggested,
+        )
 
     async def reserve(self, go: Forward) -> Reservation | Stale | Exhausted:
         if not go.call.operation.writes:
@@ -207,35 +207,38 @@ class FleetStore:
                 return HeldRead(go)
             if go.facts.generation != self._stopped.generation:
                 return Stale()
-            if not go.charges:
+            if not go.charges and not go.wishes:
                 return HeldRead(go)
             self._charged.ask_again(go.call.id)
-            if self._owed or self._charged.owed:
-                await self._pay()
+        self._returns.pop(go.call.id, None)
+        if not go.call.operation.writes and self._owes():
+            await self._pay()
         if self.emptied:
             raise self._shared.lost()
         with reading():
-            said = await (self._claim(go) if go.call.operation.writes else self._charged.hold(go.call.id, go.charges))
-        match said:
-            case "lost":
-                raise self._shared.lost()
-            case "held":
-                return HeldWrite(go) if go.call.operation.writes else HeldRead(go)
-            case Exhausted():
-                return said
-            case _:
-                return Stale()
+            said = await self._taken(go)
+            match said:
+                case "lost", _:
+                    raise self._shared.lost()
+                case "held", answer:
+                    self._had(go, answer)
+                    return HeldWrite(go) if go.call.operation.writes else HeldRead(go)
+                case Exhausted():
+                    return said
+                case _:
+                    return Stale()
 
     async def dispatch(self, held: HeldWrite, opened: IntentOpened) -> Permit:
         intent, names = held.go.call.id, () if opened.names is None else opened.names.held
         # What it takes was held with the claim, whatever is said of it now.
-        opened = replace(opened, charges=held.go.charges)
+        grant = held.go.call.grant
+        opened = replace(opened, charges=held.go.charges, suggestion="" if grant is None else grant.suggestion)
         keys = (
-            *("epoch", "stops", "versions", f"intent:{intent}", "open", "lapsing"),
+            *("epoch", "stops", "versions", f"intent:{intent}", "open", "lapsing", *SHELF),
             *(f"name:{name}" for name in names),
         )
         with reading():
-            told = (self._shared.epoch, intent, pack_opened(opened), *scoped(held.go.call))
+            told = (self._shared.epoch, intent, pack_opened(opened), opened.suggestion, *scoped(held.go.call))
             word, *rest = await self._shared.run("dispatch", keys, *told)
             if word == b"lost-epoch":
                 raise self._shared.lost()
@@ -256,13 +259,15 @@ class FleetStore:
             return
         if ended is None:
             return
+        is_let_go = call.id not in self._carried and moves.is_let_go(ended)
         opened, seen = self._carried.pop(call.id, (opened_by(call, charges=charges), None))
+        owing = Owing(opened, ended, answer, held.go.wishes if is_let_go else None)
         try:
-            await self._intents.settle(opened, ended, answer, seen)
+            await self._intents.settle(owing, seen)
         except StoreUnavailable:
-            self._owed[call.id] = (opened, ended, answer)
+            self._owed[call.id] = owing
         except asyncio.CancelledError:
-            self._owed[call.id] = (opened, ended, answer)
+            self._owed[call.id] = owing
             raise
         finally:
             self._waiters.wake(call.id)
@@ -323,10 +328,8 @@ class FleetStore:
                 await self._intents.change(intent, None, ending(None, ended))
             case IntentDelivered(intent, delivered):
                 await self.delivered(intent, reached=delivered)
-            case WritesChanged():
-                await self._stopped.change(_stop_by(event))
-            case KillChanged(stop):
-                await self._stopped.change(stop)
+            case KillChanged() | BreakerMoved() | SuggestionNoted():
+                await self._tell(event)
             case ReadHeld(call, _, charges):
                 await self._charged.count(call, charges, None)
             case ReadSettled(call, spent):
@@ -338,52 +341,29 @@ class FleetStore:
             case TaskOpened() | TaskClosed() | TokenRevoked():
                 await self._envelopes.apply(event)
 
-    async def _claim(self, go: Forward) -> str | Exhausted:
-        """
-        Claim a write's names and hold what it may take.
-        """
-        call, known = go.call, go.facts.known
-        asked, held = ((), ()) if call.names is None else (call.names.asked, call.names.held)
-        every = (record for records in known.under.values() for record in records)
-        taken = {record.intent: record for record in every if moves.has_lapsed(record, go.facts.at)}
-        further = sorted({name for record in taken.values() for name in moves.held(record)} - {*asked})
-        # Whoever takes nothing of any cap does not wait for what others hold there: that lapses by itself.
-        for intent in taken if go.charges else ():
-            await self._charged.take_over(intent)
-        keys = (
-            *("epoch", "stops", "versions", f"intent:{call.id}", *keys_of(call.id)),
-            *(f"name:{name}" for name in asked),
-            *(f"intent:{intent}" for intent in taken),
-            *(f"name:{name}" for name in further),
-            *totals_of(go.charges),
-        )
-        claim = (self._shared.epoch, go.facts.generation, call.id, self._lease_ms, GIVEN_UP_MS)
-        opened = pack_opened(opened_by(call, charges=go.charges))
-        counts = (len(asked), len(taken), len(further))
-        versions = tuple(known.versions.get(name, 0) for name in asked)
-        rest: tuple[str | int, ...] = (*versions, *(int(name in held) for name in asked), *taken)
-
-        def ask(last: int) -> Awaitable[Any]:
-            charges = (self._charged.unrecorded(go.charges, "write"), *rest, *self._charged.told(go.charges, ask=True))
-            return self._shared.run("reserve", keys, *claim, opened, *counts, self._charged.at(), last, *charges)
-
-        return await self._charged.admitted(go.charges, ask)
-
     async def _pay(self) -> None:
         """
         Note the ends that are owed. Raise `StoreUnavailable` at the first that Redis does not take.
         """
-        for intent, (opened, ended, answer) in list(self._owed.items()):
-            await self._intents.settle(opened, ended, answer)
+        for intent, owing in list(self._owed.items()):
+            await self._intents.settle(owing)
             self._owed.pop(intent, None)
             self._waiters.wake(intent)
         await self._charged.pay()
+        await self._give_back()
 
+    def _owes(self) -> bool:
+        return bool(self._owed or self._charged.owed or self._returns)
 
-def _stop_by(change: WritesChanged) -> Stop:
-    return Stop(ALL, Mode.STOP_WRITES if change.stopped else Mode.RUN, change.epoch)
-
-
-def _is_stopped(stops: Stops, at: datetime, call: Call | None = None) -> bool:
-    mode = stops.binding(() if call is None else scopes_of(call), at).mode_at(at)
-    return ALL in stops.by_scope and mode.strictness >= Mode.STOP_WRITES.strictness
+    async def _taken(self, go: Forward) -> Said | Exhausted:
+        """
+        Take what a call consumes. What may be taken where that has no answer is given back later.
+        """
+        try:
+            if go.call.operation.writes:
+                return await self._claims.claim(go)
+            return await self._charged.hold(go.call.id, go.charges, permits(go.wishes))
+        except BaseException:
+            if go.wishes or go.call.grant is not None:
+                self._returns[go.call.id] = go
+            raise

@@ -26,8 +26,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from breakers.breaker import Breaker, Delta, Probe, State, Sums, Wish
-from breakers.store.buckets import BUCKET_S
+from breakers.breaker import Breaker, Delta, Probe, State, Sums, Wish, row_s
+from breakers.store.buckets import BUCKET_S, span_of
 from breakers.store.link import Shared, reading, text
 from breakers.store.packed import micros, millis, moment
 from breakers.store.protocol import ALIVE_S
@@ -156,9 +156,11 @@ class Gauged:
             seen = self._seen.get(key)
             tried = Moving(before, after, b"" if seen is None else seen.raw)
         assert tried is not None
-        self._moving[key] = tried
-        word, found = await self._shift(self._shared.epoch, tried.raw, after)
-        del self._moving[key]
+        try:
+            word, found = await self._shift(self._shared.epoch, tried.raw, after)
+        except BaseException:
+            self._moving[key] = tried
+            raise
         return word == "moved" or (is_again and _is_same(found, after))
 
     async def replay(self, breaker: Breaker) -> None:
@@ -200,7 +202,8 @@ class Gauged:
         told: list[str | int] = []
         for number, deltas in enumerate(some, 1):
             for one in deltas:
-                told += (number, one.gen, max(0, newest - one.bucket), max(1, one.over_s // BUCKET_S))
+                told += (number, one.gen, max(0, newest - one.bucket))
+                told += (span_of(one.over_s), span_of(row_s(one.key, one.over_s)))
                 told += (one.ok, one.slow, one.fail, one.local, one.unknown, one.writes, one.tail, int(one.broken))
         keys = ("epoch", "breakers", "alive", "counted", *(f"window:{deltas[0].key}" for deltas in some))
         alive_ms = round(ALIVE_S * 1000)
@@ -209,10 +212,11 @@ class Gauged:
             now_ms, alive, *rows = self._known(*answer)
             at = self._now()
             every = []
-            for deltas, (raw, gen, *sums, streak, since, locals_) in zip(some, rows, strict=True):
-                self.read(deltas[0].key, raw, now_ms, at)
-                began = newest - since if since >= 0 else 0
-                every.append(Sums(deltas[0].key, gen, *sums, streak, began, locals_, alive))
+            for deltas, row in zip(some, rows, strict=True):
+                self.read(deltas[0].key, row[0], now_ms, at)
+                sums = replace(Sums(deltas[0].key, *row[1:]), alive=alive)
+                began = newest - sums.streak_since if sums.streak_since >= 0 else 0
+                every.append(replace(sums, streak_since=began))
             return every
 
     async def _shift(self, epoch: str, raw: bytes, after: Breaker) -> tuple[str, Breaker | None]:
@@ -230,8 +234,9 @@ class Gauged:
             _spelled(after.next_at, by_server, at),
             *(pack_breaker(after), round(RESTS.total_seconds() * 1000) if rests else 0),
         )
+        keys = ("epoch", "breakers", f"window:{key}", "resting")
         with reading():
-            word, *rest = await self._shared.run("shift", ("epoch", "breakers", f"window:{key}", "resting"), epoch, *told)
+            word, *rest = await self._shared.run("shift", keys, epoch, *told)
             if word == b"lost":
                 raise self._shared.lost()
             now_ms, found = rest
@@ -304,10 +309,9 @@ def _reread(key: str, raw: bytes, now_ms: int, at: datetime, seen: Seen | None) 
         return moments[server_ms]
 
     try:
-        breaker = unpack_breaker(key, raw, ours)
+        return Seen(raw, unpack_breaker(key, raw, ours), moments)
     except (ValueError, TypeError, OverflowError):
-        breaker = None if seen is None else seen.breaker
-    return Seen(raw, breaker, moments)
+        return Seen(raw, None if seen is None else seen.breaker)
 
 
 def _as_made(raw: bytes, breaker: Breaker) -> Seen:

@@ -24,7 +24,6 @@ from breakers.store.events import (
     TaskClosed,
     TaskOpened,
     TokenRevoked,
-    WritesChanged,
 )
 from breakers.store.packed import Kept, Move
 
@@ -87,7 +86,6 @@ class Told:
     """
 
     by_intent: dict[str, History] = field(default_factory=dict)
-    changes: list[WritesChanged] = field(default_factory=list)
     ends: dict[str, Ended] = field(default_factory=dict)
     reads: dict[str, ReadHeld] = field(default_factory=dict)
     spent: dict[str, tuple[int, ...]] = field(default_factory=dict)
@@ -127,8 +125,6 @@ def histories(events: Iterable[Event]) -> Told:
                 known = by_intent.get(intent)
                 if known is not None and known.ended is not None:
                     known.delivered = delivered
-            case WritesChanged():
-                told.changes.append(event)
             case KillChanged() | BreakerMoved() | SuggestionNoted():
                 _of_brakes(told, event)
             case _:
@@ -141,7 +137,7 @@ def setting_aside(events: Iterable[Event], others: list[Event]) -> Iterator[Even
     Yield what is told of writes, and put the rest into `others`.
     """
     for event in events:
-        if isinstance(event, IntentOpened | IntentEnded | IntentDelivered | WritesChanged):
+        if isinstance(event, IntentOpened | IntentEnded | IntentDelivered):
             yield event
         else:
             others.append(event)

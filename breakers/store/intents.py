@@ -5,20 +5,36 @@ store, and a script puts it there if the record is still the one that was seen.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+from breakers.breaker import Wish
 from breakers.known import IN_FLIGHT, Earlier, Ended, State
 from breakers.store import moves
 from breakers.store.charged import Charged, keys_of, totals_of
 from breakers.store.events import IntentOpened
+from breakers.store.gauged import permits
 from breakers.store.history import Decide, History, ending
 from breakers.store.link import Shared, reading, text
-from breakers.store.packed import Kept, Move, Packer, pack_charges
+from breakers.store.packed import Kept, Move, Packer, micros, pack_charges
 from breakers.store.protocol import OpenIntent, StoreUnavailable
+from breakers.store.suggested import SHELF
 
 ANSWER_BYTES_MAX = 256 * 1024
 """A larger answer stays in the ledger of the process that has it."""
 
 ROUNDS = 16
 """How often a move is decided anew because the record moved meanwhile: it has few states, so more is no coincidence."""
+
+
+class Owing(NamedTuple):
+    """
+    How an intent of this process ended, and its sealed answer; what it wished for, where it was let go.
+    """
+
+    opened: IntentOpened
+    ended: Ended
+    answer: bytes | None
+    let_go: tuple[Wish, ...] | None
 
 
 class Intents:
@@ -33,12 +49,18 @@ class Intents:
         return f"<Intents {self._shared.tag}>"
 
     async def change(
-        self, intent: str, seen: bytes | None, decide: Decide, answer: bytes | None = None
+        self,
+        intent: str,
+        seen: bytes | None,
+        decide: Decide,
+        answer: bytes | None = None,
+        let_go: tuple[Wish, ...] | None = None,
     ) -> tuple[bool, Kept | None]:
         """
         Move a record as `decide` says, from what it is when it moves. Return whether it moved, and from or at what.
 
-        `seen` is what it is taken to be; None asks first. What it is charged with moves in the same step.
+        `seen` is what it is taken to be; None asks first. What it is charged with and what it carries out move in the
+        same step. Of what was `let_go` before it was sent the grant is given back, and the permits of these wishes.
         """
         small = answer if answer is not None and len(answer) <= ANSWER_BYTES_MAX else b""
         with reading():
@@ -48,7 +70,7 @@ class Intents:
                 move = decide(kept)
                 if move is None:
                     return False, kept
-                done, value = await self._move(intent, value, move, small)
+                done, value = await self._move(intent, value, move, small, let_go)
                 if done:
                     return True, kept
         raise StoreUnavailable("the record of an intent did not hold still")
@@ -66,11 +88,12 @@ class Intents:
         # Most are new to an emptied Redis: to take each for new spares a question.
         await self.change(history.opened.intent, b"", decide)
 
-    async def settle(self, opened: IntentOpened, ended: Ended, answer: bytes | None, seen: bytes | None = None) -> None:
+    async def settle(self, owing: Owing, seen: bytes | None = None) -> None:
         """
         End an intent of this process, or note that nobody knows how it ended.
         """
-        await self.change(opened.intent, seen, ending(opened, ended, is_live=True), answer)
+        opened, ended, answer, let_go = owing
+        await self.change(opened.intent, seen, ending(opened, ended, is_live=True), answer, let_go)
 
     async def earlier(self, intent: str) -> Earlier | None:
         """
@@ -101,13 +124,18 @@ class Intents:
         with reading():
             return frozenset(text(intent) for intent in await self._shared.ask("HKEYS", "open"))
 
-    async def _move(self, intent: str, value: bytes, move: Move, answer: bytes) -> tuple[int, bytes]:
+    async def _move(
+        self, intent: str, value: bytes, move: Move, answer: bytes, let_go: tuple[Wish, ...] | None
+    ) -> tuple[int, bytes]:
         names, charges = moves.held(move.record), move.opened.charges
         keys = (
-            *("versions", f"intent:{intent}", "open", f"answer:{intent}", *keys_of(intent)),
+            *("versions", f"intent:{intent}", "open", f"answer:{intent}", *keys_of(intent), "breakers", *SHELF),
             *(f"name:{name}" for name in names),
             *totals_of(charges),
         )
-        told = (len(names), self._charged.at(), pack_charges(charges), *self._charged.told(charges, move.spent))
+        at = micros(move.record.ended_at or move.opened.at)
+        carried = (move.opened.suggestion, int(let_go is not None), at, *permits(let_go or ()))
+        charged = self._charged.told(charges, move.spent)
+        told = (len(names), self._charged.at(), pack_charges(charges), *carried, *charged)
         done, found = await self._shared.run("move", keys, *self._packer.arguments(value, move, answer), *told)
         return done, found

@@ -19,6 +19,7 @@ from breakers.call import Call
 from breakers.facts import Facts
 from breakers.known import IN_FLIGHT, NOTHING_KNOWN, Earlier, Ended, State
 from breakers.spend import Alert, Total
+from breakers.stops import ALL
 from breakers.store import moves
 from breakers.store.brakes import Brakes
 from breakers.store.budgets import Budgets
@@ -37,7 +38,6 @@ from breakers.store.events import (
     TaskClosed,
     TaskOpened,
     TokenRevoked,
-    WritesChanged,
     opened_by,
 )
 from breakers.store.history import histories, setting_aside
@@ -69,8 +69,6 @@ class MemoryStore(Brakes):
     ) -> None:
         super().__init__(now)
         self._retention, self._lease = retention, timedelta(seconds=lease_s)
-        self._epoch = 0
-        self._stopped = False
         self._names = NameTable(retention)
         # By intent: what stands under its names, and what ended without keeping them.
         self._standing: dict[str, Earlier] = {}
@@ -87,15 +85,13 @@ class MemoryStore(Brakes):
     def __repr__(self) -> str:
         flying = sum(self._standing[intent].state is State.DISPATCHED for intent in self._open)
         return (
-            f"<MemoryStore generation={self._generation} epoch={self._epoch} stopped={self._stopped} "
+            f"<MemoryStore generation={self._generation} all={self._stops.by_scope[ALL].mode} "
             f"in_flight={flying} in_doubt={len(self._open) - flying} kept={len(self._standing) - len(self._open)}>"
         )
 
     async def start(self, events: Iterable[Event], *, names_by: str = "", replica: str = "") -> None:  # noqa: ARG002 nobody else is in it
         others: list[Event] = []
         said = histories(setting_aside(events, others))
-        for change in said.changes:
-            self._change_writes(change)
         at = self._now()
         for intent, history in said.by_intent.items():
             opened = history.opened
@@ -123,15 +119,12 @@ class MemoryStore(Brakes):
     async def fault(self) -> str | None:
         return None
 
-    async def writes(self) -> WritesChanged:
-        return WritesChanged(self._stopped, self._epoch)
-
     async def facts(self, call: Call) -> Facts:
         at = self._now()
         known = NOTHING_KNOWN if call.names is None or not call.operation.writes else self._names.known(call.names, at)
         suggested = self._parked.of(call.names, at) if call.operation.writes else None
         return Facts(
-            *(at, self._generation, self._stopped),
+            *(at, self._generation),
             known=known,
             stops=self._stops,
             breakers=self._gauges.of(call),
@@ -185,7 +178,7 @@ class MemoryStore(Brakes):
             # Marked even where it is stopped: the intent is durable and stays open until it is settled.
             self._open[intent] = opened
             self._put(moves.from_opened(opened, State.DISPATCHED))
-        return Permit.STOPPED if self._stopped or self._is_held_back(held.go.call) else Permit.GRANTED
+        return Permit.STOPPED if self._is_held_back(held.go.call) else Permit.GRANTED
 
     async def settle(self, held: Reservation, ended: Ended | None, answer: bytes | None = None) -> None:  # noqa: ARG002 the ledger keeps it
         call, charges = held.go.call, held.go.charges
@@ -276,8 +269,6 @@ class MemoryStore(Brakes):
                     self._note_end(intent, ended)
             case IntentDelivered(intent, delivered):
                 await self.delivered(intent, reached=delivered)
-            case WritesChanged():
-                self._change_writes(event)
             case KillChanged() | BreakerMoved() | SuggestionNoted():
                 self._tell(event)
             case TaskOpened() | TaskClosed() | TokenRevoked():
@@ -381,12 +372,3 @@ class MemoryStore(Brakes):
     def _is_settled(self, intent: str) -> bool:
         record = self._standing.get(intent)
         return record is not None and record.state is State.COMPLETED
-
-    def _change_writes(self, event: WritesChanged) -> None:
-        # An older record never undoes a newer one; of two with one epoch the stricter holds.
-        if event.epoch < self._epoch:
-            return
-        stopped = event.stopped or (event.epoch == self._epoch and self._stopped)
-        if stopped is not self._stopped:
-            self._generation += 1
-        self._epoch, self._stopped = event.epoch, stopped

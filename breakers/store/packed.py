@@ -139,7 +139,8 @@ def pack_opened(opened: IntentOpened) -> bytes:
         None if names is None else names.effect,
         opened.window_s,
         opened.place,
-        *([[_line(charge) for charge in opened.charges]] if opened.charges else []),
+        *([[_line(charge) for charge in opened.charges]] if opened.charges or opened.suggestion else []),
+        *([opened.suggestion] if opened.suggestion else []),
     ])  # fmt: skip
 
 
@@ -209,7 +210,7 @@ def moment(microseconds: int) -> datetime:
 
 
 def _opened(line: list[object]) -> IntentOpened:
-    intent, at_us, api, operation, agent, task, fingerprints, key, effect, window_s, place, *charged = line
+    intent, at_us, api, operation, agent, task, fingerprints, key, effect, window_s, place, *more = line
     names = (
         Names(tuple(_text(one) for one in _list(fingerprints)), _maybe(key), _maybe(effect)) if fingerprints else None
     )
@@ -223,7 +224,8 @@ def _opened(line: list[object]) -> IntentOpened:
         names,
         _whole(window_s),
         _text(place),
-        *(_charges(one) for one in charged),
+        charges=_charges(more[0]) if more else (),
+        suggestion=_text(more[1]) if len(more) > 1 else "",
     )
 
 

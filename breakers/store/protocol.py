@@ -19,7 +19,7 @@ from breakers.facts import Facts
 from breakers.known import Earlier, Ended
 from breakers.spend import Alert, Charge, Total
 from breakers.stops import Stops
-from breakers.store.events import Event, IntentOpened, WritesChanged
+from breakers.store.events import Event, IntentOpened
 from breakers.suggestion import Suggested
 from breakers.task import Envelope, Task
 from breakers.verdict import Forward
@@ -131,11 +131,6 @@ class Store(Protocol):
     async def fault(self) -> str | None:
         """
         Return why writes cannot be held here at the moment, in words, or None; asked at start and every minute.
-        """
-
-    async def writes(self) -> WritesChanged:
-        """
-        Return what the newest record says about writes.
         """
 
     async def facts(self, call: Call) -> Facts:

@@ -9,8 +9,8 @@ A record is a line that scripts compare (`lua/stopping.lua`), then one that only
 `stop-writes`, under the epoch that this process knows of that scope: only an order that is newer than that takes its
 place, and no replay does.
 
-What a process has heard of a stop it never forgets: a server that lacks it is told again, by `start` and by whoever asks
-what is stopped. So a server that lost its data lifts no stop.
+What a process has heard of a stop it never forgets: a server that lacks it is told again, by `start` and by whoever
+asks what is stopped. So a server that lost its data lifts no stop.
 """
 
 from __future__ import annotations
@@ -86,8 +86,13 @@ class Stopped:
     async def again(self, told: Stops) -> None:
         """
         Tell the server all that this process has heard of, and what a ledger says beside.
+
+        Where neither says anything of everything, that runs as it did before anybody could stop it: what the server
+        knows of it holds.
         """
         self.known = self.known.joined(told)
+        if ALL not in self.known.by_scope:
+            self.known = self.known.changed(Stop(ALL, Mode.RUN, 0))
         for stop in tuple(self.known.by_scope.values()):
             await self._tell(stop)
 
@@ -147,7 +152,8 @@ def unpack_stop(scope: str, value: bytes) -> Stop:
     head, line = value.split(b"\n")
     mode, epoch, till, back = head.decode("ascii").split(" ")
     actor, reason, at_us, until_us, aborts, reconciles = orjson.loads(line)
-    if not (isinstance(actor, str) and isinstance(reason, str) and all(isinstance(one, bool) for one in (aborts, reconciles))):
+    are_flags = isinstance(aborts, bool) and isinstance(reconciles, bool)
+    if not (isinstance(actor, str) and isinstance(reason, str) and are_flags):
         raise TypeError("this is no record of a stop")
     if (until_us is None) is not (till == "0") or not epoch.isdecimal():
         raise ValueError("this is no record of a stop")

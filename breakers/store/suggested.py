@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Sequence
 from datetime import datetime
+from urllib.parse import quote, unquote
 
 import orjson
 
@@ -117,15 +118,16 @@ class Suggestions:
             return False
         tried = self._turning.pop(before.id, None)
         is_again = tried is not None and tried == (before, after)
-        self._turning[before.id] = (before, after)
-        told = self._told(after, version=before.version + 1)
-        with reading():
-            keys, seen = ("epoch", *SHELF), str(before.stage)
-            word, *rest = await self._shared.run("turn", keys, self._shared.epoch, before.id, *told, seen)
-            if word == b"lost":
-                raise self._shared.lost()
-            one = self._read(before.id, *rest)
-        self._turning.pop(before.id, None)
+        told = (before.id, *self._told(after, version=before.version + 1), str(before.stage))
+        try:
+            with reading():
+                word, *rest = await self._shared.run("turn", ("epoch", *SHELF), self._shared.epoch, *told)
+                if word == b"lost":
+                    raise self._shared.lost()
+                one = self._read(before.id, *rest)
+        except BaseException:
+            self._turning[before.id] = (before, after)
+            raise
         return word == b"turned" or (is_again and one is not None and _is_made(one, before, after))
 
     def of(self, names: Names | None, found: Sequence[bytes | None]) -> Suggested | None:
@@ -169,6 +171,9 @@ class Suggestions:
                 keys = ("breakers", *SHELF, f"intent:{one.intent}")
                 told = (one.intent, micros(self._now()), one.id, int(known is None), *permits(()))
                 _, value = await self._shared.run("giveback", keys, *told)
+                if value is None:
+                    # Something else became of it meanwhile.
+                    value = await self._shared.ask("HGET", "suggestions", one.id)
                 self.took(one.id, value)
 
     async def _found(self, id_: str) -> list[Suggested]:
@@ -204,8 +209,9 @@ class Suggestions:
     def _told(self, one: Suggested, version: int | None = None) -> tuple[Told, ...]:
         left_ms = millis(one.expires) - millis(self._now())
         return (
-            *(str(one.stage), one.version if version is None else version, one.digest or NOTHING, micros(one.at), left_ms),
-            *(0 if one.changed_at is None else micros(one.changed_at), one.intent or NOTHING),
+            *(str(one.stage), one.version if version is None else version, worded(one.digest)),
+            *(micros(one.at), left_ms),
+            *(0 if one.changed_at is None else micros(one.changed_at), worded(one.intent)),
             *(" ".join(names_of(one)), pack_suggested(one)),
         )
 
@@ -214,7 +220,7 @@ def names_of(one: Suggested) -> tuple[str, ...]:
     """
     Return what a suggestion's write is found by.
     """
-    return (one.fingerprint,) if one.key is None else (one.key, one.fingerprint)
+    return tuple(worded(name) for name in ((one.fingerprint,) if one.key is None else (one.key, one.fingerprint)))
 
 
 def asked_by(call: Call) -> tuple[str, ...]:
@@ -224,7 +230,23 @@ def asked_by(call: Call) -> tuple[str, ...]:
     names = call.names
     if names is None:
         return ()
-    return names.fingerprints if names.key is None else (names.key, *names.fingerprints)
+    return tuple(worded(name) for name in (*(() if names.key is None else (names.key,)), *names.fingerprints))
+
+
+def worded(said: str) -> str:
+    """
+    Return a text as one word, which has no blank.
+    """
+    if said in {"", NOTHING}:
+        return NOTHING if not said else "%2D"
+    return quote(said, safe=":")
+
+
+def unworded(word: str) -> str:
+    """
+    Return the text that a word was made of.
+    """
+    return "" if word == NOTHING else unquote(word)
 
 
 def pack_suggested(one: Suggested) -> bytes:
@@ -243,7 +265,8 @@ def unpack_suggested(id_: str, value: bytes) -> Suggested:
     """
     head, _, line = value.split(b"\n")
     stage, version, digest, at_us, _, _, changed_us, intent = head.decode().split(" ")
-    agent, task, api, operation, fingerprint, key, expires_us, answers, roles, by, why, place, *flags = orjson.loads(line)
+    agent, task, api, operation, fingerprint, key, expires_us, *more = orjson.loads(line)
+    answers, roles, by, why, place, *flags = more
     waits, shadow = flags
     words = (agent, task, api, operation, fingerprint, by, why, place, *_list(answers), *_list(roles))
     if not all(isinstance(one, str) for one in words) or not (key is None or isinstance(key, str)):
@@ -253,7 +276,7 @@ def unpack_suggested(id_: str, value: bytes) -> Suggested:
     return Suggested(
         id_,
         *(agent, task, api, operation, fingerprint, moment(int(at_us)), moment(expires_us)),
-        "" if digest == NOTHING else digest,
+        unworded(digest),
         tuple(answers),
         key=key,
         roles=tuple(roles),
@@ -262,7 +285,7 @@ def unpack_suggested(id_: str, value: bytes) -> Suggested:
         changed_at=None if changed_us == "0" else moment(int(changed_us)),
         by=by,
         why=why,
-        intent="" if intent == NOTHING else intent,
+        intent=unworded(intent),
         place=place,
         waits=waits,
         shadow=shadow,

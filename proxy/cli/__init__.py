@@ -12,19 +12,24 @@ from typing import NoReturn
 
 from config.faults import ConfigurationFault
 from proxy.cli import (
+    breakers,
     catalog,
     check,
     doubt,
+    drift,
     healthcheck,
     key,
     ledger,
     operator,
     rehearse,
     reload,
+    reviews,
+    rollout,
     schema,
     serve,
     spend,
     status,
+    suggestions,
     task,
     token,
     vault,
@@ -94,10 +99,15 @@ def build_parser() -> argparse.ArgumentParser:
         operator,
         vault,
         doubt,
+        breakers,
+        suggestions,
         ledger,
         task,
         token,
         spend,
+        rollout,
+        reviews,
+        drift,
         catalog,
         rehearse,
     ):
@@ -113,8 +123,10 @@ def _add_everywhere(parser: argparse.ArgumentParser) -> None:
     quiet = argparse.SUPPRESS
     parser.add_argument("--config", type=Path, default=quiet, metavar="FILE", help="a file, or a folder of them")
     parser.add_argument("--json", action="store_true", default=quiet, help="print data as JSON")
-    whose = "an operator's own token, in a file"
-    parser.add_argument("--token", type=Path, dest="personal", default=quiet, metavar="FILE", help=whose)
+    # What looks for records of a task's token has an option of that name, and asks nobody.
+    if "--token" not in parser._option_string_actions:  # noqa: SLF001 nor to ask for its options
+        whose = "an operator's own token, in a file"
+        parser.add_argument("--token", type=Path, dest="personal", default=quiet, metavar="FILE", help=whose)
     for action in parser._actions:  # noqa: SLF001 argparse has no public way to walk its commands
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
             for nested in set(action.choices.values()):

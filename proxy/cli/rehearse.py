@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     configuration = load(args.config)
     cases = read_cases(args.folder)
     judged = asyncio.run(_judged(cases, configuration))
-    wrong = [(written, said) for written, said in zip(cases, judged, strict=True) if _otherwise(written, said)]
+    wrong = [(written, said) for written, said in zip(cases, judged, strict=True) if otherwise(written, said)]
     rules = rules_of(configuration)
     met = {rule for written, said in zip(cases, judged, strict=True) for rule in decided(written, said, configuration)}
     unmet = sorted(rules - met)
@@ -80,7 +80,7 @@ async def _judged(cases: list[Written], configuration: Configuration) -> list[Ju
     return judged
 
 
-def _otherwise(written: Written, said: Judged) -> str | None:
+def otherwise(written: Written, said: Judged) -> str | None:
     """
     Return in words how a case came out otherwise than expected, or None.
     """
@@ -109,7 +109,7 @@ def _print(
     unmet: list[CardRule],
 ) -> None:
     for written, said in zip(cases, judged, strict=True):
-        why = _otherwise(written, said)
+        why = otherwise(written, said)
         print(f"{'ok  ' if why is None else 'FAIL'}  {shown(written.case.case)}")
         if why is not None:
             print(f"      {written.spot.file}:{written.spot.line}: {shown(why)}")
@@ -131,7 +131,7 @@ def _report(cases: list[Written], judged: list[Judged], rules: set[CardRule], un
                 "reason": said.reason or None,
                 "causes": list(said.causes),
                 "detail": said.detail or None,
-                "ok": _otherwise(written, said) is None,
+                "ok": otherwise(written, said) is None,
             }
             for written, said in zip(cases, judged, strict=True)
         ],

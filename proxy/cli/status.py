@@ -1,4 +1,4 @@
-"""`breakwater status`: doors, store, ledger, in flight, in doubt."""
+"""`breakwater status`: doors, store, ledger, kill switch, breakers, in flight, in doubt."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """
     Add the command.
     """
-    add_command(commands, "status", "doors, store, ledger, in flight, in doubt", EPILOG, run)
+    add_command(commands, "status", "doors, store, ledger, kill switch, breakers, in flight, in doubt", EPILOG, run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -43,6 +43,9 @@ def run(args: argparse.Namespace) -> int:
     print(f"store   {store['kind']}" + (f", not to be relied on: {store['fault']}" if store["fault"] else ""))
     print(f"kill    {state['kill']['mode']}")
     print(f"calls   {state['in_flight']} writes in flight, {len(state['in_doubt'])} in doubt")
+    if state["breakers"]:
+        kept = ("breaker", "state", "until", "why")
+        table(kept, [["-" if one[name] is None else one[name] for name in kept] for one in state["breakers"]])
     table(["door", "address"], sorted(state["doors"].items()))
     if state["in_doubt"]:
         columns = ["intent", "api", "operation", "agent", "at"]

@@ -16,15 +16,21 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from breakers.store.protocol import StoreUnavailable
 from proxy.control.acting import ACTING, HOUSE, Operator, acting
+from proxy.control.breakers import add_breakers
 from proxy.control.doubt import add_doubt
+from proxy.control.drift import add_drift
+from proxy.control.kill import add_kill
 from proxy.control.operators import add_operators
 from proxy.control.reload import add_reload
 from proxy.control.reply import refuse, reply
+from proxy.control.reviews import add_reviews
 from proxy.control.roles import lacking
 from proxy.control.spend import add_spend
 from proxy.control.status import readiness, status
+from proxy.control.suggestions import add_suggestions
 from proxy.control.tasks import add_tasks
 from proxy.control.vault import add_vault
+from proxy.desk import Desk
 from proxy.doubt.doubts import Doubts
 from proxy.errors import LedgerUnavailable
 from proxy.keys import make_key
@@ -76,6 +82,11 @@ def admin_app(
     add_doubt(app, doubts)
     add_tasks(app, rooms.tasks)
     add_spend(app, rooms.store)
+    add_drift(app, rooms)
+    add_reviews(app, rooms)
+    add_suggestions(app, Desk(rooms, randomness))
+    add_breakers(app, rooms)
+    add_kill(app, rooms)
     add_operators(app, rooms.operators, rooms.ledger.access, randomness)
     if reloading is not None:
         add_reload(app, reloading)
@@ -103,6 +114,7 @@ def _add_health(app: web.Application, rooms: Rooms) -> None:
 
     async def metrics(_: web.Request) -> web.Response:
         await rooms.metrics.sample(rooms.ledger, rooms.store, len(rooms.inflight), rooms.clock.now())
+        rooms.metrics.breakers(rooms.observer.all())
         return web.Response(body=generate_latest(rooms.metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def get_status(_: web.Request) -> web.Response:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from proxy.control.acting import ADMIN, APPROVER, RESUME, Operator
+from proxy.control.acting import ADMIN, APPROVER, BREAK_GLASS, RESUME, Operator
 
 ANYONE, OWN = "", "own"
 
@@ -36,13 +36,16 @@ WHO: Mapping[tuple[str, str], str] = MappingProxyType(
         ("POST", "/v1/tokens/revoke"): ADMIN,
         ("POST", "/v1/reload"): ADMIN,
         ("POST", "/v1/kill"): ANYONE,
+        ("POST", "/v1/kill/drill"): ANYONE,
         ("POST", "/v1/resume"): RESUME,
+        ("POST", "/v1/break-glass"): BREAK_GLASS,
         ("POST", "/v1/breakers/{key}/force"): RESUME,
         ("POST", "/v1/breakers/{key}/release"): RESUME,
         ("POST", "/v1/suggestions/{id}/approve"): OWN,
         ("POST", "/v1/suggestions/{id}/edit"): OWN,
         ("POST", "/v1/suggestions/{id}/reject"): OWN,
         ("POST", "/v1/reviews/{id}"): APPROVER,
+        ("POST", "/v1/drift/{agent}/reset"): RESUME,
     }
 )
 """The role that each call needs which changes something, by its method and path."""

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import contextlib
 
-from breakers.store.events import WritesChanged
+from breakers.breaker import State
+from breakers.stops import ALL, CANARY, Mode
 from breakers.store.protocol import OpenIntent, StoreUnavailable
+from proxy.control.breakers import said as breaker
+from proxy.control.kill import said_proof
+from proxy.ordered import said
+from proxy.proof import Proof, proof_of
 from proxy.rooms import Rooms
 
 
@@ -27,14 +32,15 @@ async def status(rooms: Rooms) -> dict[str, object]:
     """
     Return the state of doors, store, ledger, kill switch, calls in flight and writes in doubt.
 
-    A store that cannot be asked has no numbers, no stop and no doubts.
+    A store that cannot be asked has no numbers and no doubts; what is stopped this process knows by itself.
     """
+    proof = await proof_of(ALL, rooms)
     with contextlib.suppress(StoreUnavailable):
-        return _said(rooms, await rooms.store.open_intents(), await rooms.store.writes())
-    return _said(rooms, None, None)
+        return _said(rooms, await rooms.store.open_intents(), proof)
+    return _said(rooms, None, proof)
 
 
-def _said(rooms: Rooms, opened: tuple[OpenIntent, ...] | None, writes: WritesChanged | None) -> dict[str, object]:
+def _said(rooms: Rooms, opened: tuple[OpenIntent, ...] | None, proof: Proof) -> dict[str, object]:
     return {
         "ready": not readiness(rooms),
         "why": readiness(rooms),
@@ -52,7 +58,8 @@ def _said(rooms: Rooms, opened: tuple[OpenIntent, ...] | None, writes: WritesCha
             "entries": rooms.ledger.size,
             "pending": rooms.ledger.pending,
         },
-        "kill": _kill(writes),
+        "kill": _kill(proof, rooms),
+        "breakers": [breaker(one) for one in rooms.observer.all() if one.state is not State.PASSING],
         "in_flight": len(rooms.inflight),
         "in_doubt": [
             {
@@ -69,7 +76,20 @@ def _said(rooms: Rooms, opened: tuple[OpenIntent, ...] | None, writes: WritesCha
     }
 
 
-def _kill(writes: WritesChanged | None) -> dict[str, object]:
-    if writes is None:
-        return {"mode": "unknown", "epoch": None}
-    return {"mode": "stop-writes" if writes.stopped else "run", "epoch": writes.epoch}
+def _kill(proof: Proof, rooms: Rooms) -> dict[str, object]:
+    """
+    Return the mode of everything, every scope that does not run, and what proves it.
+    """
+    now, here = rooms.clock.now(), rooms.killswitch.here
+    known = [stop for stop in rooms.killswitch.stops.by_scope.values() if stop.scope != CANARY]
+    return {
+        "mode": str(proof.mode),
+        "epoch": proof.stop.epoch,
+        "scopes": [
+            {**said(stop), "mode": str(stop.mode_at(now))}
+            for stop in sorted(known, key=lambda stop: stop.scope)
+            if stop.mode_at(now) is not Mode.RUN or stop.until is not None
+        ],
+        "file": None if here.written is None else str(here.written),
+        **{name: told for name, told in said_proof(proof, rooms).items() if name in {"process", "elsewhere", "confirmed"}},
+    }

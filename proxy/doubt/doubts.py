@@ -331,6 +331,9 @@ class Doubts:
         case.how = conclusion.how
         if conclusion.verdict.end is End.PARKED:
             case.parked = True
+            if case.opened not in self._rooms.ledger.recovered.open_intents:
+                # What an earlier process left may be our own fault; this is the account's.
+                self._rooms.sampler.handed_over(case.opened.api)
         else:
             self._cases.pop(case.opened.intent, None)
         self._rest(case, PAUSE_S)

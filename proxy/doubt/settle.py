@@ -137,6 +137,7 @@ async def conclude(opened: IntentOpened, doubt: Doubt | None, conclusion: Conclu
     # Stop here, or before the change is on record: the next start says that nobody looked at what was changed.
     if verdict.end is End.APPLIED and doubt is not None:
         follow_late(_carried(doubt, conclusion), opened, entry, rooms)
+    rooms.reviewing.ended(opened, conclusion.applied, rooms.policy)
     _tell(opened, conclusion, rooms)
 
 

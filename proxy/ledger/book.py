@@ -5,7 +5,6 @@ The ledger as the road sees it: one verb for each thing that must be on record, 
 configuration says so. `LedgerUnavailable` from a verb means that nothing that needs the record may go on.
 
 A `place` says where a record stands: whoever keeps one can have the answer or the intent that stands there read again.
-
 Only this file builds an `Intent` or an `Entry`.
 """
 
@@ -36,6 +35,7 @@ from proxy.ledger.counted import Counted
 from proxy.ledger.disk import Disk
 from proxy.ledger.doubts import Doubts, Probed, Resolved
 from proxy.ledger.drafts import Draft, system
+from proxy.ledger.drifts import DriftRecords
 from proxy.ledger.entries import Entry, Intent
 from proxy.ledger.keyring import KeyRing
 from proxy.ledger.layout import LEDGER
@@ -47,9 +47,10 @@ from proxy.ledger.reads import ChargedReads
 from proxy.ledger.records import Declined, Delivered
 from proxy.ledger.remembered import REMEMBERED_S, Events
 from proxy.ledger.reread import KeptAnswer, Reread, StoredIntent
+from proxy.ledger.reviewed import ReviewRecords
 from proxy.ledger.space import Space
 from proxy.ledger.state import State, open_state
-from proxy.ledger.stops import StopRecords
+from proxy.ledger.stops import StopRecords, worded
 from proxy.ledger.tasks import TaskRecords
 from proxy.ledger.views import Recovery
 from proxy.ledger.writer import Rank, Stats, Writer
@@ -87,7 +88,7 @@ class Ledger:
         answer_bytes_max: int = WRITE_BYTES_KEPT,
     ) -> None:
         self._state, self._settings, self._clock, self._randomness = state, settings, clock, randomness
-        self._disk = disk
+        self._disk, self._answer_bytes_max = disk, answer_bytes_max
         self._writer = Writer(
             state.log,
             disk,
@@ -97,7 +98,6 @@ class Ledger:
             bytes_max=settings.batch_max_bytes,
             pending_max=settings.max_pending,
         )
-        self._answer_bytes_max = answer_bytes_max
         self._pen = Pen(self._writer)
         self._counted = Counted(self._pen, clock, self._writer.stats)
         self._repeated = Counted(self._pen, clock, self._writer.stats, "repeated")
@@ -107,14 +107,15 @@ class Ledger:
         self.charged_reads, self.lookups = ChargedReads(self._pen, state.ring), Lookups(self._pen)
         self.configured, self.replica = Configured(self._pen), state.replica
         self.notices = Notices(self._pen, state.remembered.noticed.untold)
+        self.reviews, self.drift = ReviewRecords(self._pen), DriftRecords(self._pen, state.views.drifted)
         self._reread = Reread(disk, folder, state.ring)
         self.approvals = ApprovalRecords(self._pen, state.ring, self._reread, state.remembered.parked.known.values())
         self._started = self._closed = False
         self.on_poisoned: Callable[[], None] = lambda: None
         recovered = state.views.recovery(len(state.torn.entries) if state.torn else 0)
-        self.stops = StopRecords(self._pen, recovered.stops)
+        self.stops = StopRecords(self._pen, worded(recovered.stops, recovered.words, self._reread))
         self._events = Events(disk, folder / LEDGER, self.stops.newest, state.remembered, state.snapshots.kept)
-        self.recovered: Recovery = replace(recovered, events=self._events)
+        self.recovered: Recovery = replace(recovered, events=self._events, stops=self.stops.newest())
 
     def __repr__(self) -> str:
         return f"<Ledger {self.origin} {self.state} size={self.size} pending={self.pending}>"

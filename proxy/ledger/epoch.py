@@ -18,19 +18,19 @@ from typing import Any
 import orjson
 
 from breakers.stops import ALL, Mode, Stop
-
 from proxy.ledger import frames
 from proxy.ledger.changed import interrupted
 from proxy.ledger.disk import Disk
 from proxy.ledger.doubts import opened_draft
 from proxy.ledger.drafts import Draft, system
+from proxy.ledger.drifts import alarm_draft
 from proxy.ledger.fold import Fold, fold
 from proxy.ledger.layout import epoch_folder, segments
 from proxy.ledger.log import commit
 from proxy.ledger.places import spell_place
-from proxy.ledger.tail import Batch, Log
 from proxy.ledger.stopped import CHANGED as STOPPED
 from proxy.ledger.stops import stop_draft
+from proxy.ledger.tail import Batch, Log
 
 CARRIED = "log"
 """By whom a personal token was made, or writes were stopped, where a record only carries something over."""
@@ -41,7 +41,7 @@ REASON_LENGTH_MAX = 500
 BELIEVED = frozenset(
     {
         "call.intent", "call.outcome", "change.recorded", "recovery.opened", "recovery.resolved", "key.revoked",
-        "operator.revoked", "credential.changed",
+        "operator.revoked", "credential.changed", "drift.alarmed",
     }
 )  # fmt: skip
 """Kinds that are believed from behind the damage; a kill record is, where it stops."""
@@ -79,7 +79,8 @@ def take_over(disk: Disk, former: Path, reason: str) -> tuple[Mapping[str, objec
     doubts = [opened_draft(write, carried=True) for write in open_there]
     untold = [interrupted(owed, views.origin) for owed in views.owed.values()]
     stops = [stop_draft(stop) for stop in _stops(views.stops, lost)]
-    return previous, (*stops, *keys, *sealed, *doubts, *untold)
+    drifted = [alarm_draft(one, told=False) for one in views.drifted.values()]
+    return previous, (*stops, *keys, *sealed, *drifted, *doubts, *untold)
 
 
 def _stops(known: Mapping[str, Stop], lost: int) -> Iterator[Stop]:

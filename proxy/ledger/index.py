@@ -20,7 +20,7 @@ from proxy.errors import StartRefused
 from proxy.ledger.catchup import catch_up, said_by
 from proxy.ledger.disk import Disk
 from proxy.ledger.layout import INDEX, epoch_folder, segment_name
-from proxy.ledger.read import Record, record_at
+from proxy.ledger.read import Record, ledger_in, record_at
 
 BUSY_WAIT_MS = 3_000
 """Another process writes for fractions of a second at a time; one that holds the file for longer was stopped."""
@@ -77,7 +77,8 @@ class Wanted:
     """
     What to find; everything that is given must hold. Times are RFC 3339 in UTC, as entries spell them.
 
-    `until` is a moment that is not part of it; `open_only` are intents whose outcome nobody knows.
+    `until` is a moment that is not part of it; `open_only` are intents whose outcome nobody knows, `of_reads` tells of
+    outcomes whether they are those of reads.
     """
 
     call: str | None = None
@@ -89,6 +90,7 @@ class Wanted:
     since: str | None = None
     until: str | None = None
     open_only: bool = False
+    of_reads: bool | None = None
     newest: int | None = None
 
     def query(self) -> tuple[str, Mapping[str, object]]:
@@ -101,6 +103,9 @@ class Wanted:
         terms += [_OF_CALL.format(column=column) for column, value in through_call.items() if value is not None]
         bounds = {"since": (self.since, "ts >= :since"), "until": (self.until, "ts < :until")}
         terms += [term for value, term in bounds.values() if value is not None]
+        if self.of_reads is not None:
+            # A write's outcome says neither API nor operation: its intent does.
+            terms.append("api IS NOT NULL" if self.of_reads else "api IS NULL")
         if self.open_only:
             terms.append("(epoch, i) IN open")
         where = f"WHERE {' AND '.join(terms)}" if terms else ""
@@ -133,6 +138,14 @@ class Index:
         Return the records that were asked for, oldest first; of too many, the newest.
         """
         return self._records(*wanted.query())[::-1]
+
+    def count(self, wanted: Wanted) -> int:
+        """
+        Return how many records there are of what was asked for.
+        """
+        query, values = wanted.query()
+        (row,) = self._asked(lambda: self._rows(f"SELECT count(*) FROM ({query})", values))  # noqa: S608 the query is ours
+        return int(row[0])
 
     def touching(self, kind: str, *ids: str) -> list[Record]:
         """
@@ -194,6 +207,15 @@ def open_index(disk: Disk, state: Path, ledger: Path) -> Index:
     Return the index, brought up to where the log stands now.
     """
     return Index(disk, state, ledger)
+
+
+def index_in(disk: Disk, state: Path) -> Index:
+    """
+    Return the index of a state folder's ledger; it reads files.
+
+    Raise `StartRefused` where there is no ledger.
+    """
+    return open_index(disk, state, ledger_in(disk, state))
 
 
 def _kept(disk: Disk, path: Path) -> sqlite3.Connection:

@@ -1,9 +1,9 @@
 """
 What people have to be told of, on record: which records say something that is announced, and which were told.
 
-A record that is announced says so itself: its `notice` has the kind and the id under which it is told. So whatever is on
-record is told, and told again after a stop, until `notice.told` has its id. Nothing but the plain fields of the entry
-is told then: what is sealed stays sealed.
+A record that is announced says so itself: its `notice` has the kind and the id under which it is told. So whatever is
+on record is told, and told again after a stop, until `notice.told` has its id. Nothing but the plain fields of the
+entry is told then: what is sealed stays sealed.
 """
 
 from __future__ import annotations
@@ -72,9 +72,7 @@ class Noticed:
             self._forget(notice.at - UNTOLD_AFTER)
 
     def _forget(self, before: datetime) -> None:
-        while self.untold and (
-            len(self.untold) > UNTOLD_MAX or next(iter(self.untold.values())).at < before
-        ):
+        while self.untold and (len(self.untold) > UNTOLD_MAX or next(iter(self.untold.values())).at < before):
             del self.untold[next(iter(self.untold))]
 
 

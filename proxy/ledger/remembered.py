@@ -30,7 +30,7 @@ import orjson
 from breakers.call import Applied
 from breakers.idempotency import ended_as
 from breakers.known import Ended, State
-from breakers.stops import ALL, Mode, Stops
+from breakers.stops import Stops
 from breakers.store.events import (
     BreakerMoved,
     Event,
@@ -38,7 +38,6 @@ from breakers.store.events import (
     IntentEnded,
     IntentOpened,
     KillChanged,
-    WritesChanged,
 )
 from proxy.ledger import frames
 from proxy.ledger.charges import spent_of
@@ -283,10 +282,7 @@ class Events:
             yield at_start.told.popleft()
 
     def _stopped(self) -> Iterator[Event]:
-        stops = self._stops()
-        whole = stops.by_scope.get(ALL)
-        yield WritesChanged(whole is None or whole.mode is not Mode.RUN, whole.epoch if whole is not None else 0)
-        yield from map(KillChanged, stops.by_scope.values())
+        yield from map(KillChanged, self._stops().by_scope.values())
 
     def anew(self) -> Iterator[Event]:
         """

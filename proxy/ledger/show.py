@@ -15,6 +15,7 @@ from breakers.known import State
 from breakers.spend import Notice
 from config.faults import Unreadable
 from config.money import Money
+from proxy.ledger.approvallines import approval_result
 from proxy.ledger.blobs import Digest, Kept, Opening, Payload
 from proxy.ledger.chargelines import charge_lines, spell_amount
 from proxy.ledger.difflines import change_lines, parsed_json, summary
@@ -37,10 +38,14 @@ NAMES = {
     "head": "headers shown",
     "evidence": "what was seen",
     "reason": "an operator's words",
+    "shown": "what an approver is shown",
 }
 
 REPEATS = {"replay": "replayed", "join": "joined", "unknown": "nobody knows how that ended"}
 """How a repeat was answered; a word that is not here is printed as it is."""
+
+PARKED = frozenset({"suggest-only", "approval-pending"})
+"""What a write is told that joins a suggestion."""
 
 CHANGE = "change.recorded"
 
@@ -68,6 +73,10 @@ def result(entry: Mapping[str, Any]) -> str:
         case "call.decision" if "how" in entry:
             how = REPEATS.get(entry["how"], entry["how"])
             return f"repeat of {entry.get('par', '?')}: {how}, status {entry.get('st', '?')}"
+        case "approval.requested" | "approval.decided" | "approval.ended":
+            return approval_result(entry)
+        case "call.decision" if "par" in entry and PARKED.intersection(entry.get("pol", {}).get("reasons", ())):
+            return f"the same as suggestion {entry['par']}, which stands as it was; status {entry['st']}"
         case "call.decision":
             return f"refused: {', '.join(entry.get('pol', {}).get('reasons', ['unknown']))}, status {entry['st']}"
         case "call.look" if "of" in entry:
@@ -90,10 +99,12 @@ def result(entry: Mapping[str, Any]) -> str:
             return f"{entry['scope']}: {entry['mode']}, epoch {entry['epoch']}"
         case "log.recovered":
             return f"{entry.get('dropped_bytes', '?')} bytes cut off"
-        case "key.minted" | "key.revoked" | "operator.revoked":
+        case "key.minted" | "key.revoked":
             return str(entry["kid"])
         case "operator.minted":
-            return f"{entry['kid']} for {entry['name']}"
+            return f"{entry['kid']} for {entry['name']}, by {entry['by']}"
+        case "operator.revoked":
+            return f"{entry['kid']}, by {entry['by']}"
         case "credential.changed":
             return f"{entry['name']}@{entry['ver']} {entry['how']}"
         case "log.opened":
@@ -245,6 +256,8 @@ def foreseen(entry: Mapping[str, Any]) -> Iterator[str]:
     """
     if moves := entry.get("moves"):
         yield f"moves {_money(moves)}"
+    if "sug" in entry:
+        yield f"carries out suggestion {entry['sug']}"
     if entry.get("before") == "missing":
         yield "what it touches could not be read before it"
 

@@ -38,8 +38,10 @@ from proxy.ledger.layout import snapshot_beside
 from proxy.ledger.tree import Frontier
 
 FOLDED_BY = (
+    "breakers.baseline",
     "breakers.breaker",
     "breakers.call",
+    "breakers.drift",
     "breakers.idempotency",
     "breakers.known",
     "breakers.spend",
@@ -54,6 +56,7 @@ FOLDED_BY = (
     "proxy.keys",
     "proxy.ledger.charges",
     "proxy.ledger.drafts",
+    "proxy.ledger.drifted",
     "proxy.ledger.enveloped",
     "proxy.ledger.fold",
     "proxy.ledger.frames",

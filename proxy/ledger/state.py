@@ -28,8 +28,8 @@ from proxy.ledger.layout import ADMIN_TOKEN, DATA_KEYS, KEY_RING, LEDGER, LOCK, 
 from proxy.ledger.recovery import Torn, is_clean, read_epoch, resume
 from proxy.ledger.remembered import Remembered, remembered_epochs, reread
 from proxy.ledger.snapshots import Snapshots
-from proxy.ledger.tail import Log
 from proxy.ledger.stops import first_stop
+from proxy.ledger.tail import Log
 from proxy.ledger.views import Views
 from proxy.ulid import Ulids
 

@@ -13,7 +13,6 @@ from typing import Any
 from breakers.stops import CANARY, Mode, Stop
 from proxy.ledger.drafts import present, read_stamp, stamp
 
-
 CHANGED = "kill.changed"
 
 AUTO = "auto:"

@@ -11,13 +11,17 @@ A stop is written with the reserve given up, so that a full disk does not keep i
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from breakers.stops import ALL, Mode, Stop, Stops
 from proxy.ledger.blobs import Kept
 from proxy.ledger.drafts import SYSTEM_TASK, Draft, Part
 from proxy.ledger.noticed import noticed
 from proxy.ledger.pen import Pen
+from proxy.ledger.reread import Reread
 from proxy.ledger.stopped import CHANGED, kind_of, notice_of, stop_fields
 from proxy.ledger.tail import Written
 from proxy.ledger.writer import Rank
@@ -74,6 +78,21 @@ def first_stop() -> Draft:
     Return the record with which an empty folder begins: writes may pass.
     """
     return stop_draft(Stop(ALL, Mode.RUN, 1))
+
+
+def worded(stops: Stops, places: Mapping[str, str], reread: Reread) -> Stops:
+    """
+    Return stops with what was said of each, as far as its record opens; it reads files.
+    """
+    found = {}
+    for scope, stop in stops.by_scope.items():
+        found[scope] = stop
+        with contextlib.suppress(LookupError, OSError):
+            _, opened = reread.opened(places.get(scope, "") if stop.mode is not Mode.RUN else "", frozenset({CHANGED}))
+            words = opened.get(REASON)
+            if isinstance(words, Kept):
+                found[scope] = replace(stop, reason=words.data.decode(errors="backslashreplace"))
+    return Stops(MappingProxyType(found))
 
 
 def _words(reason: str) -> tuple[Part, ...]:

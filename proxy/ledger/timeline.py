@@ -150,6 +150,8 @@ def _came_to(record: Record) -> str:
             return result(entry) + (f", by {gate}" if gate else "")
         case "recovery.opened" | "recovery.probed" | "recovery.resolved" | "call.delivery":
             return result(entry)
+        case "approval.requested" | "approval.decided" | "approval.ended":
+            return result(entry)
         case kind:
             return f"{kind}  {result(entry)}".rstrip()
 

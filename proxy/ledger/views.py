@@ -19,6 +19,7 @@ from breakers.store.events import Event, IntentOpened
 from proxy.keys import AgentKey, OperatorToken
 from proxy.ledger.charges import charges_of
 from proxy.ledger.drafts import read_stamp
+from proxy.ledger.drifted import Drifted, drifted_from
 from proxy.ledger.stopped import stop_from
 from proxy.ledger.tail import LONG_AGO
 
@@ -65,7 +66,8 @@ class Recovery:
 
     `events` replay into a store, in order, `stops` first; each time they are gone through, they are read anew. `words`
     says of each scope where the record of its stop stands, which holds what was said of it. `open_intents` have no definite end, those of `parked` wait for a person.
-    `credentials` has the newest act on each version of a sealed credential, by name and number.
+    `credentials` has the newest act on each version of a sealed credential, by name and number, `drifted` the alarms over
+    drift that stand, by agent.
     """
 
     stops: Stops
@@ -77,6 +79,7 @@ class Recovery:
     credentials: Mapping[tuple[str, int], str] = field(default_factory=dict)
     operators: tuple[OperatorToken, ...] = ()
     words: Mapping[str, str] = field(default_factory=dict)
+    drifted: Mapping[str, Drifted] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -96,6 +99,7 @@ class Views:
     open: dict[int | str, OpenWrite] = field(default_factory=dict)
     chains: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     owed: dict[int | str, OwedChange] = field(default_factory=dict)
+    drifted: dict[str, Drifted] = field(default_factory=dict)
 
     def see(self, index: int, leaf: bytes, entry: Mapping[str, Any], place: str = "") -> None:
         """
@@ -132,6 +136,12 @@ class Views:
                 self.credentials[entry["name"], entry["ver"]] = entry["how"]
             case "kill.changed":
                 self._stopped(stop_from(entry), place)
+            case "drift.alarmed":
+                self.drifted.setdefault(entry["agent"], drifted_from(entry))
+            case "drift.reset":
+                self.drifted.pop(entry["agent"], None)
+            case _:
+                pass
 
     @property
     def last_ts(self) -> datetime:
@@ -194,6 +204,7 @@ class Views:
             dict(self.credentials),
             tuple(self.operators.values()),
             dict(self.words),
+            dict(self.drifted),
         )
 
     def unnamed(self) -> tuple[OpenWrite, ...]:

@@ -9,9 +9,9 @@ import pytest
 from tests.config.shop import faults
 
 ABOVE = "timeouts: {write_total: 20s}\n"
-ACCOUNT = ABOVE + "apis:\n  shop: {{catalog: shop, credential: {env: SHOP_KEY}, breaker: WRITTEN}\n"
+ACCOUNT = ABOVE + "apis:\n  shop: {catalog: shop, credential: {env: SHOP_KEY}, breaker: WRITTEN}\n"
 CARD = (
-    ABOVE + "apis:\n  shop: {{catalog: shop, credential: {env: SHOP_KEY}}\n"
+    ABOVE + "apis:\n  shop: {catalog: shop, credential: {env: SHOP_KEY}}\n"
     "agents:\n  clerk: {purpose: Serve, environment: test, breaker: WRITTEN}\n"
 )
 
@@ -19,10 +19,11 @@ CARD = (
 TABLE: dict[str, tuple[str, list[tuple[str, str]]]] = {
     "nothing": ("{}", []),
     "off": ("false", []),
+    "off in quotes": ("'off'", []),
     "all of it": ("{enabled: true, errors: 0.25%, over: 10m, slow: 5s, act: watch}", []),
     "four decimals": ("{errors: 0.0001%}", []),
     "the longest and nearly all": ("{errors: 99.9999%, over: 1h}", []),
-    "off in letters": ("off", [("this is an old way to write a truth value", "`false`")]),
+    "off in letters": ("off", [("some readers of YAML take `off` for a boolean", "write `false`")]),
     "on": ("true", [("a mapping, or `false`", "leave it out")]),
     "null": ("null", [("a mapping, or `false`", "leave it out")]),
     "text": ("strict", [("a mapping, or `false`", "leave it out")]),

@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from breakers.approval import reason_of
 from breakers.call import Call
 from breakers.facts import Facts
-from breakers.suggestion import Cause, Park
-from breakers.verdict import Ask, Reason
+from breakers.known import State
+from breakers.suggestion import Cause, Park, Stage, Suggested
+from breakers.verdict import Again, Ask, Reason
 from config.caps import CardCaps
-from tests.breakers.world import CHARGE, QUIET, Rules, allow, call, decide, deny, looked, park, policy
+from tests.breakers.world import (
+    AT,
+    CHARGE,
+    QUIET,
+    Rules,
+    allow,
+    before,
+    call,
+    decide,
+    deny,
+    known,
+    looked,
+    park,
+    policy,
+    repeat,
+    write,
+)
 
-ISSUE = call("issues/create", {"path.owner": "o", "path.repo": "r", "body.title": "Crash"})
+CRASH = {"path.owner": "o", "path.repo": "r", "body.title": "Crash"}
+ISSUE = call("issues/create", CRASH)
 READ = call("charges.retrieve", {"path.id": "ch_1"})
 
 
@@ -159,3 +179,45 @@ SHADOWED = Park(Cause.TIER, "shadow", "")
 def test_told(parked: tuple[Park, ...], reason: Reason) -> None:
     """A caller hears that an approver is awaited where one is; in the shadow tier nobody is."""
     assert reason_of(parked) is reason
+
+
+MADE = write("issues/create", CRASH, id="01FIRST")
+
+
+def carried_out(stage: Stage = Stage.EXECUTED, intent: str = "01FIRST", **ended: Any) -> Facts:
+    """
+    Return facts in which a write was parked, approved and made, and its answer waits.
+    """
+    made = before(MADE, State.COMPLETED, **{"delivered": False, **ended})
+    later = AT + timedelta(hours=1)
+    suggested = Suggested(
+        "01PARKED", "clerk", "task-1", "shop", "issues/create", made.fingerprint, AT, later, "d", (),
+        stage=stage, intent=intent,
+    )  # fmt: skip
+    return replace(known(made), suggested=suggested)
+
+
+@pytest.mark.parametrize("key", [None, "a-key-of-its-own"])
+def test_has_its_answer(key: str | None) -> None:
+    """Whoever asks again for what was approved and made has its answer, under whatever key, for a day."""
+    again = write("issues/create", CRASH, key=key)
+    judged = policy({"*": {}}, tier="suggest")
+    assert repeat(judged, again, Again.REPLAY, carried_out()) == "01FIRST"
+    assert repeat(judged, again, Again.REPLAY, carried_out(ago=86_400)) == "01FIRST"
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        carried_out(delivered=True),
+        carried_out(ago=86_401),
+        carried_out(applied=False, status=422),
+        carried_out(intent="01OTHER"),
+        carried_out(stage=Stage.VOID),
+        carried_out(stage=Stage.EXPIRED),
+    ],
+)
+def test_judged_anew(facts: Facts) -> None:
+    """What was answered, was not made, or is not what was approved, is judged as any write."""
+    asked = write("issues/create", CRASH, key="a-key-of-its-own")
+    park(policy({"*": {}}, tier="suggest"), asked, "tier:suggest", facts=facts)

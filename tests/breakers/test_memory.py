@@ -7,10 +7,11 @@ from dataclasses import replace
 
 from breakers.call import Call
 from breakers.known import Ended, Names, State
-from breakers.store.events import IntentEnded, WritesChanged, opened_by
+from breakers.store.events import IntentEnded, opened_by
 from breakers.store.memory import MemoryStore
 from breakers.store.protocol import HeldWrite
 from breakers.verdict import Forward
+from tests.breakers.stopping import halted
 from tests.breakers.world import AT, call
 from tests.conftest import Figure
 
@@ -27,11 +28,11 @@ def named(n: int) -> Call:
 
 
 async def test_shows_state() -> None:
-    """Its one line says whether writes are stopped, by which record, what is open, and how much it remembers."""
+    """Its one line says whether writes are stopped, what is open, and how much it remembers."""
     store = MemoryStore(lambda: AT)
-    stop, first, second = WritesChanged(stopped=True, epoch=7), opened_by(named(1)), opened_by(named(2))
+    stop, first, second = halted(7), opened_by(named(1)), opened_by(named(2))
     await store.start([stop, first, second, IntentEnded(second.intent, DONE)])
-    assert repr(store) == "<MemoryStore generation=1 epoch=7 stopped=True in_flight=0 in_doubt=1 kept=1>"
+    assert repr(store) == "<MemoryStore generation=1 all=stop-writes in_flight=0 in_doubt=1 kept=1>"
 
 
 async def test_speed(figure: Figure) -> None:

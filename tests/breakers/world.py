@@ -13,6 +13,7 @@ from breakers.decide import decide
 from breakers.facts import Facts, Looked
 from breakers.known import Earlier, Known, State
 from breakers.policy import Policy
+from breakers.stops import ALL, Mode, Stop, Stops
 from breakers.verdict import Again, Forward, Reason, Refuse, Repeat, Suggest, Verdict
 from config.catalog import (
     NO_ARGUMENTS,
@@ -34,7 +35,7 @@ from proxy.naming import Namer
 
 AT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 QUIET = Facts(at=AT, generation=0)
-STOPPED = Facts(at=AT, generation=1, writes_stopped=True)
+STOPPED = Facts(at=AT, generation=1, stops=Stops({ALL: Stop(ALL, Mode.STOP_WRITES, 2)}))
 
 CHARGE = Subject("charge", Place.BODY, "charges.retrieve", "id", (), "/currency", ((1, "/amount"),))
 INTENT = Subject("intent", Place.BODY, "intents.retrieve", "id", (), "/currency", ((1, "/amount"),))
@@ -120,7 +121,7 @@ SPECS = (
         curated=True,
     ),
     # Done twice it is as if it were done once.
-    _spec("labels/set", "PUT /issues/{number}/labels", Effect.WRITE, LABELS, curated=True),
+    _spec("labels/set", "PUT /issues/{number}/labels", Effect.WRITE, LABELS, curated=True, probe_safe=True),
     _spec(
         "repos/transfer",
         "POST /repos/{owner}/transfer",

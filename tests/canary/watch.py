@@ -24,11 +24,14 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 from weakref import WeakKeyDictionary, WeakSet
 
-from proxy.keys import KEY_PREFIX
+from proxy.keys import KEY_PREFIX, OPERATOR_PREFIX
 from tests.canary.forms import MARK, forms, unpacked
 
-# An agent's key, or a task token.
-_KEY = re.compile(re.escape(KEY_PREFIX).encode() + rb"[a-z2-7]{8}_[a-z2-7]{52}|bw1_[a-z0-9]{1,8}_[A-Za-z0-9_-]{64,}")
+# An agent's key, an operator's token, or a task token.
+_KEY = re.compile(
+    f"(?:{KEY_PREFIX}|{OPERATOR_PREFIX})".encode()
+    + rb"[a-z2-7]{8}_[a-z2-7]{52}|bw1_[a-z0-9]{1,8}_[A-Za-z0-9_-]{64,}"
+)
 
 # A long run of calls is searched before its end, so that it is not all held; a secret over two pieces is still found.
 _HELD_MAX = 16 * 1024 * 1024
@@ -242,7 +245,8 @@ def _hidden(key: bytes) -> bytes:
     """
     Return the part of a key or a token that nobody may see: what stands behind its prefix and its public id.
     """
-    return key.partition(KEY_PREFIX.encode() if KEY_PREFIX.encode() in key else b"bw1_")[2].partition(b"_")[2]
+    prefixes = (KEY_PREFIX.encode(), OPERATOR_PREFIX.encode(), b"bw1_")
+    return key.partition(next(prefix for prefix in prefixes if prefix in key))[2].partition(b"_")[2]
 
 
 def _first(found: dict[Key, Value], count: int) -> dict[Key, Value]:

@@ -10,8 +10,9 @@ import pytest
 from breakers.call import Call
 from breakers.known import Ended, State
 from breakers.spend import WRITES, Total
-from breakers.store.events import ReadSettled, WritesChanged
+from breakers.store.events import ReadSettled
 from breakers.store.protocol import Exhausted, Permit, Stale, Store
+from tests.breakers.stopping import halted
 from tests.contract.charges import DAY_ENDS, MONTH_ENDS, USD, denied, life, month, refusing, spending, sum_of, sums
 from tests.contract.world import (
     World,
@@ -129,7 +130,7 @@ async def test_exact(store: Store) -> None:
 async def test_stale_takes_nothing(store: Store) -> None:
     """A verdict on facts that have changed takes nothing of any cap."""
     goes = [await judged(store, write(), month()), await judged(store, read(), month())]
-    await store.apply(WritesChanged(stopped=True, epoch=1))
+    await store.apply(halted(1))
     assert [await store.reserve(go) for go in goes] == [Stale()] * 2
     assert await store.totals() == ()
 
@@ -242,7 +243,7 @@ async def test_answer_settles_doubt(store: Store) -> None:
 async def test_stopped_keeps_hold(store: Store) -> None:
     """A write that is stopped at the last moment holds its charges until its end says that nothing was sent."""
     held = await reserved(store, write(), month(100))
-    await store.apply(WritesChanged(stopped=True, epoch=1))
+    await store.apply(halted(1))
     assert await store.dispatch(held, replace(opened(), charges=(month(100),))) is Permit.STOPPED
     assert await sum_of(store, month()) == (0, 100)
     await store.settle(held, refusing(0))

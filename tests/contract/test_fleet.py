@@ -9,10 +9,12 @@ import pytest
 
 from breakers.call import Call
 from breakers.known import State
-from breakers.store.events import Event, IntentEnded, WritesChanged
+from breakers.stops import ALL
+from breakers.store.events import Event, IntentEnded
 from breakers.store.fleet import FleetStore
 from breakers.store.moves import GIVEN_UP
 from breakers.store.protocol import LEASE_S, REMEMBERED_S, HeldWrite, Permit, StoreUnavailable
+from tests.breakers.stopping import halted, running
 from tests.contract.replicas import Replica
 from tests.contract.world import (
     KEPT,
@@ -54,8 +56,8 @@ async def test_seen_by_all(replica: Replica) -> None:
     assert record is not None
     assert record.state is State.COMPLETED
     assert await two.answer("01A") == b"sealed"
-    await two.apply(WritesChanged(stopped=True, epoch=1))
-    assert await one.writes() == WritesChanged(stopped=True, epoch=1)
+    await two.apply(halted(1))
+    assert (await one.stops()).by_scope[ALL] == halted(1).stop
     later = await dispatched_or(one, write("01B", "k:2", "f1:2", "e:2"))
     assert later is Permit.STOPPED
 
@@ -155,11 +157,11 @@ async def test_flush_before_end(was_sent: bool, replica: Replica, fresh_redis: R
 async def test_flush_lifts_no_stop(replica: Replica, fresh_redis: RedisServer) -> None:
     """A stop that this process knows is there again after the replay, whatever the ledger said before it."""
     store = await replica()
-    await store.apply(WritesChanged(stopped=True, epoch=4))
+    await store.apply(halted(4))
     fresh_redis.flush()
-    assert await store.writes() == WritesChanged(stopped=True, epoch=4)
-    await store.start([WritesChanged(stopped=False, epoch=3)])
-    assert (await store.facts(write())).writes_stopped
+    assert (await store.stops()).by_scope[ALL] == halted(4).stop
+    await store.start([running(3)])
+    assert (await store.facts(write())).stops.by_scope[ALL] == halted(4).stop
 
 
 async def test_other_replay(replica: Replica, fresh_redis: RedisServer) -> None:
@@ -237,7 +239,7 @@ async def test_time_to_live(replica: Replica, fresh_redis: RedisServer) -> None:
     left = {str(key).partition("}:")[2]: operator.ttl(key) for key in operator.keys("*")}
     operator.close()
     assert {key for key, seconds in left.items() if seconds == -1} == {
-        *("epoch", "building", "writes", "versions", "open"),
+        *("epoch", "building", "stops", "counted", "versions", "open"),
         *("intent:01B", "name:k:2", "name:f1:2", "name:e:2", "intent:01C", "name:k:3", "name:f1:3", "name:e:3"),
     }
     near = {

@@ -235,5 +235,5 @@ async def test_read_is_asked_again(replica: Replica) -> None:
     store = await replica()
     go = await judged(store, read(), month())
     held = await store.reserve(go)
-    store._generation += 1
+    store._stopped.generation += 1
     assert await store.reserve(go) == held

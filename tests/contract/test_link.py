@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from breakers.known import State
+from breakers.stops import ALL
 from breakers.store.events import (
     AlertDelivered,
     AlertRaised,
@@ -23,7 +24,6 @@ from breakers.store.events import (
     TaskClosed,
     TaskOpened,
     TokenRevoked,
-    WritesChanged,
 )
 from breakers.store.fleet import FleetStore
 from breakers.store.protocol import Exhausted, HeldWrite, Permit, StoreUnavailable
@@ -32,6 +32,7 @@ from breakers.store.scripts import SCRIPTS
 from breakers.task import Closed, Task
 from config.caps import Caps
 from config.store import RedisAddress
+from tests.breakers.stopping import running
 from tests.breakers.world import AT
 from tests.canary.forms import secret
 from tests.conftest import Figure
@@ -131,7 +132,7 @@ async def every_verb(store: FleetStore) -> None:
     """
     Make every verb, with all that it can touch.
     """
-    await store.apply(WritesChanged(stopped=False, epoch=1))
+    await store.apply(running(1))
     await reserved(store, write("01A"))
     await asyncio.sleep(1.5 * BRIEF_S)
     held = await dispatched(store, write("01B", "k:2"))
@@ -145,7 +146,7 @@ async def every_verb(store: FleetStore) -> None:
     assert await store.answer("01B") == b"sealed"
     assert await store.wait("01B", 1) == await store.earlier("01B")
     assert len(await store.open_intents()) == 1
-    assert await store.writes() == WritesChanged(stopped=False, epoch=1)
+    assert (await store.stops()).by_scope[ALL] == running(1).stop
     assert await store.fault() is None
 
 
@@ -258,7 +259,7 @@ async def test_cancelled(store: FleetStore) -> None:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-        assert await store.writes() == WritesChanged(stopped=False, epoch=0)
+        assert (await store.stops()).by_scope.keys() == {ALL}
     assert await standing(store) == [("01A", State.COMPLETED)]
 
 
@@ -313,7 +314,7 @@ async def test_nobody_there(tmp_path: Path) -> None:
         store = server.store()
         await store.start(())
         held = await reserved(store, write())
-    for refused in (store.facts(write()), store.dispatch(held, opened()), store.writes(), store.open_intents()):
+    for refused in (store.facts(write()), store.dispatch(held, opened()), store.stops(), store.open_intents()):
         with pytest.raises(StoreUnavailable, match="cannot be reached"):
             await refused
     assert "cannot be reached" in (await store.fault() or "")
@@ -362,5 +363,5 @@ async def test_junk(redis_server: RedisServer, junk: str) -> None:
 def test_shows_state(redis_server: RedisServer) -> None:
     """Its one line says whose it is, what this process carries and owes, and whether it may hold anything."""
     assert repr(redis_server.store("shop")) == (
-        "<FleetStore bw:{shop}: generation=0 stopped=False carried=0 owed=0 emptied=True>"
+        "<FleetStore bw:{shop}: generation=0 carried=0 owed=0 emptied=True>"
     )

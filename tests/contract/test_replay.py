@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from breakers.breaker import State
 from breakers.known import Ended
 from breakers.known import State as Of
-from breakers.stops import Mode, Stop
+from breakers.stops import ALL, Mode, Stop
 from breakers.store.events import (
     BreakerMoved,
     Event,
@@ -21,10 +21,10 @@ from breakers.store.events import (
     IntentOpened,
     KillChanged,
     SuggestionNoted,
-    WritesChanged,
 )
 from breakers.store.protocol import Store
 from breakers.suggestion import Stage
+from tests.breakers.stopping import halted
 from tests.contract.brakes import KEY, breaker, suggestion, turned
 from tests.contract.world import (
     World,
@@ -51,7 +51,7 @@ async def test_replay(world: World) -> None:
     """Replaying the ledger leaves the intents without a known outcome in doubt, and what is completed as it ended."""
     store = await world.store(
         events=[
-            WritesChanged(stopped=True, epoch=3),
+            halted(3),
             opened("01A", key="k:1"),
             opened("01B", key="k:2"),
             opened("01C", key="k:3"),
@@ -71,7 +71,7 @@ async def test_replay(world: World) -> None:
     record = await store.earlier("01A")
     assert record is not None
     assert (record.delivered, record.status, record.place) == (False, 200, "log/0#0/1")
-    assert await store.writes() == WritesChanged(stopped=True, epoch=3)
+    assert (await store.stops()).by_scope[ALL] == halted(3).stop
     assert next(one.opened for one in await store.open_intents()) == opened("01B", key="k:2")
 
 
@@ -97,7 +97,6 @@ def ledgers(draw: st.DrawFn) -> list[Event]:
     queues = [first, *rest]
     queues.append(draw(st.lists(st.builds(KillChanged, STOPS), max_size=3)))
     queues.append(draw(st.lists(st.builds(BreakerMoved, BREAKERS), max_size=3)))
-    queues.append(draw(st.lists(st.builds(WritesChanged, st.booleans(), st.integers(0, 3)), max_size=3)))
     told: list[Event] = []
     while any(queues):
         queue = draw(st.sampled_from([queue for queue in queues if queue]))
@@ -112,7 +111,7 @@ async def said(store: Store) -> object:
     known = [(await store.facts(write("01Z", f"k:{intent}"))).known.under for intent in INTENTS]
     earlier = [await store.earlier(intent) for intent in INTENTS]
     brakes = (await store.stops(), await store.breakers(), await store.suggestions())
-    return known, earlier, await store.open_intents(), await store.writes(), brakes
+    return known, earlier, await store.open_intents(), brakes
 
 
 async def applied(store: Store, events: Sequence[Event]) -> Store:

@@ -10,8 +10,10 @@ import pytest
 
 from breakers.call import Call
 from breakers.known import Ended, Names, State
-from breakers.store.events import IntentDelivered, IntentEnded, WritesChanged, opened_by
+from breakers.stops import ALL
+from breakers.store.events import IntentDelivered, IntentEnded, opened_by
 from breakers.store.protocol import LEASE_S, HeldRead, HeldWrite, Permit, Stale, Store
+from tests.breakers.stopping import halted, running
 from tests.breakers.world import AT
 from tests.contract.world import (
     World,
@@ -32,16 +34,16 @@ from tests.contract.world import (
     write,
 )
 
-STOP = WritesChanged(stopped=True, epoch=1)
+STOP = halted(1)
 
 
 async def test_starts_empty(store: Store) -> None:
     """An empty store lets writes pass, says when it was asked, and knows nothing."""
     facts = await store.facts(write())
-    assert (facts.at, facts.writes_stopped, facts.looks, dict(facts.known.under)) == (AT, False, {}, {})
+    assert (facts.at, facts.looks, dict(facts.known.under)) == (AT, {}, {})
     assert set(facts.known.versions.values()) == {0}
     assert (await store.open_intents(), await store.earlier("01A"), await store.fault()) == ((), None, None)
-    assert await store.writes() == WritesChanged(stopped=False, epoch=0)
+    assert (await store.stops()).by_scope.keys() <= {ALL}
 
 
 async def test_reserve_grants(store: Store) -> None:
@@ -309,19 +311,21 @@ async def test_oldest_first(store: Store) -> None:
 async def test_epochs(store: Store, changes: list[tuple[bool, int]], stopped: bool) -> None:
     """An older record never undoes a newer one, and of two with one epoch the stricter holds."""
     for change in changes:
-        await store.apply(WritesChanged(*change))
-    assert (await store.facts(write())).writes_stopped is stopped
-    assert await store.writes() == WritesChanged(stopped, max(epoch for _, epoch in changes))
+        await store.apply(halted(change[1]) if change[0] else running(change[1]))
+    newest = max(epoch for _, epoch in changes)
+    said = halted(newest) if stopped else running(newest)
+    assert (await store.facts(write())).stops.by_scope[ALL] == said.stop
+    assert (await store.stops()).by_scope[ALL] == said.stop
 
 
 async def test_generation(store: Store) -> None:
     """Only a change of what is judged by makes every verdict stale: a record that says the same does not."""
     go = await judged(store, write())
-    await store.apply(WritesChanged(stopped=False, epoch=1))
+    await store.apply(running(1))
     assert isinstance(await store.reserve(go), HeldWrite)
     go = await judged(store, write("01B", "k:2", "f1:2", "e:2"))
-    await store.apply(WritesChanged(stopped=True, epoch=2))
-    await store.apply(WritesChanged(stopped=False, epoch=3))
+    await store.apply(halted(2))
+    await store.apply(running(3))
     assert await store.reserve(go) == Stale()
 
 
@@ -367,7 +371,7 @@ async def test_wait_cancelled(store: Store) -> None:
     assert len(store._waiters) == 0  # type: ignore[attr-defined]
     assert await standing(store) == [("01A", State.DISPATCHED)]
     await store.settle(held, done())
-    assert await store.writes() == WritesChanged(stopped=False, epoch=0)
+    assert await store.open_intents() == ()
 
 
 async def test_answer(world: World) -> None:

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from breakers.known import Ended, State
-from breakers.store.events import WritesChanged
 from breakers.store.protocol import HeldWrite, Permit, Stale, Store
+from tests.breakers.stopping import halted
 from tests.contract.world import (
     BRIEF_S,
     World,
@@ -39,7 +39,7 @@ async def seen(store: Store) -> object:
     under = {name: [replace(one, until=None) for one in records] for name, records in known.under.items()}
     record = await store.earlier("01A")
     earlier = None if record is None else replace(record, until=None)
-    return known.versions, under, earlier, await store.open_intents(), await store.writes()
+    return known.versions, under, earlier, await store.open_intents(), await store.stops()
 
 
 async def test_reserve_twice(store: Store) -> None:
@@ -49,7 +49,7 @@ async def test_reserve_twice(store: Store) -> None:
     before = await seen(store)
     assert await store.reserve(go) == HeldWrite(go)
     assert await seen(store) == before
-    await store.apply(WritesChanged(stopped=True, epoch=1))
+    await store.apply(halted(1))
     assert await store.reserve(go) == HeldWrite(go)
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from breakers.store.events import WritesChanged
 from loadtest.upstreams.faults import Fault, HangUp
 from loadtest.upstreams.stripe import StripeSandbox
 from proxy.ledger.writer import State
+from tests.breakers.stopping import halted, running
 from tests.proxy.road import SECRET, Road, call_of, marks, road, soon
 from tests.proxy.rows import CREATE, SENDS
 
@@ -115,7 +115,8 @@ async def test_status(on: Road, sandbox: StripeSandbox) -> None:
     assert state["ledger"]["state"] == "ready"
     assert state["ledger"]["origin"] == "breakwater.invalid/local/0/1"
     assert state["ledger"]["entries"] == on.rooms.ledger.size
-    assert state["kill"] == {"mode": "run", "epoch": 1}
+    assert (state["kill"]["mode"], state["kill"]["epoch"], state["kill"]["scopes"]) == ("run", 1, [])
+    assert (state["kill"]["confirmed"], state["kill"]["process"]["in_flight"]) == (False, [])
     assert state["in_flight"] == 0
     (doubt,) = state["in_doubt"]
     assert doubt == {
@@ -139,9 +140,10 @@ async def test_status_moves(on: Road, sandbox: StripeSandbox) -> None:
     sandbox.faults.release()
     assert (await asking).status == 200
     await soon(lambda: len(on.rooms.pending) == 0 == on.rooms.ledger.pending)
-    await on.rooms.store.apply(WritesChanged(True, 5))
-    assert (await on.admin("GET", "/v1/status")).json["kill"] == {"mode": "stop-writes", "epoch": 5}
-    await on.rooms.store.apply(WritesChanged(False, 6))
+    await on.rooms.store.apply(halted(5))
+    stopped = (await on.admin("GET", "/v1/status")).json["kill"]
+    assert (stopped["mode"], stopped["epoch"], stopped["confirmed"]) == ("stop-writes", 5, True)
+    await on.rooms.store.apply(running(6))
 
 
 async def test_readiness(on: Road, monkeypatch: pytest.MonkeyPatch) -> None:

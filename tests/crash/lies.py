@@ -14,7 +14,7 @@ from breakers import decide
 from breakers.call import Call
 from breakers.facts import Facts
 from breakers.policy import Passed, Policy
-from breakers.store.events import Event, IntentOpened, ReadHeld, WritesChanged
+from breakers.store.events import Event, IntentOpened, KillChanged, ReadHeld
 from breakers.store.memory import MemoryStore
 from proxy.forward import Forwarder
 from proxy.ledger.book import Ledger
@@ -59,7 +59,7 @@ def _forgetful() -> None:
     original: Verb = MemoryStore.start
 
     async def start(self: MemoryStore, events: Iterable[Event], **more: str) -> None:
-        await original(self, (event for event in events if isinstance(event, WritesChanged)), **more)
+        await original(self, (event for event in events if isinstance(event, KillChanged)), **more)
 
     setattr(MemoryStore, "start", start)  # noqa: B010 a method is replaced
 

@@ -8,9 +8,9 @@ import pytest
 
 from breakers.call import Outcome
 from breakers.known import Ended, State
-from breakers.store.events import WritesChanged
 from proxy.passes import Redo
 from proxy.wire import Wire
+from tests.breakers.stopping import halted
 from tests.doubt.world import stripe
 from tests.proxy.road import charged
 
@@ -27,7 +27,7 @@ async def test_held_back(meanwhile: str, tmp_path: Path, monkeypatch: pytest.Mon
 
         async def begun(redo: Redo, wire: Wire) -> Outcome:
             if meanwhile == "stopped":
-                await store.apply(WritesChanged(stopped=True, epoch=9))
+                await store.apply(halted(9))
             elif meanwhile == "ended elsewhere":
                 await store.resolve(opened, Ended(State.COMPLETED, world.on.clock.now(), applied=False, keeps=True))
             else:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from breakers.store.events import WritesChanged
 from loadtest.upstreams.faults import Fault, HangUp, Status
+from tests.breakers.stopping import halted
 from tests.doubt.world import EVERY_TIME, IN_DOUBT, World, stripe
 from tests.proxy.road import call_of, charged, marks
 
@@ -146,7 +146,7 @@ async def test_writes_stopped(world: World) -> None:
     """While writes are stopped nothing is sent again, and reading goes on."""
     form = refund(world)
     intent = await world.lose("POST", REFUNDS, form, named="k")
-    await world.on.rooms.store.apply(WritesChanged(stopped=True, epoch=9))
+    await world.on.rooms.store.apply(halted(9))
     sent = world.asked("POST")
     await world.looks(2)
     assert world.asked("POST") == sent

@@ -11,7 +11,7 @@ import pytest
 
 from breakers.call import Applied, Fault, Sent
 from breakers.known import Ended, Names
-from breakers.store.events import Event, IntentDelivered, IntentEnded, IntentOpened, WritesChanged
+from breakers.store.events import Event, IntentDelivered, IntentEnded, IntentOpened, KillChanged
 from breakers.store.memory import MemoryStore
 from proxy.ledger import records
 from proxy.ledger.book import Ledger
@@ -19,6 +19,7 @@ from proxy.ledger.doubts import Resolved
 from proxy.ledger.drafts import system
 from proxy.ledger.places import read_place
 from proxy.ledger.remembered import UNCONFIRMED
+from tests.breakers.stopping import running
 from tests.ledger.forge import FIRST, frames_of
 from tests.ledger.memory_disk import MemoryDisk
 from tests.ledger.test_doubts import ABSENT, FOUND, PARKED
@@ -65,7 +66,8 @@ def next_start(world: World, **more: Any) -> Ledger:
 def told(ledger: Ledger) -> dict[str, list[Event]]:
     """The events of each intent, in order; those that a start has read and those that are read anew are the same."""
     at_start, anew = list(ledger.recovered.events), ledger.events()
-    assert [event for event in at_start if isinstance(event, WritesChanged)] == [ledger.recovered.writes]
+    stops = [event.stop for event in at_start if isinstance(event, KillChanged)]
+    assert stops == list(ledger.recovered.stops.by_scope.values())
     assert sorted(map(repr, at_start)) == sorted(map(repr, anew))
     return by_intent(at_start)
 
@@ -150,7 +152,7 @@ async def test_running() -> None:
     """Read anew beside the running process, the events say what is durable by then."""
     world = World(settings=small_segments(3000))
     ledger = world.started()
-    assert ledger.events() == [ledger.recovered.writes]
+    assert ledger.events() == [running(1)]
     for number in range(1, 9):
         await ended(ledger, number)
     flying = await intended(ledger, 9)

@@ -16,7 +16,7 @@ import orjson
 import pytest
 
 from breakers.known import Names
-from breakers.store.events import WritesChanged
+from breakers.stops import RUNNING
 from proxy.ledger import records
 from proxy.ledger.disk import RealDisk
 from proxy.ledger.drafts import stamp
@@ -77,7 +77,7 @@ def test_remembered(epoch: Path, figure: Callable[[str, float], None]) -> None:
     worked = time.process_time() - began
     figure("start: writes remembered a second", round(WRITES / worked))
     assert (found.tree.size, found.damage) == (2 + 2 * WRITES, None)
-    events = Events(RealDisk(), epoch.parent, WritesChanged(stopped=False, epoch=1), remembered)
+    events = Events(RealDisk(), epoch.parent, lambda: RUNNING, remembered)
     assert sum(1 for _ in events) == 1 + 2 * WRITES
     assert not remembered.told
     assert WRITES / worked > FLOOR

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from breakers.store.events import WritesChanged
+from breakers.stops import Mode
+from breakers.store.events import KillChanged
 from proxy.ledger.drafts import system
 from proxy.ledger.layout import epochs
 from proxy.ledger.verify import verify
@@ -106,8 +107,8 @@ def check_survivor(disk: MemoryDisk, told: Told, where: str) -> None:
     ledger = world.open()
     # A first start that was cut short is finished: writes may pass, and nothing is missing.
     (changed, *_) = ledger.recovered.events
-    assert isinstance(changed, WritesChanged), where
-    assert not changed.stopped, where
+    assert isinstance(changed, KillChanged), where
+    assert changed.stop.mode is Mode.RUN, where
     assert len(disk.read(FOLDER / "admin.token")) == 52, where
     assert len(disk.read(FOLDER / "replica")) == 16, where
     assert verify(disk, FOLDER).ok, where

@@ -14,15 +14,15 @@ from breakers.call import Applied, Outcome, Sent
 from breakers.idempotency import ended_by
 from breakers.known import Earlier, Ended, State
 from breakers.spend import CALLS, WRITES, Charge, spent_by
-from breakers.store.events import AlertDelivered, IntentOpened, TaskClosed, TaskOpened, TokenRevoked, WritesChanged
+from breakers.stops import ALL
+from breakers.store.events import AlertDelivered, IntentOpened, TaskClosed, TaskOpened, TokenRevoked
 from breakers.store.memory import MemoryStore
 from breakers.store.protocol import Exhausted, HeldRead, HeldWrite, Permit, Stale
 from breakers.task import Closed, Task
 from config.money import Money
 from proxy.ledger.book import Ledger
 from proxy.ledger.doubts import Resolved
-from proxy.ledger.epoch import kill_changed
-from proxy.ledger.writer import Rank
+from tests.breakers.stopping import halted, running
 from tests.ledger.histories import CAPS
 from tests.ledger.test_remembered import names
 from tests.ledger.world import Answered, World, delivered, outcome, read, small_segments, wire, write
@@ -190,10 +190,10 @@ class Shop:
                     await self.ledger.alerted.told(alert.id)
                     await self.store.apply(AlertDelivered(alert.id))
             case "stop":
-                stopped, epoch = which > 3, (await self.store.writes()).epoch + 1
-                mode = "stop-writes" if stopped else "run"
-                await self.ledger._pen.durable(kill_changed(mode, epoch), Rank.END)
-                await self.store.apply(WritesChanged(stopped, epoch))
+                epoch = (await self.store.stops()).by_scope[ALL].epoch + 1
+                changed = halted(epoch) if which > 3 else running(epoch)
+                await self.ledger.stops.changed(changed.stop)
+                await self.store.apply(changed)
             case "an hour":
                 self.world.clock.move(3600)
             case _:
@@ -238,7 +238,7 @@ class Shop:
                 said[f"intent {number}"] = _of(found)
         said["open"] = [replace(one, opened=_uncapped(one.opened)) for one in await store.open_intents()]
         said["totals"] = [replace(total, cap=0) for total in await store.totals()]
-        said["tasks"], said["writes"] = await store.tasks(), await store.writes()
+        said["tasks"], said["stops"] = await store.tasks(), await store.stops()
         said["envelopes"] = [_over((await store.envelope(task.id, ())).task) for task in self.tasks]
         said["revoked"] = [(await store.envelope("", (token,))).revoked for token in self.tokens]
         said["alerts"] = sorted(await store.alerts(), key=lambda alert: alert.id)

@@ -17,6 +17,7 @@ from breakers.call import Call, Operation
 from breakers.facts import Facts
 from breakers.store.events import opened_by
 from breakers.store.protocol import HeldWrite, Permit, Store
+from breakers.thresholds import USUAL
 from breakers.verdict import Forward
 from config.catalog import Effect, OperationSpec
 from config.dialect import Dialect
@@ -29,11 +30,14 @@ from proxy.held import Holder
 from proxy.ledger.book import Intent
 from proxy.passes import Look
 from proxy.retrying import Retries
+from proxy.sampler import Sampler
 from proxy.secret import Secret
+from proxy.throttling import Throttling
 from proxy.wire import Wire
 from tests.canary.forms import secret
 from tests.ledger.world import START, StillClock, call, spec
 from tests.proxy.scripted import Piece, Scripted, scripted
+from tests.proxy.stoppable import Process
 
 DIALECT = Dialect.model_validate(
     {
@@ -161,8 +165,11 @@ async def forwarding(port: int | None = None) -> AsyncIterator[Site]:
         retries = Retries(
             clock, lambda count: HALF[:count], lambda api, why: site.retried.append((api, why)), sleep=sleep
         )
+        throttling = Throttling({"stripe": DIALECT}, clock.now)
+        sampler, switch = Sampler(clock, Timeouts(), USUAL, throttling), Process(clock=clock).switch
+        store = cast("Store", permits)
         forward = Forwarder(
-            {"stripe": api}, Dialer(list), Timeouts(), clock, cast("Store", permits), lambda _: None, retries
+            {"stripe": api}, Dialer(list), Timeouts(), clock, store, lambda _: None, retries, sampler, switch
         )
         site = Site(upstream, permits, clock, forward, api)
         forward.start()

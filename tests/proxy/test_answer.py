@@ -42,14 +42,14 @@ def header(whole: Whole, name: str) -> str | None:
 
 
 def test_statuses() -> None:
-    """Every reason has a status, none is a success or a fake decline; only 503 and a joinable 409 invite a repeat."""
+    """Every reason has a status, none is a success or a fake decline; only 503, 429 and a joinable 409 invite a repeat."""
     assert set(STATUS) == set(Reason) == set(SENTENCES)
     assert all(400 <= status < 600 and status != 402 for status in STATUS.values())
     assert {reason for reason, status in STATUS.items() if status == 409} == {Reason.IDEMPOTENCY_IN_FLIGHT} == RESENT
     again = {reason for reason, status in STATUS.items() if status == 429 or status >= 500}
     ended = {Reason.UPSTREAM_TIMEOUT, Reason.UPSTREAM_MALFORMED, Reason.ANSWER_TOO_LARGE}
     assert again - set(RETRY_AFTER_S) == {*ended, Reason.INTERNAL}
-    assert {STATUS[reason] for reason in RETRY_AFTER_S} == {503, 409}
+    assert {STATUS[reason] for reason in RETRY_AFTER_S} == {503, 429, 409}
 
 
 @pytest.mark.parametrize("name", DIALECTS)
@@ -70,10 +70,17 @@ def test_refusal(reason: Reason, name: str) -> None:
         "no",
         f"gate:{reason}",
     ]
-    assert (header(no, "retry-after") is not None) == (no.status in {503, 409})
+    assert (header(no, "retry-after") is not None) == (no.status in {503, 429, 409})
     assert header(no, "stripe-should-retry") == ("false" if name == "stripe" and reason not in RESENT else None)
     assert header(no, "breakwater-intent") is None
     assert header(no, "content-type") == ("application/problem+json" if name == "none" else "application/json")
+
+
+@pytest.mark.parametrize(("told_ms", "seconds"), [("9000", "9"), ("9001", "10"), ("1", "1"), ("0", "1")])
+def test_retry_after(told_ms: str, seconds: str) -> None:
+    """Where a refusal says for how long it holds, whoever comes back then is not refused for that."""
+    no = Refuse(Reason.UPSTREAM_THROTTLED, "throttle", "", (("retry_after_ms", told_ms),))
+    assert header(refusal(no, CALL, None), "retry-after") == seconds
 
 
 def test_shapes() -> None:

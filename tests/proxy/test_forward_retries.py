@@ -344,7 +344,7 @@ def redo(site: Site, permits: Permits, *, age_h: float = 1) -> Redo:
     Return the pass of a write in doubt.
     """
     call = site.intent().held.go.call
-    return Redo(call.id, "stripe", "api", call.operation.spec, START - timedelta(hours=age_h), permits.dispatch)
+    return Redo(call.id, "stripe", "api", call.operation.spec, START - timedelta(hours=age_h), permits.dispatch, call)
 
 
 REDONE = {

@@ -21,6 +21,7 @@ from proxy.noticing import Watch, digest
 from proxy.orders import TaskOrder
 from proxy.trail import Trail
 from tests.breakers.circling import comment, opened
+from tests.breakers.stopping import halted
 from tests.breakers.world import before
 from tests.proxy.again import key, stripe
 from tests.proxy.road import Road, call_of, charged, marks, road
@@ -220,9 +221,7 @@ async def test_suspended_is_not_hammering(on: Road, sandbox: StripeSandbox) -> N
 
 async def test_stopped_is_not_hammering(on: Road, sandbox: StripeSandbox) -> None:
     """What an operator's stop refuses counts as nobody's hammering."""
-    from breakers.store.events import WritesChanged
-
-    await on.rooms.store.apply(WritesChanged(stopped=True, epoch=1))
+    await on.rooms.store.apply(halted(1))
     for number in range(25):
         form = {"email": f"{number}@example.com"}
         assert marks(await on.ask("POST", "/v1/customers", form=form))[3] == "kill:killed"

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from breakers.store.events import WritesChanged
+from breakers.stops import ALL
 from loadtest.upstreams.stripe import StripeSandbox
+from tests.breakers.stopping import halted, running
 from tests.proxy.road import SECRET, Road, call_of, charged, closed_port, first_sentence, marks, road
 from tests.proxy.rows import BROKEN, CREATE, FORM, FORWARDED, NOTHING, REFUSED, WRITTEN, Row
 from tests.wire.client import Answer
@@ -47,15 +48,15 @@ async def made(case: Row, on: Road, sandbox: StripeSandbox) -> Answer:
     sandbox.wiretap.clear()
     sandbox.faults.add(*case.faults)
     form = case.form and {name: str(value).replace("{charge}", charge) for name, value in case.form.items()}
-    epoch = (await on.rooms.store.writes()).epoch
-    await on.rooms.store.apply(WritesChanged(case.stopped, epoch + 1))
+    epoch = (await on.rooms.store.stops()).by_scope[ALL].epoch
+    await on.rooms.store.apply(halted(epoch + 1) if case.stopped else running(epoch + 1))
     try:
         target = case.target.replace("{charge}", charge)
         answer = await on.ask(
             case.method, target, headers=case.headers, key=case.key, form=form, body=case.body, media=case.media
         )
     finally:
-        await on.rooms.store.apply(WritesChanged(False, epoch + 2))
+        await on.rooms.store.apply(running(epoch + 2))
         sandbox.faults.clear()
     assert dict(sandbox.account.effects) == dict(case.effects)
     return answer

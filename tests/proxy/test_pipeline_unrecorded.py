@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from breakers.store.events import WritesChanged
 from breakers.store.protocol import Stale
 from loadtest.upstreams.faults import Fault
 from loadtest.upstreams.stripe import StripeSandbox
 from proxy.errors import OutcomeUnrecorded
 from proxy.ledger.disk import RealDisk, Room
+from tests.breakers.stopping import halted
 from tests.proxy.again import key
 from tests.proxy.road import LEDGER, SECRET, call_of, closed_port, first_sentence, marks, road, soon
 from tests.proxy.rows import CREATE, DOUBT, NOTHING
@@ -194,7 +194,7 @@ async def test_stopped_at_the_gate(tmp_path: Path, sandbox: StripeSandbox, monke
 
         async def stopped_meanwhile(*arguments: Any) -> Any:
             made = await intend(*arguments)
-            await on.rooms.store.apply(WritesChanged(True, 2))
+            await on.rooms.store.apply(halted(2))
             return made
 
         monkeypatch.setattr(on.rooms.ledger, "intend", stopped_meanwhile)

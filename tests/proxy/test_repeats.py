@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from breakers.store.events import WritesChanged
 from loadtest.installation import agent
 from loadtest.upstreams.faults import Fault, HangUp, Status
 from loadtest.upstreams.github import GithubSandbox
 from loadtest.upstreams.stripe import StripeSandbox
+from tests.breakers.stopping import halted, running
 from tests.proxy.again import ISSUES, at_hub, comment, ended, hub, is_replay, key, opened, posts, stripe
 from tests.proxy.road import SECRET, Headers, Road, call_of, charged, first_sentence, marks, road
 from tests.proxy.rows import CREATE, NOTHING, SENDS, SENT
@@ -161,9 +161,9 @@ async def test_not_kept(status: int, on: Road, sandbox: StripeSandbox) -> None:
 
 async def test_refused_by_us(on: Road, sandbox: StripeSandbox) -> None:
     """A refusal of ours is not kept: the same key goes through once nothing stands in its way."""
-    await on.rooms.store.apply(WritesChanged(True, 2))
+    await on.rooms.store.apply(halted(2))
     assert (await on.ask("POST", CUSTOMERS, form=CREATE, headers=key("k"))).reason == "killed"
-    await on.rooms.store.apply(WritesChanged(False, 3))
+    await on.rooms.store.apply(running(3))
     assert (await on.ask("POST", CUSTOMERS, form=CREATE, headers=key("k"))).status == 200
     assert posts(sandbox) == 1
 
@@ -171,7 +171,7 @@ async def test_refused_by_us(on: Road, sandbox: StripeSandbox) -> None:
 async def test_stopped_meanwhile(on: Road, sandbox: StripeSandbox) -> None:
     """The repeat of a write that was made is answered from it while writes are stopped; a new write is not made."""
     first = await on.ask("POST", CUSTOMERS, form=CREATE, headers=key("k"))
-    await on.rooms.store.apply(WritesChanged(True, 2))
+    await on.rooms.store.apply(halted(2))
     is_replay(await on.ask("POST", CUSTOMERS, form=CREATE, headers=key("k")), first)
     assert (await on.ask("POST", CUSTOMERS, form=CREATE, headers=key("other"))).reason == "killed"
     assert posts(sandbox) == 1

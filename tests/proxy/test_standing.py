@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import cast
 
-from breakers.store.events import Event, WritesChanged
+from breakers.store.events import Event
 from breakers.store.protocol import Store, StoreUnavailable
 from proxy.standing import AWAY_S, EVERY_S, NOT_BEGUN, Standing
+from tests.breakers.stopping import halted, running
 from tests.proxy.road import Lines
 
-FIRST: tuple[Event, ...] = (WritesChanged(stopped=False, epoch=1),)
-LATER: tuple[Event, ...] = (*FIRST, WritesChanged(stopped=True, epoch=2))
+FIRST: tuple[Event, ...] = (running(1),)
+LATER: tuple[Event, ...] = (*FIRST, halted(2))
 
 
 class Moody:

@@ -129,7 +129,8 @@ async def test_away_at_start(sandbox: StripeSandbox, tmp_path: Path) -> None:
         assert ready.json["why"][0].startswith("store: ")
         status = (await on.admin("GET", "/v1/status")).json
         assert (status["store"]["kind"], status["store"]["open_intents"]) == ("redis", None)
-        assert status["kill"]["mode"] == "unknown"
+        kill = status["kill"]
+        assert (kill["mode"], kill["process"]["heard"], kill["elsewhere"]) == ("run", False, None)
         assert (await on.admin("GET", "/metrics")).status == 200
     assert posts(sandbox) == 0
 

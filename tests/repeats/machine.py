@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule
 
 from breakers.known import IN_DOUBT, Ended, State
-from breakers.store.events import IntentDelivered, IntentEnded, WritesChanged
+from breakers.store.events import IntentDelivered, IntentEnded
 from breakers.store.protocol import OpenIntent, Stale
 from breakers.verdict import Again, Forward, Repeat
+from tests.breakers.stopping import halted, running
 from tests.repeats.carriage import Carriage
 from tests.repeats.shop import AGENTS, OPERATIONS, Asked
 from tests.repeats.world import ENDS, TICK, Process, Way
@@ -234,7 +235,7 @@ class Machine(Carriage):
             return
         self.epoch += 1
         self.model.stopped = not self.model.stopped
-        changed = WritesChanged(self.model.stopped, self.epoch)
+        changed = halted(self.epoch) if self.model.stopped else running(self.epoch)
         self.processes[0].record.append(changed)
         self.do(self.processes[0].store.apply(changed))
 

@@ -1,8 +1,8 @@
 """
 Transcripts: what a person types and what the program prints, as text that is read and that is run.
 
-`$ breakwater …` runs a command (`<<< TEXT` behind it is what it reads), and `& breakwater serve` one that goes on until
-`^C`; `$ cp FROM TO` writes one file over another. Below it stands what is printed: standard error on lines that begin
+`$ breakwater …` runs a command (`<<< TEXT` behind it is what it reads, `NAME=VALUE` before it is in its environment), and
+`& breakwater serve` one that goes on until `^C`; `$ cp FROM TO` writes one file over another. Below it stands what is printed: standard error on lines that begin
 with `! `, the rest as it comes, then `[exit N]` unless that is 0. `<time>`, `<hash>` and the like stand for any text
 of that form; one with a number, `<kid1>`, is kept, and is that text from then on, in commands as well. `…` on a line of
 its own stands for any lines. `#` begins a remark.
@@ -42,6 +42,7 @@ FORMS: Mapping[str, str] = {
     "hash": r"[0-9a-f]{64}",
     "version": r"[0-9a-f]{12}",
     "token": r"bw1_1_[A-Za-z0-9_-]{64,}",
+    "personal": r"bwo1_[a-z2-7]{8}_[a-z2-7]{52}",
     "tid": r"[a-z2-7]{16}",
     "seconds": r"\d{10}",
     "moment": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00",
@@ -80,7 +81,7 @@ class Shell:
             self._stop(signal.SIGKILL)
 
     def _play(self, step: Step) -> None:
-        words = shlex.split(self._filled(step.command))
+        words, environ = _said(shlex.split(self._filled(step.command)))
         if words == ["^C"]:
             code, out, err = self._stop(signal.SIGINT), "", ""
         elif words[0] == "cp":
@@ -90,17 +91,18 @@ class Shell:
             code, out, err = self._serve(words[1:]), "", ""
         else:
             words, given = (words[:-2], f"{words[-1]}\n") if "<<<" in words else (words, "")
-            code, out, err = self._run(words[1:], given)
+            code, out, err = self._run(words[1:], given, environ)
         where = f"line {step.line}, `{step.command}`"
         assert code == step.code, f"{where}: exit {code}\n{out}{err}"
         self._compare(step.out, out, f"{where}, standard output")
         self._compare(step.err, err, f"{where}, standard error")
 
-    def _run(self, words: list[str], given: str) -> tuple[int, str, str]:
+    def _run(self, words: list[str], given: str, environ: Mapping[str, str]) -> tuple[int, str, str]:
         out, err = io.StringIO(), io.StringIO()
         stdin, sys.stdin = sys.stdin, io.StringIO(given)
         root = logging.getLogger()
         handlers, level = list(root.handlers), root.level
+        os.environ.update(environ)
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             try:
                 code = main(words)
@@ -108,6 +110,8 @@ class Shell:
                 code = int(ended.code or 0)
             finally:
                 sys.stdin = stdin
+                for name in environ:
+                    del os.environ[name]
                 root.handlers[:] = handlers
                 root.setLevel(level)
         watch.shown(f"the output of `{' '.join(words)}`", out.getvalue() + err.getvalue(), mints=True)
@@ -165,6 +169,15 @@ class Shell:
             return form
         met.add(name)
         return f"(?P<{name}>{form})"
+
+
+def _said(words: list[str]) -> tuple[list[str], dict[str, str]]:
+    """
+    Return the words of a command, and what stands before it for its environment.
+    """
+    count = next((at for at, word in enumerate(words) if not re.fullmatch(r"[A-Z_]+=.*", word)), len(words))
+    pairs = (word.partition("=") for word in words[:count])
+    return words[count:], {name: value for name, _, value in pairs}
 
 
 def read(transcript: str) -> Iterator[Step]:

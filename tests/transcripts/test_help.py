@@ -38,7 +38,7 @@ def examples(words: tuple[str, ...]) -> list[str]:
 def test_commands() -> None:
     """The commands are those that are promised so far."""
     assert {words[0] for words in HELP if words} == {
-        "serve", "check", "reload", "schema", "status", "healthcheck", "key", "vault", "doubt", "ledger", "task",
+        "serve", "check", "reload", "schema", "status", "healthcheck", "key", "operator", "vault", "doubt", "ledger", "task",
         "token", "spend", "catalog", "test",
     }  # fmt: skip
 

@@ -6,9 +6,9 @@
 -- that nothing is added twice.
 --
 -- KEYS  1 epoch  2 breakers  3 alive  4 counted  then a window each
--- ARGV  1 epoch  2 replica  3 the name of this report  4 ms for which a process is alive  then twelve for each delta:
---       1 which window  2 gen  3 how many buckets ago  4 how many buckets count  5 ok  6 slow  7 fail  8 local  9 unknown
---       10 writes  11 tail  12 `1` where a good one came before that
+-- ARGV  1 epoch  2 replica  3 the name of this report  4 ms for which a process is alive  then thirteen for each
+--       delta: 1 which window  2 gen  3 how many buckets ago  4 how many buckets count  5 in how many of those failures in
+--       a row do  6 ok  7 slow  8 fail  9 local  10 unknown  11 writes  12 tail  13 `1` where a good one came before that
 -- Returns {'lost'}, or {'counted', now in ms, how many are alive, then for each window {the breaker's record, gen, ok,
 -- slow, fail, local, unknown, writes, recent, streak, since how many buckets, how many had local failures}}.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {'lost'} end
@@ -96,8 +96,7 @@ local function sums_of(window)
     end
     if number > newest - RECENT then recent = recent + (bucket.fail or 0) end
   end
-  -- Of a run that is longer than a minute only the last minute.
-  for ago = 0, math.min(RECENT, window.span) - 1 do
+  for ago = 0, window.row - 1 do
     local bucket = window.buckets[newest - ago]
     if bucket and (bucket.tail or 0) > 0 then streak, since = streak + bucket.tail, ago end
     if bucket and (bucket.broken or 0) > 0 then break end
@@ -110,11 +109,12 @@ end
 
 local windows, rows = {}, {'counted', now, alive}
 for i = 5, #KEYS do windows[i - 4] = window_of(KEYS[i]) end
-for a = 5, #ARGV, 12 do
+for a = 5, #ARGV, 13 do
   local window, ago = windows[tonumber(ARGV[a])], tonumber(ARGV[a + 2])
+  window.row = math.min(tonumber(ARGV[a + 4]), SPAN_MAX)
   if is_new and ARGV[a + 1] == window.gen then
     window.span = math.min(tonumber(ARGV[a + 3]), SPAN_MAX)
-    if ago < window.span then add(window, newest - ago, {unpack(ARGV, a + 4, a + 11)}) end
+    if ago < window.span then add(window, newest - ago, {unpack(ARGV, a + 5, a + 12)}) end
   end
 end
 for i, window in ipairs(windows) do

@@ -10,8 +10,10 @@ local scopes, breakers = tonumber(ARGV[2]), tonumber(ARGV[3])
 local suggestions = {}
 for i = 4 + scopes + breakers, #ARGV do
   local id = redis.call('HGET', KEYS[5], ARGV[i])
-  suggestions[#suggestions + 1] = id
-  if id then suggestions[#suggestions + 1] = redis.call('HGET', KEYS[4], id) end
+  if id then
+    suggestions[#suggestions + 1] = id
+    suggestions[#suggestions + 1] = redis.call('HGET', KEYS[4], id)
+  end
 end
 local known = {
   'known', now_ms(), redis.call('HMGET', KEYS[2], '#', unpack(ARGV, 4, 3 + scopes)),

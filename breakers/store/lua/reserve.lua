@@ -7,42 +7,48 @@
 -- ARGV  1 epoch  2 generation  3 intent  4 lease in ms  5 ms after which a lapsed claim is given up
 --       6 the packed intent  7 how many names were asked  8 how many records are taken over  9 how many further names
 --       10 now in µs  11 `1` where it is the last time of asking  12 the packed charges
---       13 the suggestion that it carries out, empty for none  14 what its grant is for  15 how many wishes  then those
+--       13 the suggestion that it carries out, empty for none  14 what its grant is for  15 the permits of those that are
+--       taken over, on a line each: the intent, the breaker  16 how many wishes  then those
 --       then the version of each name that was asked  then for each `1` where it is to be held, `0` where it was only
 --       asked  then the intents that are taken over  then the charges
 -- Returns {'lost'}, {'stale'} or {'held', now in ms, the suggestion, the record of each breaker}; 'held' for an intent
 -- that has a record already, which stays as it is. Or what `admit` says: {'lapsed', call…} of calls to give up first,
 -- {'exhausted', which charge, settled, held}.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {'lost'} end
-local now, intent, suggestion, wished = now_ms(), ARGV[3], ARGV[13], tonumber(ARGV[15])
-local breakers, shelf, wishes = KEYS[10], shelf_at(11), wishes_at(16, wished)
+local now, intent, suggestion, wished = now_ms(), ARGV[3], ARGV[13], tonumber(ARGV[16])
+local breakers, shelf, wishes = KEYS[10], shelf_at(11), wishes_at(17, wished)
 
--- Tell whether it can have all that it was judged with, and take that.
+local is_its = suggestion == '' or is_executing(shelf, suggestion, intent, now)
+
+-- Tell whether it can have all that it was judged with, or has it already; and take what it has not.
 local function may_take()
-  return can_have(breakers, wishes, intent, now)
-    and (suggestion == '' or is_granted(shelf, suggestion, ARGV[14], now))
+  return can_have(breakers, wishes, intent, now) and (is_its or is_granted(shelf, suggestion, ARGV[14], now))
 end
 
 local function take_all()
-  local value = suggestion ~= '' and execute(shelf, suggestion, intent, ARGV[10], now)
+  local value = not is_its and execute(shelf, suggestion, intent, ARGV[10], now)
   return {'held', now, value, unpack(have(breakers, wishes, intent, now))}
 end
 
 local value = redis.call('GET', KEYS[4])
 if value then
-  local is_its = suggestion == '' or is_executing(shelf, suggestion, intent, now)
   if read(value) ~= 'c' or (is_its and has_permits(breakers, wishes, intent)) then return {'held', now, false} end
   -- What it was given was given back meanwhile: whoever asked for it had no answer.
-  if is_its then suggestion = '' end
   return may_take() and take_all() or {'stale'}
 end
 if (redis.call('HGET', KEYS[2], '#') or '0') ~= ARGV[2] then return {'stale'} end
 local asked, taken, further = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
-local first = 15 + 5 * wished
+local first = 16 + 5 * wished
 for i = 1, asked do
   if (redis.call('HGET', KEYS[13 + i], '#') or '0') ~= ARGV[first + i] then return {'stale'} end
 end
 if not may_take() then return {'stale'} end
+for t = 1, taken do
+  give_back_grant(shelf, carried_by(redis.call('GET', KEYS[13 + asked + t])), ARGV[first + 2 * asked + t], ARGV[10], now)
+end
+for other, key in string.gmatch(ARGV[15], '(%S+) ([^\n]+)') do
+  give_back_permits(breakers, {{key = key, probe = true}}, other)
+end
 local till = now + ARGV[4]
 local gone = till + ARGV[5]
 local charges = charges_at(14 + asked + taken + further, first + 1 + 2 * asked + taken)

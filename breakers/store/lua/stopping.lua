@@ -2,7 +2,7 @@
 --
 -- `stops` holds by scope `<mode> <epoch> <until> <back>`, newline, who set it, when and why; and under `#` the generation,
 -- which grows whenever any of them changes. `until` is in µs of the server's clock (0: never), from when on `back` holds.
--- What cannot be read holds as `stop-writes`.
+-- What cannot be read holds as `stop-writes`, and so does `all` where it is not there.
 
 local STRICTNESS = {['run'] = 0, ['suggest'] = 1, ['stop-writes'] = 2, ['stop-all'] = 3}
 
@@ -37,7 +37,7 @@ end
 local function is_barred(stops, scopes, answered)
   local now, found = now_us(), redis.call('HMGET', stops, unpack(scopes))
   for i, value in ipairs(found) do
-    local mode = value and mode_of(value, now) or 'run'
+    local mode = value and mode_of(value, now) or (scopes[i] == 'all' and 'stop-writes' or 'run')
     if STRICTNESS[mode] > STRICTNESS['suggest'] or (mode == 'suggest' and not answered[i]) then return true end
   end
   return false

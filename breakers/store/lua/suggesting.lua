@@ -27,7 +27,7 @@ end
 
 -- Return a suggestion that may be known, or nothing.
 local function known_suggestion(shelf, id, now)
-  local one = id and read_suggestion(redis.call('HGET', shelf.suggestions, id))
+  local one = id and read_suggestion(redis.call('HGET', shelf.suggestions, id)) or nil
   return one and (one.gone == '0' or tonumber(one.gone) > now) and one or nil
 end
 
@@ -89,6 +89,12 @@ end
 -- Have an intent carry out a suggestion that was granted to it.
 local function execute(shelf, id, intent, changed, now)
   return next_stage(shelf, id, known_suggestion(shelf, id, now), 'executing', intent, changed, now)
+end
+
+-- Return the suggestion that a claim was to carry out, which stands in what only we read of it.
+local function carried_by(value)
+  local is_read, opened = pcall(cjson.decode, string.match(value or '', '^c[^\n]*\n([^\n]*)') or '')
+  return is_read and type(opened) == 'table' and type(opened[13]) == 'string' and opened[13] or nil
 end
 
 -- Give back the grant of an intent of which nothing is on record.

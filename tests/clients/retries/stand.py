@@ -134,12 +134,19 @@ class Stand:
     upstreams: Mapping[str, Sandbox]
     clients: Mapping[str, Client]
     key: str
+    shy: str
 
     def door(self, client: Client, patience_s: float = 20.0) -> Door:
         """
         Return where a client goes.
         """
         return Door(self.breakwater.doors[account(client.name)], self.key, patience_s)
+
+    def parking(self, client: Client) -> Door:
+        """
+        Return where a client goes whose agent has each of its writes parked.
+        """
+        return Door(self.breakwater.doors[account(client.name)], self.shy)
 
     def effects(self, client: Client) -> int:
         """
@@ -178,9 +185,13 @@ def stand(folder: Path) -> Iterator[Stand]:
         upstreams = {api: stack.enter_context(in_thread(made)) for api, made in sandboxes().items()}
         document: dict[str, object] = {
             "apis": configured({api: made.url for api, made in upstreams.items()}, *APIS),
-            "agents": {"worker": agent(allowed(*APIS), loops=False)},
+            "agents": {
+                "worker": agent(allowed(*APIS), loops=False),
+                "shy": agent(allowed(*APIS), loops=False, tier="suggest"),
+            },
+            "operators": {"ada": {"roles": ["approver"]}},
             "timeouts": TIMEOUTS,
         }
-        installation, keys = stack.enter_context(running(folder / "breakwater", document, environ(), ["worker"]))
+        installation, keys = stack.enter_context(running(folder / "breakwater", document, environ(), ["worker", "shy"]))
         node = stack.enter_context(running_script(folder / "node", "retries.mjs", "lines.mjs"))
-        yield Stand(installation, upstreams, clients(node), keys["worker"])
+        yield Stand(installation, upstreams, clients(node), keys["worker"], keys["shy"])

@@ -1,0 +1,86 @@
+"""`breakwater drift`: whose calls came to differ from what they were, and that somebody has looked."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+from urllib.parse import quote
+
+from config.load import load
+from proxy.cli.client import Running, find_running
+from proxy.cli.say import data, shown, table
+from proxy.cli.usage import add_noun
+from proxy.errors import StartRefused
+
+EPILOG = """\
+examples:
+  breakwater drift list
+  breakwater drift list --json
+  breakwater drift reset support_refund_agent --reason OPS-7
+  breakwater drift reset support_refund_agent --reason "new purpose" --learn
+
+An agent's calls are compared with its last days (`drift` on its card). An alarm
+stands until somebody has looked; where the card says `suggest`, its writes are
+parked until then. Look first: `breakwater ledger find --agent NAME --since 1d`.
+"""
+
+HEADERS = ("agent", "state", "days", "act", "since", "why")
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """
+    Add the command and its verbs.
+    """
+    verbs = add_noun(commands, "drift", "list, reset AGENT: agents whose calls are not what they were", EPILOG)
+    listing = verbs.add_parser(
+        "list", help="print how each agent's calls stand", epilog="example: breakwater drift list --json"
+    )
+    listing.set_defaults(run=list_agents)
+    resetting = verbs.add_parser(
+        "reset",
+        help="end an alarm once you have looked; it is on record",
+        epilog="example: breakwater drift reset support_refund_agent --reason OPS-7",
+    )
+    resetting.add_argument("agent", metavar="AGENT")
+    resetting.add_argument("--reason", required=True, metavar="TEXT", help="what you found, for the record")
+    resetting.add_argument(
+        "--learn", action="store_true", help="it is to be like this from now on: forget its days, and learn anew"
+    )
+    resetting.set_defaults(run=reset)
+
+
+def list_agents(args: argparse.Namespace) -> int:
+    """
+    Print how each agent's calls stand.
+    """
+    found = _running(args).insist("GET", "/v1/drift")
+    if args.json:
+        data(found)
+    else:
+        table(HEADERS, [_row(one) for one in found])
+    return 0
+
+
+def reset(args: argparse.Namespace) -> int:
+    """
+    End an alarm.
+    """
+    word = {"reason": args.reason, "learn": args.learn}
+    said = _running(args).insist("POST", f"/v1/drift/{quote(args.agent, safe='')}/reset", word)
+    if args.json:
+        data(said)
+    else:
+        print(shown(f"{said['agent']}: {'its days are learned anew' if said['learn'] else 'no alarm stands'}"))
+    return 0
+
+
+def _running(args: argparse.Namespace) -> Running:
+    running = find_running(load(args.config).settings.state)
+    if running is None:
+        raise StartRefused("no Breakwater is running on this state folder", "calls are compared by a process that runs")
+    return running
+
+
+def _row(one: dict[str, Any]) -> list[object]:
+    days = f"{one['days']} of {one['of_days']}"
+    return [one["agent"], one["state"], days, one["act"], one["since"] or "-", one["why"] or "-"]

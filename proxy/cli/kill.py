@@ -1,0 +1,189 @@
+"""`breakwater kill`: stop a scope, and see that it stopped."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from breakers.stops import ALL, Mode, Stop
+from config.load import Configuration, load
+from proxy.cli.client import Running, find_running, has_started
+from proxy.cli.folder import on_folder
+from proxy.cli.lookup import add_dir, state_of
+from proxy.cli.say import data, error, table
+from proxy.cli.usage import add_command
+from proxy.clock import SystemClock
+from proxy.control.acting import HOUSE
+from proxy.control.kill import REASON_CHARS_MAX
+from proxy.errors import StartRefused
+from proxy.keys import Keys
+from proxy.killfile import NAME
+from proxy.ledger.book import Ledger
+
+EPILOG = """\
+examples:
+  breakwater kill
+  breakwater kill --reason "refunds look wrong, OPS-7" --wait
+  breakwater kill --scope agent:support_refund_agent --mode suggest
+  breakwater kill --scope api:stripe --mode stop-all --abort
+  breakwater kill --scope op:stripe:refunds.create
+  breakwater kill --drill
+
+Without options every write stops. `suggest` parks writes for an approver,
+`stop-all` stops reads, too. Writes under way end and are recorded; --wait waits
+for them and prints the proof, --abort cuts them, so that nobody knows how they
+ended. Everyone with an operator's token may stop; `breakwater resume` lifts.
+Where nothing answers: write `stop-writes` into STATE/KILL, or send SIGUSR1.
+"""
+
+STEP_S = 0.1
+
+ORDER_S = 30.0
+"""A disk or a store that does not answer is waited for a moment; the stop itself waits for neither."""
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """
+    Add the command.
+    """
+    parser = add_command(commands, "kill", "stop a scope, and see that it stopped", EPILOG, run)
+    add_scope(parser)
+    modes = [str(mode) for mode in Mode if mode is not Mode.RUN]
+    parser.add_argument("--mode", choices=modes, default=str(Mode.STOP_WRITES), help="how much stops")
+    parser.add_argument("--reason", default="", metavar="TEXT", help="why, for the record and for whoever asks")
+    parser.add_argument("--wait", action="store_true", help="until nothing of it is under way, and print the proof")
+    parser.add_argument("--abort", action="store_true", help="cut the writes that are under way")
+    parser.add_argument("--allow-reconcile", action="store_true", help="under stop-all, still look for writes in doubt")
+    parser.add_argument("--drill", action="store_true", help="stop nothing, and say how long that took")
+    add_dir(parser)
+
+
+def add_scope(parser: argparse.ArgumentParser) -> None:
+    """
+    Take the scope.
+    """
+    parser.add_argument(
+        "--scope", default=ALL, metavar="S", help="all, api:NAME, agent:NAME, task:ID or op:[API:]OPERATION"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """
+    Stop a scope; return 1 where it is not on record, not told to all, or not confirmed.
+    """
+    state = state_of(args)
+    running = find_running(state)
+    if args.drill:
+        return _drill(args, _needed(running))
+    if running is None:
+        return _on_folder(args, state)
+    body = {
+        "scope": args.scope,
+        "mode": args.mode,
+        "reason": args.reason[:REASON_CHARS_MAX],
+        "abort": args.abort,
+        "allow_reconcile": args.allow_reconcile,
+    }
+    try:
+        said = running.insist("POST", "/v1/kill", body, within_s=ORDER_S)
+    except StartRefused as no:
+        raise StartRefused(no.error, no.hint if "door" not in no.error else unanswered(state, running)) from None
+    if args.wait:
+        said = {**said, **_confirmed(args.scope, running, said)}
+    if args.json:
+        data(said)
+    else:
+        print(f"{said['scope']}: {said['mode']}, epoch {said['epoch']}, by {said['by']}")
+        if args.wait:
+            print_proof(said)
+    return _told(said, wait=args.wait)
+
+
+def _told(said: dict[str, Any], *, wait: bool) -> int:
+    if said["why"]:
+        error(f"it is in force in this process, but {said['why']}", "see /readyz and the log")
+        return 1
+    if wait and not said["confirmed"]:
+        error("something of it is still under way", "`breakwater kill --abort` cuts it; `breakwater status` shows it")
+        return 1
+    return 0
+
+
+def unanswered(state: Path, running: Running) -> str:
+    """
+    Return how a process is stopped that does not answer.
+    """
+    return f"`echo stop-writes > {state / NAME}`, or `kill -USR1 {running.pid}`, stops its writes without its door"
+
+
+def _confirmed(scope: str, running: Running, said: dict[str, Any]) -> dict[str, Any]:
+    """
+    Return how it stands once nothing is under way any more, or after the longest that a write may take.
+    """
+    ends = time.monotonic() + float(said["within_s"])  # noqa: TID251 a command waits in its own time
+    while True:
+        proof: dict[str, Any] = running.insist("GET", f"/v1/kill?scope={quote(scope)}")
+        if proof["confirmed"] or time.monotonic() > ends:  # noqa: TID251 as above
+            return proof
+        time.sleep(STEP_S)
+
+
+def print_proof(said: dict[str, Any]) -> None:
+    """
+    Print what proves that a scope has stopped.
+    """
+    process = said["process"]
+    row = [process["log"], process["epoch"], process["applied_at"], len(process["in_flight"])]
+    table(["process", "epoch", "applied at", "in flight", "last write left"], [[*row, process["last_dispatch"] or "never"]])
+    flying = [*process["in_flight"], *(said["elsewhere"] or ())]
+    if flying:
+        columns = ["intent", "api", "operation", "agent"]
+        table(["under way: intent", *columns[1:]], [[one[name] for name in columns] for one in flying])
+    print("confirmed: nothing of it is under way" if said["confirmed"] else "not confirmed")
+
+
+def _drill(args: argparse.Namespace, running: Running) -> int:
+    done = running.insist("POST", "/v1/kill/drill", within_s=ORDER_S)
+    if args.json:
+        data(done)
+    else:
+        print(f"in force after {done['here_s'] * 1000:.3f} ms, everyone told after {done['told_s'] * 1000:.1f} ms")
+    if done["why"]:
+        error(f"a stop would not have done all of its way: {done['why']}", "see /readyz and the log")
+        return 1
+    return 0
+
+
+def _needed(running: Running | None) -> Running:
+    if running is None:
+        raise StartRefused("no Breakwater is running on this state folder", "`breakwater serve` starts one")
+    return running
+
+
+def _on_folder(args: argparse.Namespace, state: Path) -> int:
+    """
+    Put a stop on record where nothing runs: the next start begins with it.
+    """
+    if not has_started(state):
+        raise StartRefused(f"no Breakwater ever ran on {state}", "a first start runs; stop it once it does")
+    configuration: Configuration = load(args.config)
+
+    async def stopped(ledger: Ledger, _: Keys) -> Stop:
+        known = ledger.stops.newest().by_scope
+        epoch = 1 + max((stop.epoch for stop in known.values()), default=0)
+        stop = Stop(args.scope, Mode(args.mode), epoch, HOUSE.name, args.reason, SystemClock().now())
+        before = known.get(args.scope)
+        if before is not None and before.mode.strictness > stop.mode.strictness:
+            raise StartRefused(f"`{args.scope}` is `{before.mode}`: that is more", "start it, then `breakwater resume`")
+        await ledger.stops.changed(stop)
+        return stop
+
+    stop = on_folder(configuration, stopped)
+    if args.json:
+        data({"scope": stop.scope, "mode": str(stop.mode), "epoch": stop.epoch, "by": stop.actor, "recorded": True})
+    else:
+        print(f"{stop.scope}: {stop.mode}, epoch {stop.epoch}, on record; nothing runs, and the next start begins so")
+    return 0

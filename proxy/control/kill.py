@@ -1,0 +1,207 @@
+"""
+The stop over the admin door: stop a scope, see that it stopped, drill, resume, break the glass.
+
+Everyone who is let in may stop; `roles` says who may lift. What cannot be done is 409 with what to do instead; where
+it takes another person the answer is 202.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable
+
+import orjson
+from aiohttp import web
+from pydantic import Field
+
+from breakers.stops import ALL, Mode
+from config.written import Seconds, Strict, Whole
+from proxy.control.acting import acting
+from proxy.control.reply import refuse, reply
+from proxy.drill import drill
+from proxy.errors import StartRefused
+from proxy.lifting import Lifting, Waits, Wanted
+from proxy.ordered import Ordered, said
+from proxy.orders import read_order
+from proxy.proof import Proof, proof_of
+from proxy.rooms import Rooms
+from proxy.scopes import read_scope
+
+REASON_CHARS_MAX = 500
+"""Of a person's words on record: a few sentences, and where to read on."""
+
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+
+class KillOrder(Strict):
+    """
+    What is to be stopped, and how.
+    """
+
+    scope: str = ALL
+    """Which calls."""
+    mode: Mode = Mode.STOP_WRITES
+    """How much of them."""
+    reason: str = Field(default="", max_length=REASON_CHARS_MAX)
+    """Why."""
+    abort: bool = False
+    """Whether writes on their way are cut; nobody knows then how they ended."""
+    allow_reconcile: bool = False
+    """Whether what is in doubt is still looked for under `stop-all`."""
+
+
+class LiftOrder(Strict):
+    """
+    What is to be lifted: the record with this epoch, and no newer one.
+    """
+
+    scope: str = ALL
+    """Which calls."""
+    epoch: Whole
+    """The record that whoever lifts it has seen."""
+    reason: str = Field(max_length=REASON_CHARS_MAX)
+    """Why."""
+
+
+class ResumeOrder(LiftOrder):
+    """
+    What is to be resumed.
+    """
+
+    to: Mode = Mode.RUN
+    """Up to which mode."""
+    full: bool = False
+    """Whether all may pass at once."""
+
+
+class GlassOrder(LiftOrder):
+    """
+    What is to run for a time.
+    """
+
+    ttl_s: Seconds = Field(alias="ttl")
+    """For how long."""
+
+
+def add_kill(app: web.Application, rooms: Rooms) -> None:
+    """
+    Add what `breakwater kill` and `breakwater resume` ask of a running process.
+    """
+    lifting = Lifting(rooms.killswitch, rooms.observer, rooms.ledger.stops, rooms.clock)
+
+    async def kill(request: web.Request) -> web.Response:
+        order = read_order(KillOrder, await _body(request), "kill")
+        scope, here = read_scope(order.scope, rooms.accounts, rooms.agents), rooms.killswitch.here
+        known = here.mode(scope)
+        if order.mode is Mode.RUN or order.mode.strictness < known.strictness:
+            hint = f"`breakwater resume --scope {scope} --to {order.mode} --reason …` is how a stop is made less"
+            raise StartRefused(f"`{scope}` is `{known}`: that is more than `{order.mode}`", hint)
+        ordered = await rooms.killswitch.order(
+            scope,
+            order.mode,
+            acting(request).name,
+            order.reason.strip(),
+            aborts=order.abort,
+            reconciles=order.allow_reconcile,
+        )
+        return reply({**said_ordered(ordered), **said_proof(await proof_of(scope, rooms), rooms)})
+
+    async def shown(request: web.Request) -> web.Response:
+        scope = read_scope(request.query.get("scope", ALL), rooms.accounts, rooms.agents)
+        return reply(said_proof(await proof_of(scope, rooms), rooms))
+
+    async def drilled(request: web.Request) -> web.Response:
+        done = await drill(rooms.killswitch, acting(request).name, rooms.clock, rooms.metrics)
+        return reply({"epoch": done.epoch, "here_s": done.here_s, "told_s": done.told_s, "why": done.why})
+
+    async def resume(request: web.Request) -> web.Response:
+        order, who = read_order(ResumeOrder, await _body(request), "resume"), acting(request)
+        scope = read_scope(order.scope, rooms.accounts, rooms.agents)
+        wanted, people = Wanted(scope, order.to, order.epoch, order.full), rooms.settings.kill.resume_by
+        return said_lifted(
+            await lifting.resume(wanted, who.name, order.reason.strip(), people=people, personal=who.personal)
+        )
+
+    async def break_glass(request: web.Request) -> web.Response:
+        order = read_order(GlassOrder, await _body(request), "resume")
+        scope = read_scope(order.scope, rooms.accounts, rooms.agents)
+        wanted = Wanted(scope, Mode.RUN, order.epoch, full=True, for_s=order.ttl_s)
+        return said_lifted(await lifting.break_glass(wanted, acting(request).name, order.reason.strip()))
+
+    app.router.add_post("/v1/kill", _in_words(kill))
+    app.router.add_get("/v1/kill", _in_words(shown))
+    app.router.add_post("/v1/kill/drill", _in_words(drilled))
+    app.router.add_post("/v1/resume", _in_words(resume))
+    app.router.add_post("/v1/break-glass", _in_words(break_glass))
+
+
+def said_ordered(ordered: Ordered) -> dict[str, object]:
+    """
+    Return what came of an order.
+    """
+    return {**said(ordered.stop), "recorded": ordered.recorded, "shared": ordered.shared, "why": ordered.why or None}
+
+
+def said_proof(proof: Proof, rooms: Rooms) -> dict[str, object]:
+    """
+    Return how a scope stands, and what proves it.
+    """
+    return {
+        "record": said(proof.record),
+        "in_force": {**said(proof.stop), "mode": str(proof.mode)},
+        "process": {
+            "log": rooms.ledger.origin,
+            "pid": os.getpid(),
+            "epoch": proof.epoch,
+            "applied_at": proof.applied_at.isoformat(),
+            "heard": proof.heard,
+            "in_flight": [
+                {
+                    "intent": flight.call.id,
+                    "api": flight.call.api,
+                    "operation": flight.call.operation.spec.name,
+                    "agent": flight.call.caller.agent,
+                    "since": None if flight.since is None else flight.since.isoformat(),
+                }
+                for flight in proof.in_flight
+            ],
+            "last_dispatch": None if proof.last_dispatch is None else proof.last_dispatch.isoformat(),
+        },
+        "elsewhere": None
+        if proof.elsewhere is None
+        else [
+            {"intent": one.intent, "api": one.api, "operation": one.operation, "agent": one.agent}
+            for one in proof.elsewhere
+        ],
+        "confirmed": proof.confirmed,
+        "within_s": rooms.settings.timeouts.drain_s,
+    }
+
+
+def said_lifted(lifted: Ordered | Waits) -> web.Response:
+    """
+    Return what came of lifting a stop, or who is waited for.
+    """
+    if isinstance(lifted, Waits):
+        return reply({"waits": True, "by": lifted.by, "until": lifted.until.isoformat()}, 202)
+    if not lifted.holds:
+        error = f"`{lifted.stop.scope}` was stopped by another order at the same time, and stays so"
+        return refuse(409, error, "`breakwater status` says by which")
+    return reply({"waits": False, **said_ordered(lifted)})
+
+
+def _in_words(handler: Handler) -> Handler:
+    async def answered(request: web.Request) -> web.Response:
+        try:
+            return await handler(request)
+        except StartRefused as no:
+            return refuse(409, no.error, no.hint)
+
+    return answered
+
+
+async def _body(request: web.Request) -> object:
+    try:
+        return orjson.loads(await request.read() or b"{}")
+    except orjson.JSONDecodeError:
+        raise StartRefused("the body is not JSON", "see docs/KILL.md for what is sent here") from None

@@ -1,0 +1,146 @@
+"""
+Drift behind the road: agents' pasts learned from the record, what passed compared, an alarm put on record and told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from datetime import datetime, timedelta
+from typing import Any
+
+from breakers.baseline import STEADY_MIN
+from breakers.drift import Alarm, Step
+from proxy.errors import LedgerUnavailable, StartRefused
+from proxy.ledger.drafts import read_stamp, stamp
+from proxy.ledger.disk import RealDisk
+from proxy.ledger.drifted import ALARMED, RESET, Drifted, drifted_from
+from proxy.ledger.drifts import KIND
+from proxy.ledger.index import Index, Wanted, index_in
+from proxy.ledger.places import epoch_of
+from proxy.ledger.read import Record
+from proxy.rooms import Rooms
+
+EVERY_S = 0.5
+"""A person who is told half a second later loses nothing."""
+
+IDLE_SHARE = 2
+"""So many times the days of the baseline are looked back over: days without a call are none."""
+
+LEARNED_MAX = 20_000
+"""Calls of each kind that are learned of one day, the newest: more of them say no more of what is usual."""
+
+Past = Step | Drifted | bool
+
+
+async def watch_drift(rooms: Rooms) -> None:
+    """
+    Compare for ever.
+    """
+    for agent in rooms.drifting.standing:
+        rooms.metrics.drift.standing.labels(agent).set(1)
+    while True:
+        try:
+            await learn(rooms)
+            while rooms.drifting.waits:
+                await compare(rooms)
+                await asyncio.sleep(0)
+        except Exception as error:  # whatever it is: the next look is another attempt
+            rooms.log.failure("", error)
+        await asyncio.sleep(EVERY_S)
+
+
+async def learn(rooms: Rooms) -> None:
+    """
+    Learn the pasts that are to be learned.
+    """
+    for agent, days in list(rooms.drifting.follow(rooms.policy)):
+        if rooms.ledger.size < STEADY_MIN and epoch_of(rooms.ledger.origin) == 1:
+            # There is no past yet.
+            rooms.drifting.learn(agent, ())
+            continue
+        until = rooms.drifting.waits_since(agent) or rooms.clock.now()
+        await asyncio.to_thread(_learn, rooms, agent, until - timedelta(days=IDLE_SHARE * days), until)
+
+
+def _learn(rooms: Rooms, agent: str, since: datetime, until: datetime) -> None:
+    try:
+        with closing(index_in(RealDisk(), rooms.settings.state)) as index:
+            rooms.drifting.learn(agent, past_of(index, agent, since, until))
+    except StartRefused as no:
+        rooms.log.event("unlearned", agent=agent, why=no.error)
+
+
+async def compare(rooms: Rooms) -> None:
+    """
+    Compare some of what has passed since, and tell of what differs.
+    """
+    for agent, alarm in rooms.drifting.compare():
+        await _raise(rooms, agent, alarm)
+
+
+async def _raise(rooms: Rooms, agent: str, alarm: Alarm) -> None:
+    one = Drifted(agent, rooms.ids.new(), rooms.clock.now(), alarm)
+    # From here on it stands, whether or not that can be recorded: it takes nothing from anyone but a write unseen.
+    rooms.drifting.standing[agent] = one
+    rooms.metrics.drift.alarms.labels(agent, str(alarm.kind)).inc()
+    rooms.metrics.drift.standing.labels(agent).set(1)
+    try:
+        await rooms.ledger.drift.alarmed(one)
+    except LedgerUnavailable as error:
+        rooms.log.event("unrecorded", agent=agent, why=f"that it drifts: {error}")
+    # Stop here: on record, and nobody was told. The next start tells it, and it stands.
+    rooms.announcer.say(KIND, one.id, {"agent": agent, "differs": alarm.operation, "why": alarm.words})
+
+
+def past_of(index: Index, agent: str, since: datetime, until: datetime) -> Iterator[Past]:
+    """
+    Yield what the record says of an agent's calls, and of alarms over them, day by day, the oldest first.
+    """
+    seen: set[str] = set()
+    marks = [record for kind in (ALARMED, RESET) for record in index.find(Wanted(kind=kind, agent=agent))]
+    marks = sorted((one for one in marks if str(one.entry["ts"]) < stamp(until)), key=lambda one: str(one.entry["ts"]))
+    day = since
+    while day < until:
+        after = min(until, day + timedelta(days=1))
+        steps = _steps(index, agent, day, after, seen)
+        turns = ((read_stamp(str(one.entry["ts"])), 0, mark) for one in marks if (mark := _mark(one)) is not None)
+        within = ((at, order, mark) for at, order, mark in turns if day <= at < after)
+        found = heapq.merge(((step.at, 1, step) for step in steps), within, key=lambda one: one[:2])
+        yield from (one for _, _, one in found)
+        day = after
+
+
+def _steps(index: Index, agent: str, since: datetime, until: datetime, seen: set[str]) -> list[Step]:
+    within = {"agent": agent, "since": stamp(since), "until": stamp(until), "newest": LEARNED_MAX}
+    reads = index.find(Wanted(kind="call.outcome", of_reads=True, **within))
+    writes = index.find(Wanted(kind="call.intent", **within))
+    parked = [one for one in index.find(Wanted(kind="approval.requested", **within)) if one.entry["call"] not in seen]
+    seen.update(str(one.entry["call"]) for one in parked)
+    # What was sent for a suggestion was seen when it was parked.
+    writes = [one for one in writes if not one.entry.get("sug")]
+    steps = [step for record in (*reads, *writes, *parked) if (step := _step(record)) is not None]
+    return sorted(steps, key=lambda step: step.at)
+
+
+def _step(record: Record) -> Step | None:
+    entry, writes = record.entry, record.kind != "call.outcome"
+    try:
+        micros, currency = _moved(entry.get("moves"))
+        at = read_stamp(entry.get("at", entry["ts"]))
+        return Step(at, entry["task"], f"{entry['prov']}/{entry['op']}", writes, micros, currency)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _moved(moves: Mapping[str, Any] | None) -> tuple[int | None, str | None]:
+    return (int(moves["micros"]), str(moves["currency"])) if moves else (None, None)
+
+
+def _mark(record: Record) -> Drifted | bool | None:
+    try:
+        return drifted_from(record.entry) if record.kind == ALARMED else bool(record.entry["learn"])
+    except (KeyError, TypeError, ValueError):
+        return None

@@ -1,0 +1,103 @@
+"""
+Suggestions that are over are ended: by their time, because what they were shown under is no more, or because they were
+carried out.
+
+That is looked at every few seconds. What is over is not carried out before somebody has looked, either: an execution
+asks the same of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import replace
+
+from breakers.caveats import agent_of
+from breakers.suggestion import LIVE, Stage, Suggested
+from proxy.rooms import Rooms
+
+KEPT_MAX = 4_096
+"""Of places whose policy is known; far more suggestions than may wait."""
+
+
+class Lapsing:
+    """
+    What ends suggestions that nobody decides about.
+    """
+
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
+        # By place: what stands there never changes.
+        self._judged_by: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"Lapsing({self._rooms.suggesting!r})"
+
+    async def sweep(self) -> None:
+        """
+        End what is over, and tell the store what it could not be told.
+
+        Raise `StoreUnavailable` or `LedgerUnavailable` where that must wait.
+        """
+        suggesting, closed = self._rooms.suggesting, dict[str, bool]()
+        await suggesting.retell()
+        for one in await self._rooms.store.suggestions():
+            if one.id not in suggesting.own or one.id in suggesting.busy:
+                continue
+            if one.stage is Stage.EXECUTED:
+                await self.note_end(one.id)
+            elif one.stage in {Stage.OPEN, Stage.APPROVED} and (over := await self._over(one, closed)) is not None:
+                await self._end(one, *over)
+
+    async def note_end(self, id_: str) -> None:
+        """
+        Put on record that one was carried out, once it is known how that ended.
+        """
+        rooms = self._rooms
+        async with rooms.suggesting.turn(id_) as now:
+            if now is None or now.stage is not Stage.EXECUTED or id_ not in rooms.suggesting.own:
+                return
+            earlier = await rooms.store.earlier(now.intent)
+            applied = None if earlier is None else earlier.applied
+            why = "unknown" if applied is None else "applied" if applied else "not_applied"
+            await rooms.suggesting.executed(replace(now, why=why))
+
+    async def _end(self, one: Suggested, stage: Stage, why: str) -> None:
+        suggesting = self._rooms.suggesting
+        async with suggesting.turn(one.id) as now:
+            # Whatever was decided meanwhile counts.
+            if now is not None and now.stage in LIVE and now.version == one.version and one.id not in suggesting.busy:
+                await suggesting.end(now, stage, why)
+
+    async def _over(self, one: Suggested, closed: dict[str, bool]) -> tuple[Stage, str] | None:
+        rooms = self._rooms
+        if one.expires <= rooms.clock.now():
+            return Stage.EXPIRED, "time"
+        if await self._shown_under(one) != rooms.policy.version:
+            return Stage.VOID, "policy"
+        if one.task not in closed:
+            closed[one.task] = await self._is_closed(one.task)
+        return (Stage.VOID, "task") if closed[one.task] else None
+
+    async def _is_closed(self, id_: str) -> bool:
+        with contextlib.suppress(ValueError):
+            # The task of a day is nobody's to close.
+            agent_of(id_)
+            task = (await self._rooms.store.envelope(id_, ())).task
+            return task is None or not task.is_open(self._rooms.clock.now())
+        return False
+
+    async def _shown_under(self, one: Suggested) -> str:
+        """
+        Return under which version of the policy one was shown.
+        """
+        if one.place not in self._judged_by:
+            try:
+                showing = await asyncio.to_thread(self._rooms.suggesting.records.at, one.place)
+            except (LookupError, OSError):
+                # Whoever decides about it, or carries it out, is told so.
+                return self._rooms.policy.version
+            if len(self._judged_by) >= KEPT_MAX:
+                self._judged_by.clear()
+            self._judged_by[one.place] = str(showing.entry["pol"]["ver"])
+        return self._judged_by[one.place]
