@@ -314,7 +314,7 @@ def _alarm(group: Group, outcome: str, stream: _Stream, calls: int) -> Alarm:
 
 def _rates(share: float) -> tuple[float, float]:
     """
-    Return the share that is no drift and the one that is: twice as much, or where that were nearly all, well towards it.
+    Return the share that is no drift and the one that is: twice as much, or where that is nearly all, well towards it.
     """
     return share, min(2 * share + 0.02, 0.4 * share + 0.6)
 

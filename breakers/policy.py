@@ -72,7 +72,7 @@ class Entry:
     nothing is done but under an opened task. `agent_repeats` tells whether the agent itself may say that a repeat is
     meant; None leaves that to what the operation moves. `unknown_cost` is what is held of caps in money where nothing
     bounds an amount. `conditions` are those that are asked of a call. `tier` is the entry's own, `approval` what waits
-    for an approver; both only where the operation writes. `review_ppm` is which part of it is reviewed, where it says so.
+    for an approver; both only where the operation writes. `review_ppm` is which part of it is reviewed, where it says.
     """
 
     pattern: str
@@ -115,8 +115,8 @@ class AgentRules:
     """
     One agent's card, compiled: operations by (API account, operation name), values by redirecting header, lower-case,
     and in which environment and time zone it works. `loops` is what counts as one; None where nothing does. `tier` is
-    how much it may do alone where an entry does not say, `barred` which operators approve nothing of it, `review_ppm` which
-    part of its writes is reviewed, `drift` what its calls are compared with; None where they are not.
+    how much it may do alone where an entry does not say, `barred` which operators approve nothing of it, `review_ppm`
+    which part of its writes is reviewed, `drift` what its calls are compared with; None where they are not.
     """
 
     operations: Mapping[tuple[str, str], Allowed | Denied]

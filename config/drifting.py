@@ -64,11 +64,11 @@ class Drift(Strict):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return {"anyOf": [{"const": False}, handler(core)]}
+        return {"anyOf": [{"enum": [False, "off"]}, handler(core)]}
 
 
 def _read_drift(written: object) -> object:
-    if written is False:
+    if written is False or written == "off":
         return {"enabled": False}
     if written is True or written is None or isinstance(written, str):
         raise Unreadable("this must be a mapping, or `false`", "leave it out for the defaults")

@@ -81,4 +81,4 @@ class Reviews(Strict):
     rubric: Annotated[Mapping[Name, Text], AfterValidator(_admit_rubric)] = Field(
         default_factory=lambda: RUBRIC, validate_default=True
     )
-    """What is asked of each write that is reviewed, by name: a sentence, answered with 1 (not at all) to 5 (entirely)."""
+    """What is asked of each write that is reviewed, by name: a sentence that is answered with 1 to 5 (entirely)."""

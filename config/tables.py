@@ -198,8 +198,8 @@ class _Joining:
             effect_window_s=_window(curated),
             curated=any(name in self._overlay.operations for name in group),
         )
-        spec = replace(spec, probe_safe=self._probe_safe(spec, group, curated))
-        return self._with_recipes(spec, group, curated)
+        spec = self._with_recipes(spec, group, curated)
+        return replace(spec, probe_safe=self._probe_safe(spec, group, curated))
 
     def _probe_safe(self, spec: OperationSpec, group: Group, curated: Curated) -> bool:
         """

@@ -122,8 +122,8 @@ def _from_shadow(figures: Figures) -> str:
     if n < WRITES_MIN:
         return f"Stay at `{SHADOW}`: {n} writes are on record, and {WRITES_MIN} are the least to judge by."
     return (
-        f"Move to `{SUGGEST}` once somebody has time to read: {n} writes on {days} days are about {-(-n // days)} a day "
-        f"on which it writes, and nothing is sent by that."
+        f"Move to `{SUGGEST}` once somebody has time to read: {n} writes on {days} days are about {-(-n // days)} on "
+        f"each, and nothing is sent by that."
     )
 
 
@@ -137,7 +137,7 @@ def _from_asking(tier: str, figures: Figures) -> str:
         alone = f"; {passing} of {figures.writes.n} writes would have passed unasked" if above == AUTO else ""
         return f"Move to `{above}`: {said}, and at least {_percent(AGREED_MIN)} % is surely so{alone}."
     if share.high < AGREED_LEAST:
-        advice = f"Move down to `{SUGGEST}`" if tier == APPROVE else f"Stay at `{tier}`, and change the card or the agent"
+        advice = f"Move down to `{SUGGEST}`" if tier == APPROVE else f"Stay at `{tier}`, and change its card"
         return f"{advice}: {said}, surely less than {_percent(AGREED_LEAST)} %."
     more = _missing(share)
     return f"Stay at `{tier}`: {said}; {more} more without an override would make {_percent(AGREED_MIN)} % sure."

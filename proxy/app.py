@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
+from typing import NamedTuple
 
 from breakers.allowlist import policy_of
+from breakers.policy import Policy
 from breakers.store.protocol import Store
 from config.consistency import door_of
 from config.load import Configuration
+from config.settings import Settings
 from config.written import UnixSocket
 from proxy.account import Account, open_account
 from proxy.alerting import Alerting
@@ -175,16 +178,10 @@ def build(
     store = store or open_store(configuration, {}, clock)
     settings, metrics, log = configuration.settings, Metrics(), log or JsonLog(clock)
     namer = Namer(ledger.ring.key(FINGERPRINT, ledger.ring.versions[0]))
-    tasks = open_tasks(configuration, ledger, store, clock, randomness)
     retries = Retries(clock, randomness, lambda api, why: metrics.upstream_retries.labels(api, why).inc())
     on_echo, on_change = _telling(metrics, log), _turning(configuration, accounts)
-    policy = policy_of(configuration)
-    throttling = Throttling({api: account.dialect for api, account in accounts.items()}, clock.now)
-    sampler = Sampler(clock, settings.timeouts, policy.gauging, throttling)
-    announcer = Announcer(log, lambda kind: metrics.announcements.labels(kind).inc(), ledger.notices, clock)
-    here = InForce(ledger.recovered.stops, KillFile(settings.state, RealDisk()), clock)
-    killswitch = KillSwitch(store, ledger.stops, here, clock, log, announcer, metrics.stop_applied)
-    killswitch.heeds_itself = settings.kill.auto
+    policy, tasks = policy_of(configuration), open_tasks(configuration, ledger, store, clock, randomness)
+    brakes = _open_brakes(settings, policy, accounts, ledger, store, clock, randomness, log, metrics, retries)
     return Rooms(
         settings=settings,
         accounts=accounts,
@@ -205,7 +202,9 @@ def build(
         credentials=open_credentials(
             configuration, ledger, clock=clock, randomness=randomness, disk=disk, on_change=on_change
         ),
-        forward=Forwarder(accounts, Dialer(lambda: taken), settings.timeouts, clock, store, on_echo, retries, sampler, killswitch),
+        forward=Forwarder(
+            accounts, Dialer(lambda: taken), settings.timeouts, clock, store, on_echo, retries, *brakes.asked
+        ),
         wires=Wires(randomness),
         inflight=InFlight(),
         pending=Pending(),
@@ -213,16 +212,64 @@ def build(
         ids=Ulids(clock, randomness),
         log=log,
         metrics=metrics,
-        announcer=announcer,
-        reviewing=Reviewing(ledger.reviews, randomness, metrics.reviews),
-        drifting=Drifting(ledger.drift.standing),
-        suggesting=Suggesting(store, ledger.approvals, clock, randomness, announcer, metrics.suggestions),
-        sampler=sampler,
-        observer=Observer(
-            sampler, store, ledger.notices, announcer, log, clock, retries.draw, metrics.breaker_moved, ledger.replica
-        ),
-        killswitch=killswitch,
+        **brakes._asdict(),
         operators=Operators(roles_of(configuration), ledger.recovered.operators),
+    )
+
+
+class _Brakes(NamedTuple):
+    """
+    What keeps calls back and tells people of that, by its name as a room.
+    """
+
+    announcer: Announcer
+    sampler: Sampler
+    observer: Observer
+    killswitch: KillSwitch
+    suggesting: Suggesting
+    reviewing: Reviewing
+    drifting: Drifting
+
+    @property
+    def asked(self) -> tuple[Sampler, KillSwitch]:
+        """
+        Return what is asked and told of each attempt.
+        """
+        return self.sampler, self.killswitch
+
+
+def _open_brakes(
+    settings: Settings,
+    policy: Policy,
+    accounts: Mapping[str, Account],
+    ledger: Ledger,
+    store: Store,
+    clock: Clock,
+    randomness: Randomness,
+    log: Log,
+    metrics: Metrics,
+    retries: Retries,
+) -> _Brakes:
+    """
+    Join what keeps calls back.
+    """
+    announcer = Announcer(log, lambda kind: metrics.announcements.labels(kind).inc(), ledger.notices, clock)
+    throttling = Throttling({api: account.dialect for api, account in accounts.items()}, clock.now)
+    sampler = Sampler(clock, settings.timeouts, policy.gauging, throttling)
+    observer = Observer(
+        sampler, store, ledger.notices, announcer, log, clock, retries.draw, metrics.breaker_moved, ledger.replica
+    )
+    here = InForce(ledger.recovered.stops, KillFile(settings.state, RealDisk()), clock)
+    killswitch = KillSwitch(store, ledger.stops, here, clock, log, announcer, metrics.stop_applied)
+    killswitch.heeds_itself = settings.kill.auto
+    return _Brakes(
+        announcer,
+        sampler,
+        observer,
+        killswitch,
+        Suggesting(store, ledger.approvals, clock, randomness, announcer, metrics.suggestions),
+        Reviewing(ledger.reviews, randomness, metrics.reviews),
+        Drifting(ledger.drift.standing),
     )
 
 

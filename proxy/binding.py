@@ -21,6 +21,8 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
+import orjson
+
 from breakers.call import Call, Caller, Operation, Request
 from breakers.caveats import Caveat
 from breakers.effectkey import effect_key
@@ -41,6 +43,9 @@ from proxy.naming import Namer
 NONCE_BYTES = 16
 
 VERSION = 1
+
+MISSING = "missing"
+"""What is shown of an object that could not be read."""
 
 UNSEEN = "unseen"
 """Where what was seen when a write was shown cannot be seen at the moment."""
@@ -142,7 +147,7 @@ def images_shown(images: Mapping[Touch, Image]) -> dict[str, object]:
 
 def _image(image: Image) -> object:
     if image.missing is not None:
-        return "missing"
+        return MISSING
     return "absent" if image.data is None else sha256(image.data).hexdigest()
 
 
@@ -164,17 +169,8 @@ def digest_of(shown: bytes) -> str:
     return sha256(shown).hexdigest()
 
 
-def differing(was: bytes, now: bytes) -> str | None:
-    """
-    Return the first member in which two documents differ, or None where they are the same to the last byte.
-    """
-    if was == now:
-        return None
-    try:
-        one, other = json.loads(was), json.loads(now)
-        return next((name for name in other if one.get(name) != other[name]), "request")
-    except (ValueError, AttributeError):
-        return "request"
+def _differing(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    return next((name for name in now if was.get(name) != now[name]), "request")
 
 
 def unlike(shown: bytes, go: Forward, account: Account, offer: Offer) -> str | None:
@@ -183,12 +179,16 @@ def unlike(shown: bytes, go: Forward, account: Account, offer: Offer) -> str | N
 
     `UNSEEN` where that cannot be told: what was seen then could not be read now.
     """
-    was = json.loads(shown)["before"]
-    if any(image == "missing" != was.get(kind) for kind, image in images_shown(go.facts.images).items()):
-        return UNSEEN
-    now = bound(go, account, account.current().ref, offer)
-    why, grant = differing(shown, now), go.call.grant
-    return why if why is not None or (grant is not None and digest_of(now) == grant.digest) else "digest"
+    now, grant = bound(go, account, account.current().ref, offer), go.call.grant
+    if now == shown:
+        return None if grant is not None and digest_of(now) == grant.digest else "digest"
+    try:
+        was, said = orjson.loads(shown), images_shown(go.facts.images)
+        if any(image == MISSING != was["before"].get(kind) for kind, image in said.items()):
+            return UNSEEN
+        return _differing(was, orjson.loads(now))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return "request"
 
 
 def rebuilt(showing: Showing, suggested: Suggested, account: Account, namer: Namer) -> Rebuilt:

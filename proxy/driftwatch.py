@@ -5,17 +5,18 @@ Drift behind the road: agents' pasts learned from the record, what passed compar
 from __future__ import annotations
 
 import asyncio
-import heapq
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from breakers.baseline import STEADY_MIN
 from breakers.drift import Alarm, Step
 from proxy.errors import LedgerUnavailable, StartRefused
-from proxy.ledger.drafts import read_stamp, stamp
 from proxy.ledger.disk import RealDisk
+from proxy.ledger.drafts import read_stamp, stamp
 from proxy.ledger.drifted import ALARMED, RESET, Drifted, drifted_from
 from proxy.ledger.drifts import KIND
 from proxy.ledger.index import Index, Wanted, index_in
@@ -97,32 +98,47 @@ async def _raise(rooms: Rooms, agent: str, alarm: Alarm) -> None:
 
 def past_of(index: Index, agent: str, since: datetime, until: datetime) -> Iterator[Past]:
     """
-    Yield what the record says of an agent's calls, and of alarms over them, day by day, the oldest first.
+    Yield what the record says of an agent's calls, and of alarms over them, day by day, the oldest first; what was said
+    of alarms since then, too.
     """
     seen: set[str] = set()
-    marks = [record for kind in (ALARMED, RESET) for record in index.find(Wanted(kind=kind, agent=agent))]
-    marks = sorted((one for one in marks if str(one.entry["ts"]) < stamp(until)), key=lambda one: str(one.entry["ts"]))
+    marks = deque(_marks(index, agent))
+    while marks and marks[0][0] < since:
+        marks.popleft()
     day = since
     while day < until:
         after = min(until, day + timedelta(days=1))
-        steps = _steps(index, agent, day, after, seen)
-        turns = ((read_stamp(str(one.entry["ts"])), 0, mark) for one in marks if (mark := _mark(one)) is not None)
-        within = ((at, order, mark) for at, order, mark in turns if day <= at < after)
-        found = heapq.merge(((step.at, 1, step) for step in steps), within, key=lambda one: one[:2])
-        yield from (one for _, _, one in found)
+        for step in _steps(index, agent, day, after, seen):
+            while marks and marks[0][0] <= step.at:
+                yield marks.popleft()[1]
+            yield step
         day = after
+    yield from (mark for _, mark in marks)
+
+
+def _marks(index: Index, agent: str) -> list[tuple[datetime, Drifted | bool]]:
+    found = [record for kind in (ALARMED, RESET) for record in index.find(Wanted(kind=kind, agent=agent))]
+    marks = [(read_stamp(str(one.entry["ts"])), mark) for one in found if (mark := _mark(one)) is not None]
+    return sorted(marks, key=lambda one: one[0])
 
 
 def _steps(index: Index, agent: str, since: datetime, until: datetime, seen: set[str]) -> list[Step]:
-    within = {"agent": agent, "since": stamp(since), "until": stamp(until), "newest": LEARNED_MAX}
-    reads = index.find(Wanted(kind="call.outcome", of_reads=True, **within))
-    writes = index.find(Wanted(kind="call.intent", **within))
-    parked = [one for one in index.find(Wanted(kind="approval.requested", **within)) if one.entry["call"] not in seen]
-    seen.update(str(one.entry["call"]) for one in parked)
+    within = Wanted(agent=agent, since=stamp(since), until=stamp(until), newest=LEARNED_MAX)
+    reads = index.find(replace(within, kind="call.outcome", of_reads=True))
+    writes = index.find(replace(within, kind="call.intent"))
+    requested = index.find(replace(within, kind="approval.requested"))
+    # What was parked again for another reason is no other write.
+    parked = [one for one in requested if _is_new(str(one.entry.get("call")), seen)]
     # What was sent for a suggestion was seen when it was parked.
     writes = [one for one in writes if not one.entry.get("sug")]
     steps = [step for record in (*reads, *writes, *parked) if (step := _step(record)) is not None]
     return sorted(steps, key=lambda step: step.at)
+
+
+def _is_new(call: str, seen: set[str]) -> bool:
+    known = call in seen
+    seen.add(call)
+    return not known
 
 
 def _step(record: Record) -> Step | None:

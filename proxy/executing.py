@@ -25,7 +25,7 @@ from breakers.call import Call
 from breakers.store.protocol import HeldWrite, StoreUnavailable
 from breakers.suggestion import Grant, Stage, Suggested
 from breakers.verdict import Again, Forward, Pending, Reason, Refuse, Repeat, Suggest
-from proxy.binding import NONCE_BYTES, WHY, Offer, Rebuilt, bound, digest_of, reasons_of
+from proxy.binding import NONCE_BYTES, UNSEEN, WHY, Offer, Rebuilt, bound, digest_of, reasons_of, unlike
 from proxy.clock import Randomness
 from proxy.errand import Errand
 from proxy.errors import LedgerUnavailable
@@ -49,10 +49,14 @@ AGAIN_AFTER_S = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 KEPT_BACK = frozenset(
     {
         Reason.KILLED, Reason.UPSTREAM_FAILING, Reason.UPSTREAM_THROTTLED, Reason.BEFORE_MISSING,
-        Reason.UNSETTLED_STATE, Reason.STORE_UNAVAILABLE, Reason.LEDGER_UNAVAILABLE, Reason.STOPPING,
+        Reason.AMOUNT_UNBOUNDED, Reason.UNSETTLED_STATE, Reason.STORE_UNAVAILABLE, Reason.LEDGER_UNAVAILABLE,
+        Reason.STOPPING,
     }
 )  # fmt: skip
-"""Refusals that pass by themselves, or by somebody's hand; every other makes void what was approved."""
+"""
+Refusals that pass by themselves, or by somebody's hand; every other makes void what was approved. What was bounded when
+it was shown is unbounded only where a read failed.
+"""
 
 VOID = "void"
 """The detail of a refusal that says why what was approved is not what would be sent."""

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -347,11 +347,11 @@ def figures_of(index: Index, agent: str, since: datetime, until: datetime) -> Fi
     fold = Fold()
     for after in _days(since, until):
         begins = after - timedelta(days=1)
-        within = {"agent": agent, "since": stamp(max(since, begins)), "until": stamp(min(until, after))}
-        fold.figures.reads += index.count(Wanted(kind="call.outcome", of_reads=True, **within))
-        found = index.find(Wanted(kind="call.outcome", of_reads=False, **within))
+        within = Wanted(agent=agent, since=stamp(max(since, begins)), until=stamp(min(until, after)))
+        fold.figures.reads += index.count(replace(within, kind="call.outcome", of_reads=True))
+        found = index.find(replace(within, kind="call.outcome", of_reads=False))
         for kind in KINDS:
-            found += index.find(Wanted(kind=kind, **within))
+            found += index.find(replace(within, kind=kind))
         for record in sorted(found, key=_place):
             _seen(fold, record)
     return fold.whole()

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
 from breakers.call import Call
 from breakers.stops import scopes_of
@@ -67,7 +68,7 @@ class Flight:
         if self.stop is not None:
             self.stop()
 
-    def __enter__(self) -> Flight:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

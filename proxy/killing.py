@@ -43,7 +43,7 @@ from proxy.ordered import Ordered, said
 from proxy.steps import Steps
 
 LEASE_S = 5.0
-"""For how long a process that hears nothing of a shared store goes on writing: ten times as long as between two looks."""
+"""For how long a process that hears nothing of a shared store goes on writing: ten times as long as between looks."""
 
 POLL_S = 0.5
 """Between two looks at a shared store: half of the second within which a stop takes hold everywhere."""
@@ -78,7 +78,7 @@ class Records(Protocol):
 
 class KillSwitch:
     """
-    The stop of one process. `on_applied` is told each record that takes hold here, and the seconds from order to effect.
+    The stop of one process. `on_applied` is told each record that takes hold here, and seconds from order to effect.
 
     `heeds_itself` tells whether what the program finds out about itself may have writes suggested only. `rates` says of
     a scope that was stopped how many writes of it had left in the minute before, in thousandths.

@@ -3,7 +3,7 @@ How a stop is lifted: by a person who may, with a reason, and through the ramp.
 
 | | who | what follows |
 |---|---|---|
-| resume | the role `resume`; with `kill: {resume_by: 2}` two people, each with a token of his or her own | writes pass in the rate of a ramp, or at once with `full` |
+| resume | the role `resume`; two people with `kill.resume_by: 2` | writes pass at the rate of a ramp, or at once |
 | break-glass | the role `break-glass`; for `all` two people | it runs for a time, then it is stopped as before |
 
 Whoever lifts a stop names the record that he or she has seen, by its epoch: what was stopped anew meanwhile is not
@@ -113,7 +113,8 @@ class Lifting:
         stop = self._killswitch.stops.by_scope.get(wanted.scope, UNKNOWN if wanted.scope == ALL else None)
         mode = Mode.RUN if stop is None else stop.mode_at(self._clock.now())
         if stop is None or mode.strictness <= wanted.mode.strictness:
-            raise StartRefused(f"`{wanted.scope}` is not stopped: its mode is `{mode}`", "`breakwater status` says what is")
+            error = f"`{wanted.scope}` is `{mode}`, which is not more than `{wanted.mode}`"
+            raise StartRefused(error, "`breakwater status` says what is stopped")
         if stop.epoch != wanted.epoch:
             what = f"by {stop.actor or 'somebody'}, epoch {stop.epoch}"
             raise StartRefused(f"`{wanted.scope}` was stopped anew, {what}", "look at it, then resume that")
@@ -140,16 +141,15 @@ class Lifting:
         if wanted.mode is not Mode.RUN:
             return
         key, rate = f"kill:{wanted.scope}", self._killswitch.rates.get(wanted.scope, 0)
-        to = partial(_open, by, reason, self._clock.now()) if wanted.full else partial(
-            _begun, key, by, reason, self._clock.now(), rate
-        )
+        said = (by, reason, self._clock.now())
         try:
+            to = partial(_open, *said) if wanted.full else partial(_begun, key, rate, *said)
             await self._observer.change(key, to)
         except StoreUnavailable as away:
             raise StartRefused(f"the way back cannot be begun: {away}", "see /readyz, then resume") from None
 
 
-def _begun(key: str, by: str, reason: str, at: datetime, rate: int, known: Breaker | None) -> Breaker:
+def _begun(key: str, rate: int, by: str, reason: str, at: datetime, known: Breaker | None) -> Breaker:
     return resumed(key, at, rate, known, by=by, why=reason)
 
 

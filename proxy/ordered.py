@@ -12,7 +12,8 @@ class Ordered:
     """
     What came of an order: the record, and whether it is durable and told to the store. `why` says what did not work.
 
-    `here_s` is how many seconds it took until it was in force in this process. `holds` tells whether it is in force: of two orders at once the later is, and of two under one epoch the stricter.
+    `here_s` is how many seconds it took until it was in force in this process. `holds` tells whether it is: of two
+    orders at once the later one, and of two under one epoch the stricter.
     """
 
     stop: Stop

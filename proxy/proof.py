@@ -23,8 +23,10 @@ from proxy.scopes import covers
 @dataclass(frozen=True, slots=True)
 class Proof:
     """
-    How one scope stands: its own `record`, and the `stop` that binds it. `elsewhere` are writes of other processes, None where nobody can be asked about them. `heard`
-    tells whether the shared state was asked just now, and has what this process knows.
+    How one scope stands: its own `record`, and the `stop` that binds it.
+
+    `elsewhere` are writes of other processes, None where nobody can be asked about them. `heard` tells whether the
+    shared state was asked just now, and has what this process knows.
     """
 
     record: Stop
@@ -51,7 +53,7 @@ async def proof_of(scope: str, rooms: Rooms) -> Proof:
     """
     killswitch = rooms.killswitch
     heard = await killswitch.poll()
-    # What was on its way when the others were asked may end meanwhile, and nothing new begins: what is here is asked last.
+    # Nothing new begins meanwhile: what is here is asked last.
     elsewhere = await _elsewhere(scope, rooms)
     stops, now = killswitch.stops, rooms.clock.now()
     own = stops.by_scope.get(scope, UNKNOWN if scope == ALL else Stop(scope, Mode.RUN, 0))

@@ -77,5 +77,6 @@ def _operation(written: str, accounts: Mapping[str, Account]) -> None:
     else:
         name, among = written, dict(accounts)
     if not any(account.catalog.named(name) for account in among.values()):
-        known = [one for account in among.values() for spec in account.catalog.operations.values() for one in spec.names]
+        specs = [spec for account in among.values() for spec in account.catalog.operations.values()]
+        known = [one for spec in specs for one in spec.names]
         raise StartRefused(f"there is no operation `{name[:80]}`", did_you_mean(name, known))

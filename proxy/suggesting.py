@@ -15,15 +15,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from breakers.approval import GATE
+from breakers.approval import GATE, in_shadow, reason_of
 from breakers.call import Call
 from breakers.caveats import moment
 from breakers.store.events import SuggestionNoted
 from breakers.store.protocol import Store, StoreUnavailable
-from breakers.suggestion import LIVE, Cause, Park, Stage, Suggested
+from breakers.suggestion import LIVE, Park, Stage, Suggested
 from breakers.verdict import Pending, Reason, Refuse, Suggest
 from config.suggestions import SuggestionSettings
-from config.tiers import SHADOW
 from proxy.account import Account
 from proxy.announcing import Announcer
 from proxy.binding import NONCE_BYTES, Offer, bound, digest_of, reasons_of
@@ -96,7 +95,7 @@ class Suggesting:
 
         Raise `LedgerUnavailable` where that cannot be on record: then nothing was parked.
         """
-        call, shadow = parked.call, is_shadow(parked.parked)
+        call, shadow = parked.call, in_shadow(parked.parked)
         if await self._is_full(call, settings.open_max, shadow=shadow):
             self._metrics.unkept.labels(call.api).inc()
             detail = f"{settings.open_max} writes of this agent wait already; this one is not kept."
@@ -247,13 +246,6 @@ class Suggesting:
         }
 
 
-def is_shadow(parks: tuple[Park, ...]) -> bool:
-    """
-    Tell whether a write is parked for the record only, and for nobody.
-    """
-    return any(park.cause is Cause.TIER and park.about == SHADOW for park in parks)
-
-
 def until(parked: Suggest, now: datetime, expire_s: float) -> datetime:
     """
     Return when a suggestion is over: by its time, by that of a reason, or with what gave its agent the right to it.
@@ -283,7 +275,7 @@ def _new(parked: Suggest, now: datetime, *, shadow: bool) -> Suggested:
         key=names.key,
         roles=roles_of(parked.parked),
         changed_at=now,
-        waits=not shadow and any(park.waits for park in parked.parked),
+        waits=reason_of(parked.parked) is Reason.APPROVAL_PENDING,
         shadow=shadow,
     )
 

@@ -154,7 +154,7 @@ def asked(call: Call) -> tuple[str | int, ...]:
 
 def granted(go: Forward, taken: Container[str]) -> tuple[str | int, ...]:
     """
-    Return what a script is told of what a write carries out, of what the claims had that are `taken` over for it, and of
+    Return what a script is told of a write: what it carries out, what the claims had that are `taken` over for it, and
     what it wishes for.
     """
     grant = go.call.grant

@@ -156,11 +156,11 @@ class Gauged:
             seen = self._seen.get(key)
             tried = Moving(before, after, b"" if seen is None else seen.raw)
         assert tried is not None
-        try:
-            word, found = await self._shift(self._shared.epoch, tried.raw, after)
-        except BaseException:
-            self._moving[key] = tried
-            raise
+        word, found = await self._moved(tried)
+        if word != "moved" and not is_again and _is_same(found, before):
+            # Only what cannot be read stands in its place.
+            seen = self._seen.get(key)
+            word, found = await self._moved(tried._replace(raw=b"" if seen is None else seen.raw))
         return word == "moved" or (is_again and _is_same(found, after))
 
     async def replay(self, breaker: Breaker) -> None:
@@ -218,6 +218,13 @@ class Gauged:
                 began = newest - sums.streak_since if sums.streak_since >= 0 else 0
                 every.append(replace(sums, streak_since=began))
             return every
+
+    async def _moved(self, tried: Moving) -> tuple[str, Breaker | None]:
+        try:
+            return await self._shift(self._shared.epoch, tried.raw, tried.after)
+        except BaseException:
+            self._moving[tried.after.key] = tried
+            raise
 
     async def _shift(self, epoch: str, raw: bytes, after: Breaker) -> tuple[str, Breaker | None]:
         """

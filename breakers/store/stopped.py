@@ -31,6 +31,9 @@ UNREADABLE = "what the shared state says of this stop cannot be read"
 
 GENERATION = "#"
 
+EPOCH_DIGITS_MAX = 15
+"""Of more digits a script does not compare a number exactly."""
+
 
 class Stopped:
     """
@@ -155,7 +158,7 @@ def unpack_stop(scope: str, value: bytes) -> Stop:
     are_flags = isinstance(aborts, bool) and isinstance(reconciles, bool)
     if not (isinstance(actor, str) and isinstance(reason, str) and are_flags):
         raise TypeError("this is no record of a stop")
-    if (until_us is None) is not (till == "0") or not epoch.isdecimal():
+    if (until_us is None) is not (till == "0") or not epoch.isdecimal() or len(epoch) > EPOCH_DIGITS_MAX:
         raise ValueError("this is no record of a stop")
     at, until = (None if one is None else moment(one) for one in (at_us, until_us))
     return Stop(scope, Mode(mode), int(epoch), actor, reason, at, until, Mode(back), aborts, reconciles)

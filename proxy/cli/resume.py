@@ -54,7 +54,8 @@ def run(args: argparse.Namespace) -> int:
     """
     running = find_running(state_of(args))
     if running is None:
-        raise StartRefused("no Breakwater is running on this state folder", "start one with `breakwater serve`: it starts stopped")
+        hint = "start one with `breakwater serve`: it starts as stopped as it ended"
+        raise StartRefused("no Breakwater is running on this state folder", hint)
     record = running.insist("GET", f"/v1/kill?scope={quote(args.scope)}")["record"]
     body: dict[str, object] = {"scope": args.scope, "epoch": record["epoch"], "reason": args.reason}
     if args.break_glass:

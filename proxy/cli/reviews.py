@@ -132,6 +132,7 @@ def _one(found: Sequence[Review], call: str) -> Review:
 
 def _asked(one: Review, rubric: Mapping[str, str]) -> list[str]:
     if one.ok is None:
-        return ["asked, from 1 (not at all) to 5 (entirely):", *(f"  {name:12} {text}" for name, text in rubric.items())]
+        asked = (f"  {name:12} {text}" for name, text in rubric.items())
+        return ["asked, from 1 (not at all) to 5 (entirely):", *asked]
     scores = [f"  {name:12} {score}" for name, score in (one.scores or {}).items()]
     return [f"marked {one.state}, by {one.by}, {one.decided_at}", *scores]

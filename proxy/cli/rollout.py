@@ -113,7 +113,8 @@ def as_data(agent: str, tier: str, since: datetime, until: datetime, figures: Fi
 
 
 def _sum(one: Sum) -> dict[str, Any]:
-    return {"n": one.n, "money": {currency: spelled(micros, currency) for currency, micros in sorted(one.money.items())}}
+    money = {currency: spelled(micros, currency) for currency, micros in sorted(one.money.items())}
+    return {"n": one.n, "money": money}
 
 
 def spelled(micros: int, currency: str) -> str:
@@ -134,7 +135,7 @@ def lines(agent: str, tier: str, since: datetime, until: datetime, figures: Figu
     refused = figures.refused
     yield f"{agent}, tier `{tier}`, from {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} UTC"
     yield (
-        f"{figures.reads} reads, {_cell(figures.writes)} writes on {len(figures.days)} days, {figures.repeats} repeats, "
+        f"{figures.reads} reads, {figures.writes.n} writes on {len(figures.days)} days, {figures.repeats} repeats, "
         f"{refused.total()} refused ({refused['writes']} of them writes)"
     )
     yield ""

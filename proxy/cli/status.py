@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
+from typing import Any
 
 from config.load import load
 from proxy.cli.client import find_running
@@ -41,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     print(f"ledger  {ledger['state']}, {ledger['entries']} entries, {ledger['pending']} waiting, {ledger['origin']}")
     store = state["store"]
     print(f"store   {store['kind']}" + (f", not to be relied on: {store['fault']}" if store["fault"] else ""))
-    print(f"kill    {state['kill']['mode']}")
+    print(f"kill    {_kill(state['kill'])}")
     print(f"calls   {state['in_flight']} writes in flight, {len(state['in_doubt'])} in doubt")
     if state["breakers"]:
         kept = ("breaker", "state", "until", "why")
@@ -51,3 +53,24 @@ def run(args: argparse.Namespace) -> int:
         columns = ["intent", "api", "operation", "agent", "at"]
         table(["in doubt: intent", *columns[1:]], [[item[c] for c in columns] for item in state["in_doubt"]])
     return 0
+
+
+def _kill(kill: Mapping[str, Any]) -> str:
+    """
+    Return what is stopped, by whom and why, and whether something of it is under way.
+    """
+    lines = [
+        f"{one['scope']} {one['mode']}"
+        + (f" until {one['until']}, then {one['back']}" if one["until"] else "")
+        + f", epoch {one['epoch']}, by {one['by'] or 'nobody'}"
+        + (f": {one['reason']}" if one["reason"] else "")
+        for one in kill["scopes"]
+    ]
+    if kill["file"]:
+        lines.append(f"the file KILL says {kill['file']}")
+    if not kill["process"]["heard"]:
+        lines.append("nothing is heard of the shared state: no write passes")
+    if lines and kill["mode"] != "run":
+        flying = len(kill["process"]["in_flight"]) + len(kill["elsewhere"] or ())
+        lines.append("confirmed: nothing is under way" if kill["confirmed"] else f"not confirmed: {flying} under way")
+    return "\n        ".join(lines) or str(kill["mode"])

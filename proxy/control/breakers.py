@@ -22,6 +22,7 @@ from config.written import Seconds, Strict, write_duration
 from proxy.control.acting import BREAK_GLASS, acting
 from proxy.control.reply import refuse, reply
 from proxy.errors import StartRefused
+from proxy.ledger.drafts import stamp
 from proxy.orders import read_order
 from proxy.rooms import Rooms
 
@@ -125,13 +126,13 @@ def said(breaker: Breaker) -> dict[str, object]:
         "state": str(breaker.state),
         "generation": breaker.gen,
         "round": breaker.round,
-        "since": None if breaker.since is None else breaker.since.isoformat(),
-        "until": None if breaker.until is None else breaker.until.isoformat(),
+        "since": None if breaker.since is None else stamp(breaker.since),
+        "until": None if breaker.until is None else stamp(breaker.until),
         "trips": breaker.trips,
         "good_results": breaker.oks,
         "step": breaker.step,
         "rate_a_minute": breaker.rate / 1000,
-        "probe": None if probe is None else {"call": probe.call, "expires": probe.expires.isoformat()},
+        "probe": None if probe is None else {"call": probe.call, "expires": stamp(probe.expires)},
         "why": breaker.why,
         "by": breaker.by or None,
     }

@@ -33,13 +33,14 @@ def add_drift(app: web.Application, rooms: Rooms) -> None:
             hint = did_you_mean(agent, known) or "`breakwater drift list` prints those whose calls are compared"
             return refuse(404, "no calls of an agent of that name are compared", hint)
         standing = drifting.standing.get(agent)
-        if standing is None and not learn:
+        alarm = None if standing is None else standing.id
+        if alarm is None and not learn:
             return refuse(409, "no alarm over this agent's calls stands", "`--learn` forgets what its calls were")
-        await rooms.ledger.drift.reset(agent, standing and standing.id, acting(request).name, reason, learn=learn)
+        await rooms.ledger.drift.reset(agent, alarm, acting(request).name, reason, learn=learn)
         # Stop here: on record. The next start knows of no alarm.
         drifting.reset(agent, learn=learn)
         rooms.metrics.drift.standing.labels(agent).set(0)
-        return reply({"agent": agent, "alarm": standing and standing.id, "learn": learn})
+        return reply({"agent": agent, "alarm": alarm, "learn": learn})
 
     app.router.add_get("/v1/drift", listed)
     app.router.add_post("/v1/drift/{agent}/reset", reset)

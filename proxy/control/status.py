@@ -91,5 +91,5 @@ def _kill(proof: Proof, rooms: Rooms) -> dict[str, object]:
             if stop.mode_at(now) is not Mode.RUN or stop.until is not None
         ],
         "file": None if here.written is None else str(here.written),
-        **{name: told for name, told in said_proof(proof, rooms).items() if name in {"process", "elsewhere", "confirmed"}},
+        **{name: said_proof(proof, rooms)[name] for name in ("process", "elsewhere", "confirmed")},
     }

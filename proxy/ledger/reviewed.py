@@ -72,7 +72,8 @@ def _asked(record: Record) -> Review | None:
     said = (entry.get("call"), (entry.get("act") or {}).get("agent"), entry["task"], entry.get("prov"), entry.get("op"))
     if not all(isinstance(one, str) for one in said):
         return None
-    return Review(*map(str, said), at=str(entry["ts"]))
+    call, agent, task, api, operation = map(str, said)
+    return Review(call, agent, task, api, operation, at=str(entry["ts"]))
 
 
 def decided(review: Review, entry: Mapping[str, Any]) -> Review:

@@ -39,6 +39,7 @@ NAMES = {
     "evidence": "what was seen",
     "reason": "an operator's words",
     "shown": "what an approver is shown",
+    "note": "a reviewer's words",
 }
 
 REPEATS = {"replay": "replayed", "join": "joined", "unknown": "nobody knows how that ended"}
@@ -140,6 +141,14 @@ def enveloped(entry: Mapping[str, Any]) -> str:
             return str(entry["alert"])
         case "breaker.changed":
             return f"{entry['breaker']}: {entry['was']} to {entry['state']}, {entry['rule']}"
+        case "drift.alarmed":
+            return f"{entry['agent']}: {entry['differs']} is {entry['hits']} of {entry['of']}"
+        case "drift.reset":
+            return f"{entry['agent']}, by {entry['by']}" + (", its days are learned anew" if entry["learn"] else "")
+        case "review.asked":
+            return "somebody is to look at it"
+        case "review.decided":
+            return f"{'ok' if entry['ok'] else 'wrong'}, by {entry['by']}"
         case "notice.told":
             return str(entry["notice"])
         case "config.applied":

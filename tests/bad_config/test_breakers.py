@@ -40,7 +40,10 @@ TABLE: dict[str, tuple[str, list[tuple[str, str]]]] = {
     "slow at once": ("{slow: 0s}", [("more than nothing", "1ms")]),
     "never slow": ("{slow: 20s}", [("nothing takes longer: `timeouts.write_total` is 20s", "write less")]),
     "another act": ("{act: block}", [("`block` is not one of its values", "suggest, watch")]),
-    "several": ("{errors: 1, act: halt}", [("a share in percent", "`1%`"), ("not one of its values", "suggest, watch")]),
+    "several": (
+        "{errors: 1, act: halt}",
+        [("a share in percent", "`1%`"), ("not one of its values", "suggest, watch")],
+    ),
 }
 
 

@@ -131,9 +131,13 @@ def same(found: Breaker | None, expected: Breaker | None) -> bool:
     return (
         replace(found, probe=None, next_at=None) == replace(expected, probe=None, next_at=None)
         and (found.probe and found.probe.call) == (expected.probe and expected.probe.call)
-        and _close(found.probe and found.probe.expires, expected.probe and expected.probe.expires)
+        and _close(_ends(found), _ends(expected))
         and _close(found.next_at, expected.next_at)
     )
+
+
+def _ends(record: Breaker) -> datetime | None:
+    return None if record.probe is None else record.probe.expires
 
 
 def _close(one: datetime | None, other: datetime | None) -> bool:

@@ -62,7 +62,7 @@ def habitual(one: Call, habit: Habit) -> Call:
 
 @dataclass
 class Scene:
-    """Calls one after another, each after a wait; what is said of each is `L1`, `L2!` where it is refused, `L5?` where parked."""
+    """Calls one after another, each after a wait; of each is said `L1`, `L2!` where refused, `L5?` where parked."""
 
     guard: Guard = USUAL
     looping: Looping = field(default_factory=Looping)

@@ -1,10 +1,11 @@
 """
-One API account over simulated days: its breakers beside resilience4j's and Envoy's rules, in the words of their manuals.
+One API account over simulated days, with its breakers, and those of its agents.
 
-A call a second, or whatever is said, is a read, a write or an irreversible write, of one of a few agents; each fails with
-the same chance, with a 500, so a write that fails is in doubt as well. What is simulated are the failures: between two of
-them lie so many good calls, drawn at once, and how many of those were of which class is drawn only where two failures of
-one class lie close enough to matter. A breaker that trips is then followed call by call until it passes again.
+A call a second, or whatever is said, is a read, a write or an irreversible write, of one of a few agents; each fails
+with the same chance, with a 500, so a write that fails is in doubt as well. What is simulated are the failures: between
+two of them lie so many good calls, drawn at once, and how many of those were of which class is drawn only where two
+failures of one class lie close enough to matter. A breaker that trips is then followed call by call until it passes
+again.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from breakers.call import Health
 from breakers.observe import Result, after, due, gap_s, taken, tripped
 from breakers.store.buckets import BUCKET_S, Window
 from breakers.thresholds import STANDARD, STANDARD_OF_AGENT, Thresholds
+from tests.breakers.rivals import Envoy, R4j, Rival
 
 EPOCH = datetime(2026, 11, 21, tzinfo=UTC)
 DAY_S = 86_400
@@ -58,7 +60,7 @@ class Account:
     _asked: dict[str, deque[float]] = field(default_factory=dict)
     _busy: dict[str, float] = field(default_factory=dict)
 
-    def live(self, days: float, others: tuple[R4j, Envoy] | None = None) -> None:
+    def live(self, days: float, others: tuple[Rival, ...] = ()) -> None:
         """
         Live through days of a call a second.
         """
@@ -70,7 +72,7 @@ class Account:
             at += good + 1
             if at >= end:
                 return
-            for rule in others or ():
+            for rule in others:
                 rule.good(good, at - 1)
                 rule.call(at, failed=True)
             self._fail(float(at))
@@ -190,96 +192,16 @@ class Followed:
         self.breaker = moved
 
 
-@dataclass
-class R4j:
-    """
-    resilience4j as its configuration comes: the last 100 calls, at least 100 of them, half of which failed.
-
-    After 60 s ten calls are let through, and decide alike once all ten have ended.
-    """
-
-    trips: int = 0
-    _last: deque[bool] = field(default_factory=lambda: deque(maxlen=100))
-    _open_until: float = -math.inf
-    _tried: list[bool] | None = None
-
-    def good(self, count: int, at: float) -> None:
-        """
-        Make so many good calls, of which the last ended now.
-        """
-        while count and self._tried is not None:
-            self.call(at, failed=False)
-            count -= 1
-        self._last.extend([False] * min(count, 100))
-
-    def call(self, at: float, *, failed: bool) -> bool:
-        """
-        Make a call, and tell whether it tripped.
-        """
-        if at < self._open_until:
-            return False
-        if self._tried is not None:
-            self._tried.append(failed)
-            if len(self._tried) < 10:
-                return False
-            tried, self._tried = self._tried, None
-            return self._decided(tried, at)
-        self._last.append(failed)
-        return len(self._last) == 100 and self._decided(self._last, at)
-
-    def _decided(self, results: deque[bool] | list[bool], at: float) -> bool:
-        if 2 * sum(results) < len(results):
-            return False
-        self.trips, self._open_until, self._tried = self.trips + 1, at + 60, []
-        self._last.clear()
-        return True
-
-
-@dataclass
-class Envoy:
-    """
-    Envoy's outlier detection as it comes, for one host: five answers of 5xx in a row.
-
-    Its rates need five hosts and 100 or 50 calls to each within ten seconds, so of one upstream they say nothing. It is
-    out for 30 s times as often as it was ejected in a row, at most 300 s, and comes back at full traffic; one is taken
-    from that number for every healthy interval.
-    """
-
-    trips: int = 0
-    _row: int = 0
-    _times: int = 0
-    _healthy_from: float = -math.inf
-
-    def good(self, count: int, at: float) -> None:
-        """
-        Make so many good calls, of which the last ended now.
-        """
-        if count:
-            self.call(at, failed=False)
-
-    def call(self, at: float, *, failed: bool) -> bool:
-        """
-        Make a call, and tell whether it tripped.
-        """
-        if at < self._healthy_from:
-            return False
-        self._row = self._row + 1 if failed else 0
-        if self._row < 5:
-            return False
-        if self._times:
-            self._times = max(0, self._times - int((at - self._healthy_from) // 10))
-        self._times += 1
-        self._healthy_from, self._row, self.trips = at + min(300, 30 * self._times), 0, self.trips + 1
-        return True
-
-
-def detected(random: Random, rate: float, every_s: float, within_s: float, *, paced: bool) -> tuple[float, float, float]:
+def detected(
+    random: Random, rate: float, every_s: float, within_s: float, *, paced: bool
+) -> tuple[float, float, float]:
     """
     Return after how many seconds an account that was well, and of which from now on this share of calls fails, has
     tripped: ours, resilience4j's, Envoy's; `within_s` where it has not by then.
     """
     ours: float | None = None
-    rules, found = (R4j(), Envoy()), [within_s, within_s]
+    rules: tuple[Rival, ...] = (R4j(), Envoy())
+    found = [within_s, within_s]
     windows: dict[str, Window] = {}
     for at, failed in _calls(random, rate, every_s, within_s, paced=paced):
         kind = random.choices(tuple(SHARES), tuple(SHARES.values()))[0]
@@ -300,7 +222,7 @@ def detected(random: Random, rate: float, every_s: float, within_s: float, *, pa
 
 def _calls(random: Random, rate: float, every_s: float, within_s: float, *, paced: bool) -> list[tuple[float, bool]]:
     """
-    Return calls as (second, whether it fails), from ten minutes before: one at some moment of each interval, or at random.
+    Return calls as (second, whether it fails), from ten minutes before: one in each interval, or at random.
     """
     calls, at = [], -600.0
     while at < within_s:

@@ -10,6 +10,7 @@ import pytest
 
 from breakers.approval import reason_of
 from breakers.call import Call
+from breakers.decide import decide
 from breakers.facts import Facts
 from breakers.known import State
 from breakers.suggestion import Cause, Park, Stage, Suggested
@@ -23,7 +24,6 @@ from tests.breakers.world import (
     allow,
     before,
     call,
-    decide,
     deny,
     known,
     looked,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ def seen(*breakers: Breaker) -> Facts:
     return replace(QUIET, breakers={breaker.key: breaker for breaker in breakers})
 
 
-def stands(key: str, state: State, **more: object) -> Facts:
+def stands(key: str, state: State, **more: Any) -> Facts:
     return seen(replace(Breaker(key, state, gen=7, until=SOON), **more))
 
 
@@ -82,7 +83,14 @@ PROBING = State.PROBING
         (stands(WRITES, PROBING, until=None, probe=OUT), "passes", "parked", "parked", "parked", "passes"),
         (stands(WRITES, State.RAMPING), "passes", "has a place", "has a place", "has a place", "has a place"),
         (stands(WRITES, State.RAMPING, next_at=SOON), "passes", "parked", "parked", "parked", "passes"),
-        (stands(WRITES, State.RAMPING, next_at=AT), "passes", "has a place", "has a place", "has a place", "has a place"),
+        (
+            stands(WRITES, State.RAMPING, next_at=AT),
+            "passes",
+            "has a place",
+            "has a place",
+            "has a place",
+            "has a place",
+        ),
         (stands(READS, State.SUGGEST_ONLY), "passes", "parked", "parked", "parked", "passes"),
         (stands(READS, State.BLOCKED), "refused", "parked", "parked", "parked", "refused"),
         (stands(READS, State.FORCED_BLOCKED), "refused", "parked", "parked", "parked", "refused"),

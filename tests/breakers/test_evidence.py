@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from breakers.breaker import Sums
 from breakers.evidence import rule, throughout
-from breakers.thresholds import OF_CREDENTIAL, OF_TASK, STANDARD, STANDARD_OF_AGENT, Thresholds, USUAL
+from breakers.thresholds import OF_CREDENTIAL, OF_TASK, STANDARD, STANDARD_OF_AGENT, USUAL, Thresholds
 
 READS, WRITES, AGENTS = "api:shop/read", "api:shop/write", "agent:clerk/shop/write"
 STRICT = Thresholds(errors_ppm=100)

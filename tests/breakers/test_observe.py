@@ -1,89 +1,25 @@
-"""The table that moves every breaker, on a virtual clock: rows, permits, ramps, back-off, what an operator says."""
+"""The table that moves every breaker, on a virtual clock: rows, permits, ramps, back-off."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
 from random import Random
 
 import pytest
 
-from breakers.breaker import FORCED, READ, WRITE, Breaker, Delta, Probe, State, Sums, Wish
+from breakers.breaker import WRITE, Breaker, Delta, Probe, State, Sums, Wish
 from breakers.call import Applied, Health, Outcome, Retry, Sent
-from breakers.observe import (
-    GAP_MAX_S,
-    Result,
-    after,
-    due,
-    forced,
-    gap_s,
-    refunded,
-    released,
-    resumed,
-    taken,
-    tells,
-    told,
-    tripped,
-)
+from breakers.observe import GAP_MAX_S, Result, after, due, gap_s, refunded, resumed, taken, tells, told, tripped
 from breakers.store.buckets import BUCKET_S, Window
 from breakers.thresholds import STANDARD, Thresholds
 from breakers.transitions import BACK_OFF_MAX_S, STEPS, TABLE
-from tests.breakers.simulated import EPOCH, Followed, moment
+from tests.breakers.simulated import Followed, moment
+from tests.breakers.tripping import EVEN, KEY, LEASE_S, OUTAGE, READS, at, healed, passed, permitted, result, trip
 from tests.breakers.world import call
-
-KEY, READS = f"api:shop/{WRITE}", f"api:shop/{READ}"
-OUTAGE = Sums(KEY, 0, fail=3, recent=3, streak=3, writes=50)
-LEASE_S = 65.0
-EVEN = 0.5
-"""The draw by which a breaker waits exactly as long as it says."""
-
-
-def at(seconds: float) -> datetime:
-    return EPOCH + timedelta(seconds=seconds)
-
-
-def passed(breaker: Breaker, seconds: float) -> Breaker:
-    """
-    Return a breaker after all that time alone has made of it.
-    """
-    while (next_ := due(breaker, at(seconds), EVEN)) is not None:
-        breaker = next_
-    return breaker
-
-
-def trip(key: str = KEY, seconds: float = 0.0, before: Breaker | None = None) -> Breaker:
-    known = before or Breaker(key)
-    moved = tripped(before, replace(OUTAGE, key=key, gen=known.gen), STANDARD, at(seconds), EVEN)
-    assert moved is not None
-    return moved
-
-
-def result(breaker: Breaker, health: Health = Health.OK, caller: str = "01READ", **more: bool) -> Result:
-    return Result(caller, breaker.gen, health, **({"read": True} | more))
-
-
-def permitted(breaker: Breaker, caller: str = "01PROBE", seconds: float = 30.0) -> Breaker:
-    """
-    Return a breaker whose permit this call has.
-    """
-    got = taken(breaker, Wish(breaker.key, breaker.gen, probe=True, lease_s=LEASE_S), caller, at(seconds))
-    assert got is not None
-    return got
-
-
-def healed(breaker: Breaker, seconds: float) -> Breaker:
-    """
-    Return a probing breaker after three good reads.
-    """
-    for _ in range(3):
-        moved = after(breaker, result(breaker), at(seconds), EVEN)
-        assert moved is not None
-        breaker = moved
-    return breaker
 
 
 def test_whole_way() -> None:
-    """Three failures keep writes back for 30 s; then three good reads lead to the ramp, and that back, and all forgets."""
+    """Three failures keep writes back for 30 s; three good reads lead to the ramp, that back, and time forgets."""
     shut = trip()
     assert (shut.state, shut.gen, shut.trips, shut.until, shut.rate) == (State.SUGGEST_ONLY, 1, 1, at(30), 10_000)
     assert shut.why.startswith("T1: 3 of 3 failed")
@@ -280,19 +216,6 @@ def test_ramp_rate(rate: int, step: int, gap: float) -> None:
     assert taken(first, wish, "01B", at(gap + 0.01)) is not None
 
 
-def test_way_back() -> None:
-    """After a stop only time moves the way back: what fails there is up to the breakers of its account."""
-    back = resumed("kill:api:shop", at(0), 30_000, by="ada", why="it was the network")
-    assert (back.state, back.gen, back.rate, back.by, back.why) == (
-        State.RAMPING, 1, 30_000, "ada", "it was the network",
-    )  # fmt: skip
-    assert after(back, result(back, Health.FAIL, read=False), at(1), EVEN) is None
-    open_ = passed(passed(passed(passed(back, 30), 60), 90), 120)
-    assert (open_.state, open_.trips) == (State.PASSING, 0)
-    again = resumed("kill:api:shop", at(200), 60_000, open_)
-    assert (again.state, again.gen) == (State.RAMPING, open_.gen + 1)
-
-
 def test_task_serves() -> None:
     """A task that tries out cards waits ten minutes and then has the ramp: nothing that it reads speaks for it."""
     shut = tripped(None, Sums("task:t1", 0, fail=5, recent=5), STANDARD, at(0), EVEN)
@@ -314,8 +237,9 @@ def test_reload() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_flapping(seed: int) -> None:
-    """Where ten good seconds follow ten bad ones, the time until the next attempt grows, to twelve trips an hour at most."""
-    follow, by_hour = Followed(Breaker(KEY), WRITE, Random(seed)), []
+    """Where ten good seconds follow ten bad ones, the time until the next attempt grows: at most twelve an hour."""
+    follow = Followed(Breaker(KEY), WRITE, Random(seed))
+    by_hour: list[int] = []
     for second in range(3 * 3600):
         follow.second(float(second), 1.0 if second % 20 >= 10 else 0.0)
         if second % 3600 == 3599:
@@ -328,62 +252,6 @@ def test_flapping(seed: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "returns"),
-    [
-        (Breaker(KEY), State.PASSING),
-        (trip(), State.SUGGEST_ONLY),
-        (replace(trip(), state=State.BLOCKED), State.BLOCKED),
-        (passed(trip(), 30), State.SUGGEST_ONLY),
-        (passed(replace(trip(), state=State.BLOCKED), 30), State.BLOCKED),
-        (healed(passed(trip(), 30), 31), State.SUGGEST_ONLY),
-    ],
-)
-@pytest.mark.parametrize("state", sorted(FORCED))
-def test_forced(before: Breaker, returns: State, state: State) -> None:
-    """A forced state ends by its time or by an operator, and then what was computed before holds again."""
-    held = forced(before, KEY, state, by="ada", why="maintenance", at=at(40), until=at(100))
-    assert (held.state, held.gen, held.by, held.until) == (state, before.gen + 1, "ada", at(100))
-    outage = replace(OUTAGE, gen=held.gen)
-    assert tripped(held, outage, STANDARD, at(50), EVEN) is None
-    over, let = due(held, at(100), EVEN), released(held, by="bob", why="done", at=at(60))
-    assert over is not None
-    assert let is not None
-    assert (over.state, let.state, let.by) == (returns, returns, "bob")
-    # What was tripped begins with looking.
-    assert passed(over, 100).state is (State.PASSING if returns is State.PASSING else State.PROBING)
-    twice = forced(held, KEY, State.FORCED_PASSING, by="ada", why="sure", at=at(50))
-    assert twice.before is returns
-
-
-@pytest.mark.parametrize(
-    ("state", "until", "ends"),
-    [
-        (State.FORCED_PASSING, None, 3600),
-        (State.FORCED_PASSING, 7200, 3600),
-        (State.FORCED_PASSING, 60, 60),
-        (State.FORCED_BLOCKED, None, 86_400),
-        (State.FORCED_SUGGEST_ONLY, 7 * 86_400, 7 * 86_400),
-        (State.FORCED_SUGGEST_ONLY, 900 * 86_400, 30 * 86_400),
-    ],
-)
-def test_forced_ends(state: State, until: int | None, ends: int) -> None:
-    """No forced state is for ever, and one that protects nothing lasts an hour at most."""
-    wanted = None if until is None else at(until)
-    assert forced(None, KEY, state, by="ada", why="x", at=at(0), until=wanted).until == at(ends)
-
-
-def test_released() -> None:
-    """An operator lets what is tripped go to the ramp, what is in the ramp pass, and what passes alone."""
-    ramping = released(trip(), by="ada", why="it is well", at=at(5))
-    assert ramping is not None
-    assert (ramping.state, ramping.by, ramping.why) == (State.RAMPING, "ada", "it is well")
-    open_ = released(ramping, by="ada", why="sure", at=at(6))
-    assert open_ is not None
-    assert open_.state is State.PASSING
-    assert released(open_, by="ada", why="again", at=at(7)) is None
-
-
-@pytest.mark.parametrize(
     ("name", "free"),
     [
         ("refunds.retrieve", {"read", "write", "irreversible"}),
@@ -392,7 +260,7 @@ def test_released() -> None:
     ],
 )
 def test_evidence_of(name: str, free: set[str]) -> None:
-    """A result speaks for its own class, and without a permit for graver ones: reads for all, writes for irreversible."""
+    """A result speaks for its own class, and without a permit for graver ones: of reads all, of writes irreversible."""
     asked = call(name)
     outcome = Outcome(Applied.UNKNOWN, Health.FAIL, Retry.NEVER, Sent.YES)
     spoken = {key: told(key, asked, 7, outcome) for key in tells(asked) if key.startswith("api:")}
@@ -404,12 +272,12 @@ def test_evidence_of(name: str, free: set[str]) -> None:
 
 
 def test_table() -> None:
-    """No state has two rows for one event, and every state but one that passes is left by time, evidence or a person."""
+    """No state has two rows for one event, and each is entered and left."""
     pairs = [(start, row.event) for row in TABLE for start in row.starts]
     assert len(pairs) == len(set(pairs))
     for state in State:
         assert any(state in row.starts and set(row.ends) != {state} for row in TABLE)
         assert any(state in row.ends for row in TABLE)
-    assert STEPS == tuple(sorted(STEPS))
+    assert tuple(sorted(STEPS)) == STEPS
     assert STEPS[-1] == 100
     assert moment(0) == at(0)

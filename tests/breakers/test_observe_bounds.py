@@ -89,6 +89,9 @@ class Life:
             self.to(after(before, replace(ended, health=health, slow=slow), self.now, draw))
             assert ended.gen == before.gen or self.breaker == before
 
+    def weigh(self, sums: Sums, draw: float, handed: int) -> None:
+        self.to(tripped(self.breaker, sums, USUAL.of(self.breaker.key), self.now, draw, handed))
+
     def give_back(self, which: int) -> None:
         if self.out:
             self.to(refunded(self.breaker, self.out.pop(which % len(self.out)).call))
@@ -114,11 +117,7 @@ STEP: st.SearchStrategy[Step] = st.one_of(
     ),
     st.builds(lambda n: lambda life: life.give_back(n), st.integers(0, 9)),
     st.builds(
-        lambda counted, d, handed: lambda life: life.to(
-            tripped(
-                life.breaker, counted(life.breaker.gen, life.breaker.key), USUAL.of(life.breaker.key), life.now, d, handed
-            )
-        ),
+        lambda counted, d, handed: lambda life: life.weigh(counted(life.breaker.gen, life.breaker.key), d, handed),
         _COUNTED, _DRAW, st.integers(0, 3),
     ),
     st.builds(

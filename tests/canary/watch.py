@@ -29,8 +29,7 @@ from tests.canary.forms import MARK, forms, unpacked
 
 # An agent's key, an operator's token, or a task token.
 _KEY = re.compile(
-    f"(?:{KEY_PREFIX}|{OPERATOR_PREFIX})".encode()
-    + rb"[a-z2-7]{8}_[a-z2-7]{52}|bw1_[a-z0-9]{1,8}_[A-Za-z0-9_-]{64,}"
+    f"(?:{KEY_PREFIX}|{OPERATOR_PREFIX})".encode() + rb"[a-z2-7]{8}_[a-z2-7]{52}|bw1_[a-z0-9]{1,8}_[A-Za-z0-9_-]{64,}"
 )
 
 # A long run of calls is searched before its end, so that it is not all held; a secret over two pieces is still found.

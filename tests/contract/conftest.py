@@ -15,6 +15,14 @@ from tests.redis_server import fresh_redis, redis_server
 __all__ = ["cutter", "fragile", "fresh_redis", "redis_server", "replica"]
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Have stores wait for a server on a busy machine; a case that is about that sets it back.
+    """
+    monkeypatch.setattr("breakers.store.redis.ANSWERS_WITHIN_S", 10.0)
+
+
 @pytest.fixture(params=["memory", "redis"])
 async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
     """

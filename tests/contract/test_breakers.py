@@ -6,8 +6,6 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
-import pytest
-
 from breakers.breaker import Breaker, Delta, State
 from breakers.store.events import BreakerMoved
 from breakers.store.protocol import HeldWrite, Store
@@ -101,13 +99,15 @@ async def test_moved_under_permit(store: Store) -> None:
 TOLD = [(None, 2, 2), (1, 2, 2), (2, 1, 2), (2, 2, 2), (9, 3, 9)]
 
 
-@pytest.mark.parametrize(("known", "told", "stands"), TOLD)
-async def test_told(store: Store, known: int | None, told: int, stands: int) -> None:
+async def test_told(store: Store) -> None:
     """Of what is known and what a record tells the higher generation stands; of two with one, what is known."""
-    if known is not None:
-        await breaks(store, breaker(gen=known, why="known"))
-    await store.apply(BreakerMoved(breaker(gen=told, why="told")))
-    assert await store.breakers() == (breaker(gen=stands, why="told" if stands != known else "known"),)
+    for number, (known, told, stands) in enumerate(TOLD):
+        key = f"task:{number}"
+        if known is not None:
+            await breaks(store, breaker(gen=known, why="known", key=key))
+        await store.apply(BreakerMoved(breaker(gen=told, why="told", key=key)))
+        expected = breaker(gen=stands, why="told" if stands != known else "known", key=key)
+        assert (await store.breakers())[-1] == expected, (known, told)
 
 
 async def test_told_at_start(world: World) -> None:
@@ -191,15 +191,16 @@ RUNS = [
 ]
 
 
-@pytest.mark.parametrize(("reports", "run"), RUNS)
-async def test_streak(store: Store, reports: list[tuple[str, int, int, bool]], run: int) -> None:
+async def test_streak(store: Store) -> None:
     """Failures in a row are those since the last good result of any process, as far as they are within a minute."""
-    for process, age, tail, broken in reports:
-        delta = Delta(KEY, 0, NOW - age, ok=int(broken), fail=tail, tail=tail, broken=broken)
-        await counted(store, delta, by=process)
-    sums = await counted(store, Delta(KEY, 0, NOW))
-    assert sums.streak == run
-    assert (0 <= NOW - sums.streak_since <= 6) if run else sums.streak_since == 0
+    for number, (reports, run) in enumerate(RUNS):
+        key = f"api:{number}/write"
+        for process, age, tail, broken in reports:
+            delta = Delta(key, 0, NOW - age, ok=int(broken), fail=tail, tail=tail, broken=broken)
+            await counted(store, delta, by=process)
+        sums = await counted(store, Delta(key, 0, NOW))
+        assert sums.streak == run, reports
+        assert (0 <= NOW - sums.streak_since <= 6) if run else sums.streak_since == 0
 
 
 async def test_streak_of_credential(store: Store) -> None:

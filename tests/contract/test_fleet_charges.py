@@ -34,7 +34,7 @@ def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     Let claims be given up as soon as they have lapsed.
     """
-    for module in ("fleet", "charged"):
+    for module in ("claims", "charged"):
         monkeypatch.setattr(f"breakers.store.{module}.GIVEN_UP_MS", 1)
 
 

@@ -7,35 +7,56 @@ import contextlib
 import re
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from breakers.known import State
+from breakers.breaker import Delta, State
+from breakers.known import State as Of
 from breakers.stops import ALL
 from breakers.store.events import (
     AlertDelivered,
     AlertRaised,
+    BreakerMoved,
     IntentDelivered,
     IntentEnded,
     ReadHeld,
     ReadSettled,
+    SuggestionNoted,
     TaskClosed,
     TaskOpened,
     TokenRevoked,
 )
 from breakers.store.fleet import FleetStore
-from breakers.store.protocol import Exhausted, HeldWrite, Permit, StoreUnavailable
+from breakers.store.protocol import Exhausted, HeldRead, HeldWrite, Permit, StoreUnavailable
 from breakers.store.redis import CONNECTIONS, redis_store
 from breakers.store.scripts import SCRIPTS
+from breakers.suggestion import Stage
 from breakers.task import Closed, Task
 from config.caps import Caps
 from config.store import RedisAddress
-from tests.breakers.stopping import running
+from tests.breakers.stopping import halted, running
 from tests.breakers.world import AT
 from tests.canary.forms import secret
 from tests.conftest import Figure
+from tests.contract.brakes import (
+    KEY,
+    NOW,
+    approved,
+    breaker,
+    breaks,
+    counted,
+    granted,
+    place,
+    probe,
+    probing,
+    stage,
+    suggestion,
+    wished,
+    wishing,
+)
 from tests.contract.charges import MONTH_ENDS, life, month, spending, sums
 from tests.contract.cutter import Cutter
 from tests.contract.world import (
@@ -86,7 +107,7 @@ async def test_lost_answers(fragile: FleetStore, cutter: Cutter) -> None:
         sent = [data for data in cutter.asked if SCRIPTS[verb].sha.encode() in data or b"EVAL\r\n" in data]
         assert len(sent) <= 1, verb
         assert await step() == said
-    assert await standing(fragile) == [("01A", State.COMPLETED)]
+    assert await standing(fragile) == [("01A", Of.COMPLETED)]
 
 
 async def test_lost_settle(fragile: FleetStore, cutter: Cutter) -> None:
@@ -100,7 +121,7 @@ async def test_lost_settle(fragile: FleetStore, cutter: Cutter) -> None:
     assert len(cutter.asked) == 3
     assert await fragile.fault() is None
     assert await shown(fragile) == [("01A", True, False)]
-    assert await standing(fragile, "k:2") == [("01B", State.COMPLETED)]
+    assert await standing(fragile, "k:2") == [("01B", Of.COMPLETED)]
 
 
 async def test_unsent_settle(redis_server: RedisServer, cutter: Cutter, fragile: FleetStore) -> None:
@@ -113,9 +134,9 @@ async def test_unsent_settle(redis_server: RedisServer, cutter: Cutter, fragile:
     await fragile.settle(held, done(), b"sealed")
     other = redis_server.store(f"cut-{cutter.port}")
     await other.start(())
-    assert await standing(other) == [("01A", State.DISPATCHED)]
+    assert await standing(other) == [("01A", Of.DISPATCHED)]
     cutter.upstream = real
-    assert await standing(fragile) == await standing(other) == [("01A", State.COMPLETED)]
+    assert await standing(fragile) == await standing(other) == [("01A", Of.COMPLETED)]
     assert await other.answer("01A") == b"sealed"
     await other.close()
 
@@ -125,7 +146,7 @@ async def test_scripts_forgotten(redis_server: RedisServer, store: FleetStore) -
     with contextlib.closing(redis_server.operator()) as operator:
         operator.script_flush()
     await made(store, write(), done())
-    assert await standing(store) == [("01A", State.COMPLETED)]
+    assert await standing(store) == [("01A", Of.COMPLETED)]
 
 
 async def every_verb(store: FleetStore) -> None:
@@ -143,6 +164,7 @@ async def every_verb(store: FleetStore) -> None:
     for event in (opened("01D"), IntentEnded("01D", unknown()), IntentDelivered("01D", delivered=True)):
         await store.apply(event)
     await every_charge(store)
+    await every_brake(store)
     assert await store.answer("01B") == b"sealed"
     assert await store.wait("01B", 1) == await store.earlier("01B")
     assert len(await store.open_intents()) == 1
@@ -173,6 +195,32 @@ async def every_charge(store: FleetStore) -> None:
     assert await sums(store) == {"agent:clerk|2026-11|calls": (4, 0), "task:clerk/01T|life|calls": (3, 0)}
     assert (await store.alerts(), await store.tasks()) == ((), ())
     assert (await store.envelope(task.id, ("abc",))).revoked
+
+
+async def every_brake(store: FleetStore) -> None:
+    """
+    Make every verb that keeps writes back.
+    """
+    await breaks(store, breaker(), breaker(State.PASSING, key="task:1"))
+    one = await approved(store)
+    lapsed = await wished(store, granted(one, write("03A", "k:5")), probe())
+    await asyncio.sleep(1.5 * BRIEF_S)
+    held = await wished(store, write("03B", "k:5"), place())
+    assert await store.dispatch(lapsed, opened("03A", key="k:5")) is Permit.LOST
+    assert await store.dispatch(held, opened("03B", key="k:5")) is Permit.GRANTED
+    await store.settle(held, done())
+    assert await probing(store) is None
+    carried = await wished(store, granted(one, write("03C", "k:6")), probe())
+    await store.settle(carried, replace(nothing_done(), place=""))
+    assert isinstance(await store.reserve(await wishing(store, read("03R"), probe())), HeldRead)
+    await made(store, granted(one, write("03D", "k:7")), done())
+    assert (await store.suggest(suggestion("01T"))).id == "01T"
+    for event in (SuggestionNoted(one), BreakerMoved(breaker(State.BLOCKED, 4)), halted(5, scope="agent:helper")):
+        await store.apply(event)
+    assert (await counted(store, Delta(KEY, 4, NOW, ok=1))).ok == 1
+    assert (await stage(store), len(await store.suggestions())) == (Stage.EXECUTED, 2)
+    store._returns["03R"] = await wishing(store, read("03R"), probe())
+    await store.facts(write("03E", "k:8"))
 
 
 _KEY = re.compile(r'"(bw:\{[^"]*)"')
@@ -260,7 +308,7 @@ async def test_cancelled(store: FleetStore) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await task
         assert (await store.stops()).by_scope.keys() == {ALL}
-    assert await standing(store) == [("01A", State.COMPLETED)]
+    assert await standing(store) == [("01A", Of.COMPLETED)]
 
 
 async def test_policy(redis_server: RedisServer, store: FleetStore) -> None:
@@ -322,8 +370,10 @@ async def test_nobody_there(tmp_path: Path) -> None:
     await store.close()
 
 
-async def test_no_answer(redis_server: RedisServer, store: FleetStore) -> None:
+async def test_no_answer(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A Redis that does not answer is given up after a quarter of a second."""
+    monkeypatch.setattr("breakers.store.redis.ANSWERS_WITHIN_S", 0.25)
+    store = redis_server.store()
     with contextlib.closing(redis_server.operator()) as operator:
         operator.client_pause(400)
         began = time.monotonic()
@@ -331,6 +381,7 @@ async def test_no_answer(redis_server: RedisServer, store: FleetStore) -> None:
             await store.facts(write())
         assert time.monotonic() - began < 2
         operator.ping()
+    await store.close()
 
 
 async def test_not_started(redis_server: RedisServer) -> None:

@@ -9,10 +9,10 @@ import pytest
 
 from breakers.call import Call
 from breakers.stops import Mode, Stop
-from breakers.store.events import KillChanged
+from breakers.store.events import KillChanged, opened_by
 from breakers.store.protocol import HeldRead, HeldWrite, Permit, Stale, Store
-from breakers.suggestion import Grant
 from tests.breakers.world import AT
+from tests.contract.brakes import approved, granted, suggestion
 from tests.contract.world import (
     BRIEF_S,
     World,
@@ -62,14 +62,16 @@ ORDERS = [
 ]
 
 
-@pytest.mark.parametrize(("orders", "said"), ORDERS)
-async def test_newest_counts(store: Store, orders: list[tuple[Mode, int]], said: Mode) -> None:
+async def test_newest_counts(store: Store) -> None:
     """An older record never undoes a newer one, and of two with one epoch the stricter holds."""
-    for one, epoch in orders:
-        await store.apply(KillChanged(Stop("agent:clerk", one, epoch)))
-    assert await mode(store, "agent:clerk") is said
-    assert (await store.facts(write())).stops.binding(("agent:clerk",), AT).mode is said
-    assert await mode(store, "agent:helper") is Mode.RUN
+    for number, (orders, said) in enumerate(ORDERS):
+        scope = f"agent:{number}"
+        assert await mode(store, scope) is Mode.RUN
+        for one, epoch in orders:
+            await store.apply(KillChanged(Stop(scope, one, epoch)))
+        assert await mode(store, scope) is said, orders
+        asked = replace(write(), caller=replace(write().caller, agent=str(number)))
+        assert (await store.facts(asked)).stops.binding((scope,), AT).mode is said, orders
 
 
 @pytest.mark.parametrize("asked", [write(), read()], ids=["write", "read"])
@@ -101,13 +103,16 @@ SCOPES = [
 ]
 
 
-@pytest.mark.parametrize(("scope", "leaves"), SCOPES)
-async def test_barred_before_first_byte(store: Store, scope: str, leaves: bool) -> None:
+async def test_barred_before_first_byte(store: Store) -> None:
     """What a scope stops does not leave, although it was reserved before, and its intent is open; all others do."""
-    held = await reserved(store, write())
-    await store.apply(KillChanged(Stop(scope, Mode.STOP_WRITES, 2)))
-    assert await store.dispatch(held, opened()) is (Permit.GRANTED if leaves else Permit.STOPPED)
-    assert await shown(store) == [("01A", False, False)]
+    for number, (scope, leaves) in enumerate(SCOPES):
+        asked = write(f"01{number:02}", f"k:{number}", f"f1:{number}", f"e:{number}")
+        held = await reserved(store, asked)
+        await store.apply(KillChanged(Stop(scope, Mode.STOP_WRITES, 2)))
+        said = await store.dispatch(held, opened_by(asked, "log/0#0/1"))
+        assert said is (Permit.GRANTED if leaves else Permit.STOPPED), scope
+        assert (asked.id, False, False) in await shown(store)
+        await store.apply(KillChanged(Stop(scope, Mode.RUN, 3)))
 
 
 async def test_barred_again(store: Store) -> None:
@@ -135,15 +140,18 @@ GRANTS = [
 ]
 
 
-@pytest.mark.parametrize(("stops", "answers", "leaves"), GRANTS)
-async def test_grant_answers(store: Store, stops: dict[str, Mode], answers: tuple[str, ...], leaves: bool) -> None:
+async def test_grant_answers(store: Store) -> None:
     """Where writes are only parked, what an approver let through each of those scopes leaves; never through a stop."""
-    held = await reserved(store, write())
-    for scope, one in stops.items():
-        await store.apply(KillChanged(Stop(scope, one, 2)))
-    asked = replace(write(), grant=Grant("01S", "digest", frozenset(answers)))
-    again = HeldWrite(replace(held.go, call=asked))
-    assert await store.dispatch(again, opened()) is (Permit.GRANTED if leaves else Permit.STOPPED)
+    for number, (stops, answers, leaves) in enumerate(GRANTS):
+        asked = write(f"01{number:02}", f"k:{number}", f"f1:{number}", f"e:{number}")
+        asked = granted(await approved(store, suggestion(f"01S{number}", by=asked, answers=answers)), asked)
+        held = await reserved(store, asked)
+        for scope, one in stops.items():
+            await store.apply(KillChanged(Stop(scope, one, 2 * number + 2)))
+        said = await store.dispatch(held, opened_by(asked, "log/0#0/1"))
+        assert said is (Permit.GRANTED if leaves else Permit.STOPPED), (stops, answers)
+        for scope in stops:
+            await store.apply(KillChanged(Stop(scope, Mode.RUN, 2 * number + 3)))
 
 
 async def test_lifted_for_a_while(world: World) -> None:

@@ -66,14 +66,14 @@ OTHERS = [
 ]
 
 
-@pytest.mark.parametrize(("key", "says", "joins"), OTHERS)
-async def test_joined(store: Store, key: str | None, says: str, joins: bool) -> None:
+async def test_joined(store: Store) -> None:
     """A write that says the same, or has the same key, joins a live suggestion; another one begins its own."""
     first = await store.suggest(suggestion())
-    second = suggestion("01T", by=write("01B", key, says), after_s=1)
-    assert await store.suggest(second) == (first if joins else second)
-    assert (await store.facts(write("01C", key, says))).suggested == (first if joins else second)
-    assert len(await store.suggestions()) == (1 if joins else 2)
+    for number, (key, says, joins) in enumerate(OTHERS):
+        second = suggestion(f"01T{number}", by=write("01B", key, says), after_s=1)
+        assert await store.suggest(second) == (first if joins else second)
+        assert (await store.facts(write("01C", key, says))).suggested == (first if joins else second)
+    assert [one.id for one in await store.suggestions()] == ["01S", f"01T{len(OTHERS) - 1}"]
 
 
 async def test_joined_by_all(store: Store) -> None:
@@ -141,15 +141,16 @@ async def test_kept_for_a_day(world: World) -> None:
 NAMED = {Stage.OPEN, Stage.APPROVED, Stage.REJECTED, Stage.EXPIRED, Stage.VOID}
 
 
-@pytest.mark.parametrize("to", Stage)
 @pytest.mark.parametrize("of", Stage)
-async def test_table(store: Store, of: Stage, to: Stage) -> None:
+async def test_table(store: Store, of: Stage) -> None:
     """Nothing leads out of an end, only a reservation to `executing`, and from there only an end."""
-    await store.apply(SuggestionNoted(suggestion(stage=of, version=4, changed_at=AT, intent="01A")))
-    (before,) = await store.suggestions()
-    leads = (of in {Stage.OPEN, Stage.APPROVED} and to in NAMED) or (of is Stage.EXECUTING and to is Stage.EXECUTED)
-    assert await store.turn(before, turned(before, to)) is leads
-    assert await stage(store) is (to if leads else of)
+    for to in Stage:
+        one = suggestion(f"01S-{to}", by=write("01A", f"k:{to}", f"f1:{to}"))
+        one = replace(one, stage=of, version=4, changed_at=AT, intent=f"01-{to}")
+        await store.apply(SuggestionNoted(one))
+        leads = (of in {Stage.OPEN, Stage.APPROVED} and to in NAMED) or (of is Stage.EXECUTING and to is Stage.EXECUTED)
+        assert await store.turn(one, turned(one, to)) is leads, to
+        assert await stage(store, one.id) is (to if leads else of), to
 
 
 async def test_turned_by_version(store: Store) -> None:
@@ -169,15 +170,16 @@ async def test_turned_by_version(store: Store) -> None:
 TOLD = [(None, 0, 0), (None, 3, 3), (1, 2, 2), (2, 1, 2), (2, 2, 2)]
 
 
-@pytest.mark.parametrize(("known", "told", "stands"), TOLD)
-async def test_told(store: Store, known: int | None, told: int, stands: int) -> None:
+async def test_told(store: Store) -> None:
     """Of what is known and what a record tells the higher version stands."""
-    for version, why in ((known, "known"), (told, "told")):
-        if version is not None:
-            await store.apply(SuggestionNoted(suggestion(version=version, why=why)))
-    found = await store.suggestion("01S")
-    assert found is not None
-    assert (found.version, found.why) == (stands, "known" if known == stands else "told")
+    for number, (known, told, stands) in enumerate(TOLD):
+        one = suggestion(f"01S{number}", by=write("01A", f"k:{number}", f"f1:{number}"))
+        for version, why in ((known, "known"), (told, "told")):
+            if version is not None:
+                await store.apply(SuggestionNoted(replace(one, version=version, why=why)))
+        found = await store.suggestion(one.id)
+        assert found is not None
+        assert (found.version, found.why) == (stands, "known" if known == stands else "told")
 
 
 async def test_told_long_after(world: World) -> None:
@@ -200,25 +202,34 @@ ENDS = [
 ]
 
 
-@pytest.mark.parametrize(("told", "how"), ENDS)
-async def test_replayed_execution(world: World, told: list[str], how: Stage) -> None:
-    """By the ledger a suggestion is under way once its intent is on record, and executed once that has ended."""
-    one = turned(suggestion(), Stage.APPROVED)
+def executed(number: int, told: list[str]) -> list[Event]:
+    """
+    Return what a ledger tells of one suggestion and its intent.
+    """
+    asked = write(f"01C{number}", f"k:{number}", f"f1:{number}", f"e:{number}")
+    noted = suggestion(f"01S{number}", by=asked)
+    one = turned(noted, Stage.APPROVED)
     said: dict[str, Event] = {
-        "opened": opened_by(granted(one, write("01C")), "log/0#0/1"),
-        "unknown": IntentEnded("01C", unknown(1)),
-        "done": IntentEnded("01C", done(2)),
-        "nothing": IntentEnded("01C", nothing_done(2)),
+        "opened": opened_by(granted(one, asked), "log/0#0/1"),
+        "unknown": IntentEnded(asked.id, unknown(1)),
+        "done": IntentEnded(asked.id, done(2)),
+        "nothing": IntentEnded(asked.id, nothing_done(2)),
     }
-    events: list[Event] = [SuggestionNoted(suggestion()), SuggestionNoted(one), *(said[each] for each in told)]
+    return [SuggestionNoted(noted), SuggestionNoted(one), *(said[each] for each in told)]
+
+
+async def test_replayed_execution(world: World) -> None:
+    """By the ledger a suggestion is under way once its intent is on record, and executed once that has ended."""
+    events = [event for number, (told, _) in enumerate(ENDS) for event in executed(number, told)]
     single = await world.store()
     for event in (*events, *events):
         await single.apply(event)
     for store in (await world.store(events=events), await world.store(events=[*events, *events]), single):
-        found = await store.suggestion("01S")
-        assert found is not None
-        assert (found.stage, found.intent) == (how, "01C" if told else "")
-        assert (await store.facts(write())).suggested == found
+        for number, (told, how) in enumerate(ENDS):
+            found = await store.suggestion(f"01S{number}")
+            assert found is not None
+            assert (found.stage, found.intent) == (how, f"01C{number}" if told else "")
+            assert (await store.facts(write("01Z", f"k:{number}", f"f1:{number}"))).suggested == found
 
 
 @pytest.mark.parametrize("how", [Stage.REJECTED, Stage.EXPIRED, Stage.VOID])

@@ -95,7 +95,7 @@ async def test_released(tmp_path: Path) -> None:
 
 
 async def test_shown(tmp_path: Path) -> None:
-    """The door shows every breaker that ever moved, one that did not as passing, and in the status what does not pass."""
+    """The door shows breakers that ever moved, one that did not as passing, and in the status what does not pass."""
     async with ailing(tmp_path) as one:
         assert (await one.on.admin("GET", "/v1/breakers")).json == []
         never = (await one.on.admin("GET", f"/v1/breakers/{quote(WRITES, safe='')}")).json

@@ -133,7 +133,7 @@ async def test_unrecorded(on: Road) -> None:
 
 
 async def test_after_a_restart(sandbox: StripeSandbox, tmp_path: Path) -> None:
-    """The next process knows every token, which were revoked, and what the configuration says of each operator by then."""
+    """The next process knows every token, and holds it against what the configuration says by then."""
     async with road(tmp_path, sandbox.url, operators=OPERATORS) as on:
         ada, bob, gone = [(await mint(on, name)) for name in ("ada", "bob", "bob")]
         await on.admin("DELETE", f"/v1/operators/{gone['id']}")

@@ -46,6 +46,7 @@ MAY: dict[tuple[str, str], frozenset[str]] = {
     ("POST", "/v1/break-glass"): frozenset({"break-glass"}),
     ("POST", "/v1/breakers/{key}/force"): frozenset({"resume", "HOUSE"}),
     ("POST", "/v1/breakers/{key}/release"): frozenset({"resume", "HOUSE"}),
+    ("POST", "/v1/drift/{agent}/reset"): frozenset({"resume", "HOUSE"}),
     ("POST", "/v1/suggestions/{id}/approve"): PEOPLE,
     ("POST", "/v1/suggestions/{id}/edit"): PEOPLE,
     ("POST", "/v1/suggestions/{id}/reject"): PEOPLE,

@@ -69,6 +69,8 @@ class Site:
         hook: Hook | None = None,
         store: str = "memory",
         caps: Mapping[str, object] | None = None,
+        card: Mapping[str, object] | None = None,
+        more: Mapping[str, object] | None = None,
     ) -> None:
         folder.mkdir(parents=True)
         self.state, self.log = folder / "state", folder / "serve.log"
@@ -79,10 +81,14 @@ class Site:
             "state": str(self.state),
             "admin": "127.0.0.1:0",
             "apis": apis or {"stripe": stripe_api(sandbox.url)},
-            "agents": {name: agent(allow or {"stripe": CARD}, caps=caps or {}, loops=False) for name in self.names},
+            "agents": {
+                name: agent(allow or {"stripe": CARD}, **{"caps": caps or {}, "loops": False, **(card or {})})
+                for name in self.names
+            },
             "ledger": {**LEDGER, **(ledger or {})},
             "timeouts": dict(timeouts or {}),
             "store": store,
+            **(more or {}),
         }
         self._config.write_text(json.dumps(document))
         self._log_from = 0

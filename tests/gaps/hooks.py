@@ -15,8 +15,10 @@ from typing import Any
 from breakers.store.fleet import FleetStore
 from breakers.store.memory import MemoryStore
 from config import settings
+from proxy import executing
 from proxy.doubt import course, doubts
 from proxy.forward import Forwarder
+from proxy.ledger.approvals import ApprovalRecords
 from proxy.ledger.book import Ledger
 from proxy.ledger.disk import Handle, RealDisk
 from proxy.ledger.reads import ChargedReads
@@ -24,6 +26,7 @@ from proxy.pending import Pending
 
 ROOMS: Mapping[str, type] = {
     "ledger": Ledger,
+    "approvals": ApprovalRecords,
     "forward": Forwarder,
     "reads": ChargedReads,
     "store": MemoryStore,
@@ -56,6 +59,7 @@ def install(hook: Mapping[str, Any]) -> None:
     if "soon" in hook:
         for module in (course, doubts):
             vars(module)["PAUSES_S"] = (SOON_S, *course.PAUSES_S[1:])
+        vars(executing)["SWEEP_S"] = SOON_S
 
 
 def die() -> None:

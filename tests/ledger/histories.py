@@ -35,8 +35,8 @@ HOUR = timedelta(hours=1)
 
 STEPS = (
     "intent", "intent", "charged", "touching", "applied", "applied", "refused", "unknown", "missed", "reached",
-    "doubted", "found", "absent", "parked", "changed", "read", "read ended", "key", "revoked", "credential", "stopped",
-    "resumed", "task", "task over", "token", "alert", "alert told", "other",
+    "doubted", "found", "absent", "parked", "changed", "read", "read ended", "key", "revoked", "operator",
+    "operator gone", "credential", "stopped", "resumed", "task", "task over", "token", "alert", "alert told", "other",
 )  # fmt: skip
 """Records; those of an intent, a read, a task, an alert are of one that there is, if there is any."""
 
@@ -108,7 +108,7 @@ class History:
             return self._read(step, which)
         if step in {"task", "task over", "token", "alert", "alert told"}:
             return self._enveloped(step, which)
-        if step in {"key", "revoked", "credential", "stopped", "resumed", "other"}:
+        if step in {"key", "revoked", "operator", "operator gone", "credential", "stopped", "resumed", "other"}:
             return self._operator(step, which)
         return self._of_intent(step, which)
 
@@ -200,6 +200,10 @@ class History:
                 return system("key.minted", agent="a", kid=f"k{which}", hash=f"h{self.count}")
             case "revoked":
                 return system("key.revoked", kid=f"k{which}")
+            case "operator":
+                return system("operator.minted", name="ada", kid=f"k{which}", hash=f"h{self.count}", by="admin")
+            case "operator gone":
+                return system("operator.revoked", kid=f"k{which}", by="admin")
             case "credential":
                 return system("credential.changed", name=f"n{which}", ver=self.count, how="put")
             case "stopped" | "resumed":

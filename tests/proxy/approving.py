@@ -141,7 +141,7 @@ class Stand:
 
 @asynccontextmanager
 async def on_a_road(
-    folder: Path, sandbox: StripeSandbox, card: Mapping[str, object] = SUGGEST, *, idle: bool = True, **settings: object
+    folder: Path, sandbox: StripeSandbox, card: Mapping[str, object] = SUGGEST, *, idle: bool = True, **settings: Any
 ) -> AsyncIterator[Stand]:
     """
     Give a road whose agent `support` has this card; with `idle` nothing is carried out until the test says so.

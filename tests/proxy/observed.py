@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Any, cast
 
 from breakers.breaker import Breaker, State
 from breakers.call import Applied, Call, Fault, Health, Outcome, Retry, Sent
 from breakers.facts import Facts
 from breakers.store.memory import MemoryStore
-from breakers.store.protocol import Store
 from breakers.thresholds import USUAL, Gauging
 from config.settings import Timeouts
 from proxy.announcing import Announcer

@@ -50,6 +50,9 @@ LEDGER: Mapping[str, object] = {"disk": {"min_free_bytes": 0, "min_free_pct": 0,
 SOON_S = 10.0
 _STEP_S = 0.001
 
+# Longer than an upstream that throttles, and does not say for how long, is left alone.
+THROTTLED_S = 61.0
+
 # What these two do is a table of calls that have nothing to do with one another.
 SUPPORT = agent(
     {
@@ -284,8 +287,14 @@ def configured(folder: Path, document: Mapping[str, object]) -> Configuration:
     folder.mkdir(parents=True, exist_ok=True)
     written = folder / "breakwater.yaml"
     ours = {"state": str(folder / "state"), "admin": "127.0.0.1:0", "ledger": LEDGER}
-    written.write_text(json.dumps({**ours, **document}))
+    # What tests break on purpose would keep back their next call; a test of that says so.
+    kept = {part: _unbroken(document[part]) for part in ("apis", "agents") if part in document}
+    written.write_text(json.dumps({**ours, **document, **kept}))
     return load(written)
+
+
+def _unbroken(named: Any) -> dict[str, object]:
+    return {name: {"breaker": False, **one} for name, one in named.items()}
 
 
 @asynccontextmanager
@@ -308,9 +317,7 @@ async def road(
     that does as a test says.
     """
     cards = {"support": SUPPORT, "platform": PLATFORM} if agents is None else dict(agents)
-    # What these tests break on purpose would be kept back from the next call; a test of that says so.
-    apis = {name: {"breaker": False, **api} for name, api in {"stripe": stripe_api(upstream), **(apis or {})}.items()}
-    cards = {name: {"breaker": False, **card} for name, card in cards.items()}
+    apis = {"stripe": stripe_api(upstream), **(apis or {})}
     named = {"store": store} if isinstance(store, str) else {}
     configuration = configured(folder, {"apis": apis, "agents": cards, **named, **settings})
     clock, log = StillClock(), Lines()

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
+from breakers.call import Call
 from breakers.stops import RUNNING, Stop, Stops
+from breakers.store.events import Event
 from breakers.store.memory import MemoryStore
-from breakers.store.protocol import Store
+from breakers.store.protocol import Permit, Store, StoreUnavailable
 from proxy.announcing import Announcer
 from proxy.errors import LedgerUnavailable
 from proxy.inforce import InForce
@@ -17,9 +19,12 @@ from proxy.killfile import KillFile
 from proxy.killing import KillSwitch
 from proxy.ledger.disk import RealDisk
 from proxy.logline import Log
+from tests.breakers.world import call, write
 from tests.ledger.world import StillClock
 
 NOWHERE = Path("/nowhere")
+
+READ, WRITE = call("charges.retrieve"), write("labels/set", {"path.number": 7})
 
 
 @dataclass
@@ -103,3 +108,50 @@ class Process:
         Return as what kinds of things people were told.
         """
         return [kind for kind, _, _ in self.heard.said]
+
+
+class Shared(MemoryStore):
+    """A store that several processes share, and that may be out of reach."""
+
+    kind = "redis"
+
+    def __init__(self, clock: StillClock) -> None:
+        super().__init__(clock.now)
+        self.away = False
+
+    async def stops(self) -> Stops:
+        self._ask()
+        return await super().stops()
+
+    async def apply(self, event: Event) -> None:
+        self._ask()
+        await super().apply(event)
+
+    def _ask(self) -> None:
+        if self.away:
+            raise StoreUnavailable("it does not answer")
+
+    def forget(self) -> None:
+        """
+        Lose everything.
+        """
+        self._stops = Stops()
+
+
+def pair() -> tuple[Process, Process, Shared]:
+    """
+    Return two processes of one deployment, and what they share.
+    """
+    clock = StillClock()
+    store = Shared(clock)
+    return Process(clock=clock, store=store), Process(clock=clock, store=store), store
+
+
+def may(process: Process, asked: Call = WRITE) -> bool:
+    """
+    Tell whether a call may leave a process now.
+    """
+    try:
+        return process.switch.permit(asked) is Permit.GRANTED
+    except StoreUnavailable:
+        return False

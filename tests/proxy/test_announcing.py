@@ -1,4 +1,4 @@
-"""What people are told of beside caps: at least once, under one id, ever more rarely offered, and again after a stop."""
+"""What people are told of beside caps: at least once, under one id, offered ever more rarely, again after a stop."""
 
 from __future__ import annotations
 

@@ -62,13 +62,13 @@ async def test_healed_by_reads(tmp_path: Path) -> None:
 
 
 async def test_probe_write(tmp_path: Path) -> None:
-    """While it is being tried one write that is safe twice passes at a time, by the one permit; three begin the ramp."""
+    """While it is tried one write at a time passes, by the one permit, where it is safe twice; three begin the ramp."""
     async with ailing(tmp_path) as one:
         await one.tripped()
         await one.look(WAITED_S)
         one.break_(None, method="POST", held=True)
         first = asyncio.create_task(one.write())
-        await soon(lambda: one.upstream.faults.holding.is_set())
+        await soon(one.upstream.faults.holding.is_set)
         assert outcome(await one.write()) == PARKED
         assert outcome(await one.delete()) == PARKED
         one.heal()
@@ -96,13 +96,13 @@ async def test_probe_fails(tmp_path: Path) -> None:
 
 
 async def test_probe_hangs(tmp_path: Path) -> None:
-    """A probe that hangs keeps the permit to the end of its lease, then counts as failed; its late end heals nothing."""
+    """A probe that hangs keeps its permit for its lease and then counts as failed; its late end heals nothing."""
     async with ailing(tmp_path) as one:
         await one.tripped()
         await one.look(WAITED_S)
         one.break_(None, method="POST", held=True)
         hanging = asyncio.create_task(one.write())
-        await soon(lambda: one.upstream.faults.holding.is_set())
+        await soon(one.upstream.faults.holding.is_set)
         await one.look(64.0)
         assert one.of(WRITES).probe is not None
         await one.look(2.0)
@@ -126,7 +126,7 @@ async def test_blocked(tmp_path: Path) -> None:
         await one.look(WAITED_S)
         one.break_(None, method="GET", held=True)
         first = asyncio.create_task(one.read())
-        await soon(lambda: one.upstream.faults.holding.is_set())
+        await soon(one.upstream.faults.holding.is_set)
         assert marks(await one.read())[0] == 503
         one.heal()
         assert outcome(await first) == PASSED
@@ -158,9 +158,9 @@ async def test_caller_leaves(tmp_path: Path) -> None:
         connection = await one.on.connect()
         shown = [("Authorization", f"Bearer {one.on.keys['clerk']}")]
         await connection.send(one.on.head("GET", "/v1/customers", shown))
-        await soon(lambda: one.upstream.faults.holding.is_set())
+        await soon(one.upstream.faults.holding.is_set)
         await connection.end()
-        one.heal()
+        await soon(lambda: "0 under way" in repr(one.on.rooms.sampler))
         await one.look()
         assert one.of(READS).probe is not None
         await one.look(70.0)
@@ -246,7 +246,7 @@ async def test_own_failures(tmp_path: Path) -> None:
 
 
 async def test_restart(tmp_path: Path) -> None:
-    """A breaker that has tripped is tripped after a restart, under its generation, and is tried when its time is over."""
+    """A breaker that has tripped is so after a restart, under its generation, and is tried when its time is over."""
     async with ailing(tmp_path) as one:
         await one.tripped()
         await soon(lambda: one.on.log.of("breaker"))

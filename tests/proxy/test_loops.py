@@ -22,7 +22,7 @@ from proxy.orders import TaskOrder
 from proxy.trail import Trail
 from tests.breakers.circling import comment, opened
 from tests.breakers.stopping import halted
-from tests.breakers.world import before
+from tests.breakers.world import allow, before, policy
 from tests.proxy.again import key, stripe
 from tests.proxy.road import Road, call_of, charged, marks, road
 from tests.proxy.scripted import Scripted, answer, scripted
@@ -182,7 +182,7 @@ def test_repeat_counts_nowhere() -> None:
         made = opened(comment(str(number)))
         seen = looping.begin(made, USUAL, 1.0)
         watched = Watch(seen, (), looping, Trail(made.id, clock, 0.0), clock)
-        assert watched.admit() is None
+        assert watched.admit(allow(policy({"*": {}}), made)) is None
         watched.repeated(before(made, State.COMPLETED))
 
 
@@ -257,7 +257,7 @@ async def test_off(sandbox: StripeSandbox, tmp_path: Path) -> None:
 
 
 async def test_many_comments(sandbox: StripeSandbox, tmp_path: Path) -> None:
-    """More writes at one place than a card lets pass are refused, with what would let more pass."""
+    """More writes at one place than a card lets pass are parked, with what would let more pass."""
     async with guarded(tmp_path, sandbox.url, loops={"writes": 3}) as on:
         customer = (await on.ask("POST", "/v1/customers", form={"email": "a@example.com"})).json["id"]
         target = f"/v1/customers/{customer}"

@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from breakers.breaker import State
+from breakers.breaker import Breaker, State
 from breakers.store.memory import MemoryStore
 from breakers.store.protocol import Store, StoreUnavailable
 from breakers.thresholds import Gauging, Thresholds
@@ -240,7 +240,7 @@ class Away(MemoryStore):
 
     away = True
 
-    async def breakers(self):  # type: ignore[no-untyped-def] # as its parent's
+    async def breakers(self) -> tuple[Breaker, ...]:
         """
         Answer, or not.
         """

@@ -1,4 +1,4 @@
-"""Policy tests of what is parked: a case says so, by what, and what its caller is told; tiers and rules are met by it."""
+"""Policy tests of what is parked: a case says so, by what, and what its caller is told; tiers and rules are met."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 from collections.abc import AsyncIterator, Mapping
@@ -15,12 +14,11 @@ import pytest
 import pytest_asyncio
 
 from breakers.task import Closed
-from config.load import load
 from loadtest.installation import agent, stripe_api
 from proxy.errors import LedgerUnavailable
 from proxy.orders import TaskOrder
 from proxy.reloading import Reloading
-from tests.proxy.road import LEDGER, Road, call_of, marks, road, soon
+from tests.proxy.road import Road, call_of, configured, marks, road, soon
 from tests.proxy.scripted import OK, Scripted, scripted
 from tests.wire.client import Answer
 
@@ -46,17 +44,8 @@ class Stand:
         """
         Change the file, and return the version of what it says.
         """
-        document = {
-            "state": str(self.on.state),
-            "admin": "127.0.0.1:0",
-            "ledger": LEDGER,
-            "apis": {"stripe": stripe_api(self.upstream.url)},
-            "agents": agents,
-            "store": "memory",
-            **more,
-        }
-        self.file.write_text(json.dumps(document))
-        return load(self.file).version
+        apis = {"stripe": stripe_api(self.upstream.url)}
+        return configured(self.file.parent, {"apis": apis, "agents": agents, "store": "memory", **more}).version
 
     async def ask(self, method: str, target: str, **more: Any) -> Answer:
         return await self.on.ask(method, target, **more)

@@ -14,7 +14,7 @@ from loadtest.upstreams.github import GithubSandbox
 from loadtest.upstreams.stripe import StripeSandbox
 from tests.breakers.stopping import halted, running
 from tests.proxy.again import ISSUES, at_hub, comment, ended, hub, is_replay, key, opened, posts, stripe
-from tests.proxy.road import SECRET, Headers, Road, call_of, charged, first_sentence, marks, road
+from tests.proxy.road import SECRET, THROTTLED_S, Headers, Road, call_of, charged, first_sentence, marks, road
 from tests.proxy.rows import CREATE, NOTHING, SENDS, SENT
 from tests.proxy.scripted import answer, scripted
 from tests.wire.client import Answer
@@ -153,6 +153,8 @@ async def test_not_kept(status: int, on: Road, sandbox: StripeSandbox) -> None:
     sandbox.faults.add(Fault(Status(status)))
     first = await on.ask("POST", CUSTOMERS, form=CREATE, headers=key("k"))
     assert (first.status, first.header("Breakwater-Outcome")) == (status, "executed")
+    # Who asked for fewer calls is left alone meanwhile.
+    on.clock.move(THROTTLED_S)
     second = await on.ask("POST", CUSTOMERS, form=CREATE, headers=key("k"))
     assert marks(second) == (200, "executed", "yes", "forward:allowed")
     is_replay(await on.ask("POST", CUSTOMERS, form=CREATE, headers=key("k")), second)

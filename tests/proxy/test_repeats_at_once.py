@@ -14,7 +14,7 @@ from loadtest.upstreams.faults import Fault, HangUp, Status
 from loadtest.upstreams.stripe import StripeSandbox
 from proxy.errors import LedgerUnavailable
 from tests.proxy.again import begun, ended, is_replay, joined, key, posts, stripe
-from tests.proxy.road import Headers, Road, call_of, charged, first_sentence, marks, road, soon
+from tests.proxy.road import THROTTLED_S, Headers, Road, call_of, charged, first_sentence, marks, road, soon
 from tests.proxy.rows import CREATE, EARLY, SENDS
 from tests.wire.client import Answer
 
@@ -97,6 +97,7 @@ async def test_joins_a_passing_no(status: int, on: Road, sandbox: StripeSandbox)
     await joined(on, 2)
     sandbox.faults.release()
     assert consistent(list(await asyncio.gather(*asked))).status == status
+    on.clock.move(THROTTLED_S)
     assert (await on.ask("POST", CUSTOMERS, form=CREATE, headers=key("k"))).status == 200
     assert sandbox.account.effects == {"customer.created": 1}
 

@@ -10,8 +10,8 @@ local value = redis.call('GET', KEYS[4])
 local letter = value and read(value)
 if letter ~= 'c' and letter ~= 'd' then return {'lost'} end
 if letter == 'c' then
-  -- Who took its claim over may have the grant by now.
-  if ARGV[4] ~= '' and not is_executing(shelf_at(7), ARGV[4], ARGV[2], now_ms()) then return {'lost'} end
+  -- Another may have the grant by now.
+  if is_carried_by_another(shelf_at(7), ARGV[4], ARGV[2], now_ms()) then return {'lost'} end
   value = 'd 0 0 0 0\n' .. ARGV[3] .. '\n'
   local now, version = now_ms(), redis.call('INCR', KEYS[3])
   redis.call('SET', KEYS[4], value)

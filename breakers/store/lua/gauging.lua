@@ -6,7 +6,8 @@
 
 -- Return a record, or nothing where there is none that can be read.
 local function read_breaker(value)
-  local gen, probe, expires, next_ms, rest = string.match(value or '', '^(%d+) (%S+) (%d+) (%d+)\n(%[.*%])$')
+  local gen, probe, expires, next_ms, rest =
+    string.match(value or '', '^(%d+) (%S+) (%d+) (%d+)\n(%["[%l_]+",.*%])$')
   if not gen then return nil end
   return {gen = gen, probe = probe, expires = expires, next_ms = next_ms, rest = rest}
 end

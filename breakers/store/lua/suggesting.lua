@@ -12,7 +12,7 @@ local LIVE = {open = true, approved = true, executing = true}
 -- Return a record, or nothing where there is none that can be read.
 local function read_suggestion(value)
   local stage, version, digest, at, expires, gone, changed, intent, names, rest =
-    string.match(value or '', '^(%l+) (%d+) (%S+) (%d+) (%d+) (%d+) (%d+) (%S+)\n([^\n]*)\n(%[.*%])$')
+    string.match(value or '', '^(%l+) (%d+) (%S+) (%d+) (%d+) (%d+) (%d+) (%S+)\n([^\n]*)\n(%[".*%])$')
   if not stage then return nil end
   return {
     stage = stage, version = version, digest = digest, at = at, expires = expires, gone = gone, changed = changed,
@@ -84,6 +84,10 @@ end
 local function is_executing(shelf, id, intent, now)
   local one = known_suggestion(shelf, id, now)
   return one and one.stage == 'executing' and one.intent == intent
+end
+
+local function is_carried_by_another(shelf, id, intent, now)
+  return known_suggestion(shelf, id, now) and not is_executing(shelf, id, intent, now)
 end
 
 -- Have an intent carry out a suggestion that was granted to it.

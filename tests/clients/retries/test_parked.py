@@ -1,4 +1,4 @@
-"""A write that is parked, as each vendor's SDK tells of it: an error of its own, once, and after approval the object."""
+"""A write that is parked, as each vendor's SDK tells of it: an error of its own, and once approved the object."""
 
 from __future__ import annotations
 
