@@ -21,8 +21,8 @@ BACK_OFF_S = 30.0
 
 BACK_OFF_MAX_S, BLOCKED_MAX_S = 600.0, 300.0
 """
-However often it trips. While it is blocked reads wait for it, and trying it costs nothing: five minutes. While writes are
-parked reads go on, and each attempt at an upstream that comes and goes may leave one more write in doubt: ten.
+However often it trips. While it is blocked reads wait for it, and trying it costs nothing: five minutes. While writes
+are parked reads go on, and each attempt at an upstream that comes and goes may leave one more write in doubt: ten.
 """
 
 SPREAD = 0.4

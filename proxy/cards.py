@@ -14,6 +14,7 @@ from dataclasses import asdict
 from typing import Any
 
 from breakers.call import Operation
+from breakers.known import Earlier
 from breakers.spend import Charge, Total
 from breakers.suggestion import LIVE, Stage, Suggested
 from config.operators import APPROVER
@@ -66,9 +67,11 @@ def card(
     operation: Operation | None,
     totals: Sequence[Total] = (),
     kept: KeptBack | None = None,
+    made: Earlier | None = None,
 ) -> Card:
     """
-    Return all that an approver is shown; `operation` is what the request is, where it is one of this API still.
+    Return all that an approver is shown; `operation` is what the request is, where it is one of this API still, `made`
+    what it was carried out as.
     """
     said, entry = json.loads(showing.shown), showing.entry
     before = _images(showing.before)
@@ -93,6 +96,7 @@ def card(
         "edit": entry.get("dist"),
         "edited_by": entry.get("by") if entry.get("verdict") == "edited" else None,
         "kept_back": None if kept is None else {"reason": kept.reason, "detail": kept.detail},
+        "made": None if made is None else {"state": str(made.state), "applied": made.applied, "status": made.status},
         "can_be_made": "left_out" not in said["request"] and one.stage in LIVE - {Stage.EXECUTING},
         "shown": showing.shown.decode(),
     }

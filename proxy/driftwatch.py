@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Any
 
 from breakers.baseline import STEADY_MIN
@@ -26,6 +27,9 @@ from proxy.rooms import Rooms
 
 EVERY_S = 0.5
 """A person who is told half a second later loses nothing."""
+
+FAILED_S = 30.0
+"""After whatever kept it from looking: to read a past is work."""
 
 IDLE_SHARE = 2
 """So many times the days of the baseline are looked back over: days without a call are none."""
@@ -48,14 +52,21 @@ async def watch_drift(rooms: Rooms) -> None:
             while rooms.drifting.waits:
                 await compare(rooms)
                 await asyncio.sleep(0)
-        except Exception as error:  # whatever it is: the next look is another attempt
+            pause_s = EVERY_S
+        except StartRefused as no:
+            rooms.log.event("unlearned", why=no.error)
+            pause_s = FAILED_S
+        except Exception as error:  # whatever it is: a later look is another attempt
             rooms.log.failure("", error)
-        await asyncio.sleep(EVERY_S)
+            pause_s = FAILED_S
+        await asyncio.sleep(pause_s)
 
 
 async def learn(rooms: Rooms) -> None:
     """
     Learn the pasts that are to be learned.
+
+    Raise `StartRefused` where the record cannot be read.
     """
     for agent, days in list(rooms.drifting.follow(rooms.policy)):
         if rooms.ledger.size < STEADY_MIN and epoch_of(rooms.ledger.origin) == 1:
@@ -67,11 +78,10 @@ async def learn(rooms: Rooms) -> None:
 
 
 def _learn(rooms: Rooms, agent: str, since: datetime, until: datetime) -> None:
-    try:
-        with closing(index_in(RealDisk(), rooms.settings.state)) as index:
-            rooms.drifting.learn(agent, past_of(index, agent, since, until))
-    except StartRefused as no:
-        rooms.log.event("unlearned", agent=agent, why=no.error)
+    with closing(index_in(RealDisk(), rooms.settings.state)) as index:
+        past = past_of(index, agent, since, until)
+        # A stop waits for no past to be read.
+        rooms.drifting.learn(agent, takewhile(lambda _: not rooms.stopping, past))
 
 
 async def compare(rooms: Rooms) -> None:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from breakers.breaker import Breaker, Delta, Sums, keys_of
 from breakers.call import Call
+from breakers.facts import NO_BREAKERS
 from breakers.stops import Stops, scopes_of
 from breakers.store.events import BreakerMoved, KillChanged, SuggestionNoted
 from breakers.store.gauged import Gauged, permits
@@ -36,6 +37,24 @@ class Kept(NamedTuple):
     stops: Stops
     breakers: Mapping[str, Breaker]
     suggested: Suggested | None
+
+
+class Asked(NamedTuple):
+    """
+    The scopes that a write is in, the breakers that it is judged by, and what a suggestion of it is found by.
+    """
+
+    scopes: tuple[str, ...]
+    keys: tuple[str, ...]
+    names: tuple[str, ...]
+
+    @property
+    def told(self) -> tuple[str | int, ...]:
+        """
+        Return what a script is told of it; the last breakers are those of the scopes.
+        """
+        keys = self.keys[: -len(self.scopes)]
+        return (len(self.scopes), len(keys), *self.scopes, *keys, *self.names)
 
 
 class SharedBrakes:
@@ -100,20 +119,19 @@ class SharedBrakes:
         if begins:
             await self._suggestions.give_back(said.calls())
 
-    def _kept(self, call: Call, now_ms: int, at: datetime, found: Sequence[Any]) -> Kept:
+    def _kept(self, call: Call, which: Asked, now_ms: int, found: Sequence[Any]) -> Kept:
         """
-        Return what keeps a write back by what a script found, in the order of `asked`.
+        Return what keeps a write back by what a script found at a moment of the server's clock.
         """
         (generation, *stops), records, suggestions = found
-        keys = keys_of(call)
-        known = {key: self._gauged.read(key, raw, now_ms, at) for key, raw in zip(keys, records, strict=True)}
-        held = self._stopped.of(call, generation, stops)
-        return Kept(
-            self._stopped.generation,
-            held,
-            {key: breaker for key, breaker in known.items() if breaker is not None},
-            self._suggestions.of(call.names, suggestions),
-        )
+        at, known = self._now(), {}
+        for key, raw in zip(which.keys, records, strict=True):
+            breaker = self._gauged.read(key, raw, now_ms, at)
+            if breaker is not None:
+                known[key] = breaker
+        held = self._stopped.of(which.scopes, generation, stops)
+        suggested = self._suggestions.of(call.names, suggestions) if suggestions else None
+        return Kept(self._stopped.generation, held, known or NO_BREAKERS, suggested)
 
     def _seen(self, call: Call) -> Kept:
         """
@@ -144,12 +162,11 @@ class SharedBrakes:
                 del self._returns[call]
 
 
-def asked(call: Call) -> tuple[str | int, ...]:
+def asked(call: Call) -> Asked:
     """
-    Return what a script is told of a write, to find what keeps it back.
+    Return what keeps a write back, by name.
     """
-    scopes, keys = scopes_of(call), keys_of(call)
-    return (len(scopes), len(keys), *scopes, *keys, *asked_by(call))
+    return Asked(scopes_of(call), keys_of(call), asked_by(call))
 
 
 def granted(go: Forward, taken: Container[str]) -> tuple[str | int, ...]:

@@ -23,7 +23,7 @@ is noted before anything else is judged here; until then whoever asks sees a wri
 what a call may take is held. A server that lost its data has no `epoch`: nothing is held until `start` has replayed the
 ledger. A fleet has one ledger a process, and each replays its own; what another replica knows better stays.
 
-A read without charges is judged by this process's own view of the stop, which concerns no read: it needs no server.
+A read that takes nothing is judged by what this process has seen of the stop and of breakers: it needs no server.
 """
 
 from __future__ import annotations
@@ -177,7 +177,8 @@ class FleetStore(SharedBrakes):
             return Facts(at, kept.generation, stops=kept.stops, breakers=kept.breakers)
         names = () if call.names is None else call.names.asked
         keys = ("epoch", "stops", "breakers", *SHELF[:2], *(f"name:{name}" for name in names))
-        told = (self._shared.epoch, *asked(call))
+        which = asked(call)
+        told = (self._shared.epoch, *which.told)
         with reading():
             word, *rest = await self._shared.run("facts", keys, *told)
             if word == b"known" and self._owes():
@@ -189,7 +190,7 @@ class FleetStore(SharedBrakes):
             at = self._now()
             now_ms, stops, breakers, suggestions, *hashes = rest
             self._packer.ahead_ms = now_ms - millis(at)
-            kept = self._kept(call, now_ms, at, (stops, breakers, suggestions))
+            kept = self._kept(call, which, now_ms, (stops, breakers, suggestions))
             known = [self._packer.under(fields, now_ms, at) for fields in hashes]
         versions = {name: version for name, (version, _) in zip(names, known, strict=True)}
         under = {name: records for name, (_, records) in zip(names, known, strict=True) if records}

@@ -44,6 +44,8 @@ class Stopped:
         self._shared, self._now = shared, now
         self.known = Stops()
         self.generation = 0
+        # By scope: the record that was read last, as it stands there.
+        self._last: dict[str, bytes] = {}
         # By scope: the epoch of what was ordered here and that the server has not confirmed yet.
         self._ordered: dict[str, int] = {}
 
@@ -99,15 +101,17 @@ class Stopped:
         for stop in tuple(self.known.by_scope.values()):
             await self._tell(stop)
 
-    def of(self, call: Call, generation: bytes | None, values: Sequence[bytes | None]) -> Stops:
+    def of(self, scopes: Sequence[str], generation: bytes | None, values: Sequence[bytes | None]) -> Stops:
         """
-        Return what binds a call by what a script found under the scopes of it.
+        Return what binds a call by what a script found under the scopes that it is in.
 
         Raise `ValueError` or `TypeError` where the generation is none.
         """
         self.generation = int(generation or 0)
-        pairs = zip(scopes_of(call), values, strict=True)
-        self.known = self.known.joined(Stops(self._read((scope, value) for scope, value in pairs if value is not None)))
+        for scope, value in zip(scopes, values, strict=True):
+            if value is not None and self._last.get(scope) != value:
+                self.known = self.known.changed(self._stop(scope, value))
+                self._last[scope] = value
         return self.known
 
     async def _tell(self, stop: Stop) -> None:

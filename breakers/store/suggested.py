@@ -62,7 +62,7 @@ class Suggestions:
         own = tuple(told)
         for one in (*own, *tuple(self._live.values())):
             await self.replay(one)
-        self._own.update(one.id for one in own)
+        self._own.update(one.id for one in own if one.id in self._live)
 
     async def replay(self, one: Suggested) -> None:
         """

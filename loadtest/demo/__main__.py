@@ -11,6 +11,7 @@ import stripe
 from github import GithubException
 from jira import JIRAError
 
+from loadtest.demo.brakes import errors_trip_the_breaker, the_kill_switch_stops_writes, the_suggestion_is_approved
 from loadtest.demo.doubt import a_lost_answer_is_found
 from loadtest.demo.envelopes import a_narrowed_token_may_do_less, the_cap_refuses
 from loadtest.demo.issues import an_issue_is_edited, another_repository_is_refused
@@ -40,6 +41,9 @@ SCENES: tuple[tuple[str, Callable[[Stage], Shown]], ...] = (
     ("an issue in another repository is refused", another_repository_is_refused),
     ("a ticket is worked on through jira, at the URL that Jira names", a_ticket_is_worked_on),
     ("deleting a ticket is refused", deleting_a_ticket_is_refused),
+    ("upstream errors trip the breaker: the next write becomes a suggestion, reads pass", errors_trip_the_breaker),
+    ("the suggestion is approved and executed once", the_suggestion_is_approved),
+    ("the kill switch stops writes; lifting it lets them pass again", the_kill_switch_stops_writes),
     ("the ledger verifies; one flipped byte does not", the_ledger_verifies),
 )
 

@@ -6,6 +6,9 @@ from loadtest.installation import agent
 
 AGENT = "demo_agent"
 
+# Who says yes to what is parked, with a token of her own.
+APPROVER = "grace"
+
 OWNER, REPOSITORY = "ada", "engine"
 PROJECT = "SHOP"
 

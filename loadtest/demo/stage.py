@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loadtest.demo.card import AGENT, OWNER, REPOSITORY, card
+from loadtest.demo.card import AGENT, APPROVER, OWNER, REPOSITORY, card
 from loadtest.demo.record import Record, expect
 from loadtest.demo.shop import Sold, sell
 from loadtest.installation import ROOT, STOP_S, Breakwater, NotStartedError, environment, stripe_api
@@ -50,7 +50,7 @@ _SANDBOXES: Mapping[str, tuple[str, ...]] = {
 class Stage:
     """
     The installation and its record, the agent's key, the token of a task that may move 30 USD, the sandboxes' addresses
-    by API, and what a shop sold before.
+    by API, and what a shop sold before. `approver` is the file with an approver's own token.
     """
 
     breakwater: Breakwater
@@ -59,6 +59,7 @@ class Stage:
     token: str
     sandboxes: Mapping[str, str]
     sold: Sold
+    approver: Path
 
     def door(self, api: str) -> str:
         """
@@ -156,7 +157,7 @@ def document(sandboxes: Mapping[str, str]) -> dict[str, object]:
         "credential": {**credential, "user": _USER},
     }
     apis = {"stripe": stripe_api(sandboxes["stripe"], _VARIABLE), "github": github, "jira": jira}
-    return {"apis": apis, "agents": {AGENT: card()}}
+    return {"apis": apis, "agents": {AGENT: card()}, "operators": {APPROVER: {"roles": ["approver"]}}}
 
 
 @contextlib.contextmanager
@@ -173,5 +174,9 @@ def build() -> Iterator[Stage]:
         stack.callback(breakwater.terminate)
         opened = breakwater.cli("task", "open", "--agent", AGENT, "--cap", "moved=30USD", "--for", "stripe", "--json")
         expect(opened.code == 0, opened.err)
+        minted = breakwater.cli("operator", "mint", APPROVER, "--json")
+        expect(minted.code == 0, minted.err)
+        approver = home / "approver.token"
+        approver.write_text(minted.json["token"])
         breakwater.start()
-        yield Stage(breakwater, Record(breakwater), key, opened.json["token"], sandboxes, sold)
+        yield Stage(breakwater, Record(breakwater), key, opened.json["token"], sandboxes, sold, approver)

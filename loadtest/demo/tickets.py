@@ -18,7 +18,7 @@ _TIMEOUT_S = 20.0
 
 
 @contextlib.contextmanager
-def _client(stage: Stage) -> Iterator[JIRA]:
+def client(stage: Stage) -> Iterator[JIRA]:
     """
     Point the client at the door; it asks for the server's version as soon as it is there.
     """
@@ -33,7 +33,7 @@ def a_ticket_is_worked_on(stage: Stage) -> Shown:
     """
     Open a ticket, edit it at its own URL, start work on it, and say so.
     """
-    with _client(stage) as sdk:
+    with client(stage) as sdk:
         ticket = sdk.create_issue(project=PROJECT, summary=_SUMMARY, issuetype={"name": "Task"})
         ticket.update(fields={"summary": f"{_SUMMARY}, twice"})
         sdk.transition_issue(ticket, "Start progress")
@@ -56,7 +56,7 @@ def deleting_a_ticket_is_refused(stage: Stage) -> Shown:
     """
     Delete the ticket, which is not on the card.
     """
-    with _client(stage) as sdk:
+    with client(stage) as sdk:
         ticket = sdk.issue(f"{PROJECT}-1")
         try:
             ticket.delete()  # type: ignore[no-untyped-call]

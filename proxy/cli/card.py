@@ -53,7 +53,7 @@ def _lines(card: Mapping[str, Any]) -> Iterator[str]:
     if kept := card.get("kept_back"):
         yield f"  It is approved and not sent yet, {kept['reason']}: {kept['detail']}"
     yield ""
-    yield from _request(card["request"])
+    yield from _request(card["request"], card.get("edited_by") or "the agent")
     yield ""
     yield from _would(card)
     yield from _takes(card["takes"])
@@ -68,8 +68,26 @@ def _lines(card: Mapping[str, Any]) -> Iterator[str]:
 
 def _how(card: Mapping[str, Any]) -> str:
     said = [text for text in (card.get("by") and f"by {card['by']}", card.get("why")) if text]
-    made = f", as {card['intent']}" if card.get("intent") else ""
-    return (f" ({', '.join(said)})" if said else "") + made
+    return (f" ({', '.join(said)})" if said else "") + made_words(card)
+
+
+def made_words(card: Mapping[str, Any]) -> str:
+    """
+    Return as what a suggestion was carried out, and what is known of that; nothing where it was not.
+    """
+    if not card.get("intent"):
+        return ""
+    made, status = card.get("made") or {}, ""
+    if made.get("status") is not None:
+        status = f", status {made['status']}"
+    match made.get("applied"):
+        case True:
+            how = f"it took effect{status}"
+        case False:
+            how = f"it had no effect{status}"
+        case _:
+            how = "how it ended is not known yet; `breakwater doubt list` names what is looked for"
+    return f", as {card['intent']}: {how}"
 
 
 def _facts(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -112,8 +130,8 @@ def signed(micros: str, moves: Mapping[str, str] | None) -> str:
     return f"{said} {'more' if amount > 0 else 'less'}"
 
 
-def _request(request: Mapping[str, Any]) -> Iterator[str]:
-    yield "what would be sent, as the agent wrote it"
+def _request(request: Mapping[str, Any], whose: str) -> Iterator[str]:
+    yield f"what would be sent, as {whose} wrote it"
     yield f"{AGENT}{request['method']} /{'/'.join(request['segments'])}"
     yield from (
         f"{AGENT}{name}: {value}" for name, value in (*request.get("headers", ()), *request.get("redirecting", ()))
@@ -158,7 +176,10 @@ def _would(card: Mapping[str, Any]) -> Iterator[str]:
         yield f"  it touches beside it: {', '.join(would['others'])}"
     if would["unseen"]:
         yield "  what it would change could not be read"
+    makes = would["kind"] if would["act"] == "create" else None
     for kind, held in card["before"].items():
+        if kind == makes:
+            continue
         yield f"the {kind} before it, as {card['api']} shows it"
         members = held.items() if isinstance(held, dict) else (("", held),)
         if held is None:

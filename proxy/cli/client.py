@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -34,7 +34,7 @@ class Running:
 
     pid: int
     doors: dict[str, str]
-    token: str
+    token: str = field(repr=False)
 
     def ask(self, method: str, path: str, body: object = None, *, within_s: float = TIMEOUT_S) -> tuple[int, Any]:
         """

@@ -23,8 +23,7 @@ examples:
   breakwater reviews list --agent support_refund_agent --all
   breakwater reviews show 01K9ZTQ6Q7T6GZ7E0M3V4R8XWB
   breakwater reviews mark 01K9ZTQ6Q7T6GZ7E0M3V4R8XWB --ok
-  breakwater reviews mark 01K9ZTQ6Q7T6GZ7E0M3V4R8XWB --wrong \\
-    --rubric target=1 --rubric values=4 --note "the order was another customer's"
+  breakwater reviews mark 01K9ZTQ6Q7T6GZ7E0M3V4R8XWB --wrong --rubric target=1
 
 Which part of an agent's writes is drawn stands on its card (`review: 2%`). What
 you say counts in `breakwater rollout`. To mark one takes the role `approver`.
@@ -46,7 +45,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     listing.set_defaults(run=list_reviews)
     showing = verbs.add_parser(
         "show",
-        help="print all that was sent, shown and changed, and what is asked",
+        help="print all that was sent, shown and changed, and what is asked of it",
         epilog="example: breakwater reviews show 01K9ZTQ6Q7T6GZ7E0M3V4R8XWB",
     )
     showing.set_defaults(run=show)
@@ -54,6 +53,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "mark",
         help="say whether it was right; your word is final and on record",
         epilog="example: breakwater reviews mark 01K9ZTQ6Q7T6GZ7E0M3V4R8XWB --wrong --rubric target=1",
+        # An example that is broken into lines is none.
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     for verb in (showing, marking):
         verb.add_argument("call", metavar="CALL", help="the id of the call")

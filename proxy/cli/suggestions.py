@@ -8,7 +8,7 @@ from pathlib import Path
 from breakers.suggestion import LIVE
 from config.load import load
 from proxy.cards import Card, card, row
-from proxy.cli.card import card_lines
+from proxy.cli.card import card_lines, made_words
 from proxy.cli.client import Running, find_running, has_started
 from proxy.cli.lookup import Lookup, looking_into
 from proxy.cli.say import data, shown, table
@@ -124,8 +124,8 @@ def approve(args: argparse.Namespace) -> int:
     if args.json:
         data(found)
         return 0
-    made = f" as {found['intent']}" if found.get("intent") else ""
-    print(f"{found['suggestion']} is approved by {shown(found['by'])}, and {found['state']}{made}{_because(found)}")
+    how = made_words(found) or _because(found)
+    print(shown(f"{found['suggestion']} is approved by {found['by']}, and {found['state']}{how}"))
     return 0
 
 

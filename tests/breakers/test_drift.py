@@ -135,7 +135,7 @@ def test_after_a_restart() -> None:
 
 
 def test_what_is_new() -> None:
-    """An operation that the agent never did is told after a few times, and so is what it never did after another one."""
+    """An operation that the agent never did is told after a few times."""
     drift = Drift(4, ONCE_IN)
     _steady(drift, 5)
     writes = 0
@@ -186,8 +186,8 @@ def test_bounds() -> None:
     """However many tasks, operations and keys there are, what is held of them is bounded."""
     drift, at = Drift(2, ONCE_IN), datetime(2026, 8, 3, tzinfo=UTC)
     for number in range(3 * TASKS_MAX):
-        moment = at + timedelta(seconds=number * 70)
-        drift.saw(Step(moment, f"t/{number}", f"shop/op-{number}", writes=True, micros=2**number % 10**15, currency="USD"))
+        moment, micros = at + timedelta(seconds=number * 70), 2**number % 10**15
+        drift.saw(Step(moment, f"t/{number}", f"shop/op-{number}", writes=True, micros=micros, currency="USD"))
     assert len(drift._tasks) == TASKS_MAX
     assert len(drift._operations) == OPERATIONS_MAX
     day = Day()

@@ -59,6 +59,9 @@ def window(key: str, counted: Counted) -> Sums:
         (WRITES, {"local": 9, "locals": 1, "alive": 1, "streak": 9}, 0, "T1"),
         (WRITES, {"ok": 5, "local": 9, "locals": 2, "alive": 3}, 0, ""),
         (WRITES, {"fail": 5, "ok": 5000, "local": 5, "locals": 1, "alive": 3, "streak": 10}, 0, "T2: 5 in a row"),
+        # A declined card is the answer of an API that works: a thousand of them are about the task.
+        (WRITES, {"ok": 1000, "writes": 1000}, 0, ""),
+        ("task:t1", {"fail": 1000}, 0, "T5: 1000 declined"),
         ("task:t1", {"fail": 5}, 0, "T5: 5 declined"),
         ("task:t1", {"fail": 4, "streak": 4, "ok": 1}, 0, ""),
         ("credential:shop", {"fail": 3, "streak": 3, "ok": 900}, 0, "T5: 3 in a row not taken"),

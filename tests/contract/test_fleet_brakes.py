@@ -204,6 +204,23 @@ async def test_lapsed_is_given_back(replica: Replica, monkeypatch: pytest.Monkey
     assert await stage(store) is Stage.APPROVED
 
 
+async def test_carried_out_anew(replica: Replica) -> None:
+    """Whoever takes a claim over has its permit and its grant, in the same step, and its holder sends nothing by them."""
+    store = await replica(lease_s=0.001)
+    await breaks(store, breaker())
+    shown = await approved(store)
+    first = await wished(store, granted(shown), probe())
+    await asyncio.sleep(BRIEF_S)
+    full = await wishing(store, granted(shown, write("01C")), probe(gen=9))
+    assert await store.reserve(full) == Stale()
+    assert (await probing(store), await stage(store)) == ("01A", Stage.EXECUTING)
+    await wished(store, granted(shown, write("01B")), probe())
+    known = await store.suggestion("01S")
+    assert known is not None
+    assert (await probing(store), known.stage, known.intent) == ("01B", Stage.EXECUTING, "01B")
+    assert await store.dispatch(first, opened()) is Permit.LOST
+
+
 async def test_carried_is_not_given_back(replica: Replica) -> None:
     """What is claimed, sent, or ended is given back by nobody."""
     store = await replica()

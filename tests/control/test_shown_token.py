@@ -37,7 +37,9 @@ def test_precedence(file: Path) -> None:
         assert wanted is None or wanted not in repr(token)
 
 
-@pytest.mark.parametrize("text", ["", "bwk_agents_key", "two words", "x" * 20_000, "bwo1_é"])
+@pytest.mark.parametrize(
+    "text", ["", "bwk_agents_key", "two words", "x" * 20_000, "bwo1_é"], ids=["none", "key", "two", "long", "letter"]
+)
 def test_no_token(text: str, tmp_path: Path) -> None:
     """What is no operator's token is refused by the place that it stands in, and not repeated."""
     path = tmp_path / "token"
@@ -63,6 +65,7 @@ def test_shown(file: Path, tmp_path: Path) -> None:
             running = find_running(state)
             assert running is not None
             assert running.token == FILED
+            assert FILED not in repr(running)
         running = find_running(state)
         assert running is not None
         assert running.token == "house"

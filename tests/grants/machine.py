@@ -7,15 +7,12 @@ the time has said no; and what was sent is never to be had again.
 
 from __future__ import annotations
 
-import asyncio
-from collections import Counter
-from collections.abc import Coroutine
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, ClassVar, TypeVar
+from typing import TypeVar
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import initialize, invariant, rule
 
 from breakers.known import Ended
 from breakers.known import State as Of
@@ -24,6 +21,7 @@ from breakers.store.events import IntentEnded, KillChanged, SuggestionNoted, ope
 from breakers.store.protocol import LEASE_S, HeldWrite, Permit, Stale
 from breakers.suggestion import LIVE, Grant, Stage
 from breakers.verdict import Forward
+from tests.grants.standing import Standing
 from tests.grants.world import (
     AGENTS_KEYS,
     ANSWERS,
@@ -39,40 +37,15 @@ from tests.grants.world import (
     suggestion_of,
     write_of,
 )
-from tests.repeats.world import TICK, Backing, StillTime
+from tests.repeats.world import TICK
 
 T = TypeVar("T")
 
 
-class Machine(RuleBasedStateMachine):
+class Machine(Standing):
     """
     Everything that can happen to parked writes; a subclass says what stands behind the processes.
     """
-
-    backing: ClassVar[Backing]
-    counted: ClassVar[Counter[str]] = Counter()
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.loop = asyncio.new_event_loop()
-        self.time = StillTime(self.backing.began())
-        self.processes: list[Process] = []
-        self.known: list[Known] = []
-        self.stop, self.epoch = Mode.RUN, 1
-
-    def do(self, verb: Coroutine[Any, Any, T]) -> T:
-        """
-        Let a verb of the store run to its end.
-        """
-        self.time.at += TICK
-        return self.loop.run_until_complete(verb)
-
-    def id(self) -> str:
-        """
-        Return an id that is newer than all others.
-        """
-        self.counted["calls"] += 1
-        return f"01{self.counted['calls']:08}"
 
     @initialize()
     def begin(self) -> None:
@@ -108,7 +81,7 @@ class Machine(RuleBasedStateMachine):
         self.parks(process, thing, key)
         if is_approved and len(self.known) > before:
             self.decides(self.known[-1], [Stage.APPROVED])
-            self.executes(self.known[-1], way, good=True)
+            self.executes(self.known[-1], way)
 
     def parks(self, process: int, thing: str, key: str | None) -> None:
         """
@@ -154,21 +127,22 @@ class Machine(RuleBasedStateMachine):
 
     # ------------------------------------------------------------------------------------------------------ executions
 
-    @rule(which=WHICH, good=st.sampled_from([True, True, True, False]), way=ENDS)
-    def execute(self, which: int, good: bool, way: Way) -> None:
+    @rule(which=WHICH, way=ENDS)
+    def execute(self, which: int, way: Way) -> None:
         """
         What is approved is carried out, some steps of the way.
         """
         approved = [one for one in self.known if one.stage is Stage.APPROVED] or self.known
         if approved:
-            self.executes(approved[which % len(approved)], way, good=good)
+            self.executes(approved[which % len(approved)], way)
 
-    def executes(self, one: Known, way: Way, *, good: bool) -> None:
+    def executes(self, one: Known, way: Way) -> None:
         """
         Carry a suggestion out, by a good grant or another.
         """
         process = self.processes[one.owner]
-        digest = one.noted.digest if good else "something else"
+        self.passes(way.pause_s)
+        digest = one.noted.digest if way.good else "something else"
         call = replace(
             write_of(self.id(), one.thing, one.key, self.time.at), grant=Grant(one.noted.id, digest, ANSWERS)
         )
@@ -215,8 +189,9 @@ class Machine(RuleBasedStateMachine):
         found = self.do(process.store.suggestion(one.noted.id))
         assert found is not None
         self.holds(one, found.stage)
-        is_had = one.stage is Stage.APPROVED and call.grant is not None and call.grant.digest == one.noted.digest
-        is_had = is_had and self.time.at + TICK < one.noted.expires
+        is_good = call.grant is not None and call.grant.digest == one.noted.digest
+        is_good = is_good and self.time.at + TICK < one.noted.expires
+        is_had = is_good and one.stage is Stage.APPROVED
         said = self.do(process.store.reserve(carried.go))
         self.counted["executing" if isinstance(said, HeldWrite) else "stale"] += 1
         if not isinstance(said, HeldWrite):
@@ -225,6 +200,10 @@ class Machine(RuleBasedStateMachine):
             assert not (is_had and is_new), f"{one} is not to be had by {call.grant}"
             process.carried.remove(carried)
             return
+        if is_good and one.stage is Stage.EXECUTING and one.loose:
+            # Claims that are over are given up in this very step.
+            self.comes_back(one)
+            is_had = True
         assert is_had, f"{one} is given to {call.grant}"
         one.stage, carried.held, carried.since = Stage.EXECUTING, said, self.time.at
 
@@ -322,17 +301,6 @@ class Machine(RuleBasedStateMachine):
         self.do(self.processes[number].store.start(died.record, replica=f"r{number}"))
         self.counted["crashes"] += 1
 
-    def dies(self, carried: Carried) -> None:
-        """
-        Note what the record of a process that died says of an execution.
-        """
-        if carried.ended is not None:
-            self.over(carried)
-        elif carried.recorded and carried.one.stage not in {Stage.EXECUTED, Stage.REJECTED, Stage.EXPIRED, Stage.VOID}:
-            self.takes_up(carried)
-        elif carried.held is not None and not carried.recorded:
-            carried.one.loose = True
-
     @rule(rarely=WHICH)
     def all_is_lost(self, rarely: int) -> None:
         """
@@ -356,8 +324,15 @@ class Machine(RuleBasedStateMachine):
         """
         Time passes.
         """
-        self.time.pass_s(seconds)
-        self.backing.expire(self.time.at)
+        self.passes(seconds)
+
+    def passes(self, seconds: float) -> None:
+        """
+        Let time pass, here and where the claims are.
+        """
+        if seconds:
+            self.time.pass_s(seconds)
+            self.backing.expire(self.time.at)
 
     # ----------------------------------------------------------------------------------------------- what always holds
 
@@ -373,44 +348,3 @@ class Machine(RuleBasedStateMachine):
         for one in self.known:
             self.holds(one, found[one.noted.id].stage)
             assert not one.sent or one.stage in {Stage.EXECUTING, Stage.EXECUTED}, f"{one} was sent"
-
-    def holds(self, one: Known, found: Stage) -> None:
-        """
-        Hold how a suggestion stands against how it should; a grant of which nothing is on record may have come back.
-        """
-        for process in self.processes:
-            for carried in process.carried:
-                late = self.time.at - carried.since >= timedelta(seconds=LEASE_S)
-                if carried.one is one and carried.held is not None and not carried.recorded and late:
-                    one.loose = True
-        if found is Stage.APPROVED and one.stage is Stage.EXECUTING and one.loose:
-            one.stage, one.loose = Stage.APPROVED, False
-            for process in self.processes:
-                for carried in process.carried:
-                    carried.lost |= carried.one is one and carried.held is not None
-        assert found is one.stage, f"{one} is {found}"
-
-    def gives_back(self, carried: Carried) -> None:
-        """
-        Note that a grant is to be had again.
-        """
-        if not carried.lost:
-            carried.one.stage = Stage.APPROVED
-
-    def over(self, carried: Carried) -> None:
-        """
-        Note the end of an execution that is on record.
-        """
-        if carried.one.stage not in LIVE:
-            return
-        self.takes_up(carried)
-        if carried.ended is Of.COMPLETED and carried.one.intent == carried.go.call.id:
-            carried.one.stage, carried.one.doubt = Stage.EXECUTED, None
-
-    def takes_up(self, carried: Carried) -> None:
-        """
-        Note that an intent on record carries a suggestion out, unless a later one does.
-        """
-        one, intent = carried.one, carried.go.call.id
-        if intent >= one.intent:
-            one.stage, one.intent, one.doubt = Stage.EXECUTING, intent, opened_by(carried.go.call, "place")

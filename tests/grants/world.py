@@ -39,13 +39,16 @@ PASSING_S = (0.7, 4.1, 16.3, 31.9, 610.0)
 @dataclass(frozen=True, slots=True)
 class Way:
     """
-    How many steps an execution goes, and how: let go, in doubt, or cut off before it is settled.
+    How many steps an execution goes, and how: let go, in doubt, cut off before it is settled; with a good grant, and at
+    once, or not.
     """
 
     steps: int
     lets_go: bool
     end: Of
     crashes: bool
+    good: bool
+    pause_s: float
 
 
 ENDS = st.builds(
@@ -54,6 +57,8 @@ ENDS = st.builds(
     st.sampled_from([False, False, False, True]),
     st.sampled_from([Of.COMPLETED, Of.COMPLETED, Of.UNKNOWN]),
     st.sampled_from([False, False, False, True]),
+    st.sampled_from([True, True, True, True, False]),
+    st.sampled_from([0.0, 0.0, 0.0, 0.0, 16.3, LIFE_S]),
 )
 
 

@@ -75,7 +75,8 @@ class Past:
     def __post_init__(self) -> None:
         self.random = Random(self.seed)
         # Its keys are nobody else's: whoever looks for secrets would find them in every other ledger of a test.
-        self.world = World(disk=Unsynced(), folder=self.folder, settings=ANY_ROOM, randomness=Counted(10**6 * self.seed))
+        randomness = Counted(10**6 * self.seed)
+        self.world = World(disk=Unsynced(), folder=self.folder, settings=ANY_ROOM, randomness=randomness)
         self.world.clock.at = self.begins
         self.ledger = self.world.open()
         pen: Any = Caught(self.ledger)
@@ -138,7 +139,8 @@ class Past:
         return call.id
 
     def _reviewed(self, call: Call) -> None:
-        opened = IntentOpened(call.id, call.api, call.operation.spec.name, AGENT, call.caller.task, call.at, None, 0, "")
+        name, task = call.operation.spec.name, call.caller.task
+        opened = IntentOpened(call.id, call.api, name, AGENT, task, call.at, None, 0, "")
         self.reviews.asked(opened, 500_000)
         if self.random.random() < 0.7:
             asked = Review(call.id, AGENT, call.caller.task, call.api, call.operation.spec.name, "")
@@ -182,6 +184,8 @@ class Past:
                 run(self.approvals.ended(replace(new, stage=Stage.EXPIRED)))
             case "void":
                 run(self.approvals.ended(replace(new, stage=Stage.VOID, why="policy")))
+            case _:
+                pass
         if self.random.random() < 0.3:
             said = Refuse(Reason.APPROVAL_PENDING, "approval", "It waits.")
             joined = replace(declined(self._next()), refuse=said, par=new.id)
@@ -201,5 +205,3 @@ def run(work: Awaitable[object]) -> None:
     steps: Iterator[object] = work.__await__()
     for _ in steps:
         raise AssertionError("it waits")
-
-

@@ -1,4 +1,4 @@
-"""Drift on the road: a past learned from the record, an alarm that parks writes until somebody has looked, a restart."""
+"""Drift on the road: a past learned from the record, an alarm that parks writes until somebody has looked, restarts."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import pytest_asyncio
 from loadtest.installation import agent
 from loadtest.upstreams.stripe import StripeSandbox
 from proxy.cli import main
-from proxy.driftwatch import LEARNED_MAX, compare, learn, past_of
 from proxy.drifting import AT_ONCE_MAX, Drifting
+from proxy.driftwatch import LEARNED_MAX, compare, learn, past_of
 from proxy.ledger.disk import RealDisk
 from proxy.ledger.drifted import Drifted
 from proxy.ledger.index import index_in

@@ -38,7 +38,8 @@ def said(folder: Path, skipped: int = 0) -> dict[str, Any]:
     index = index_in(RealDisk(), folder)
     found = as_data(AGENT, "approve", since, until, figures_of(index, AGENT, since, until))
     index.close()
-    return json.loads(json.dumps(found))
+    spelled: dict[str, Any] = json.loads(json.dumps(found))
+    return spelled
 
 
 def entries(folder: Path, skipped: int = 0) -> list[dict[str, Any]]:
@@ -203,7 +204,7 @@ ADVICE: dict[str, tuple[str, tuple[int, int, int], tuple[int, int], int, str]] =
     "shadow, few": ("shadow", (0, 0, 0), (0, 0), 19, "Stay at `shadow`: 19 writes"),
     "shadow, enough": ("shadow", (0, 0, 0), (0, 0), 20, "Move to `suggest` once somebody has time to read: 20 writes"),
     "nobody decided": ("suggest", (0, 0, 0), (0, 0), 9, "Stay at `suggest`: 9 writes are on record, and nobody"),
-    "ten of ten": ("suggest", (10, 0, 0), (0, 0), 10, "Stay at `suggest`: people let go 10 of 10 (100 %, 95 % interval"),
+    "ten of ten": ("suggest", (10, 0, 0), (0, 0), 10, "Stay at `suggest`: people let go 10 of 10 (100 %, 95 %"),
     "72 of 72": ("approve", (72, 0, 0), (0, 0), 72, "Stay at `approve`: people let go 72 of 72"),
     "73 of 73, from suggest": ("suggest", (73, 0, 0), (0, 0), 73, "Move to `approve`: people let go 73 of 73"),
     "73 of 73, from approve": ("approve", (73, 0, 0), (0, 0), 73, "Move to `auto`: people let go 73 of 73"),

@@ -2,8 +2,8 @@
 Transcripts: what a person types and what the program prints, as text that is read and that is run.
 
 `$ breakwater …` runs a command (`<<< TEXT` behind it is what it reads, `NAME=VALUE` before it is in its environment),
-and `& breakwater serve` one that goes on until `^C`; `$ cp FROM TO` writes one file over another. Below it stands what
-is printed: standard error on lines that begin with `! `, the rest as it comes, then `[exit N]` unless that is 0.
+and `& breakwater serve` one that goes on until `^C`; `$ cp FROM TO` writes one file over another, and `$ call KEY METHOD
+TARGET NAME=VALUE…` is a call of an agent. Below it stands what is printed: standard error on lines that begin with `! `, the rest as it comes, then `[exit N]` unless that is 0.
 `<time>`, `<hash>` and the like stand for any text of that form; one with a number, `<kid1>`, is kept, and is that text
 from then on, in commands as well. `…` on a line of its own stands for any lines. `#` begins a remark.
 """
@@ -11,7 +11,9 @@ from then on, in commands as well. `…` on a line of its own stands for any lin
 from __future__ import annotations
 
 import contextlib
+import http.client
 import io
+import json
 import logging
 import os
 import re
@@ -24,6 +26,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlencode, urlsplit
 
 from loadtest.installation import ROOT, START_S, STOP_S, environment
 from proxy.cli import main
@@ -41,6 +44,7 @@ FORMS: Mapping[str, str] = {
     "index": r"\d+",
     "hash": r"[0-9a-f]{64}",
     "version": r"[0-9a-f]{12}",
+    "digits": r"[0-9a-f]{16}",
     "token": r"bw1_1_[A-Za-z0-9_-]{64,}",
     "personal": r"bwo1_[a-z2-7]{8}_[a-z2-7]{52}",
     "tid": r"[a-z2-7]{16}",
@@ -87,6 +91,8 @@ class Shell:
         elif words[0] == "cp":
             shutil.copy(self.folder / words[1], self.folder / words[2])
             code, out, err = 0, "", ""
+        elif words[0] == "call":
+            code, out, err = 0, self._call(*words[1:]), ""
         elif step.waits:
             code, out, err = self._serve(words[1:]), "", ""
         else:
@@ -116,6 +122,22 @@ class Shell:
                 root.setLevel(level)
         watch.shown(f"the output of `{' '.join(words)}`", out.getvalue() + err.getvalue(), mints=True)
         return code, out.getvalue(), err.getvalue()
+
+    def _call(self, key: str, method: str, target: str, *pairs: str) -> str:
+        """
+        Make one call as an agent, and return its status, the reason and the suggestion that its answer names.
+        """
+        run = json.loads((self.folder / "breakwater-state" / "run.json").read_text())
+        door = urlsplit(run["doors"]["stripe"])
+        connection = http.client.HTTPConnection(str(door.hostname), door.port, timeout=START_S)
+        form = urlencode([(name, value) for name, _, value in (pair.partition("=") for pair in pairs)])
+        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/x-www-form-urlencoded"}
+        with contextlib.closing(connection):
+            connection.request(method, target, form, headers)
+            answer = connection.getresponse()
+            watch.shown("an answer of a transcript", answer.read().decode())
+        reason = answer.headers["Breakwater-Decision"].rpartition(":")[2]
+        return " ".join(filter(None, (str(answer.status), reason, answer.headers["Breakwater-Suggestion"]))) + "\n"
 
     def _serve(self, words: list[str]) -> int:
         self.serving = subprocess.Popen(

@@ -24,7 +24,6 @@ end
 redis.call('ZADD', KEYS[3], now, ARGV[2])
 local alive = redis.call('ZCOUNT', KEYS[3], string.format('(%.0f', now - ARGV[4]), '+inf')
 local is_new = redis.call('HGET', KEYS[4], ARGV[2]) ~= ARGV[3]
-redis.call('HSET', KEYS[4], ARGV[2], ARGV[3])
 
 -- Return a window under its breaker's generation: its buckets by number, each with its counts by kind, and the record.
 local function window_of(key)
@@ -121,4 +120,5 @@ for i, window in ipairs(windows) do
   keep(window)
   rows[3 + i] = sums_of(window)
 end
+redis.call('HSET', KEYS[4], ARGV[2], ARGV[3])
 return rows

@@ -35,13 +35,14 @@ local function wishes_at(argument, count)
   return wishes
 end
 
--- Tell whether a call can have all of it, or has it. A permit that is out for too long counts as failed: whoever sees to
--- that moves the breaker on.
-local function can_have(breakers, wishes, call, now)
+-- Tell whether a call can have all of it, or has it, or takes it from `others`. A permit that is out for too long counts
+-- as failed: whoever sees to that moves the breaker on.
+local function can_have(breakers, wishes, call, others, now)
   for _, wish in ipairs(wishes) do
     local breaker = read_breaker(redis.call('HGET', breakers, wish.key))
     if not breaker or breaker.gen ~= wish.gen then return false end
-    if wish.probe and breaker.probe ~= '-' and breaker.probe ~= call then return false end
+    local is_free = breaker.probe == '-' or breaker.probe == call or others[breaker.probe]
+    if wish.probe and not is_free then return false end
     if not wish.probe and tonumber(breaker.next_ms) > now then return false end
   end
   return true

@@ -8,7 +8,7 @@
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {'lost'} end
 local now, wished = now_ms(), tonumber(ARGV[7])
 local wishes, charges = wishes_at(8, wished), charges_at(8, 8 + 5 * wished)
-if not can_have(KEYS[7], wishes, ARGV[2], now) then return {'stale'} end
+if not can_have(KEYS[7], wishes, ARGV[2], {}, now) then return {'stale'} end
 if #charges > 0 then
   local refused = admit(
     book_at(2), ARGV[2], charges, ARGV[4], string.format('%.0f', now + ARGV[3]), ARGV[5], ARGV[6] == '1', now

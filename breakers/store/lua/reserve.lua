@@ -19,10 +19,13 @@ local now, intent, suggestion, wished = now_ms(), ARGV[3], ARGV[13], tonumber(AR
 local breakers, shelf, wishes = KEYS[10], shelf_at(11), wishes_at(17, wished)
 
 local is_its = suggestion == '' or is_executing(shelf, suggestion, intent, now)
+-- The intents whose claims are taken over: what they have is to be had.
+local others = {}
 
 -- Tell whether it can have all that it was judged with, or has it already; and take what it has not.
 local function may_take()
-  return can_have(breakers, wishes, intent, now) and (is_its or is_granted(shelf, suggestion, ARGV[14], now))
+  if not can_have(breakers, wishes, intent, others, now) then return false end
+  return is_its or is_granted(shelf, suggestion, ARGV[14], others, now)
 end
 
 local function take_all()
@@ -42,13 +45,8 @@ local first = 16 + 5 * wished
 for i = 1, asked do
   if (redis.call('HGET', KEYS[13 + i], '#') or '0') ~= ARGV[first + i] then return {'stale'} end
 end
+for t = 1, taken do others[ARGV[first + 2 * asked + t]] = true end
 if not may_take() then return {'stale'} end
-for t = 1, taken do
-  give_back_grant(shelf, carried_by(redis.call('GET', KEYS[13 + asked + t])), ARGV[first + 2 * asked + t], ARGV[10], now)
-end
-for other, key in string.gmatch(ARGV[15], '(%S+) ([^\n]+)') do
-  give_back_permits(breakers, {{key = key, probe = true}}, other)
-end
 local till = now + ARGV[4]
 local gone = till + ARGV[5]
 local charges = charges_at(14 + asked + taken + further, first + 1 + 2 * asked + taken)
@@ -58,12 +56,16 @@ if #charges > 0 then
 end
 local version = redis.call('INCR', KEYS[3])
 for t = 1, taken do
-  local other = ARGV[first + 2 * asked + t]
-  redis.call('DEL', KEYS[13 + asked + t])
+  local other, record = ARGV[first + 2 * asked + t], KEYS[13 + asked + t]
+  give_back_grant(shelf, carried_by(redis.call('GET', record)), other, ARGV[10], now)
+  redis.call('DEL', record)
   for i = 14, 13 + asked + taken + further do
     local is_name = i <= 13 + asked or i > 13 + asked + taken
     if is_name and redis.call('HEXISTS', KEYS[i], other) == 1 then place(KEYS[i], other, false, version, now) end
   end
+end
+for other, key in string.gmatch(ARGV[15], '(%S+) ([^\n]+)') do
+  give_back_permits(breakers, {{key = key, probe = true}}, other)
 end
 value = string.format('c %.0f %.0f 0 0\n%s\n', gone, till, ARGV[6])
 redis.call('SET', KEYS[4], value, 'PX', string.format('%.0f', gone - now))

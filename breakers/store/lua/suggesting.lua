@@ -75,10 +75,11 @@ local function next_stage(shelf, id, one, stage, intent, changed, now)
   return put_suggestion(shelf, id, one, now)
 end
 
--- Tell whether an approver's word is good: for what was shown, and in time.
-local function is_granted(shelf, id, digest, now)
+-- Tell whether an approver's word is good: for what was shown, in time, and for nobody but those it is taken from.
+local function is_granted(shelf, id, digest, others, now)
   local one = known_suggestion(shelf, id, now)
-  return one and one.stage == 'approved' and one.digest == digest and tonumber(one.expires) > now
+  local is_free = one and (one.stage == 'approved' or (one.stage == 'executing' and others[one.intent]))
+  return is_free and one.digest == digest and tonumber(one.expires) > now
 end
 
 local function is_executing(shelf, id, intent, now)
