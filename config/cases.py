@@ -21,6 +21,9 @@ from config.shape import Places, shaped
 from config.source import Spot, read_source
 from config.written import Frozen, Seconds, Strict, Text
 
+STOPS = ("suggest", "stop-writes", "stop-all")
+"""How much an operator may have stopped."""
+
 FORWARD, SUGGEST = "forward", "suggest"
 """What is expected of a call that passes, and of a write that is parked; anything else is a reason."""
 
@@ -39,6 +42,14 @@ def _one(written: Mapping[str, Any]) -> Mapping[str, Any]:
     if len(written) != 1:
         raise Unreadable("a case is one call", "write `call: {OPERATION: {ARGUMENT: VALUE}}`")
     return written
+
+
+def _mode(written: object) -> str | None:
+    if isinstance(written, bool):
+        return "stop-writes" if written else None
+    if written in STOPS:
+        return str(written)
+    raise Unreadable("nothing is stopped in this way", f"write `true`, or {', '.join(f'`{mode}`' for mode in STOPS)}")
 
 
 Moment = Annotated[datetime, BeforeValidator(_moment)]
@@ -98,8 +109,8 @@ class Case(Strict):
     """Further request headers."""
     earlier_s: Seconds | None = Field(default=None, alias="earlier")
     """How long ago an equal call of another key took effect: `10m`."""
-    stopped: bool = False
-    """Whether an operator has stopped writes."""
+    stopped: Annotated[str | None, BeforeValidator(_mode)] = None
+    """What an operator has stopped: `true` or `stop-writes`, `suggest`, `stop-all`."""
     opened: bool | None = None
     """Whether it is made under a task that was opened for it, where not as the file says."""
     labels: Frozen[Text] = Field(default_factory=dict, validate_default=True)

@@ -271,7 +271,7 @@ def unsent(call: str, fault: Fault | None, dialect: Dialect) -> Whole:
     Say that nothing could be sent: the upstream was out of reach, or writes were stopped at the last moment.
     """
     if fault is Fault.STOPPED:
-        return refusal(Refuse(Reason.KILLED, "kill", "Writes were stopped before it left."), call, dialect)
+        return refusal(Refuse(Reason.KILLED, "kill", "It was stopped before it left."), call, dialect)
     if fault in _TURN_LOST:
         return refusal(Refuse(Reason.UNSETTLED_STATE, "forward", _TURN_LOST[fault]), call, dialect)
     detail = f"No connection to {dialect.title} could be made ({fault})."

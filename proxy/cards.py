@@ -90,6 +90,7 @@ def card(
         "takes": [_taken(charge, totals) for charge in _charges(entry)],
         "asked_for": said["reasons"],
         "request": said["request"],
+        "recognised": operation is not None,
         "would": None if told is None else asdict(told),
         "before": {kind: None if held is None else json.loads(spell_text(held)) for kind, held in before.items()},
         "before_digests": said["before"],

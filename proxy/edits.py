@@ -72,7 +72,7 @@ def leaves(request: Request) -> Leaves:
     Return every scalar of a request by its place.
     """
     document = request_document(request, LeftOut(()), Extra())
-    said = {name: document.get(name) for name in ("segments", "query", "redirecting", "body")}
+    said = {name: document[name] for name in ("segments", "query", "redirecting", "body") if name in document}
     return dict(_leaves("", said))
 
 
@@ -88,7 +88,7 @@ def _leaves(place: str, value: object) -> Iterator[tuple[str, object]]:
                 (f"{place}/{inner[0]}#{_nth(value, number)}", inner[1]) if is_pair else (f"{place}/{number}", inner)
             )
             yield from _leaves(named, held)
-    elif value is not None:
+    else:
         # `1`, `1.0`, `true` and `"1"` are four values.
         yield place, (type(value).__name__, value)
 

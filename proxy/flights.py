@@ -8,7 +8,6 @@ next attempt asks for a permit of its own.
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -85,7 +84,6 @@ class Flights:
         self.clock = clock
         self._flights: dict[int, Flight] = {}
         self._dispatched: deque[tuple[float, frozenset[str]]] = deque(maxlen=RATED_MAX)
-        self._changed = asyncio.Event()
         self.last_dispatch: datetime | None = None
 
     def __repr__(self) -> str:
@@ -111,7 +109,6 @@ class Flights:
         Note that a write is over, however it ended.
         """
         self._flights.pop(id(flight), None)
-        self._changed.set()
 
     def under_way(self, scope: str) -> tuple[Flight, ...]:
         """
@@ -135,18 +132,3 @@ class Flights:
         """
         since = self.clock.monotonic() - RATE_OVER_S
         return 1000 * sum(at >= since and scope in scopes for at, scopes in self._dispatched)
-
-    async def until_none(self, scope: str, within_s: float) -> bool:
-        """
-        Wait until no write of a scope is on its way; False where one still is after this time.
-        """
-        loop = asyncio.get_running_loop()
-        ends = loop.time() + within_s
-        while self.under_way(scope):
-            self._changed.clear()
-            try:
-                async with asyncio.timeout_at(ends):
-                    await self._changed.wait()
-            except TimeoutError:
-                return not self.under_way(scope)
-        return True

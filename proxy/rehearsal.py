@@ -51,9 +51,6 @@ ROUNDS_MAX = 8
 
 TASK_TTL = timedelta(hours=1)
 
-STOPPED = RUNNING.changed(Stop(ALL, Mode.STOP_WRITES, 2))
-"""Where a case says that an operator has stopped writes."""
-
 BEFORE = "0" * 25 + "1"
 """The call that took what a case says was taken."""
 
@@ -188,7 +185,8 @@ def _shown(caveat: Caveat, at: datetime, environment: str) -> None:
 
 async def _judged(call: Call, written: Written, policy: Policy, catalog: Catalog) -> Judged:
     spec = call.operation.spec
-    stops = STOPPED if written.case.stopped else RUNNING
+    mode = written.case.stopped
+    stops = RUNNING if mode is None else RUNNING.changed(Stop(ALL, Mode(mode), 2))
     facts = Facts(at=written.at, generation=0, stops=stops, known=_known(call, written))
     _refuse_uncapped(call, written, policy)
     allowed = policy.agents[written.agent].operations.get((call.api, spec.name))

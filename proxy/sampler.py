@@ -22,7 +22,7 @@ from config.settings import Timeouts
 from proxy.clock import Clock
 from proxy.localfaults import LocalFaults
 from proxy.refusals import Refusals
-from proxy.sampling import NOTHING, Admitted, Counts, Sample, bucket_of, health_of
+from proxy.sampling import NOTHING, Admitted, Counts, Sample, bucket_of, health_of, is_doubtful
 from proxy.throttling import Throttling
 
 TELLING = frozenset({Health.OK, Health.FAIL})
@@ -179,7 +179,7 @@ class Sampler:
         if not admitted.mine:
             return
         if call.operation.writes and outcome.sent is Sent.YES:
-            bucket, unknown = bucket_of(self._clock.now()), int(outcome.applied is Applied.UNKNOWN)
+            bucket, unknown = bucket_of(self._clock.now()), int(is_doubtful(outcome))
             for key, gen in admitted.counted.items():
                 self.counts.add(key, gen, bucket, self.gauging.of(key).over_s, unknown=unknown, writes=1)
         if admitted.heals and health_of(outcome) not in TELLING:

@@ -14,7 +14,7 @@ from datetime import datetime
 from types import MappingProxyType
 
 from breakers.breaker import Delta
-from breakers.call import Call, Fault, Health, Outcome
+from breakers.call import Applied, Call, Fault, Health, Outcome
 from config.catalog import OperationSpec
 
 BUCKET_S = 10
@@ -69,6 +69,13 @@ def health_of(outcome: Outcome) -> Health:
     Return what a result says of its upstream: nothing where we cut it short ourselves.
     """
     return Health.IGNORE if outcome.fault is Fault.ABANDONED else outcome.health
+
+
+def is_doubtful(outcome: Outcome) -> bool:
+    """
+    Tell whether a write ended in doubt, and not because we cut it.
+    """
+    return outcome.applied is Applied.UNKNOWN and outcome.fault not in {Fault.ABANDONED, Fault.STOPPED}
 
 
 def bucket_of(at: datetime) -> int:

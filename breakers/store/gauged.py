@@ -48,12 +48,14 @@ NOBODY = "-"
 @dataclass(slots=True)
 class Seen:
     """
-    A record as it was last seen, packed and read; of its moments by the server's clock, what they are by ours.
+    A record as it was last seen, packed and read; of its moments by the server's clock, what they are by ours. What is
+    not `is_there` was seen before what stands there now.
     """
 
     raw: bytes
     breaker: Breaker | None
     moments: dict[int, datetime] = field(default_factory=dict)
+    is_there: bool = True
 
 
 @dataclass(slots=True)
@@ -114,7 +116,7 @@ class Gauged:
         at = self._now()
         known = [self.read(key, found.get(key), now_ms, at) for key in sorted(found.keys() | self._seen.keys())]
         for breaker in known:
-            if breaker is not None and breaker.key not in found:
+            if breaker is not None and not self._seen[breaker.key].is_there:
                 await self.replay(breaker)
         return tuple(breaker for breaker in known if breaker is not None)
 
@@ -129,7 +131,8 @@ class Gauged:
         """
         Note a record that a script found; both moments are one, on the server's clock and ours.
 
-        What holds traffic back here is not forgotten because the server lacks it: it is put there again.
+        What holds traffic back here is not forgotten because the server lacks it, or has an older one, as one that took
+        its place may: it is put there again.
         """
         seen = self._seen.get(key)
         if raw is None and (seen is None or seen.breaker is None or seen.breaker.state is State.PASSING):
@@ -315,10 +318,14 @@ def _reread(key: str, raw: bytes, now_ms: int, at: datetime, seen: Seen | None) 
         moments[server_ms] = known.get(server_ms) or at + timedelta(milliseconds=server_ms - now_ms)
         return moments[server_ms]
 
+    before = None if seen is None else seen.breaker
     try:
-        return Seen(raw, unpack_breaker(key, raw, ours), moments)
+        breaker = unpack_breaker(key, raw, ours)
     except (ValueError, TypeError, OverflowError):
-        return Seen(raw, None if seen is None else seen.breaker)
+        return Seen(raw, before, is_there=False)
+    if before is not None and before.state is not State.PASSING and breaker.gen < before.gen:
+        return Seen(raw, before, is_there=False)
+    return Seen(raw, breaker, moments)
 
 
 def _as_made(raw: bytes, breaker: Breaker) -> Seen:

@@ -15,7 +15,8 @@ from loadtest.demo.card import APPROVER
 from loadtest.demo.stage import Stage
 from loadtest.demo.tickets import client as jira_client
 
-_BREAKER = "api:stripe/write"
+# A refund cannot be taken back.
+_BREAKER = "api:stripe/irreversible"
 
 # More than trips a breaker, and fewer than anybody would wait for.
 _FAILURES_MAX = 6
@@ -28,7 +29,9 @@ def errors_trip_the_breaker(stage: Stage) -> Shown:
     Let Stripe fail until the breaker trips: then the next refund is parked, nothing of it is sent, and a read passes.
     """
     _release(stage)
-    stage.strike("stripe", {"act": {"status": 500}, "path": "/v1/refunds", "method": "POST", "times": None})
+    # Remembered under its key, so that what is asked again later is not made then.
+    failure = {"status": 500, "stored": True}
+    stage.strike("stripe", {"act": failure, "path": "/v1/refunds", "method": "POST", "times": None})
     with client(stage.door("stripe"), stage.key, retries=0) as sdk:
         for number in range(_FAILURES_MAX):
             if _state(stage) == "suggest_only":
@@ -50,11 +53,20 @@ def the_suggestion_is_approved(stage: Stage) -> Shown:
     """
     made = stage.effects("stripe")["refund.created"]
     (parked,) = _said(stage, "suggestions", "list")
-    card = stage.breakwater.cli("suggestions", "show", parked["id"])
+    card = stage.breakwater.cli("suggestions", "show", parked["suggestion"])
     expect(card.code == 0 and "5.00 USD" in card.out, f"the card says {card.out}{card.err}")
-    shown = _said(stage, "suggestions", "show", parked["id"])
-    _said(stage, "suggestions", "approve", parked["id"], "--digest", shown["digest"], "--token", str(stage.approver))
-    _until_executed(stage, parked["id"])
+    shown = _said(stage, "suggestions", "show", parked["suggestion"])
+    _said(
+        stage,
+        "suggestions",
+        "approve",
+        parked["suggestion"],
+        "--digest",
+        shown["digest"],
+        "--token",
+        str(stage.approver),
+    )
+    _until_executed(stage, parked["suggestion"])
     with client(stage.door("stripe"), stage.key, retries=0) as sdk:
         refund = _refund(sdk, stage)
     counted = stage.effects("stripe")["refund.created"]
@@ -103,7 +115,7 @@ def _fails(sdk: stripe.StripeClient, charge: str, number: int) -> None:
 
 def _until_executed(stage: Stage, suggestion: str) -> None:
     until = time.monotonic() + SOON_S
-    while (state := _said(stage, "suggestions", "show", suggestion)["stage"]) != "executed":
+    while (state := _said(stage, "suggestions", "show", suggestion)["state"]) != "executed":
         expect(time.monotonic() < until, f"{suggestion} is {state}")
 
 

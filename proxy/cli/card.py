@@ -164,7 +164,8 @@ def _body(body: Any) -> Iterator[str]:
 def _would(card: Mapping[str, Any]) -> Iterator[str]:
     would = card["would"]
     if would is None:
-        yield "what it would change cannot be told: no recipe says what it touches"
+        why = "no recipe says what it touches" if card["recognised"] else "no process runs that knows the operation"
+        yield f"what it would change cannot be told: {why}"
         return
     yield f"what it would do, as far as that can be told: it {ACTS[would['act']]} a {would['kind']}"
     for ask in would["asks"]:

@@ -37,7 +37,7 @@ BREAKWATER_OPERATOR_TOKEN.
 
 HEADERS = ("suggestion", "state", "agent", "api", "operation", "needs", "expires", "why")
 
-DECIDED_S = 5.0
+DECIDED_S = 8.0
 """How long an approval waits for what comes of it before it says that it goes on."""
 
 ID_HELP = "the id of a suggestion, which is that of the call that was parked"
@@ -177,7 +177,8 @@ def _id(suggestion: str) -> str:
 
 
 def _row(one: Card) -> list[object]:
-    why = ", ".join(one["reasons"]) if one["state"] in LIVE else one.get("why", one.get("by", ""))
+    ended = ", ".join(text for text in (one.get("by") and f"by {one['by']}", one.get("why")) if text)
+    why = ", ".join(one["reasons"]) if one["state"] in LIVE else ended
     names = ("suggestion", "state", "agent", "api", "operation")
     return [*(one[name] for name in names), " and ".join(one["roles"]), one["expires"], why]
 

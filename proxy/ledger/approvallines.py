@@ -30,8 +30,8 @@ def approval_result(entry: Mapping[str, Any]) -> str:
             dist = entry.get("dist", {})
             return f"edited by {entry['by']}: {dist.get('changed', '?')} of {dist.get('of', '?')} values{_more(entry)}"
         case "approval.decided":
-            what = f"what was shown as {entry['dig'][:12]}" if entry["verdict"] == APPROVED else "it"
-            return f"{entry['verdict']} by {entry['by']}: {what}"
+            what = f": what was shown as {entry['dig'][:12]}" if entry["verdict"] == APPROVED else ""
+            return f"{entry['verdict']} by {entry['by']}{what}"
         case _:
             into = f" as {entry['into']}" if "into" in entry else ""
             why = f" ({entry['why']})" if entry.get("why") else ""

@@ -97,7 +97,11 @@ def result(entry: Mapping[str, Any]) -> str:
         case "edge.refused" | "agent.refused" | "agent.repeated":
             return ", ".join(f"{reason} {count}" for reason, count in sorted(entry.get("counts", {}).items()))
         case "kill.changed":
-            return f"{entry['scope']}: {entry['mode']}, epoch {entry['epoch']}"
+            until = f" until {entry['until']}, then {entry['back']}" if "until" in entry else ""
+            by = f", by {entry['by']}" if "by" in entry else ""
+            return f"{entry['scope']}: {entry['mode']}, epoch {entry['epoch']}{until}{by}"
+        case "kill.asked":
+            return f"{entry['by']} wants {entry['scope']}: {entry['mode']}, in place of epoch {entry['epoch']}"
         case "log.recovered":
             return f"{entry.get('dropped_bytes', '?')} bytes cut off"
         case "key.minted" | "key.revoked":

@@ -21,7 +21,7 @@ BASELINE, WATCHED = 14, 30
 ONCE_IN = 30.0
 
 SEEDS = range(20, 40)
-"""Twenty agents; of eighty others two were alarmed over in all, and 75 doublings were told within fifty writes."""
+"""Twenty agents. Of eighty, these among them, two were alarmed over, and 75 doublings were told within fifty writes."""
 
 WORKING_HOURS = range(8, 22)
 

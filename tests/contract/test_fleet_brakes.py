@@ -103,12 +103,14 @@ async def test_skewed_clock(replica: Replica, hours: int) -> None:
     bucket = int(clock.at.timestamp()) // 10
     await counted(one, Delta(KEY, 1, NOW, fail=1, tail=1))
     sums = await counted(two, Delta(KEY, 1, bucket, fail=2, tail=2), by="two")
-    assert (sums.fail, sums.recent, sums.streak, sums.streak_since) == (3, 3, 3, bucket)
+    assert (sums.fail, sums.recent, sums.streak) == (3, 3, 3)
+    # Ten seconds of the server may be over in between.
+    assert sums.streak_since in {bucket, bucket - 1}
     await one.move((await one.breakers())[0], breaker())
     await wished(one, write(), probe(lease_s=65))
     (seen,) = await two.breakers()
     assert seen.probe is not None
-    assert abs((seen.probe.expires - clock.at).total_seconds() - 65) < 5
+    assert abs((seen.probe.expires - clock.at).total_seconds() - 65) < 30
     go = await wishing(two, write("01B", "k:2", "f1:2", "e:2"), probe())
     assert await two.reserve(go) == Stale()
 
@@ -205,7 +207,7 @@ async def test_lapsed_is_given_back(replica: Replica, monkeypatch: pytest.Monkey
 
 
 async def test_carried_out_anew(replica: Replica) -> None:
-    """Whoever takes a claim over has its permit and its grant, in the same step, and its holder sends nothing by them."""
+    """Whoever takes a claim over has its permit and its grant in the same step, and its holder sends nothing."""
     store = await replica(lease_s=0.001)
     await breaks(store, breaker())
     shown = await approved(store)
@@ -311,6 +313,20 @@ async def test_passing_fades(replica: Replica, fresh_redis: RedisServer) -> None
     two = await replica()
     assert [one.key for one in await store.breakers()] == [KEY, *keys[2:]]
     assert [one.key for one in await two.breakers()] == [KEY, *keys[2:]]
+
+
+async def test_older_record_there(replica: Replica, fresh_redis: RedisServer) -> None:
+    """A server that has an older record of what holds traffic back, as one that took its place may, is told the newer."""
+    one, two = await replica(), await replica()
+    await breaks(one, breaker(State.SUGGEST_ONLY))
+    with fresh_redis.operator() as operator:
+        older = operator.hget(f"{SHOP}breakers", KEY)
+        later = breaker(State.BLOCKED, 4)
+        assert await one.move(breaker(State.SUGGEST_ONLY), later)
+        operator.hset(f"{SHOP}breakers", KEY, str(older))
+    assert (await one.facts(write())).breakers == {KEY: later}
+    assert (await two.facts(write())).breakers[KEY].gen == 3
+    assert await one.breakers() == await two.breakers() == (later,)
 
 
 async def test_window_lives_briefly(replica: Replica, fresh_redis: RedisServer) -> None:

@@ -24,7 +24,7 @@ OPERATORS = {
 }
 
 
-@dataclass
+@dataclass(repr=False)
 class Door:
     """The admin door, with a token for each operator."""
 

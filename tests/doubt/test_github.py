@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from breakers.stops import Mode
 from loadtest.upstreams.faults import Act, Fault, HangUp, Malformed, Status
 from loadtest.upstreams.wiretap import Seen
 from tests.doubt.world import EVERY_TIME, GITHUB, World, github
@@ -154,6 +155,9 @@ async def test_made_twice(tmp_path: Path) -> None:
         assert world.on.log.of("doubt-incident")[0]["intent"] == intent
         counted = world.on.rooms.metrics.registry.get_sample_value
         assert counted("breakwater_doubt_incidents_total", {"api": "github"}) == 1
+        # What makes writes twice only suggests them, until a person has looked.
+        assert world.on.rooms.killswitch.here.mode("api:github") is Mode.SUGGEST
+        assert world.on.log.of("auto-kill")[0]["by"] == "auto:duplicate"
         again = await world.write("POST", ISSUES, ISSUE)
         assert again.json["title"] == ISSUE["title"]
 

@@ -19,6 +19,9 @@ from tests.crash.waiting import until
 from tests.gaps.client import write
 from tests.gaps.ending import KEYED
 from tests.gaps.table import room
+from tests.redis_server import RedisServer, fresh_redis, redis_server
+
+__all__ = ["fresh_redis", "redis_server"]
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
 
@@ -146,3 +149,39 @@ async def test_stop_here(site: Site, sandbox: StripeSandbox, name: str) -> None:
     assert sandbox.account.effects["customer.created"] == 1
     assert await site.stop() == 0
     assert ends(site) == ["executed"]
+
+
+# The same where the store outlives the process.
+SHARED = {
+    "in the store": room("fleet", "suggest", "after"),
+    "word in the store": room("fleet", "turn", "after"),
+    "reserved": room("fleet", "reserve", "after"),
+    "intent on record": room("ledger", "intend", "after"),
+    "not settled": room("fleet", "settle", "before"),
+}
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("name", SHARED)
+async def test_stop_in_fleet(
+    sandbox: StripeSandbox, fresh_redis: RedisServer, name: str, forker: Forker, tmp_path: Path
+) -> None:
+    """What a Redis knows of a suggestion whose process stopped leads to one execution after the next start, too."""
+    operators = {"operators": {"ana": {"roles": ["approver"]}}}
+    site = Site(
+        tmp_path / "shared", forker, sandbox, card={"tier": "suggest"}, more=operators, store=fresh_redis.url,
+        hook=SHARED[name],
+    )  # fmt: skip
+    child = await site.start()
+    token = await token_of(site)
+    answer = await write(site, KEYED)
+    if answer is not None:
+        await approve(site, token)
+    assert await child.ended() == -9
+    site.hook = {"soon": True}
+    child = await site.start()
+    if answer is None:
+        assert await approve(site, token)
+    await until(lambda: ends(site) == ["executed"])
+    assert sandbox.account.effects["customer.created"] == 1
+    await child.kill()

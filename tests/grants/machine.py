@@ -205,7 +205,8 @@ class Machine(Standing):
             self.comes_back(one)
             is_had = True
         assert is_had, f"{one} is given to {call.grant}"
-        one.stage, carried.held, carried.since = Stage.EXECUTING, said, self.time.at
+        one.stage, one.intent, one.loose = Stage.EXECUTING, call.id, False
+        carried.held, carried.since = said, self.time.at
 
     def lets_go(self, process: Process, carried: Carried) -> None:
         """
@@ -244,6 +245,7 @@ class Machine(Standing):
         ended = Ended(state, self.time.at, carried.permit is Permit.GRANTED, keeps=True, place="end")
         process.record.append(IntentEnded(carried.go.call.id, ended))
         carried.ended = state
+        carried.one.ended_unsent |= carried.permit is not Permit.GRANTED
         if way.crashes:
             self.crash(carried.one.owner)
             return

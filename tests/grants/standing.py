@@ -64,13 +64,16 @@ class Standing(RuleBasedStateMachine):
                     one.loose = True
         if found is Stage.APPROVED and one.stage is Stage.EXECUTING and one.loose:
             self.comes_back(one)
+        if found is Stage.EXECUTED and one.ended_unsent and (one.loose or one.stage is Stage.APPROVED):
+            # By the record it was carried out, as an intent that had lost its claim.
+            one.stage, one.loose = Stage.EXECUTED, False
         assert found is one.stage, f"{one} is {found}"
 
     def comes_back(self, one: Known) -> None:
         """
         Note that a grant has come back: whoever had it sends nothing.
         """
-        one.stage, one.loose = Stage.APPROVED, False
+        one.stage, one.loose, one.intent = Stage.APPROVED, False, ""
         for process in self.processes:
             for carried in process.carried:
                 carried.lost |= carried.one is one and carried.held is not None
@@ -80,7 +83,7 @@ class Standing(RuleBasedStateMachine):
         Note that a grant is to be had again.
         """
         if not carried.lost:
-            carried.one.stage = Stage.APPROVED
+            carried.one.stage, carried.one.intent = Stage.APPROVED, ""
 
     def over(self, carried: Carried) -> None:
         """
@@ -106,7 +109,7 @@ class Standing(RuleBasedStateMachine):
         """
         if carried.ended is not None:
             self.over(carried)
-        elif carried.recorded and carried.one.stage not in {Stage.EXECUTED, Stage.REJECTED, Stage.EXPIRED, Stage.VOID}:
+        elif carried.recorded and carried.one.stage not in {Stage.REJECTED, Stage.EXPIRED, Stage.VOID}:
             self.takes_up(carried)
         elif carried.held is not None and not carried.recorded:
             carried.one.loose = True

@@ -67,7 +67,8 @@ class Known:
     """
     One suggestion as it should stand: by whom it was parked, how often it was sent, what is in doubt of it.
 
-    `loose` tells that its grant may have come back, because nothing is on record of who has it.
+    `loose` tells that its grant may have come back, because nothing is on record of who has it; `ended_unsent`, that an
+    intent is on record of which nothing was sent.
     """
 
     noted: Suggested
@@ -79,6 +80,7 @@ class Known:
     sent: int = 0
     loose: bool = False
     doubt: IntentOpened | None = None
+    ended_unsent: bool = False
 
 
 @dataclass(slots=True, eq=False)

@@ -9,7 +9,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from breakers.baseline import Kind
 from breakers.call import Applied
+from breakers.drift import Alarm
 from breakers.known import State
 from breakers.spend import CALLS, Alert, Charge, Notice
 from breakers.store.events import Event, IntentDelivered, IntentEnded
@@ -22,6 +24,8 @@ from proxy.ledger.book import Ledger
 from proxy.ledger.changed import interrupted
 from proxy.ledger.doubts import opened_draft
 from proxy.ledger.drafts import Draft, stamp, system
+from proxy.ledger.drifted import Drifted
+from proxy.ledger.drifts import alarm_draft
 from proxy.ledger.enveloped import task_fields
 from proxy.ledger.layout import LEDGER, epochs
 from proxy.ledger.records import read_held
@@ -36,7 +40,8 @@ HOUR = timedelta(hours=1)
 STEPS = (
     "intent", "intent", "charged", "touching", "applied", "applied", "refused", "unknown", "missed", "reached",
     "doubted", "found", "absent", "parked", "changed", "read", "read ended", "key", "revoked", "operator",
-    "operator gone", "credential", "stopped", "resumed", "task", "task over", "token", "alert", "alert told", "other",
+    "operator gone", "credential", "stopped", "resumed", "drifted", "looked at", "task", "task over", "token", "alert",
+    "alert told", "other",
 )  # fmt: skip
 """Records; those of an intent, a read, a task, an alert are of one that there is, if there is any."""
 
@@ -110,6 +115,8 @@ class History:
             return self._enveloped(step, which)
         if step in {"key", "revoked", "operator", "operator gone", "credential", "stopped", "resumed", "other"}:
             return self._operator(step, which)
+        if step in {"drifted", "looked at"}:
+            return self._drifted(step, which)
         return self._of_intent(step, which)
 
     def _write(self, step: str) -> HeldWrite:
@@ -193,6 +200,13 @@ class History:
                 return system("budget.told", alert=self.alerts[which % len(self.alerts)].id)
             case _:
                 return None
+
+    def _drifted(self, step: str, which: int) -> Draft:
+        agent = f"a{which % 2}"
+        if step == "looked at":
+            return system("drift.reset", agent=agent, by="ada", learn=bool(which % 3))
+        alarm = Alarm([*Kind][which % len(Kind)], "shop/refund", "", which, which, 9)
+        return alarm_draft(Drifted(agent, f"d{self.count}", self.world.clock.now(), alarm))
 
     def _operator(self, step: str, which: int) -> Draft:
         match step:

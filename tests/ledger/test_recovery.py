@@ -179,20 +179,6 @@ def test_no_kill_record() -> None:
     assert RUNNING.joined(stops) == stops
 
 
-@pytest.mark.parametrize(
-    ("mode", "holds"), [*((str(mode), mode) for mode in Mode), ("?", Mode.STOP_WRITES), ("RUN", Mode.STOP_WRITES)]
-)
-def test_newest_kill_record(mode: str, holds: Mode) -> None:
-    """Of each scope the kill record with the highest epoch holds, and a mode that nobody knows stops writes."""
-    world = World()
-    ledger = world.open()
-    commit_now(ledger, system("kill.changed", scope="all", mode=mode, epoch=3))
-    commit_now(ledger, system("kill.changed", scope="all", mode="run", epoch=2))
-    commit_now(ledger, system("kill.changed", scope="api:stripe", mode="stop-all", epoch=9))
-    stops = start_on(world.disk.after_kill()).recovered.stops
-    assert stops == Stops({ALL: Stop(ALL, holds, 3), "api:stripe": Stop("api:stripe", Mode.STOP_ALL, 9)})
-
-
 def intents(world: World, ends: list[Applied | None]) -> MemoryDisk:
     """Open intents 1..n and end each as `ends` says: applied, unknown, or not at all."""
     ledger = world.open()

@@ -7,12 +7,26 @@ from datetime import timedelta
 
 import pytest
 
-from breakers.stops import ALL, Mode, Stop
+from breakers.stops import ALL, Mode, Stop, Stops
 from proxy.ledger.drafts import system
 from proxy.ledger.read import last_records
 from proxy.ledger.stops import stop_draft
 from tests.ledger.test_recovery import damage_behind, start_on
 from tests.ledger.world import FOLDER, START, World, commit_now
+
+
+@pytest.mark.parametrize(
+    ("mode", "holds"), [*((str(mode), mode) for mode in Mode), ("?", Mode.STOP_WRITES), ("RUN", Mode.STOP_WRITES)]
+)
+def test_newest_kill_record(mode: str, holds: Mode) -> None:
+    """Of each scope the kill record with the highest epoch holds, and a mode that nobody knows stops writes."""
+    world = World()
+    ledger = world.open()
+    commit_now(ledger, system("kill.changed", scope="all", mode=mode, epoch=3))
+    commit_now(ledger, system("kill.changed", scope="all", mode="run", epoch=2))
+    commit_now(ledger, system("kill.changed", scope="api:stripe", mode="stop-all", epoch=9))
+    stops = start_on(world.disk.after_kill()).recovered.stops
+    assert stops == Stops({ALL: Stop(ALL, holds, 3), "api:stripe": Stop("api:stripe", Mode.STOP_ALL, 9)})
 
 
 def test_stop_whole() -> None:

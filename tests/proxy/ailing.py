@@ -21,7 +21,10 @@ READS, WRITES = "api:stripe/read", "api:stripe/write"
 PASSED, PARKED, BLOCKED = "executed", "suggested", "denied"
 BROKEN = Status(500)
 
-CLERK = {**agent({"stripe": {"customers.*": {}, "refunds.create": {}}}, loops=False), "breaker": {}}
+CLERK = {
+    **agent({"stripe": {"customers.*": {}, "refunds.create": {"limit": {"amount": "1..100 USD"}}}}, loops=False),
+    "breaker": {},
+}
 CARDS = {"clerk": CLERK, "scribe": CLERK}
 
 _NUMBERS = count(1)
@@ -66,7 +69,7 @@ class Ailing:
         """
         Make a write that cannot be undone.
         """
-        return await self.on.ask("DELETE", "/v1/customers/cus_none", agent=agent)
+        return await self.on.ask("DELETE", f"/v1/customers/cus_{next(_NUMBERS)}", agent=agent)
 
     async def look(self, seconds: float = 0.0) -> None:
         """

@@ -97,7 +97,7 @@ class Lines:
         return [line for line in self.lines if line["event"] == event]
 
 
-@dataclass
+@dataclass(repr=False)
 class Road:
     """
     A running Breakwater in this process, with a key for each agent.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import cast
 
 import pytest
 
-from breakers.breaker import Breaker, State
+from breakers.breaker import Breaker, Probe, State
+from breakers.call import Applied, Fault, Health, Outcome
 from breakers.store.memory import MemoryStore
 from breakers.store.protocol import Store, StoreUnavailable
 from breakers.thresholds import Gauging, Thresholds
@@ -26,8 +28,10 @@ from tests.proxy.observed import (
     UNAUTHORIZED,
     UNRESOLVED,
     WRITES,
+    Process,
     fleet,
     process,
+    result,
 )
 
 LATER = 40.0
@@ -72,6 +76,54 @@ async def test_ramp_falls_back() -> None:
     assert await one.state(WRITES) is State.RAMPING
     await one.made(SET, BAD)
     assert (await one.of(WRITES)).trips == 2
+
+
+async def lent() -> Process:
+    """
+    Give a process whose breaker is tried by one call that has left.
+    """
+    one = process()
+    await one.made(SET, BAD, BAD, BAD)
+    await one.look(LATER)
+    tried = await one.of(WRITES)
+    assert await one.store.move(tried, replace(tried, probe=Probe(SET.id, one.clock.now() + timedelta(seconds=65))))
+    await one.look()
+    return one
+
+
+async def test_cut() -> None:
+    """A probe that is cut on its way proves nothing: its permit ends with its lease, and that counts as a failure."""
+    one = await lent()
+    one.sampler.left(one.sampler.begin(await one.admitted(SET)))
+    await one.look(64.0)
+    assert (await one.of(WRITES)).probe is not None
+    await one.look(1.0)
+    breaker = await one.of(WRITES)
+    assert (breaker.state, breaker.trips, breaker.probe) == (State.SUGGEST_ONLY, 2, None)
+
+
+@pytest.mark.parametrize("said", [GONE, result(429, Health.THROTTLE), UNRESOLVED], ids=["404", "429", "unsent"])
+async def test_proves_nothing(said: Outcome) -> None:
+    """A probe that says nothing of the upstream gives its permit back once it is over, and not before."""
+    one = await lent()
+    admitted = await one.admitted(SET)
+    sample = one.sampler.begin(admitted)
+    one.sampler.left(sample)
+    one.sampler.ended(sample, said)
+    await one.look()
+    assert (await one.of(WRITES)).probe is not None
+    one.sampler.over(admitted, said)
+    await one.look()
+    breaker = await one.of(WRITES)
+    assert (breaker.state, breaker.oks, breaker.probe) == (State.PROBING, 0, None)
+
+
+async def test_never_left() -> None:
+    """The permit of a read that was given up before anything of it left is free at once."""
+    one = await lent()
+    one.sampler.given_up(SET.id)
+    await one.look()
+    assert (await one.of(WRITES)).probe is None
 
 
 async def test_declines() -> None:
@@ -197,6 +249,36 @@ async def test_slow_head() -> None:
     assert await one.state(READS) is State.PASSING
     await one.made(GET, *[OK] * 6, took_s=11.0)
     assert (await one.of(READS)).why.startswith("T3")
+
+
+async def test_sent_again() -> None:
+    """What was let pass before its account's breaker tripped is not sent once more; what passes after it is."""
+    one = process()
+    write, read = await one.admitted(SET), await one.admitted(GET)
+    await one.made(SET, BAD, BAD, BAD)
+    assert one.sampler.holds_back(write)
+    assert not one.sampler.holds_back(read)
+    assert not one.sampler.holds_back(await one.admitted(SET))
+    one.sampler.gauging = Gauging(apis={"shop": Thresholds(watch=True)}, agents={"clerk": Thresholds(watch=True)})
+    assert not one.sampler.holds_back(write)
+
+
+async def test_reads_again() -> None:
+    """Once reads are refused nothing is sent once more that was let pass before."""
+    one = process()
+    write, read = await one.admitted(SET), await one.admitted(GET)
+    for _ in range(3):
+        await one.made(GET, BAD, BAD, BAD)
+    assert await one.state(READS) is State.BLOCKED
+    assert one.sampler.holds_back(write)
+    assert one.sampler.holds_back(read)
+
+
+async def test_cut_by_us() -> None:
+    """What a stop of this process cut short says nothing of its upstream."""
+    one = process()
+    await one.made(SET, *[result(None, Health.FAIL, Applied.UNKNOWN, fault=Fault.ABANDONED)] * 9)
+    assert await one.state(WRITES) is State.PASSING
 
 
 async def test_in_doubt() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,13 @@ import pytest
 from breakers.wilson import lower_bound
 from proxy.advice import AGREED_MIN, Share, recommendation
 from proxy.cli.rollout import as_data, lines
-from proxy.figures import Decisions, Figures, Reviews, figures_of
+from proxy.figures import Decisions, Figures, Reviews, Sum, figures_of
 from proxy.ledger.disk import RealDisk
 from proxy.ledger.index import index_in
 from tests.crash.record import read_log
 from tests.ledger.world import START
 from tests.proxy.pasts import AGENT, Past
+from tests.tidy.source import ROOT
 
 DAYS, A_DAY = 6, 60
 
@@ -196,8 +197,6 @@ def test_words(past: Path) -> None:
     assert text.count("%") == text.count(" % ") + text.count(" %)") + text.count(" %,") + text.count(" %;")
 
 
-NOBODY = Figures(writes=Figures().writes)
-
 # the tier, then (as wanted, edited, rejected), (right, wrong), writes, and how the sentence begins
 ADVICE: dict[str, tuple[str, tuple[int, int, int], tuple[int, int], int, str]] = {
     "nothing": ("approve", (0, 0, 0), (0, 0), 0, "Stay at `approve`: no write"),
@@ -238,3 +237,22 @@ def test_how_many_more() -> None:
     assert Share(70 + more, 71 + more).low >= AGREED_MIN > Share(69 + more, 70 + more).low
     assert Share(0, 0).as_data() == {"k": 0, "n": 0, "percent": None, "low": None, "high": None}
     assert lower_bound(5, 10) < Share(5, 10).low
+
+
+def test_page() -> None:
+    """What the page shows is what the program prints of such figures."""
+
+    def usd(n: int, units: int) -> Sum:
+        return Sum(n, Counter(USD=units * 1_000_000))
+
+    figures = Figures(reads=210, repeats=3, writes=usd(180, 4315), days={f"{day}" for day in range(30)})
+    figures.refused.update({"writes": 7, "reads": 2})
+    figures.tiers["shadow"]["parked"] = figures.tiers["approve"]["approver"] = usd(180, 4315)
+    figures.tiers["suggest"] |= {"parked": usd(162, 3105), "approver": usd(18, 1210)}
+    figures.tiers["auto"] |= {"passed": usd(160, 3050), "parked": usd(2, 55), "approver": usd(18, 1210)}
+    figures.decisions = Decisions(151, 2, 3, expired=20, void=1, waiting=3, changed=3, leaves=14)
+    figures.made.update(approver=153)
+    figures.reviews = Reviews(12, 9, 0, {"care": (8, 37)})
+    since, until = datetime(2026, 10, 22, 12, tzinfo=UTC), datetime(2026, 11, 21, 12, tzinfo=UTC)
+    printed = "\n".join(lines(AGENT, "approve", since, until, figures))
+    assert f"```text\n{printed}\n```" in (ROOT / "docs/ROLLOUT.md").read_text("utf-8")

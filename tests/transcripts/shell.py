@@ -45,10 +45,12 @@ FORMS: Mapping[str, str] = {
     "hash": r"[0-9a-f]{64}",
     "version": r"[0-9a-f]{12}",
     "digits": r"[0-9a-f]{16}",
+    "day": r"\d{4}-\d\d-\d\d",
     "token": r"bw1_1_[A-Za-z0-9_-]{64,}",
     "personal": r"bwo1_[a-z2-7]{8}_[a-z2-7]{52}",
     "tid": r"[a-z2-7]{16}",
     "seconds": r"\d{10}",
+    "instant": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00",
     "moment": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00",
 }
 

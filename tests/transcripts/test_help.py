@@ -39,7 +39,7 @@ def test_commands() -> None:
     """The commands are those that are promised so far."""
     assert {words[0] for words in HELP if words} == {
         "serve", "check", "reload", "schema", "status", "healthcheck", "key", "operator", "vault", "doubt", "ledger", "task",
-        "token", "spend", "catalog", "test",
+        "token", "spend", "catalog", "test", "rollout", "reviews", "drift", "suggestions", "kill", "resume",
     }  # fmt: skip
 
 
