@@ -244,7 +244,7 @@ class Settings(Strict):
     tasks: TaskSettings = TaskSettings()
     """How long tasks and their tokens live."""
     kill: KillSettings = KillSettings()
-    """How a stop is lifted, and what begins one beside people."""
+    """What it takes to lift a stop, and what begins one beside people."""
     suggestions: SuggestionSettings = SuggestionSettings()
     """How many parked writes wait for a person, and for how long."""
     timeouts: Timeouts = Timeouts()

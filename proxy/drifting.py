@@ -158,6 +158,9 @@ class Drifting:
         """
         found, left = [], AT_ONCE_MAX
         for agent, known in self._agents.items():
+            if known.drift.alarm is not None and agent not in self.standing:
+                # Somebody looked while its past was learned.
+                known.drift.reset()
             while known.learned and known.waiting and left:
                 left -= 1
                 alarm = known.drift.saw(_local(known.waiting.popleft(), known.zone))

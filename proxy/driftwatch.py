@@ -88,22 +88,25 @@ async def compare(rooms: Rooms) -> None:
     """
     Compare some of what has passed since, and tell of what differs.
     """
-    for agent, alarm in rooms.drifting.compare():
-        await _raise(rooms, agent, alarm)
+    # From here on they stand, whether or not that can be recorded: that takes nothing from anyone but a write unseen.
+    for one in [_stands(rooms, agent, alarm) for agent, alarm in rooms.drifting.compare()]:
+        await _told(rooms, one)
 
 
-async def _raise(rooms: Rooms, agent: str, alarm: Alarm) -> None:
-    one = Drifted(agent, rooms.ids.new(), rooms.clock.now(), alarm)
-    # From here on it stands, whether or not that can be recorded: it takes nothing from anyone but a write unseen.
-    rooms.drifting.standing[agent] = one
+def _stands(rooms: Rooms, agent: str, alarm: Alarm) -> Drifted:
+    one = rooms.drifting.standing[agent] = Drifted(agent, rooms.ids.new(), rooms.clock.now(), alarm)
     rooms.metrics.drift.alarms.labels(agent, str(alarm.kind)).inc()
     rooms.metrics.drift.standing.labels(agent).set(1)
+    return one
+
+
+async def _told(rooms: Rooms, one: Drifted) -> None:
     try:
         await rooms.ledger.drift.alarmed(one)
     except LedgerUnavailable as error:
-        rooms.log.event("unrecorded", agent=agent, why=f"that it drifts: {error}")
+        rooms.log.event("unrecorded", agent=one.agent, why=f"that it drifts: {error}")
     # Stop here: on record, and nobody was told. The next start tells it, and it stands.
-    rooms.announcer.say(KIND, one.id, {"agent": agent, "differs": alarm.operation, "why": alarm.words})
+    rooms.announcer.say(KIND, one.id, {"agent": one.agent, "differs": one.alarm.operation, "why": one.alarm.words})
 
 
 def past_of(index: Index, agent: str, since: datetime, until: datetime) -> Iterator[Past]:

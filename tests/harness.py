@@ -26,6 +26,7 @@ from loadtest.upstreams.sandbox import Sandbox
 from loadtest.upstreams.stripe import StripeSandbox
 from tests.canary.forms import secret
 from tests.canary.plugin import watch
+from tests.unbroken import unbroken
 
 AnySandbox = TypeVar("AnySandbox", bound=Sandbox)
 
@@ -115,9 +116,9 @@ def running(
     folder: Path, document: Mapping[str, object], secrets: Mapping[str, str], agents: Sequence[str] = ()
 ) -> Iterator[tuple[Breakwater, dict[str, str]]]:
     """
-    Run Breakwater, with a key for each agent named.
+    Run Breakwater, with a key for each agent named, and breakers only where the configuration says so.
     """
-    installation = Breakwater(folder, document, secrets)
+    installation = Breakwater(folder, unbroken(document), secrets)
     keys = {name: installation.mint(name) for name in agents}
     try:
         installation.start()

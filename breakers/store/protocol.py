@@ -244,8 +244,8 @@ class Store(Protocol):
         Add what one process has counted, and return the sums of those breakers over their windows, one of each.
 
         A delta of another generation than the breaker's is dropped, and so is one that is older than its window; one
-        from ahead is of now. To count is to be alive, for `ALIVE_S`. Whoever has no answer asks with the very same before
-        anything else: then it is added once.
+        from ahead is of now. To count is to be alive, for `ALIVE_S`. Whoever has no answer asks with the
+        very same first: then it is added once.
         """
 
     async def suggest(self, new: Suggested) -> Suggested:

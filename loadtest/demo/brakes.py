@@ -9,9 +9,9 @@ from typing import Any
 import stripe
 from jira import JIRAError
 
+from loadtest.demo.card import APPROVER
 from loadtest.demo.record import SOON_S, Shown, UnexpectedError, call_in, expect, expect_refusal
 from loadtest.demo.shop import client, refused
-from loadtest.demo.card import APPROVER
 from loadtest.demo.stage import Stage
 from loadtest.demo.tickets import client as jira_client
 

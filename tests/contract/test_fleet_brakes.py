@@ -316,7 +316,7 @@ async def test_passing_fades(replica: Replica, fresh_redis: RedisServer) -> None
 
 
 async def test_older_record_there(replica: Replica, fresh_redis: RedisServer) -> None:
-    """A server that has an older record of what holds traffic back, as one that took its place may, is told the newer."""
+    """A server that has an older record of what holds traffic back, as one in its place may, is told the newer."""
     one, two = await replica(), await replica()
     await breaks(one, breaker(State.SUGGEST_ONLY))
     with fresh_redis.operator() as operator:

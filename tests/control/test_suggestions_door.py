@@ -73,8 +73,8 @@ async def test_bodies(stand: Stand) -> None:
         answer = await stand.on.admin("POST", f"{PATH}/{one.id}/{verb}", body, token=ana)
         assert (answer.status, bool(answer.json["error"]), bool(answer.json["hint"])) == (409, True, True), (verb, body)
     for verb in ("approve", "reject", "edit"):
-        body = {"approve": {"digest": "0" * 64}, "reject": {"reason": "no"}, "edit": {"set": ["body.a=b"]}}[verb]
-        assert (await stand.on.admin("POST", f"{PATH}/unknown/{verb}", body, token=ana)).status == 409
+        said = {"approve": {"digest": "0" * 64}, "reject": {"reason": "no"}, "edit": {"set": ["body.a=b"]}}[verb]
+        assert (await stand.on.admin("POST", f"{PATH}/unknown/{verb}", said, token=ana)).status == 409
     assert (await stand.on.admin("GET", f"{PATH}/unknown")).status == 409
     assert await stand.stage(one) == "open"
     assert await stand.kinds(one) == ["approval.requested"]

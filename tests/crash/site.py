@@ -23,6 +23,7 @@ from tests.crash.forked import Child, Forker, Hook
 from tests.crash.record import read_log
 from tests.crash.totals import Sums, in_micros, spent_on_record
 from tests.crash.waiting import until
+from tests.unbroken import unbroken
 
 SECRET = secret("site")
 
@@ -90,7 +91,7 @@ class Site:
             "store": store,
             **(more or {}),
         }
-        self._config.write_text(json.dumps(document))
+        self._config.write_text(json.dumps(unbroken(document)))
         self._log_from = 0
         self.keys: list[str] = []
         self.doors: Mapping[str, str] = {}

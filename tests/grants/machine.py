@@ -288,7 +288,7 @@ class Machine(Standing):
         """
         Now and then, a process dies where it stands, and the next one begins with its record.
         """
-        if rarely % 5 == 0:
+        if rarely % 5 == 2:
             self.crash(process % len(self.processes))
 
     def crash(self, number: int) -> None:
@@ -308,7 +308,7 @@ class Machine(Standing):
         """
         Now and then, what the processes share is lost, and each tells its record again.
         """
-        if rarely % 5 or not self.backing.claims_outlive:
+        if rarely % 5 != 3 or not self.backing.claims_outlive:
             return
         self.backing.clear()
         for process in self.processes:

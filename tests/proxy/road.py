@@ -38,6 +38,7 @@ from proxy.server import Program
 from tests.canary.forms import secret as canary
 from tests.canary.plugin import watch
 from tests.ledger.world import StillClock
+from tests.unbroken import unbroken
 from tests.wire.client import Answer, Connection, address
 
 SECRET = canary("road")
@@ -287,14 +288,8 @@ def configured(folder: Path, document: Mapping[str, object]) -> Configuration:
     folder.mkdir(parents=True, exist_ok=True)
     written = folder / "breakwater.yaml"
     ours = {"state": str(folder / "state"), "admin": "127.0.0.1:0", "ledger": LEDGER}
-    # What tests break on purpose would keep back their next call; a test of that says so.
-    kept = {part: _unbroken(document[part]) for part in ("apis", "agents") if part in document}
-    written.write_text(json.dumps({**ours, **document, **kept}))
+    written.write_text(json.dumps({**ours, **unbroken(document)}))
     return load(written)
-
-
-def _unbroken(named: Any) -> dict[str, object]:
-    return {name: {"breaker": False, **one} for name, one in named.items()}
 
 
 @asynccontextmanager

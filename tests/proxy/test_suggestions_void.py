@@ -280,7 +280,7 @@ async def one_end(stand: Stand, one: Suggested, made: int) -> int:
 async def test_races(store: str, seeds: int, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """However approvals, rejections, time, a stop and executions meet, there is one end, and one execution at most."""
     url = store if store == "memory" else request.getfixturevalue("fresh_redis").url
-    settings = {"store": url, "suggestions": {"expire": "1h"}}
+    settings: dict[str, Any] = {"store": url, "suggestions": {"expire": "1h"}}
     async with StripeSandbox(secret=SECRET) as sandbox, on_a_road(tmp_path, sandbox, **settings) as stand:
         made, ends = 0, set()
         for seed in range(seeds):
