@@ -253,7 +253,8 @@ class Sampler:
             over_s = self.gauging.of(key).over_s
             self.counts.add(key, self._gen(key), bucket, over_s, ok=int(good), fail=int(not good))
         task = call.caller.task
-        declined = self._refusals.declined(task, operation, outcome, now) if call.operation.writes else 0
+        named = f"{call.api}/{operation}"
+        declined = self._refusals.declined(task, named, outcome, now) if call.operation.writes else 0
         if declined:
             key = f"task:{task}"
             self.counts.add(key, self._gen(key), bucket, self.gauging.of(key).over_s, fail=declined)

@@ -17,7 +17,7 @@ from tests.repeats.runs import Runs
 __all__ = ["redis_server"]
 
 FLOORS = json.loads(Path(__file__).with_name("floors.json").read_text())
-RUNS = Runs(Machine, FLOORS, seeds={"memory": 2, "redis": 2}, examples={"memory": 25, "redis": 5})
+RUNS = Runs(Machine, FLOORS, seeds={"memory": 1, "redis": 1}, examples={"memory": 25, "redis": 6})
 
 
 @pytest.mark.slow

@@ -15,6 +15,8 @@ from tests.clients.compare import Step, leaves
 # Of an answer's headers, those that say something about it to a client or its user.
 HEADERS = ("content-type", "link", "location", "retry-after", "x-github-media-type", "x-ratelimit-limit")
 
+THROTTLED = 429
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -67,7 +69,10 @@ class Player:
         """
         Make a call at which the upstream fails on command.
         """
-        self.upstream.faults.add(Fault(Status(status, f"Told to say {status}."), method=method, times=None))
+        # One that asks for fewer calls is left alone by us for as long as it says: here, for no time at all.
+        retry_after_s = 0 if status == THROTTLED else None
+        told = Status(status, f"Told to say {status}.", retry_after_s=retry_after_s)
+        self.upstream.faults.add(Fault(told, method=method, times=None))
         try:
             assert self(name, call) is None, f"{name} did not fail"
         finally:

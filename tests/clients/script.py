@@ -111,7 +111,7 @@ WRITE_FAILURES = (
     Status(402, "Your card was declined.", "card_error", "card_declined"),
     Status(403, "This key may not do that.", "invalid_request_error"),
     Status(409, "Another request holds the lock.", "invalid_request_error", "lock_timeout"),
-    Status(429, "Too many requests.", "invalid_request_error", "rate_limit", retry_after_s=1),
+    Status(429, "Too many requests.", "invalid_request_error", "rate_limit", retry_after_s=0),
 )
 
 
@@ -125,7 +125,7 @@ def _failures(play: Player, upstream: StripeSandbox, customer: str) -> None:
         upstream.faults.add(Fault(fault, method="POST", times=None))
         play(f"{fault.status} of a write", lambda: sdk.update("customers", customer, name="never"))
         upstream.faults.clear()
-    upstream.faults.add(Fault(Status(429, "Too many requests.", code="rate_limit"), times=None))
+    upstream.faults.add(Fault(Status(429, "Too many requests.", code="rate_limit", retry_after_s=0), times=None))
     play("429 of a read", lambda: sdk.retrieve("customers", customer))
     upstream.faults.clear()
     play("after all", lambda: sdk.retrieve("customers", customer))

@@ -45,7 +45,9 @@ export class Player {
   }
 
   async fails(name, call, status, method = "GET", more = {}) {
-    const act = { status, message: `Told to say ${status}.`, ...more };
+    // One that asks for fewer calls is left alone by us for as long as it says: here, for no time at all.
+    const again = status === 429 ? { retry_after_s: 0 } : {};
+    const act = { status, message: `Told to say ${status}.`, ...again, ...more };
     await fetched(`${this.control}/_sandbox/faults`, {
       method: "POST",
       body: JSON.stringify({ act, method, times: null }),
