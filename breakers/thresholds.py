@@ -2,13 +2,14 @@
 From when on a breaker moves, for every key: what the configuration says of accounts and agents, compiled.
 
 An account's breakers have the numbers beside its API, an agent's those of its card. What an upstream says of a
-credential, what it declines of one task and the way back after a stop have numbers of their own, which nobody writes.
+credential, what it declines of one task and the way back after a stop have numbers of their own, which nobody writes;
+where an account's breakers are off or only watch, its credential's does likewise, and an agent's tasks' as the agent's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from config.breakers import OVER_S, SLOW_S, Breakers
@@ -63,7 +64,6 @@ OF_TASK = Thresholds(over_s=600)
 OF_STOP = Thresholds()
 """The way back after a stop has nothing that moves it but time."""
 
-_OWN: Mapping[str, Thresholds] = MappingProxyType({"credential": OF_CREDENTIAL, "task": OF_TASK, "kill": OF_STOP})
 _NONE: Mapping[str, Thresholds] = MappingProxyType({})
 
 
@@ -88,8 +88,12 @@ class Gauging:
                 return self.apis.get(whose, STANDARD)
             case "agent":
                 return self.agents.get(whose, STANDARD_OF_AGENT)
+            case "credential":
+                return _as(OF_CREDENTIAL, self.apis.get(whose, STANDARD))
+            case "task":
+                return _as(OF_TASK, self.agents.get(whose, STANDARD_OF_AGENT))
             case _:
-                return _OWN[kind]
+                return OF_STOP
 
 
 USUAL = Gauging()
@@ -110,6 +114,13 @@ def compile_gauging(
         agents=MappingProxyType({name: one for name, one in agents.items() if one != STANDARD_OF_AGENT}),
         lease_s=longest_s + LEASE_MARGIN_S,
     )
+
+
+def _as(own: Thresholds, whose: Thresholds) -> Thresholds:
+    """
+    Return thresholds of nobody's choice, but off, or only watching, where those of its account or agent are.
+    """
+    return replace(own, watch=whose.watch, off=whose.off) if whose.watch or whose.off else own
 
 
 def _thresholds(written: Breakers, least: int) -> Thresholds:

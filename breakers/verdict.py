@@ -171,7 +171,8 @@ SENTENCES: Mapping[Reason, str] = MappingProxyType(
             "key, task or form of the request does not change it."
         ),
         Reason.KILLED: (
-            "An operator has stopped calls like this one; wait until a person lifts the stop, and do not try another way."
+            "An operator has stopped calls like this one; wait until a person lifts the stop, and do not try another "
+            "way."
         ),
         Reason.DUPLICATE_SUSPECTED: (
             "This would do the same thing once more; use the result of the first call, and do not try it another way."

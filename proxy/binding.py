@@ -78,11 +78,14 @@ class Offer:
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
     """
-    A parked write put together from its record; `left_out` names what of its request was never stored.
+    A parked write put together from its record, and under which `policy` and `credential` it was shown; `left_out`
+    names what of its request was never stored.
     """
 
     call: Call
     offer: Offer
+    policy: str
+    credential: str
     left_out: tuple[str, ...] = ()
 
 
@@ -173,6 +176,16 @@ def _differing(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     return next((name for name in now if was.get(name) != now[name]), "request")
 
 
+def policy_shown(shown: bytes) -> str:
+    """
+    Return under which version of the policy something was shown; nothing where it is no document.
+    """
+    try:
+        return str(orjson.loads(shown)["policy"])
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
 def unlike(shown: bytes, go: Forward, account: Account, offer: Offer) -> str | None:
     """
     Return in what a write as it was judged just now is not what was approved, or None where nothing differs.
@@ -224,7 +237,8 @@ def _rebuilt(
     names = Names((suggested.fingerprint,), suggested.key, None)
     effect = None if effect_key(call.operation) is None else named_effect(call, namer)
     offer = Offer(said["suggestion"], said["nonce"], tuple(said["reasons"]), read_stamp(said["expires"]))
-    return Rebuilt(replace(call, names=replace(names, effect=effect)), offer, held.left_out)
+    call = replace(call, names=replace(names, effect=effect))
+    return Rebuilt(call, offer, said["policy"], said["credential"], held.left_out)
 
 
 def named_effect(call: Call, namer: Namer) -> str | None:

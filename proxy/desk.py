@@ -9,6 +9,7 @@ own. Nobody whose card says so approves what an agent of theirs wants.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -266,7 +267,7 @@ def _moved(showing: Showing, verdict: Suggest) -> int | None:
     """
     Return how much more an edited write moves, in micro-units; None where that is not known of either.
     """
-    was = showing.entry.get("moves")
+    was = json.loads(showing.shown)["moves"]
     if was is None and verdict.amount_micros is None:
         return 0
     if was is None or verdict.amount_micros is None or was["currency"] != verdict.currency:

@@ -81,21 +81,19 @@ class Gate:
         """
         Raise `Broken` where the permit is too old, or was taken back; nothing may have left before.
         """
-        if self._asked is not None and self._monotonic is not None:
-            self._hold_back(Fault.LATE, self._monotonic() - self._asked > FIRST_BYTE_WITHIN_S)
-        if self._still is None:
-            return
+        asked, monotonic = self._asked, self._monotonic
+        if asked is not None and monotonic is not None and monotonic() - asked > FIRST_BYTE_WITHIN_S:
+            raise self._held_back(Fault.LATE)
         try:
-            said = self._still()
+            said = Permit.GRANTED if self._still is None else self._still()
         except StoreUnavailable:
             said = Permit.LOST
         if said is not Permit.GRANTED:
-            self._hold_back(_REFUSED[said], True)
+            raise self._held_back(_REFUSED[said])
 
-    def _hold_back(self, why: Fault, late: bool) -> None:  # noqa: FBT001 a condition and what it means
-        if late:
-            self.passed = False
-            raise Broken(why)
+    def _held_back(self, why: Fault) -> Broken:
+        self.passed = False
+        return Broken(why)
 
 
 _gate: ContextVar[Gate] = ContextVar("gate")

@@ -99,18 +99,14 @@ class Executing:
         """
         End what is over, where the store and the record are there for it; if not, it is not carried out all the same.
         """
-        with contextlib.suppress(StoreUnavailable, LedgerUnavailable):
+        try:
             await self._lapsing.sweep()
+        except (StoreUnavailable, LedgerUnavailable):
+            pass  # it is swept again in a moment
+        except Exception as error:  # whatever it is, it must not end the executor
+            self._rooms.log.failure("", error)
         suggesting = self._rooms.suggesting
         suggesting.kept = {id_: why for id_, why in suggesting.kept.items() if id_ in suggesting.own}
-
-    async def round(self) -> int:
-        """
-        Carry out once whatever is due, one for each API account; return how many that were.
-        """
-        due = await self._due()
-        await asyncio.gather(*(self._carry(one) for one in due))
-        return len(due)
 
     async def _due(self) -> tuple[Suggested, ...]:
         rooms, now, found = self._rooms, self._rooms.clock.monotonic(), dict[str, Suggested]()
@@ -203,11 +199,14 @@ class Executing:
         task = rooms.inflight.start(carried(held, rooms.accounts[call.api], rooms, errand))
         rooms.pending.keep(call.id, task)
         await asyncio.wait({task})
-        if not task.cancelled() and task.exception() is None:
+        if task.cancelled() or task.exception() is not None:
+            # Where nothing is on record of it, it is approved still; not at once again.
+            self._keep_back(one, Refuse(Reason.LEDGER_UNAVAILABLE, "ledger", "It could not be recorded."))
+        else:
             note_answer(errand.trail, task.result())
+            rooms.suggesting.kept.pop(one.id, None)
         rooms.metrics.ended(errand.trail)
         rooms.log.write(errand.trail.line())
-        self._rooms.suggesting.kept.pop(one.id, None)
         # Stop here: its intent is on record, so it is never sent again. The next start puts its end on record, too.
         await self._lapsing.note_end(one.id)
 

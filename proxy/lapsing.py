@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from breakers.caveats import agent_of
 from breakers.suggestion import LIVE, Stage, Suggested
+from proxy.binding import policy_shown
 from proxy.rooms import Rooms
 
 KEPT_MAX = 4_096
@@ -99,5 +100,5 @@ class Lapsing:
                 return self._rooms.policy.version
             if len(self._judged_by) >= KEPT_MAX:
                 self._judged_by.clear()
-            self._judged_by[one.place] = str(showing.entry["pol"]["ver"])
+            self._judged_by[one.place] = policy_shown(showing.shown)
         return self._judged_by[one.place]

@@ -128,9 +128,7 @@ class Metrics:
             ("breaker", "state"), registry=r,
         )  # fmt: skip
         self.kill_epoch = Gauge("breakwater_kill_epoch", "The epoch of the newest kill record.", registry=r)
-        self.stopped = Gauge(
-            "breakwater_kill_scopes", "Scopes that are not running, by mode.", ("mode",), registry=r
-        )
+        self.stopped = Gauge("breakwater_kill_scopes", "Scopes that are not running, by mode.", ("mode",), registry=r)
         self.kill_propagation = Histogram(
             "breakwater_kill_propagation_seconds", "Time from an order of the stop until it was in force here.",
             buckets=SECONDS, registry=r,

@@ -70,9 +70,9 @@ def void_by(showing: Showing, parked: Rebuilt, one: Suggested, rooms: Rooms) -> 
         return "digest"
     if parked.left_out:
         return "left-out"
-    if showing.entry["pol"]["ver"] != rooms.policy.version:
+    if parked.policy != rooms.policy.version:
         return "policy"
-    if showing.entry["cred"] != account.current().ref:
+    if parked.credential != account.current().ref:
         return "credential"
     if not caller.tokens and any(key.kid == caller.key_id and key.revoked for key in rooms.keys.all()):
         return "key"

@@ -65,9 +65,9 @@ class Recovery:
     What the rest of the program is rebuilt from at a start.
 
     `events` replay into a store, in order, `stops` first; each time they are gone through, they are read anew. `words`
-    says of each scope where the record of its stop stands, which holds what was said of it. `open_intents` have no definite end, those of `parked` wait for a person.
-    `credentials` has the newest act on each version of a sealed credential, by name and number, `drifted` the alarms over
-    drift that stand, by agent.
+    says of each scope where the record of its stop stands, which holds what was said of it. `open_intents` have no
+    definite end, those of `parked` wait for a person. `credentials` has the newest act on each version of a sealed
+    credential, by name and number, `drifted` the alarms over drift that stand, by agent.
     """
 
     stops: Stops

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from breakers.thresholds import STANDARD, STANDARD_OF_AGENT, USUAL, Thresholds, compile_gauging
+from breakers.thresholds import (
+    OF_CREDENTIAL,
+    OF_TASK,
+    STANDARD,
+    STANDARD_OF_AGENT,
+    USUAL,
+    Gauging,
+    Thresholds,
+    compile_gauging,
+)
 from config.breakers import read_percent, write_percent
 from config.policy import AgentCard
 from config.settings import ApiAccount
@@ -48,3 +59,12 @@ def test_every_kind() -> None:
 def test_share(written: str) -> None:
     """A share is read without rounding, and written as it was read."""
     assert write_percent(read_percent(written)) == written
+
+
+def test_whose_own() -> None:
+    """A credential's breaker is off or only watches where its account's do, and a task's where its agent's do."""
+    gauging = Gauging(apis={"shop": Thresholds(watch=True)}, agents={"clerk": Thresholds(off=True)})
+    assert gauging.of("credential:shop") == replace(OF_CREDENTIAL, watch=True)
+    assert gauging.of("credential:other") == OF_CREDENTIAL
+    assert gauging.of("task:clerk/2026-11-21") == replace(OF_TASK, off=True)
+    assert gauging.of("task:other/2026-11-21") == OF_TASK

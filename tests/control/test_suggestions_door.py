@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import pytest
 import pytest_asyncio
 
 from loadtest.upstreams.stripe import StripeSandbox
 from loadtest.upstreams.stripe.account import Charge
 from proxy.cli.card import card_lines
-from tests.proxy.approving import Stand, on_a_road
+from tests.proxy.approving import REFUNDS, Stand, on_a_road
 from tests.proxy.road import SECRET
 
 PATH = "/v1/suggestions"
@@ -80,16 +79,16 @@ async def test_bodies(stand: Stand) -> None:
     assert await stand.kinds(one) == ["approval.requested"]
 
 
-@pytest.mark.parametrize(
-    "words", ["\x1b[2J\x1b[1;1Happroved by ana", "a\r\nexpires    never", "\u202egnp.exe", "\x07\x9b31m"]
-)
-async def test_harmless(stand: Stand, words: str) -> None:
+WORDS = ("\x1b[2J\x1b[1;1Happroved by ana", "a\r\nexpires    never", "\u202egnp.exe", "\x07\x9b31m")
+
+
+async def test_harmless(stand: Stand) -> None:
     """What an agent or an API wrote is on lines marked as theirs, with whatever could steer a terminal spelled out."""
-    # What the API shows: a charge that says the same.
-    stand.sandbox.account.get(Charge, "charge", stand.charge).description = words
-    one = await stand.parked(await stand.on.ask("POST", "/v1/refunds", form={"charge": stand.charge, "reason": words}))
-    lines = list(card_lines(await stand.desk.shown(one.id)))
-    assert all(line.isprintable() for line in lines)
-    spelled = words.encode("unicode_escape").decode()
-    assert f"  | reason = {spelled}" in lines
-    assert any(line.startswith("  > description: ") for line in lines)
+    for words in WORDS:
+        # What the API shows: a charge that says the same.
+        stand.sandbox.account.get(Charge, "charge", stand.charge).description = words
+        one = await stand.parked(await stand.on.ask("POST", REFUNDS, form={"charge": stand.charge, "reason": words}))
+        lines = list(card_lines(await stand.desk.shown(one.id)))
+        assert all(line.isprintable() for line in lines)
+        assert f"  | reason = {words.encode('unicode_escape').decode()}" in lines
+        assert any(line.startswith("  > description: ") for line in lines)

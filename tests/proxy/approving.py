@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from breakers.suggestion import Suggested
+from breakers.suggestion import LIVE, Stage, Suggested
 from loadtest.installation import agent
 from loadtest.upstreams.stripe import StripeSandbox
 from proxy.clock import system_randomness
@@ -110,6 +110,21 @@ class Stand:
         await self.executing.execute(one.id)
         await soon(lambda: one.id not in self.on.rooms.suggesting.busy)
 
+    def begin(self) -> None:
+        """
+        Begin with a charge of its own, and nothing done.
+        """
+        self.charge = charged(self.sandbox)
+        self.sandbox.account.effects.clear()
+
+    async def clear(self) -> None:
+        """
+        Let nothing wait any more.
+        """
+        for one in await self.on.rooms.store.suggestions():
+            if one.stage in LIVE:
+                await self.on.rooms.suggesting.end(one, Stage.VOID, "test")
+
     @property
     def effects(self) -> dict[str, int]:
         """
@@ -149,7 +164,9 @@ async def on_a_road(
     async with road(folder, sandbox.url, agents={"support": card}, operators=OPERATORS, **settings) as on:
         if idle:
             still(on)
-        yield Stand(on, sandbox, charged(sandbox))
+        stand = Stand(on, sandbox, "")
+        stand.begin()
+        yield stand
 
 
 def still(on: Road) -> None:
