@@ -189,9 +189,7 @@ SENTENCES: Mapping[Reason, str] = MappingProxyType(
             "A person was asked to approve exactly this request, and it was not approved; do something else, or ask the "
             "agent's owner. Repeating it does not ask again."
         ),
-        Reason.UPSTREAM_FAILING: (
-            "The API fails at the moment, and is left alone until it recovers; try again later."
-        ),
+        Reason.UPSTREAM_FAILING: ("The API fails at the moment, and is left alone until it recovers; try again later."),
         Reason.UPSTREAM_THROTTLED: "The API has asked for fewer calls; wait as long as it says, then try again.",
         Reason.IDEMPOTENCY_KEY_MISSING: (
             "This operation needs an Idempotency-Key: send one that is new for each thing that you mean to do, and the "
