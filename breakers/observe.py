@@ -129,10 +129,13 @@ def after(breaker: Breaker, result: Result, at: datetime, draw: float) -> Breake
     """
     Return what a breaker that is probing or ramping becomes by one result of a call that was admitted under its `gen`.
 
-    A result that says nothing of the upstream gives a permit back, and heals nothing.
+    A result that says nothing of what the breaker is about gives a permit back, and heals nothing.
     """
     if result.gen != breaker.gen or breaker.key.startswith("kill:"):
         return None
+    if breaker.key.startswith(("credential:", "task:")) and result.health is Health.FAIL:
+        # That the upstream fails says nothing of a credential or a task; what it refuses of them is counted.
+        result = replace(result, health=Health.IGNORE)
     own = breaker.probe is not None and breaker.probe.call == result.call
     if breaker.state is State.PROBING and (own or result.read):
         return _probed(breaker, result, at, draw, own=own)

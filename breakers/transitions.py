@@ -19,10 +19,10 @@ from breakers.breaker import FORCED, Breaker, State
 BACK_OFF_S = 30.0
 """After the first trip: most trouble is over by then."""
 
-BACK_OFF_MAX_S, BLOCKED_MAX_S = 600.0, 300.0
+BACK_OFF_MAX_S = 600.0
 """
-However often it trips. While it is blocked reads wait for it, and trying it costs nothing: five minutes. While writes
-are parked reads go on, and each attempt at an upstream that comes and goes may leave one more write in doubt: ten.
+However often it trips, blocked or not: the shortest waits between twelve trips come to more than an hour. So what comes
+and goes trips eleven times within one at most; each trip may leave one more write in doubt, and wakes somebody.
 """
 
 SPREAD = 0.4
@@ -142,7 +142,7 @@ def moved(breaker: Breaker, event: Event, at: datetime, draw: float, why: str = 
             # Whatever it waited for is long over: it begins with looking.
             return replace(after, until=at)
         case State.SUGGEST_ONLY | State.BLOCKED:
-            return replace(after, until=at + timedelta(seconds=back_off_s(breaker.key, end, trips, draw)))
+            return replace(after, until=at + timedelta(seconds=back_off_s(breaker.key, trips, draw)))
         case State.PROBING:
             return replace(after, round=breaker.round + 1, before=breaker.state)
         case State.RAMPING:
@@ -151,12 +151,11 @@ def moved(breaker: Breaker, event: Event, at: datetime, draw: float, why: str = 
             return replace(after, before=_tripped_state(breaker))
 
 
-def back_off_s(key: str, state: State, trips: int, draw: float) -> float:
+def back_off_s(key: str, trips: int, draw: float) -> float:
     """
-    Return for how long a breaker that tripped so often in a row stays in a state; `draw` is uniform in [0, 1).
+    Return for how long a breaker that tripped so often in a row waits; `draw` is uniform in [0, 1).
     """
     first, longest = (TASK_OFF_S, TASK_OFF_MAX_S) if key.startswith("task:") else (BACK_OFF_S, BACK_OFF_MAX_S)
-    longest = BLOCKED_MAX_S if state is State.BLOCKED else longest
     # No more doublings than reach the longest: the count has no end.
     doubled = first * 2.0 ** min(max(trips, 1) - 1, 16)
     return min(longest, doubled) * (1 - SPREAD / 2 + SPREAD * draw)

@@ -128,9 +128,10 @@ class Owners(Strict):
     @property
     def named(self) -> frozenset[str]:
         """
-        Return everybody who is an owner in some role.
+        Return everybody who is an owner in some role, in small letters as the names of operators are.
         """
-        return frozenset(filter(None, (getattr(self, role) for role in Owners.model_fields)))
+        named = (getattr(self, role) for role in Owners.model_fields)
+        return frozenset(name.strip().casefold() for name in named if name)
 
 
 def _lowered(written: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:

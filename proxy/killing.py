@@ -172,7 +172,19 @@ class KillSwitch:
         stop = Stop(
             scope, mode, self.here.next_epoch(), actor, reason, self._clock.now(), until, back, aborts, reconciles
         )
-        return await (self._lift(stop) if lifts else self._spread(stop, self._stopped(stop)))
+        if lifts:
+            return await self._lift(stop)
+        stop = self._returning(stop)
+        return await self._spread(stop, self._stopped(stop))
+
+    def _returning(self, stop: Stop) -> Stop:
+        """
+        Return a stop with what comes back by itself once what was lifted for a time is over, where that is more.
+        """
+        known = self.here.known.by_scope.get(stop.scope)
+        if known is None or known.until is None or known.back.strictness <= stop.mode.strictness:
+            return stop
+        return replace(stop, until=known.until, back=known.back)
 
     def _stopped(self, stop: Stop) -> tuple[float, float]:
         """
@@ -274,14 +286,14 @@ class KillSwitch:
         """
         whole = self.here.known.by_scope.get(ALL, UNKNOWN)
         if whole.epoch == 0 or whole.until is not None or whole.mode.strictness < mode.strictness:
-            strictest = max((mode, whole.mode_at(self._clock.now())), key=lambda one: one.strictness)
-            self._begin(ALL, strictest, actor, words)
+            stands = whole.mode_at(self._clock.now()) if whole.until is None else whole.back
+            self._begin(ALL, max((mode, stands), key=lambda one: one.strictness), actor, words)
 
     def _begin(self, scope: str, mode: Mode, actor: str, words: str) -> None:
         """
         Let a stop take hold now, and the rest of it follow behind.
         """
-        stop = Stop(scope, mode, self.here.next_epoch(), actor, words, self._clock.now())
+        stop = self._returning(Stop(scope, mode, self.here.next_epoch(), actor, words, self._clock.now()))
         self._behind.start(self._guarded(self._spread(stop, self._stopped(stop))))
 
     async def _guarded(self, work: Coroutine[Any, Any, object]) -> None:

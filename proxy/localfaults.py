@@ -43,9 +43,8 @@ class LocalFaults:
         """
         Note that an account answered, whatever it said.
         """
-        if api in self._failed:
-            del self._failed[api]
-            self._trips.pop(api, None)
+        self._failed.pop(api, None)
+        self._trips.pop(api, None)
 
     def judge(self, sums: Sums, now: float, at: datetime, draw: float) -> Breaker | None:
         """
@@ -64,7 +63,7 @@ class LocalFaults:
             key,
             State.BLOCKED,
             since=at,
-            until=at + timedelta(seconds=back_off_s(key, State.BLOCKED, trips, draw)),
+            until=at + timedelta(seconds=back_off_s(key, trips, draw)),
             trips=trips,
             why=f"T2: {IN_A_ROW} in a row could not connect, from this process alone",
         )

@@ -19,8 +19,8 @@ from breakers.spend import Alert, Total
 from breakers.stops import CANARY, Mode, Stop
 from breakers.store.protocol import Store, StoreUnavailable
 from breakers.verdict import Reason
-from proxy.ledger.book import Ledger
 from proxy.drifting import DriftMetrics
+from proxy.ledger.book import Ledger
 from proxy.queued import SuggestionMetrics
 from proxy.reviewing import ReviewMetrics
 from proxy.trail import Trail

@@ -8,6 +8,9 @@ anew.
 
 Every transition is on record, then announced, then a metric. Where it cannot be put on record that waits; the breaker
 does not.
+
+What the store was asked and has not answered may have been done. So the very same is asked again before anything else:
+what was counted is not counted twice, a result does not heal twice, and a transition that was made is told.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from breakers.breaker import Breaker, State, Sums
+from breakers.breaker import Breaker, Delta, State, Sums
 from breakers.observe import Result, after, due, refunded, told, tripped
 from breakers.store.protocol import Store, StoreUnavailable
 from proxy.announcing import Announcer
@@ -65,6 +68,18 @@ class Transition:
         return State.PASSING if self.before is None else self.before.state
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """
+    A move that the store has not answered. `to` makes it anew where it was not made; an operator, who was told
+    that the store is away, has none.
+    """
+
+    known: Breaker | None
+    wanted: Breaker
+    to: To | None
+
+
 class Observer:
     """
     The breakers of one process: how they stand as it last saw them, what moves them, what is to be told of that.
@@ -87,6 +102,11 @@ class Observer:
         self._sampler, self._store, self._records, self._announcer = sampler, store, records, announcer
         self._log, self._clock, self._draw, self._on_move, self._replica = log, clock, draw, on_move, replica
         self._untold: deque[Transition] = deque()
+        # What has no answer yet: a move, and a report.
+        self._asked: Asked | None = None
+        self._reported: tuple[Delta, ...] = ()
+        # By key: what results and calls that are over make of breakers, in their order.
+        self._steps: deque[tuple[str, To]] = deque()
         self._turn = asyncio.Lock()
         self._heard = float("-inf")
 
@@ -107,6 +127,7 @@ class Observer:
         Raise `StoreUnavailable` where the store cannot be asked, or another is faster each time.
         """
         async with self._turn:
+            await self._ask_again()
             for _ in range(TIMES):
                 await self._see()
                 known = self._sampler.view.get(key)
@@ -146,6 +167,7 @@ class Observer:
         """
         async with self._turn:
             self._sampler.overdue()
+            await self._ask_again()
             await self._see()
             await self._judge()
             await self._count()
@@ -171,17 +193,23 @@ class Observer:
         """
         sampler = self._sampler
         while sampler.results:
-            admitted, outcome, slow = sampler.results[0]
+            admitted, outcome, slow = sampler.results.popleft()
             for key, gen in admitted.heals.items():
                 watch = sampler.gauging.of(key).watch
                 result = told(key, admitted.call, gen, outcome, slow=slow, watch=watch)
-                await self._move(key, partial(self._after, result))
-            sampler.results.popleft()
+                self._steps.append((key, partial(self._after, result)))
         while sampler.over_calls:
-            call = sampler.over_calls[0]
+            call = sampler.over_calls.popleft()
             for key in [key for key, one in sampler.view.items() if one.probe is not None and one.probe.call == call]:
-                await self._move(key, partial(_given_back, call))
-            sampler.over_calls.popleft()
+                self._steps.append((key, partial(_given_back, call)))
+        while self._steps:
+            key, to = self._steps.popleft()
+            try:
+                await self._move(key, to)
+            except BaseException:
+                if self._asked is None:
+                    self._steps.appendleft((key, to))
+                raise
 
     def _after(self, result: Result, known: Breaker | None) -> Breaker | None:
         return None if known is None else after(known, result, self._clock.now(), self._draw())
@@ -190,15 +218,15 @@ class Observer:
         """
         Tell the store what was counted, and judge by what it says.
         """
-        deltas, now = self._sampler.counts.take(), self._clock.monotonic()
-        if not deltas and (self._store.kind == "memory" or now - self._heard < AWAKE_S):
+        self._reported, now = self._reported or self._sampler.counts.take(), self._clock.monotonic()
+        if not self._reported and (self._store.kind == "memory" or now - self._heard < AWAKE_S):
             return
         try:
-            summed = await self._store.count(deltas, self._replica)
+            summed = await self._store.count(self._reported, self._replica)
         except StoreUnavailable:
-            self._sampler.counts.give_back(deltas, bucket_of(self._clock.now()) - KEPT_S // BUCKET_S)
+            self._sampler.counts.forget(bucket_of(self._clock.now()) - KEPT_S // BUCKET_S)
             raise
-        self._heard = now
+        self._reported, self._heard = (), now
         for sums in summed:
             await self._weigh(sums)
 
@@ -231,18 +259,44 @@ class Observer:
         for _ in range(TIMES):
             known = self._sampler.view.get(key)
             wanted = to(known)
-            if wanted is None or await self._put(known, wanted):
+            if wanted is None or await self._put(known, wanted, to):
                 return wanted
             await self._see()
         return None
 
-    async def _put(self, known: Breaker | None, wanted: Breaker) -> bool:
-        if not await self._store.move(known, wanted):
-            return False
+    async def _put(self, known: Breaker | None, wanted: Breaker, to: To | None = None) -> bool:
+        self._asked = Asked(known, wanted, to)
+        is_made = await self._store.move(known, wanted)
+        self._asked = None
+        if is_made:
+            self._made(known, wanted)
+        return is_made
+
+    async def _ask_again(self) -> None:
+        """
+        See what became of the move that has no answer.
+        """
+        one = self._asked
+        if one is None:
+            return
+        if one.to is not None:
+            if not await self._put(one.known, one.wanted, one.to):
+                await self._see()
+                await self._move(one.wanted.key, one.to)
+            return
+        await self._see()
+        self._asked, stands = None, self._sampler.view.get(one.wanted.key)
+        if stands is not None and (stands.gen, stands.state, stands.since) == (
+            *(one.wanted.gen, one.wanted.state, one.wanted.since),
+        ):
+            self._made(one.known, stands)
+
+    def _made(self, known: Breaker | None, wanted: Breaker) -> None:
         self._sampler.saw({**self._sampler.view, wanted.key: wanted})
         if wanted.gen != (0 if known is None else known.gen):
-            self._untold.append(Transition(known, wanted, f"{wanted.key}#{wanted.gen}"))
-        return True
+            # A breaker that rested for long begins anew with its generations, and receivers know an id for longer.
+            since_s = 0 if wanted.since is None else int(wanted.since.timestamp())
+            self._untold.append(Transition(known, wanted, f"{wanted.key}#{wanted.gen}.{since_s}"))
 
     async def _tell(self) -> None:
         """

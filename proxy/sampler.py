@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
 
-from breakers.breaker import READ, WRITE, Breaker, State, fed_by
+from breakers.breaker import READ, WRITE, Breaker, State, fed_by, keys_of
 from breakers.call import Applied, Call, Health, Outcome, Sent
 from breakers.facts import NO_BREAKERS, Facts
 from breakers.observe import tells
@@ -32,6 +32,12 @@ RECOVERING = frozenset({State.PROBING, State.RAMPING})
 
 FAULTY = frozenset({Health.FAIL, Health.FAIL_LOCAL})
 
+RATED = ("api:", "agent:", "credential:")
+"""Breakers of which it is known how many writes a minute they let pass: a task is too short, a stop has its own."""
+
+WAITING_MAX = 1_000
+"""Of results and of calls that are over, the newest that wait for a store that is away; a permit ends by itself."""
+
 HANDED_MAX = 100
 """Writes in doubt of an account that are handed to a person and kept in mind: two are enough."""
 
@@ -50,8 +56,8 @@ class Sampler:
     def __init__(self, clock: Clock, timeouts: Timeouts, gauging: Gauging, throttling: Throttling) -> None:
         self._clock, self._timeouts, self.gauging, self.throttling = clock, timeouts, gauging, throttling
         self.counts, self.here, self.bell = Counts(), LocalFaults(), asyncio.Event()
-        self.results: deque[tuple[Admitted, Outcome, bool]] = deque()
-        self.over_calls: deque[str] = deque()
+        self.results: deque[tuple[Admitted, Outcome, bool]] = deque(maxlen=WAITING_MAX)
+        self.over_calls: deque[str] = deque(maxlen=WAITING_MAX)
         self.view: Mapping[str, Breaker] = NO_BREAKERS
         self._recovering = False
         self._flying: dict[int, Sample] = {}
@@ -182,6 +188,10 @@ class Sampler:
             bucket, unknown = bucket_of(self._clock.now()), int(is_doubtful(outcome))
             for key, gen in admitted.counted.items():
                 self.counts.add(key, gen, bucket, self.gauging.of(key).over_s, unknown=unknown, writes=1)
+            # Each other breaker that may keep it back, too: towards that rate its ramp leads.
+            for key in keys_of(call):
+                if key not in admitted.counted and key.startswith(RATED):
+                    self.counts.add(key, self._gen(key), bucket, self.gauging.of(key).over_s, writes=1)
         if admitted.heals and health_of(outcome) not in TELLING:
             self.given_up(call.id)
 

@@ -8,7 +8,7 @@ slow only until its answer begins; how long the agent then takes to read it says
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
@@ -159,15 +159,8 @@ class Counts:
             for (key, gen, bucket), one in taken.items()
         )  # fmt: skip
 
-    def give_back(self, deltas: Iterable[Delta], oldest: int) -> None:
+    def forget(self, oldest: int) -> None:
         """
-        Take back what nobody took, but what is older than a bucket, before what was counted since.
+        Drop what is older than a bucket.
         """
-        since, self._tallies = self._tallies, {}
-        for one in deltas:
-            if one.bucket >= oldest:
-                self._tallies[one.key, one.gen, one.bucket] = _Tally(
-                    one.over_s, one.ok, one.slow, one.fail, one.local, one.unknown, one.writes, one.tail, one.broken
-                )
-        for place, newer in since.items():
-            self._tallies.setdefault(place, _Tally(newer.over_s)).add(newer)
+        self._tallies = {place: tally for place, tally in self._tallies.items() if place[2] >= oldest}

@@ -28,12 +28,10 @@ import orjson
 
 from breakers.breaker import Breaker, Delta, Probe, State, Sums, Wish, row_s
 from breakers.store.buckets import BUCKET_S, span_of
+from breakers.store.gauges import RESTS, rests
 from breakers.store.link import Shared, reading, text
 from breakers.store.packed import micros, millis, moment
 from breakers.store.protocol import ALIVE_S
-
-RESTS = timedelta(days=1)
-"""How long a breaker is known that passes again and has no trips left: results of older calls are over by then."""
 
 AT_ONCE = 16
 """For how many breakers is counted in one step, so that nobody waits for it."""
@@ -236,13 +234,12 @@ class Gauged:
         at, key = self._now(), after.key
         seen = self._seen.get(key)
         by_server = {} if seen is None else {one: ms for ms, one in seen.moments.items()}
-        rests = after.state is State.PASSING and not after.trips
         probe = after.probe
         told = (
             *(key, raw, after.gen, NOBODY if probe is None else probe.call),
             _spelled(None if probe is None else probe.expires, by_server, at),
             _spelled(after.next_at, by_server, at),
-            *(pack_breaker(after), round(RESTS.total_seconds() * 1000) if rests else 0),
+            *(pack_breaker(after), round(RESTS.total_seconds() * 1000) if rests(after) else 0),
         )
         keys = ("epoch", "breakers", f"window:{key}", "resting")
         with reading():

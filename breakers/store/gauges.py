@@ -1,8 +1,8 @@
 """
 The breakers of one process and what is counted for them: records that are put in each other's place, and windows.
 
-A record stays for as long as the process does, also one that is passing again: its generation is what keeps the results
-of older calls out. A window is of one generation, and goes when its breaker moves on. Permits and places in a ramp are
+A record that passes again, with no trips left, stays for a day: its generation is what keeps the results of older calls
+out. A window is of one generation, and goes when its breaker moves on. Permits and places in a ramp are
 taken from the record in the step that takes everything else; one that is given back is free at once.
 """
 
@@ -12,15 +12,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 
-from breakers.breaker import Breaker, Delta, Sums, Wish, keys_of
+from breakers.breaker import Breaker, Delta, State, Sums, Wish, keys_of
 from breakers.call import Call
 from breakers.facts import NO_BREAKERS
 from breakers.observe import refunded, taken
 from breakers.store.buckets import BUCKET_S, Window
 from breakers.store.protocol import ALIVE_S
 
+RESTS = timedelta(days=1)
+"""How long a breaker is known that passes again and has no trips left: results of older calls are over by then."""
+
 SWEPT_A_COUNT = 4
-"""How many windows each report looks at to forget them: more than most of them begin."""
+"""How many windows and records each report looks at to forget them: more than most of them begin."""
+
+
+def rests(breaker: Breaker) -> bool:
+    """
+    Tell whether nothing need be known of a breaker but its generation, and that not for long.
+    """
+    return breaker.state is State.PASSING and not breaker.trips
 
 
 class Gauges:
@@ -28,10 +38,12 @@ class Gauges:
     Every breaker that has a record, every window in which something counts, and who counts.
     """
 
-    __slots__ = ("_alive", "_breakers", "_held", "_windows")
+    __slots__ = ("_alive", "_breakers", "_held", "_resting", "_windows")
 
     def __init__(self) -> None:
         self._breakers: dict[str, Breaker] = {}
+        # Those that rest, in the order in which they began to.
+        self._resting: dict[str, None] = {}
         # In the order in which they were counted in, the one that was left alone for longest first.
         self._windows: dict[str, Window] = {}
         self._alive: dict[str, datetime] = {}
@@ -83,7 +95,7 @@ class Gauges:
                 window = self._windows.pop(delta.key, None) or Window(gen)
                 self._windows[delta.key] = window
                 window.add(delta, replica, newest)
-        self._sweep(newest)
+        self._sweep(newest, now)
         return tuple(self._sums(key, newest) for key in dict.fromkeys(delta.key for delta in deltas))
 
     def have(self, wishes: Iterable[Wish], call: str, now: datetime) -> bool:
@@ -121,6 +133,9 @@ class Gauges:
         if known is None or known.gen != breaker.gen:
             self._windows.pop(breaker.key, None)
         self._breakers[breaker.key] = breaker
+        self._resting.pop(breaker.key, None)
+        if rests(breaker):
+            self._resting[breaker.key] = None
 
     def _gen(self, key: str) -> int:
         breaker = self._breakers.get(key)
@@ -131,7 +146,15 @@ class Gauges:
         alive = max(1, len(self._alive))
         return Sums(key, self._gen(key), alive=alive) if window is None else window.sums(key, newest, alive)
 
-    def _sweep(self, newest: int) -> None:
+    def _sweep(self, newest: int, now: datetime) -> None:
+        for key in tuple(islice(self._resting, SWEPT_A_COUNT)):
+            since = self._breakers[key].since
+            if since is not None and now - since < RESTS:
+                break
+            del self._resting[key]
+            if since is not None:
+                del self._breakers[key]
+                self._windows.pop(key, None)
         for key in tuple(islice(self._windows, SWEPT_A_COUNT)):
             window = self._windows[key]
             window.forget(newest)

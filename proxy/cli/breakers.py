@@ -59,13 +59,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     forcing = verbs.add_parser(
         "force",
         help="put one into a state for a time, whatever it sees (role resume; passing: break-glass)",
-        epilog='example: breakwater breakers force api:stripe/write suggest-only --ttl 2h --reason "their status page"',
+        epilog="example: breakwater breakers force api:stripe/read blocked --reason OPS-7",
     )
     forcing.set_defaults(run=force)
     releasing = verbs.add_parser(
         "release",
         help="let one go on: a forced one to what it was, a tripped one to the ramp (role resume)",
-        epilog='example: breakwater breakers release api:stripe/write --reason "they say that it is over"',
+        epilog="example: breakwater breakers release api:stripe/write --reason OPS-7",
     )
     releasing.set_defaults(run=release)
     for verb in (showing, forcing, releasing):

@@ -21,6 +21,9 @@ CHANGED = "breaker.changed"
 FORGOTTEN_AFTER = timedelta(days=2)
 """A breaker that passes, or one of a task, is over by then: no call of an older generation is still under way."""
 
+SWEPT = 4
+"""How many breakers each entry looks at to forget them: more than it adds."""
+
 # The rule that moved it, as far as it is a word; the sentence is sealed.
 _RULE = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,31}")
 
@@ -95,14 +98,19 @@ def note_moved(breakers: dict[str, Breaker], entry: Entry) -> None:
         return
     breakers.pop(breaker.key, None)
     breakers[breaker.key] = breaker
-    over = read_stamp(entry["ts"]) - FORGOTTEN_AFTER
-    while _is_over(oldest := next(iter(breakers.values())), over):
+    _forget(breakers, read_stamp(entry["ts"]) - FORGOTTEN_AFTER)
+
+
+def _forget(breakers: dict[str, Breaker], before: datetime) -> None:
+    for _ in range(min(SWEPT, len(breakers))):
+        oldest = next(iter(breakers.values()))
+        may_go = oldest.state is State.PASSING or oldest.key.startswith(("task:", "kill:task:"))
+        if may_go and (oldest.since is None or oldest.since > before):
+            return
         del breakers[oldest.key]
-
-
-def _is_over(breaker: Breaker, before: datetime) -> bool:
-    may_go = breaker.state is State.PASSING or breaker.key.startswith(("task:", "kill:task:"))
-    return may_go and breaker.since is not None and breaker.since <= before
+        if not may_go:
+            # What stays does not stand before what may go.
+            breakers[oldest.key] = oldest
 
 
 def _spelled(at: datetime | None) -> str | None:

@@ -25,7 +25,7 @@ def kind_of(stop: Stop) -> str:
     """
     if stop.scope == CANARY:
         return ""
-    return "break-glass" if stop.until is not None else "auto-kill" if stop.actor.startswith(AUTO) else "stop"
+    return "auto-kill" if stop.actor.startswith(AUTO) else "break-glass" if stop.until is not None else "stop"
 
 
 def notice_of(stop: Stop) -> str:

@@ -126,6 +126,7 @@ CARDS: list[tuple[str, str, str]] = [
     ("tier: approve, ", "", "no operator holds the role `approver`"),
     ("tier: suggest, ", "", ""),
     ("owners: {business: ada}, owners_approve: false, ", ADA, "whoever holds the role `finance` is an owner"),
+    ("owners: {business: Ada}, owners_approve: false, ", ADA, "whoever holds the role `finance` is an owner"),
     ("owners: {business: ada}, ", ADA, ""),
     ("owners: {business: bob}, owners_approve: false, ", ADA, ""),
     ("owners_approve: 'no', ", ADA, "this must be true or false"),

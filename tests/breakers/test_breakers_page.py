@@ -11,7 +11,6 @@ from breakers.thresholds import LEAST, LEAST_OF_AGENT
 from breakers.transitions import (
     BACK_OFF_MAX_S,
     BACK_OFF_S,
-    BLOCKED_MAX_S,
     CLEAN_S,
     STEP_S,
     STEPS,
@@ -59,7 +58,7 @@ def test_diagram() -> None:
 def test_numbers() -> None:
     """What the page says in words is what holds."""
     assert (LEAST, LEAST_OF_AGENT, IN_A_ROW, SLOW, DOUBTS, HANDED_OVER, DECLINED, NOT_TAKEN) == (3, 5, 5, 5, 3, 2, 5, 3)
-    assert (BACK_OFF_S, BACK_OFF_MAX_S, BLOCKED_MAX_S, CLEAN_S, TASK_OFF_S) == (30, 600, 300, 300, 600)
+    assert (BACK_OFF_S, BACK_OFF_MAX_S, CLEAN_S, TASK_OFF_S) == (30, 600, 300, 600)
     assert (OKS, STEPS, STEP_S, GAP_MAX_S, BLOCKS_PPM) == (3, (10, 25, 50, 100), 30, 10, 250_000)
     assert (FORCED_S, FORCED_MAX_S, FORCED_PASSING_MAX_S) == (86_400, 30 * 86_400, 3600)
     told = [proves(failed, of, 5_000) for failed, of in ((3, 60), (1, 200), (25, 3000), (24, 3000))]

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from breakers.breaker import WRITE, Breaker, Delta, Probe, State, Sums, Wish
+from breakers.breaker import READ, WRITE, Breaker, Delta, Probe, State, Sums, Wish
 from breakers.call import Applied, Health, Outcome, Retry, Sent
 from breakers.observe import GAP_MAX_S, Result, after, due, gap_s, refunded, resumed, taken, tells, told, tripped
 from breakers.store.buckets import BUCKET_S, Window
@@ -216,6 +216,17 @@ def test_ramp_rate(rate: int, step: int, gap: float) -> None:
     assert taken(first, wish, "01B", at(gap + 0.01)) is not None
 
 
+@pytest.mark.parametrize("key", ["credential:shop", "task:t1"])
+def test_of_neither(key: str) -> None:
+    """That an upstream fails says nothing of a credential or a task: neither's breaker trips by it, permit or not."""
+    probing = replace(passed(trip(), 30), key=key)
+    out = permitted(probing)
+    assert after(probing, result(probing, Health.FAIL), at(31), EVEN) is None
+    assert after(out, result(out, Health.FAIL, "01PROBE", read=False), at(31), EVEN) == probing
+    ramping = healed(probing, 31)
+    assert after(ramping, result(ramping, Health.FAIL, read=False), at(32), EVEN) is None
+
+
 def test_task_serves() -> None:
     """A task that tries out cards waits ten minutes and then has the ramp: nothing that it reads speaks for it."""
     shut = tripped(None, Sums("task:t1", 0, fail=5, recent=5), STANDARD, at(0), EVEN)
@@ -235,10 +246,11 @@ def test_reload() -> None:
     assert tripped(None, counted, Thresholds(errors_ppm=1_000, off=True), at(1), EVEN) is None
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_flapping(seed: int) -> None:
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize(("key", "kind"), [(KEY, WRITE), (READS, READ)])
+def test_flapping(seed: int, key: str, kind: str) -> None:
     """Where ten good seconds follow ten bad ones, the time until the next attempt grows: at most twelve an hour."""
-    follow = Followed(Breaker(KEY), WRITE, Random(seed))
+    follow = Followed(Breaker(key), kind, Random(seed))
     by_hour: list[int] = []
     for second in range(3 * 3600):
         follow.second(float(second), 1.0 if second % 20 >= 10 else 0.0)

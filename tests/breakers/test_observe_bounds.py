@@ -25,7 +25,7 @@ from breakers.observe import (
     tripped,
 )
 from breakers.thresholds import USUAL
-from breakers.transitions import BACK_OFF_MAX_S, STEP_S, STEPS, TASK_OFF_MAX_S
+from breakers.transitions import BACK_OFF_MAX_S, CLEAN_S, STEP_S, STEPS, TASK_OFF_MAX_S
 from tests.breakers.simulated import EPOCH
 
 KEYS = ("api:shop/read", "api:shop/write", "agent:clerk/shop/write", "credential:shop", "task:t1", "kill:all")
@@ -143,6 +143,23 @@ def test_any_life(key: str, steps: list[Step]) -> None:
         good = [one for one in life.out if after(life.breaker, replace(one, health=Health.IGNORE), life.now, 0.5)]
         assert len(good) <= 1
         _leads_on(life)
+
+
+@given(st.sampled_from(KEYS[:4]), st.lists(st.integers(0, 3), min_size=24, max_size=24), st.booleans())
+def test_trips_an_hour(key: str, well: list[int], blocks: bool) -> None:
+    """However long it is well between, and however short each wait is drawn, it trips twelve times an hour at most."""
+    life, trips = Life(Breaker(key)), list[datetime]()
+    for clean in well:
+        failing = Sums(key, life.breaker.gen, fail=5, recent=5, streak=5 if blocks else 4)
+        life.weigh(failing, 0.0, 0)
+        assert life.breaker.state in {State.SUGGEST_ONLY, State.BLOCKED}
+        trips.append(life.now)
+        assert life.breaker.until is not None
+        life.time((life.breaker.until - life.now).total_seconds(), 0.0)
+        for _ in range(3 if clean else 0):
+            life.to(after(life.breaker, Result("01READ", life.breaker.gen, Health.OK, read=True), life.now, 0.0))
+        life.time(STEP_S * len(STEPS) + (clean - 1) * CLEAN_S if clean else 0.0, 0.0)
+    assert all(last - first > timedelta(hours=1) for first, last in zip(trips, trips[12:], strict=False))
 
 
 def _leads_on(life: Life) -> None:

@@ -86,8 +86,7 @@ def lease(seconds: float) -> None:
     original = FleetStore.__init__
 
     def shorter(self: FleetStore, *arguments: Any) -> None:
-        original(self, *arguments)
-        self._lease_ms = round(seconds * 1000)
+        original(self, *arguments, lease_s=seconds)
 
     setattr(FleetStore, "__init__", shorter)  # noqa: B010 a method is replaced
 

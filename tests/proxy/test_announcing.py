@@ -165,7 +165,8 @@ async def test_across_stops(tmp_path: Path) -> None:
         await soon(lambda: one.on.log.of("breaker"))
     async with ailing(tmp_path) as one:
         (untold,) = one.on.rooms.ledger.notices.untold
-        assert (untold.id, untold.kind, untold.fields["state"]) == (f"{WRITES}#1", "breaker", "suggest_only")
+        assert untold.id.startswith(f"{WRITES}#1.")
+        assert (untold.kind, untold.fields["state"]) == ("breaker", "suggest_only")
         one.on.rooms.announcer.begin()
         await one.on.rooms.announcer.look(0.0)
     async with ailing(tmp_path) as one:

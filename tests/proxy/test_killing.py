@@ -232,6 +232,25 @@ async def test_drill_is_nothing(one: Process) -> None:
     assert one.applied[-1][0].scope == CANARY
 
 
+@pytest.mark.parametrize("by", ["ana", "auto", "signal"])
+async def test_comes_back(by: str, one: Process) -> None:
+    """What is stopped while the glass is broken, by whomever, is not less than the stop that comes back after it."""
+    await one.switch.order(ALL, Mode.STOP_ALL, "ana", "OPS-7")
+    await one.switch.order(ALL, Mode.RUN, "ana+ben", "OPS-7", until=one.clock.now() + HOUR, back=Mode.STOP_ALL)
+    match by:
+        case "auto":
+            one.switch.auto(ALL, "duplicate", "a write was made twice")
+        case "signal":
+            one.switch.signalled()
+        case _:
+            await one.switch.order(ALL, Mode.SUGGEST, by, "OPS-8")
+    await one.switch.drain(1.0)
+    assert not may(one)
+    one.clock.move(3600.0)
+    assert one.switch.here.mode(ALL) is Mode.STOP_ALL
+    assert one.switch.stops.binding((), one.clock.now()).mode_at(one.clock.now()) is Mode.STOP_ALL
+
+
 def test_says_what_it_is(one: Process) -> None:
     """In one line it says what is in force, under which epoch, and whether it hears of the others."""
     assert repr(one.switch) == "KillSwitch(InForce(run, epoch=1, file=None), fresh=True)"

@@ -65,6 +65,17 @@ async def test_older_generation() -> None:
         await one.look(LATER)
 
 
+@pytest.mark.parametrize(("key", "outcome"), [(READS, BAD), ("credential:shop", UNAUTHORIZED)])
+async def test_rate_of_writes(key: str, outcome: Outcome) -> None:
+    """A breaker that reads trip, or a credential, keeps writes back: its ramp leads to the rate that those had."""
+    one = process()
+    await one.made(SET, *[OK] * 120)
+    await one.made(GET, *[outcome] * 5)
+    tripped = await one.of(key)
+    assert tripped.trips == 1
+    assert tripped.rate == 120 * 60_000 // one.gauging.of(key).over_s
+
+
 async def test_ramp_falls_back() -> None:
     """One write that fails in the ramp is one too many; a read that fails there may be chance."""
     one = process()
@@ -201,6 +212,18 @@ async def test_own_faults() -> None:
     assert await other.state(READS) is State.BLOCKED
 
 
+async def test_own_faults_forgotten() -> None:
+    """Once it has had an answer again, what a process could not connect to before does not count any more."""
+    one, other = fleet("a", "b").values()
+    for _ in range(2):
+        await other.made(GET, OK)
+        await one.made(GET, *[UNRESOLVED] * 5)
+        kept = (await one.facts(GET)).breakers[READS]
+        assert (kept.since, kept.until) == (one.clock.now(), one.clock.now() + timedelta(seconds=30))
+        await one.look(LATER)
+        await one.made(GET, OK)
+
+
 async def test_alone() -> None:
     """Where there is one process, what it cannot connect to nobody can."""
     one = process()
@@ -313,7 +336,9 @@ async def test_full_record() -> None:
     one.record.full = False
     await one.look()
     assert one.record.moved == [f"{WRITES} passing suggest_only"]
-    assert [line["id"] for line in one.log.of("breaker")] == [f"{WRITES}#1"]
+    assert [line["id"] for line in one.log.of("breaker")] == [
+        f"{WRITES}#1.{int(one.clock.now().timestamp())}"
+    ]
     assert [breaker.key for breaker in one.moves] == [WRITES]
 
 

@@ -38,8 +38,9 @@ def examples(words: tuple[str, ...]) -> list[str]:
 def test_commands() -> None:
     """The commands are those that are promised so far."""
     assert {words[0] for words in HELP if words} == {
-        "serve", "check", "reload", "schema", "status", "healthcheck", "key", "operator", "vault", "doubt", "ledger", "task",
-        "token", "spend", "catalog", "test", "rollout", "reviews", "drift", "suggestions", "kill", "resume",
+        "serve", "check", "reload", "schema", "status", "healthcheck", "key", "operator", "vault", "doubt", "breakers",
+        "ledger", "task", "token", "spend", "catalog", "test", "rollout", "reviews", "drift",
+        "suggestions", "kill", "resume",
     }  # fmt: skip
 
 
