@@ -76,7 +76,7 @@ def _only_watches(breaker: Breaker, policy: Policy) -> bool:
 
 
 def _of_read(call: Call, breaker: Breaker, policy: Policy, at: datetime) -> Wish | Refuse | None:
-    if not (breaker.key.endswith(f"/{READ}") and _is_shut(breaker)):
+    if not (breaker.key.endswith(f"/{READ}") and is_shut(breaker)):
         return None
     if breaker.state is State.PROBING and breaker.probe is None:
         return _permit(breaker, policy)
@@ -93,12 +93,15 @@ def _of_write(call: Call, breaker: Breaker, policy: Policy, at: datetime) -> Wis
     free = breaker.state is State.PROBING and breaker.probe is None and _has_permits(breaker)
     if free and (granted or may_probe(call.operation.spec)):
         return _permit(breaker, policy)
-    if call.grant is not None and _is_shut(breaker):
+    if call.grant is not None and is_shut(breaker):
         return _refused(call, breaker, at)
     return park
 
 
-def _is_shut(breaker: Breaker) -> bool:
+def is_shut(breaker: Breaker) -> bool:
+    """
+    Tell whether a breaker of reads keeps them back, but for the one that tries it.
+    """
     return breaker.state in _SHUT or (breaker.state is State.PROBING and breaker.before is State.BLOCKED)
 
 

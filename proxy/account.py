@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from yarl import URL
 
@@ -23,7 +23,8 @@ SOCKET = "unix:"
 class Account:
     """
     One configured API: by base its `origins`, its `aliases` (what else its answers name) and the `sockets` that it is
-    dialled at, where it is; the credential itself stays inside its `Secret`.
+    dialled at, where it is; the credential itself stays inside its `Secret`. `held` is the one version that it is good
+    for, where it is for one call only.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Account:
     credential: Holder
     aliases: Mapping[str, tuple[Origin, ...]] = field(default_factory=dict)
     sockets: Mapping[str, str] = field(default_factory=dict)
+    held: Held | None = None
 
     @property
     def scrubber(self) -> Scrubber:
@@ -58,7 +60,13 @@ class Account:
         """
         Return the version of the credential that a call takes now, once, and holds until it has ended.
         """
-        return self.credential.current()
+        return self.credential.current() if self.held is None else self.held
+
+    def holding(self) -> Account:
+        """
+        Return it as it is for one call: with the version that is current now, whatever is put in its place meanwhile.
+        """
+        return replace(self, held=self.current())
 
     def url(self, base: str, target: str) -> str:
         """

@@ -182,6 +182,8 @@ def build(
     on_echo, on_change = _telling(metrics, log), _turning(configuration, accounts)
     policy, tasks = policy_of(configuration), open_tasks(configuration, ledger, store, clock, randomness)
     brakes = _open_brakes(settings, policy, accounts, ledger, store, clock, randomness, log, metrics, retries)
+    standing = Standing(store, ledger.events, log, namer.made_with, ledger.replica)
+    brakes.killswitch.on_emptied = standing.hurry
     return Rooms(
         settings=settings,
         accounts=accounts,
@@ -193,7 +195,7 @@ def build(
         envelopes=tasks.envelopes,
         tasks=tasks,
         store=store,
-        standing=Standing(store, ledger.events, log, namer.made_with, ledger.replica),
+        standing=standing,
         settling=Settling(store, clock, log),
         namer=namer,
         judging=Judging(),

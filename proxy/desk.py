@@ -69,7 +69,8 @@ class Desk:
         one = await self._known(id_)
         showing = await self._showing(one)
         made = await self._rooms.store.earlier(one.intent) if one.intent else None
-        kept, totals = self._rooms.suggesting.kept.get(id_), await self._totals()
+        kept = self._rooms.suggesting.kept.get(id_) if one.stage is Stage.APPROVED else None
+        totals = await self._totals()
         return card(one, showing, self._operation(showing, one), totals, kept, made)
 
     async def settled(self, id_: str, within_s: float) -> None:

@@ -22,9 +22,11 @@ from functools import partial
 
 from breakers.approval import GATE
 from breakers.call import Call
+from breakers.known import IN_DOUBT, IN_FLIGHT
 from breakers.store.protocol import HeldWrite, StoreUnavailable
 from breakers.suggestion import Grant, Stage, Suggested
 from breakers.verdict import Again, Forward, Pending, Reason, Refuse, Repeat, Suggest
+from proxy.account import Account
 from proxy.binding import NONCE_BYTES, UNSEEN, WHY, Offer, Rebuilt, bound, digest_of, reasons_of, unlike
 from proxy.clock import Randomness
 from proxy.errand import Errand
@@ -37,7 +39,7 @@ from proxy.pipeline import carried, judged
 from proxy.recalled import Void, recall
 from proxy.respond import note_answer
 from proxy.rooms import Rooms
-from proxy.suggesting import KeptBack, answers_of, roles_of
+from proxy.suggesting import KeptBack, answers_of, roles_of, until
 from proxy.trail import Trail
 
 SWEEP_S = 5.0
@@ -57,6 +59,9 @@ KEPT_BACK = frozenset(
 Refusals that pass by themselves, or by somebody's hand; every other makes void what was approved. What was bounded when
 it was shown is unbounded only where a read failed.
 """
+
+UNSETTLED = frozenset(map(str, IN_DOUBT | IN_FLIGHT))
+"""How another write of the same effect stands that may still come to nothing: then what was approved may be sent."""
 
 VOID = "void"
 """The detail of a refusal that says why what was approved is not what would be sent."""
@@ -154,14 +159,16 @@ class Executing:
         trail = Trail(call.id, rooms.clock, rooms.clock.monotonic(), call.door, call.api, call.caller.agent)
         trail.task, trail.operation = call.caller.task, call.operation.spec.name
         trail.effect, trail.intent = str(call.operation.spec.effect), one.id
-        check = partial(self._unlike, showing=showing, offer=parked.offer)
-        guard = watch(call, rooms.policy, rooms.accounts[call.api].dialect, rooms.looping, trail, rooms.clock)
+        # What is compared with what was shown is what leaves: a version that comes meanwhile is for the next call.
+        account = rooms.accounts[call.api].holding()
+        check = partial(self._unlike, showing=showing, offer=parked.offer, account=account)
+        guard = watch(call, rooms.policy, account.dialect, rooms.looping, trail, rooms.clock)
         errand = Errand(trail, rooms.policy, guard, check)
         with contextlib.ExitStack() as turn:
             async with rooms.judging.turn(call.names, trail.left_s(call.deadline_ms)):
                 verdict = await judged(call, turn, errand, rooms)
             if isinstance(verdict, HeldWrite):
-                await self._sent(one, verdict, errand)
+                await self._sent(one, verdict, errand, account)
                 return
         guard.withdraw()
         match verdict:
@@ -180,23 +187,23 @@ class Executing:
         grant = Grant(one.id, one.digest, frozenset(one.answers), one.by)
         return replace(parked.call, id=rooms.ids.new(), at=rooms.clock.now(), deadline_ms=deadline_ms, grant=grant)
 
-    def _unlike(self, go: Forward, *, showing: Showing, offer: Offer) -> Refuse | None:
+    def _unlike(self, go: Forward, *, showing: Showing, offer: Offer, account: Account) -> Refuse | None:
         """
         Return why what would be sent is not what was approved.
         """
-        why = unlike(showing.shown, go, self._rooms.accounts[go.call.api], offer)
+        why = unlike(showing.shown, go, account, offer)
         if why is None:
             return None
         if why == UNSEEN:
             return Refuse(Reason.BEFORE_MISSING, GATE, "What it touches could not be read just now.")
         return Refuse(Reason.NOT_APPROVED, GATE, f"{WHY.get(why, 'It differs')}.", ((VOID, why),))
 
-    async def _sent(self, one: Suggested, held: HeldWrite, errand: Errand) -> None:
+    async def _sent(self, one: Suggested, held: HeldWrite, errand: Errand, account: Account) -> None:
         """
         Send it as any other write; nothing from here on ends because somebody stops waiting.
         """
         rooms, call = self._rooms, held.go.call
-        task = rooms.inflight.start(carried(held, rooms.accounts[call.api], rooms, errand))
+        task = rooms.inflight.start(carried(held, account, rooms, errand))
         rooms.pending.keep(call.id, task)
         await asyncio.wait({task})
         if task.cancelled() or task.exception() is not None:
@@ -216,7 +223,8 @@ class Executing:
         """
         rooms, account = self._rooms, self._rooms.accounts[again.call.api]
         credential, nonce = account.current().ref, self._randomness(NONCE_BYTES).hex()
-        offer = Offer(one.id, nonce, reasons_of(again.parked), one.expires)
+        ends = min(one.expires, until(again, rooms.clock.now(), rooms.settings.suggestions.expire_s))
+        offer = Offer(one.id, nonce, reasons_of(again.parked), ends)
         shown = bound(again, account, credential, offer)
         async with rooms.suggesting.turn(one.id) as now:
             if now is None or now.stage is not Stage.APPROVED:
@@ -225,22 +233,26 @@ class Executing:
                 now,
                 stage=Stage.OPEN,
                 version=now.version + 1,
+                expires=ends,
                 digest=digest_of(shown),
                 answers=answers_of(again.parked),
-                roles=roles_of(again.parked),
+                # Whoever was needed for what was edited is needed still.
+                roles=tuple(sorted({*now.roles, *roles_of(again.parked)})),
                 waits=now.waits or any(park.waits for park in again.parked),
                 changed_at=rooms.clock.now(),
                 by="",
             )
             after = await rooms.suggesting.records.requested(after, again, shown, credential)
             # Stop here: on record. The next start knows it as one that nobody has decided about.
+            rooms.suggesting.kept.pop(one.id, None)
+            rooms.suggesting.ask(after)
             await rooms.suggesting.tell(now, after)
 
     async def _not_sent(self, one: Suggested, no: Refuse, call: Call | None = None) -> None:
         """
         End a suggestion that a rule refuses, or keep it back.
         """
-        if no.reason in KEPT_BACK:
+        if no.reason in KEPT_BACK or _is_in_doubt(no):
             await self._put_off(one, no, call)
             return
         await self._void(one, dict(no.details).get(VOID, str(no.reason)))
@@ -268,6 +280,13 @@ class Executing:
         tries = 0 if former is None else former.tries + 1
         again_at = self._rooms.clock.monotonic() + AGAIN_AFTER_S[min(tries, len(AGAIN_AFTER_S) - 1)]
         self._rooms.suggesting.kept[one.id] = KeptBack(str(no.reason), no.detail, tries, again_at)
+
+
+def _is_in_doubt(no: Refuse) -> bool:
+    """
+    Tell whether a write is a duplicate only if another took effect of which nobody knows yet whether it did.
+    """
+    return no.reason is Reason.DUPLICATE_SUSPECTED and dict(no.details).get("state") in UNSETTLED
 
 
 def _repeated(same: Repeat) -> Refuse:

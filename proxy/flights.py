@@ -110,6 +110,12 @@ class Flights:
         """
         self._flights.pop(id(flight), None)
 
+    def calls(self) -> frozenset[str]:
+        """
+        Return the calls that are writes of this process, under way or resting.
+        """
+        return frozenset(one.call.id for one in self._flights.values())
+
     def under_way(self, scope: str) -> tuple[Flight, ...]:
         """
         Return the writes of a scope of which something may leave, oldest first.

@@ -24,11 +24,11 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from breakers.call import Call
 from breakers.facts import Facts
-from breakers.stops import ALL, UNKNOWN, Mode, Stop, Stops
+from breakers.stops import ALL, CANARY, UNKNOWN, Mode, Stop, Stops
 from breakers.store.events import KillChanged
 from breakers.store.protocol import Permit, Store, StoreUnavailable
 from breakers.store.stopped import UNREADABLE
@@ -39,7 +39,7 @@ from proxy.inflight import InFlight
 from proxy.inforce import FILE, WORDS, InForce
 from proxy.ledger.stopped import AUTO, kind_of, notice_of
 from proxy.logline import Log
-from proxy.ordered import Ordered, said
+from proxy.ordered import Begun, Ordered, Records, is_more, returning, said, share, unmoved
 from proxy.steps import Steps
 
 LEASE_S = 5.0
@@ -65,23 +65,13 @@ SIGNAL = "signal"
 """Who orders, where it is neither an operator nor the file nor the program."""
 
 
-class Records(Protocol):
-    """
-    The record, as far as stops go.
-    """
-
-    async def changed(self, stop: Stop) -> object:
-        """
-        Record a stop.
-        """
-
-
 class KillSwitch:
     """
     The stop of one process. `on_applied` is told each record that takes hold here, and seconds from order to effect.
 
     `heeds_itself` tells whether what the program finds out about itself may have writes suggested only. `rates` says of
-    a scope that was stopped how many writes of it had left in the minute before, in thousandths.
+    a scope that was stopped how many writes of it had left in the minute before, in thousandths. `on_emptied` is told
+    when a look at the store finds that it lost what it knew.
     """
 
     def __init__(
@@ -101,6 +91,7 @@ class KillSwitch:
         self._fresh_until, self._steps = float("-inf"), Steps(clock)
         self._is_away = False
         self._behind = InFlight()
+        self.on_emptied: Callable[[], None] = lambda: None
         here.on_file, here.on_over = self._written, self._over
 
     def __repr__(self) -> str:
@@ -162,71 +153,70 @@ class KillSwitch:
         reconciles: bool = False,
         until: datetime | None = None,
         back: Mode = Mode.STOP_WRITES,
+        over: int | None = None,
     ) -> Ordered:
         """
         Have a mode in force for a scope, and return once that is on record and everyone has been told.
 
-        Raise `LedgerUnavailable` where what lifts a stop cannot be recorded, `StartRefused` where the file forbids it.
+        With `over` it is meant for the record with that epoch only.
+        Raise `LedgerUnavailable` where what lifts a stop cannot be recorded, `StartRefused` where the file forbids it,
+        or it was ordered anew.
         """
-        lifts = until is not None or mode.strictness < self.here.mode(scope).strictness
-        stop = Stop(
-            scope, mode, self.here.next_epoch(), actor, reason, self._clock.now(), until, back, aborts, reconciles
-        )
-        if lifts:
-            return await self._lift(stop)
-        stop = self._returning(stop)
-        return await self._spread(stop, self._stopped(stop))
+        unmoved(scope, self.here.known.by_scope.get(scope), over)
+        stop = Stop(scope, mode, 0, actor, reason, self._clock.now(), until, back, aborts, reconciles)
+        if until is not None or mode.strictness < self.here.mode(scope).strictness:
+            return await self._lift(stop, over)
+        return await self._spread(self._stopped(stop))
 
-    def _returning(self, stop: Stop) -> Stop:
+    def _stopped(self, stop: Stop) -> Begun:
         """
-        Return a stop with what comes back by itself once what was lifted for a time is over, where that is more.
+        Let a stop take hold here, now, under an epoch of its own.
         """
-        known = self.here.known.by_scope.get(stop.scope)
-        if known is None or known.until is None or known.back.strictness <= stop.mode.strictness:
-            return stop
-        return replace(stop, until=known.until, back=known.back)
-
-    def _stopped(self, stop: Stop) -> tuple[float, float]:
-        """
-        Let a stop take hold here, now; return when that was asked for, and how long it took.
-        """
-        began = self._clock.monotonic()
+        began, known = self._clock.monotonic(), self.here.known.by_scope.get(stop.scope)
+        stop = returning(replace(stop, epoch=self.here.next_epoch()), known)
         if self.here.mode(stop.scope) is Mode.RUN:
             self.rates[stop.scope] = self.flights.rate(stop.scope)
         self.here.take(stop)
-        return began, self._clock.monotonic() - began
+        return Begun(stop, 0 if known is None else known.epoch, began, self._clock.monotonic() - began)
 
-    async def _spread(self, stop: Stop, took: tuple[float, float]) -> Ordered:
+    async def _spread(self, begun: Begun) -> Ordered:
         """
         Put a stop that is in force here on record, and tell everyone; order it anew where another order overtook it.
         """
-        tries = TRIES
+        stop, tries = begun.stop, TRIES
         while True:
             recorded, why = await self._recorded(stop)
-            shared, newer = await self._shared(stop)
-            tries -= 1
-            if newer is None or newer.mode_at(self._clock.now()).strictness >= stop.mode.strictness or not tries:
+            shared, other = await share(stop, begun.over, self._store, self._clock.now())
+            tries, now = tries - 1, self._clock.now()
+            if other is None or not tries or (other.epoch >= stop.epoch and not is_more(stop, other, now)):
                 break
-            # Somebody lifted it under an epoch that was not known here; this order is the later one.
-            self.here.take(newer)
-            stop = replace(stop, epoch=self.here.next_epoch())
+            # Somebody lifted it under an epoch that was not known here, and this order is the later one; or somebody
+            # stopped more, which was not known here either, and nothing but a resume makes less of that.
+            self.here.take(other)
+            stop = replace(other if is_more(other, stop, now) else stop, epoch=self.here.next_epoch())
             self.here.take(stop)
-        began, here_s = took
-        self._tell(stop, began)
-        return Ordered(stop, recorded, shared, why=why or ("" if shared else UNSHARED), here_s=here_s)
+        self._tell(stop, begun.began)
+        return Ordered(stop, recorded, shared, why=why or ("" if shared else UNSHARED), here_s=begun.here_s)
 
-    async def _lift(self, stop: Stop) -> Ordered:
-        written = self.here.written
+    async def _lift(self, stop: Stop, over: int | None) -> Ordered:
+        written, began = self.here.written, self._clock.monotonic()
         if stop.scope == ALL and written is not None and stop.mode.strictness < written.strictness:
             raise StartRefused(f"the file KILL in the state folder says `{written}`", "remove it, and resume then")
-        began = self._clock.monotonic()
+        # What others have ordered by now is not what it means to lift.
+        await self.poll()
+        known = self.here.known.by_scope.get(stop.scope, UNKNOWN)
+        unmoved(stop.scope, known, over)
+        stop = replace(stop, epoch=self.here.next_epoch())
         await self._records.changed(stop)
         # Stop here: on record, and in force nowhere. The next start begins with it.
         holds = self.here.take(stop)
-        shared, newer = await self._shared(stop)
-        if newer is not None:
-            self._learn(Stops({newer.scope: newer}))
-        holds = holds and newer is None
+        shared, other = await share(stop, known.epoch, self._store, self._clock.now())
+        if other is not None and other.epoch < stop.epoch:
+            # It is on record that this was lifted: that it was stopped meanwhile has to be newer.
+            await self._spread(self._stopped(other))
+        elif other is not None:
+            self._learn(Stops({other.scope: other}))
+        holds = holds and other is None
         if holds:
             self._tell(stop, began)
         return Ordered(stop, recorded=True, shared=shared, holds=holds, why="" if shared else UNSHARED)
@@ -244,18 +234,6 @@ class KillSwitch:
         except LedgerUnavailable as unavailable:
             return False, f"it is not on record ({unavailable}), and will not outlive this process"
         return True, ""
-
-    async def _shared(self, stop: Stop) -> tuple[bool, Stop | None]:
-        """
-        Tell the store of a record; return whether it was told, and what counts there instead of it.
-        """
-        try:
-            await self._store.apply(KillChanged(stop))
-            found = (await self._store.stops()).by_scope.get(stop.scope)
-        except StoreUnavailable:
-            return False, None
-        is_ours = found is None or (found.epoch, found.mode) == (stop.epoch, stop.mode) or stop.overrules(found)
-        return True, None if is_ours else found
 
     def _tell(self, stop: Stop, began: float) -> None:
         self._on_applied(stop, self._clock.monotonic() - began)
@@ -293,8 +271,8 @@ class KillSwitch:
         """
         Let a stop take hold now, and the rest of it follow behind.
         """
-        stop = self._returning(Stop(scope, mode, self.here.next_epoch(), actor, words, self._clock.now()))
-        self._behind.start(self._guarded(self._spread(stop, self._stopped(stop))))
+        stop = Stop(scope, mode, 0, actor, words, self._clock.now())
+        self._behind.start(self._guarded(self._spread(self._stopped(stop))))
 
     async def _guarded(self, work: Coroutine[Any, Any, object]) -> None:
         try:
@@ -307,6 +285,7 @@ class KillSwitch:
         Say that what was lifted for a time is stopped again.
         """
         self._announcer.say("break-glass", f"{notice_of(stop)}:over", said(stop))
+        self._behind.start(self._guarded(self._records.learned(stop)))
 
     def _learn(self, others: Stops) -> None:
         """
@@ -322,14 +301,19 @@ class KillSwitch:
                 since_s = 0.0 if stop.at is None else (self._clock.now() - stop.at).total_seconds()
                 self._on_applied(stop, max(0.0, since_s))
                 self._log.event("stop-applied", **said(stop))
+            if stop.scope != CANARY and stop.reason != UNREADABLE:
+                # Whoever ordered it may be gone when a store that lost it asks this process.
+                self._behind.start(self._guarded(self._records.learned(stop)))
 
     async def poll(self) -> bool:
         """
         Ask the store what is stopped, and tell it what it lacks; False where it does not answer.
         """
-        began = self._clock.monotonic()
+        began, was_emptied = self._clock.monotonic(), self._store.emptied
         try:
             found = await self._store.stops()
+            if self._store.emptied and not was_emptied:
+                self.on_emptied()
             for stop in self.here.known.by_scope.values():
                 there = found.by_scope.get(stop.scope)
                 if there is None or (there.reason != UNREADABLE and stop.overrules(there)):

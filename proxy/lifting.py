@@ -27,7 +27,7 @@ from proxy.errors import StartRefused
 from proxy.killing import KillSwitch
 from proxy.ledger.stops import StopRecords
 from proxy.observing import Observer
-from proxy.ordered import Ordered
+from proxy.ordered import Ordered, unmoved
 
 ASKED_S = 900.0
 """For how long one person's word waits for the other's: longer than it takes to read what is in force."""
@@ -85,7 +85,7 @@ class Lifting:
         if isinstance(both, Waits):
             return both
         await self._ramp(wanted, both, reason)
-        return await self._killswitch.order(wanted.scope, wanted.mode, both, reason)
+        return await self._killswitch.order(wanted.scope, wanted.mode, both, reason, over=wanted.epoch)
 
     async def break_glass(self, wanted: Wanted, by: str, reason: str) -> Ordered | Waits:
         """
@@ -99,9 +99,12 @@ class Lifting:
         both = await self._by_both(wanted, by, reason) if wanted.scope == ALL else by
         if isinstance(both, Waits):
             return both
+        await self._ramp(wanted, both, reason)
         now = self._clock.now()
-        until, back = now + timedelta(seconds=wanted.for_s), stop.mode_at(now)
-        return await self._killswitch.order(wanted.scope, wanted.mode, both, reason, until=until, back=back)
+        # What a glass that was broken before comes back to comes back after this one, too.
+        back = max(stop.mode_at(now), stop.mode if stop.until is None else stop.back, key=lambda mode: mode.strictness)
+        until, scope, mode, over = now + timedelta(seconds=wanted.for_s), wanted.scope, wanted.mode, wanted.epoch
+        return await self._killswitch.order(scope, mode, both, reason, until=until, back=back, over=over)
 
     async def _seen(self, wanted: Wanted, reason: str) -> Stop:
         """
@@ -115,9 +118,7 @@ class Lifting:
         if stop is None or mode.strictness <= wanted.mode.strictness:
             error = f"`{wanted.scope}` is `{mode}`, which is not more than `{wanted.mode}`"
             raise StartRefused(error, "`breakwater status` says what is stopped")
-        if stop.epoch != wanted.epoch:
-            what = f"by {stop.actor or 'somebody'}, epoch {stop.epoch}"
-            raise StartRefused(f"`{wanted.scope}` was stopped anew, {what}", "look at it, then resume that")
+        unmoved(wanted.scope, stop, wanted.epoch)
         return stop
 
     async def _by_both(self, wanted: Wanted, by: str, reason: str) -> str | Waits:

@@ -167,8 +167,13 @@ class Observer:
         """
         async with self._turn:
             self._sampler.overdue()
-            await self._ask_again()
-            await self._see()
+            try:
+                await self._ask_again()
+                await self._see()
+                self._sampler.alone.over()
+            except StoreUnavailable:
+                self._sampler.alone.look(self._sampler.view, self._clock.now())
+                raise
             await self._judge()
             await self._count()
             await self._pass_time()

@@ -80,7 +80,7 @@ class OwnRead:
         """
         See to its end where nobody has: nothing of it is answered any more.
         """
-        if self._held.go.wishes and not self._left:
+        if not self._left:
             # Nothing of it was sent: it has tried nothing.
             self._rooms.sampler.given_up(self.call.id)
         if self._held.go.charges and not self._seen_to:

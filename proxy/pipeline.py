@@ -134,7 +134,7 @@ async def judged(
             case Forward() as go:
                 trail.verdict = "forward"
                 with trail.stage("reserve"):
-                    held = await rooms.store.reserve(go)
+                    held = await rooms.sampler.alone.reserve(go, rooms.store)
                 if isinstance(held, Exhausted):
                     return exhausted(held, facts.at, call.caller.task)
                 if not isinstance(held, Stale):

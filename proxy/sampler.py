@@ -19,6 +19,7 @@ from breakers.observe import tells
 from breakers.thresholds import Gauging
 from config.catalog import Effect, OperationSpec
 from config.settings import Timeouts
+from proxy.alone import Alone
 from proxy.clock import Clock
 from proxy.localfaults import LocalFaults
 from proxy.refusals import Refusals
@@ -56,6 +57,7 @@ class Sampler:
     def __init__(self, clock: Clock, timeouts: Timeouts, gauging: Gauging, throttling: Throttling) -> None:
         self._clock, self._timeouts, self.gauging, self.throttling = clock, timeouts, gauging, throttling
         self.counts, self.here, self.bell = Counts(), LocalFaults(), asyncio.Event()
+        self.alone = Alone()
         self.results: deque[tuple[Admitted, Outcome, bool]] = deque(maxlen=WAITING_MAX)
         self.over_calls: deque[str] = deque(maxlen=WAITING_MAX)
         self.view: Mapping[str, Breaker] = NO_BREAKERS
@@ -78,7 +80,8 @@ class Sampler:
         """
         Return the facts with what this process knows: what keeps it back alone, and what asked for fewer calls.
         """
-        laid, throttled = self.here.laid_over(call.api, facts.breakers), self.throttling.of(call, facts.at)
+        laid = self.here.laid_over(call.api, self.alone.laid_over(facts.breakers))
+        throttled = self.throttling.of(call, facts.at)
         if laid is facts.breakers and throttled is None:
             return facts
         return replace(facts, breakers=laid, throttled=throttled)
@@ -162,7 +165,9 @@ class Sampler:
             self._count(sample, health, took_s)
         self._refused(admitted, outcome, now)
         if health in TELLING and admitted.heals:
-            self.results.append((admitted, outcome, self._is_slow(admitted, took_s)))
+            slow = self._is_slow(admitted, took_s)
+            self.alone.ended(admitted, outcome, self._clock.now(), slow=slow)
+            self.results.append((admitted, outcome, slow))
         if health in FAULTY or admitted.heals or outcome.applied is Applied.UNKNOWN:
             self.bell.set()
 
@@ -170,8 +175,10 @@ class Sampler:
         """
         Note that nothing of a call left that may have had a permit.
         """
+        self.alone.given_up(call)
+        # Whether it had one need not be seen here yet: others move breakers, too.
+        self.over_calls.append(call)
         if self._recovering:
-            self.over_calls.append(call)
             self.bell.set()
 
     def over(self, admitted: Admitted, outcome: Outcome) -> None:

@@ -13,7 +13,7 @@ import logging
 import os
 import resource
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -63,10 +63,47 @@ def run(config: Path, environ: Mapping[str, str], new_epoch: str | None) -> int:
     """
     if "Py" in HttpRequestParser.__name__:
         raise StartRefused("aiohttp runs without its C parser", "reinstall aiohttp, and unset AIOHTTP_NO_EXTENSIONS")
-    configuration = load(config)
-    allow_descriptors(configuration.settings.limits.connections)
-    accounts = app.open_accounts(configuration, environ)
-    return uvloop.run(_serve(configuration, accounts, environ, new_epoch, partial(load, config)))
+    with _stops_wait():
+        configuration = load(config)
+        allow_descriptors(configuration.settings.limits.connections)
+        accounts = app.open_accounts(configuration, environ)
+        return uvloop.run(_serve(configuration, accounts, environ, new_epoch, partial(load, config)))
+
+
+@contextlib.contextmanager
+def _stops_wait() -> Iterator[None]:
+    """
+    Have the signal that stops writes wait until there is who hears it: it would end the process, and be forgotten.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1})
+
+
+@dataclass(slots=True)
+class Called:
+    """
+    What hears the signal that stops writes: `stops`, and until there is that, whoever puts it there.
+    """
+
+    before: bool = False
+    stops: Callable[[], None] | None = None
+
+    def __call__(self) -> None:
+        if self.stops is None:
+            self.before = True
+        else:
+            self.stops()
+
+    def leads_to(self, stops: Callable[[], None]) -> None:
+        """
+        Say what stops writes from now on, and do it where that was called for before.
+        """
+        self.stops = stops
+        if self.before:
+            stops()
 
 
 def _nothing_yet() -> None:
@@ -99,7 +136,10 @@ async def _serve(
     read: Callable[[], Configuration],
 ) -> int:
     # What asks for a reload must not end a process that reads the configuration at this moment.
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _nothing_yet)
+    loop, called = asyncio.get_running_loop(), Called()
+    loop.add_signal_handler(signal.SIGHUP, _nothing_yet)
+    loop.add_signal_handler(signal.SIGUSR1, called)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1})
     doors, clock = app.declared_doors(configuration), SystemClock()
     store = open_store(configuration, environ, clock)
     listeners = bind(configuration, doors)
@@ -109,7 +149,16 @@ async def _serve(
     logging.basicConfig(handlers=[LibraryLines(log)], level=logging.WARNING, force=True)
     try:
         program = await startup(
-            configuration, accounts, doors, listeners, new_epoch, clock=clock, log=log, store=store, read=read
+            configuration,
+            accounts,
+            doors,
+            listeners,
+            new_epoch,
+            clock=clock,
+            log=log,
+            store=store,
+            read=read,
+            called=called,
         )
         program.alerting = app.open_alerting(program.rooms, webhook)
         app.begin_announcing(program.rooms, webhook)
@@ -127,7 +176,7 @@ async def _serve(
 @dataclass(slots=True)
 class Program:
     """
-    A running Breakwater. `called` says that writes were to be stopped before there was anything to stop.
+    A running Breakwater. `called` hears the signal that stops writes, from before there was anything to stop.
     """
 
     rooms: Rooms
@@ -140,7 +189,7 @@ class Program:
     executing: Executing = field(init=False)
     reloading: Reloading | None = None
     alerting: Alerting | None = None
-    called: asyncio.Event = field(default_factory=asyncio.Event)
+    called: Called = field(default_factory=Called)
 
     def __post_init__(self) -> None:
         self.doubts = Doubts(self.rooms, system_randomness)
@@ -205,6 +254,7 @@ async def startup(
     log: Log,
     store: Store,
     read: Callable[[], Configuration] | None = None,
+    called: Called | None = None,
 ) -> Program:
     """
     Open the ledger, join the rooms, listen, and say where.
@@ -213,8 +263,8 @@ async def startup(
     # From the first moment: a signal during the start ends it in the same clean way.
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    called = asyncio.Event()
-    loop.add_signal_handler(signal.SIGUSR1, called.set)
+    called = called or Called()
+    loop.add_signal_handler(signal.SIGUSR1, called)
     await check_sends_once(store.kind)
     ledger, keys = app.open_ledger(configuration, clock=clock, new_epoch=new_epoch)
     taken = [listener.address for listener in listeners]
@@ -257,9 +307,8 @@ async def open_doors(program: Program, listeners: list[Listener]) -> None:
     rooms.metrics.watch(rooms.ledger)
     await rooms.standing.begin(rooms.ledger.recovered.events)
     await rooms.killswitch.poll()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, rooms.killswitch.signalled)
-    if program.called.is_set():
-        rooms.killswitch.signalled()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, program.called)
+    program.called.leads_to(rooms.killswitch.signalled)
     # What ended while nobody was here is over before anyone is let in.
     await rooms.tasks.try_sweep()
     program.tasks.append(asyncio.create_task(rooms.standing.watch()))

@@ -112,13 +112,21 @@ class Suggesting:
             stands = await self._store.suggest(new)
         except StoreUnavailable:
             self._untold[new.id] = new
+            self.ask(new)
             raise
         if stands.id != new.id:
             # Another process was first: of two equal ones only that can be approved.
             await self._ended(replace(new, stage=Stage.VOID, why=JOINED, version=new.version + 1, changed_at=now))
-        elif new.waits:
-            self._announcer.say(KIND, notice_of(new), self._said(new))
+        else:
+            self.ask(new)
         return Pending(stands)
+
+    def ask(self, new: Suggested) -> None:
+        """
+        Tell people of one that waits for them.
+        """
+        if new.waits:
+            self._announcer.say(KIND, notice_of(new), self._said(new))
 
     async def _is_full(self, call: Call, most: int, *, shadow: bool) -> bool:
         known = await self._store.suggestions()
@@ -129,11 +137,15 @@ class Suggesting:
     async def turn(self, id_: str) -> AsyncIterator[Suggested | None]:
         """
         Wait until nothing else happens to a suggestion here, and give how it stands then; None where it is not known.
+
+        What is on record of it and the store does not know yet is told first: nobody decides about what was decided.
         """
         line = self._turns.setdefault(id_, _Line())
         line.length += 1
         try:
             async with line.lock:
+                if id_ in self._untold:
+                    await self._retell(id_)
                 yield await self._store.suggestion(id_)
         finally:
             line.length -= 1
@@ -163,9 +175,9 @@ class Suggesting:
         after = replace(one, stage=stage, why=why, version=one.version + 1, changed_at=self._clock.now())
         await self._ended(after, by)
         # Stop here: on record. The next start knows it.
-        await self.tell(one, after)
         if is_told(after):
             self._announcer.say(KIND, notice_of(after), self._said(after))
+        await self.tell(one, after)
         return after
 
     async def executed(self, one: Suggested) -> None:
@@ -205,9 +217,15 @@ class Suggesting:
         """
         Tell the store what it could not be told.
         """
-        for id_, one in list(self._untold.items()):
+        for id_ in list(self._untold):
+            await self._retell(id_)
+
+    async def _retell(self, id_: str) -> None:
+        if (one := self._untold.get(id_)) is not None:
             await self._store.apply(SuggestionNoted(one))
-            del self._untold[id_]
+            # Another may have been told of meanwhile, or more be known of this one.
+            if self._untold.get(id_) is one:
+                del self._untold[id_]
 
     def note(self, after: Suggested) -> None:
         """
@@ -222,15 +240,19 @@ class Suggesting:
         """
         Return how a suggestion stands once it has ended, or after this many seconds.
         """
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(within_s):
-                while one.stage not in SETTLED:
-                    changed = self._changed.setdefault(one.id, asyncio.Event())
-                    one = await self._store.suggestion(one.id) or one
-                    if one.stage not in SETTLED:
-                        await changed.wait()
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(within_s):
+                    while one.stage not in SETTLED:
+                        changed = self._changed.setdefault(one.id, asyncio.Event())
                         one = await self._store.suggestion(one.id) or one
-        return one
+                        if one.stage not in SETTLED:
+                            await changed.wait()
+        finally:
+            # Whoever waits on looks again: nothing is kept of what changes elsewhere, or never.
+            if (mine := self._changed.pop(one.id, None)) is not None:
+                mine.set()
+        return one if one.stage in SETTLED else await self._store.suggestion(one.id) or one
 
     def _said(self, one: Suggested) -> dict[str, object]:
         return {

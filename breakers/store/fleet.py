@@ -151,6 +151,8 @@ class FleetStore(SharedBrakes):
         if not await self._shared.run("ready", ("epoch", "building"), epoch):
             raise StoreUnavailable("Redis was emptied while the ledger was replayed into it")
         self._shared.epoch, self._shared.emptied, self._server = epoch, False, server
+        # Reads are judged by what was seen: from the first one on, what others say is among it.
+        await self._gauged.all()
 
     async def close(self) -> None:
         await self._link.close()

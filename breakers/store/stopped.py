@@ -60,8 +60,10 @@ class Stopped:
         Where it does not hold what was replayed into it, it is taken for emptied; nothing is lifted by that.
         """
         with reading():
+            expected = self._shared.epoch
             epoch, *pairs = await self._shared.run("stops", ("epoch", "stops"))
-            if epoch is None or text(epoch) != self._shared.epoch:
+            # What was replayed into it meanwhile may not have been there when it answered.
+            if self._shared.epoch == expected and (epoch is None or text(epoch) != expected):
                 self._shared.emptied = True
             fields = dict(zip(pairs[::2], pairs[1::2], strict=True))
             self.generation = int(fields.pop(GENERATION.encode(), 0))

@@ -25,7 +25,8 @@ def kind_of(stop: Stop) -> str:
     """
     if stop.scope == CANARY:
         return ""
-    return "auto-kill" if stop.actor.startswith(AUTO) else "break-glass" if stop.until is not None else "stop"
+    is_glass = stop.until is not None and stop.mode is Mode.RUN
+    return "auto-kill" if stop.actor.startswith(AUTO) else "break-glass" if is_glass else "stop"
 
 
 def notice_of(stop: Stop) -> str:

@@ -48,6 +48,15 @@ class StopRecords:
         draft, kind = stop_draft(stop), kind_of(stop)
         if kind:
             draft = replace(draft, fields={**draft.fields, **noticed(kind, notice_of(stop))})
+        return await self._write(draft, stop)
+
+    async def learned(self, stop: Stop) -> Written:
+        """
+        Record what is in force for a scope, and what nobody has to be told of any more.
+        """
+        return await self._write(stop_draft(stop), stop)
+
+    async def _write(self, draft: Draft, stop: Stop) -> Written:
         written = await self._pen.durable(draft, Rank.END)
         self._known = self._known.changed(stop)
         return written

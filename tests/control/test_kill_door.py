@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from breakers.breaker import State
 from breakers.stops import ALL, RUNNING, Mode
 from loadtest.upstreams.stripe import StripeSandbox
 from tests.proxy.road import SECRET, Road, road
@@ -293,3 +294,31 @@ async def test_no_order(body: bytes, door: Door) -> None:
 async def test_begins_running(door: Door) -> None:
     """A folder that was empty runs, under its first record."""
     assert door.on.rooms.ledger.recovered.stops.by_scope[ALL].epoch == RUNNING.by_scope[ALL].epoch == 1
+
+
+@pytest.mark.parametrize("path", ["/v1/resume", "/v1/break-glass"])
+async def test_stopped_meanwhile(path: str, door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is stopped anew while the way back of an older stop is begun stays stopped."""
+    await door.kill(scope="agent:support")
+    observer = door.on.rooms.observer
+    change = observer.change
+
+    async def meanwhile(*arguments: Any) -> object:
+        await door.kill("eve", scope="agent:support", mode="stop-all")
+        return await change(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(observer, "change", meanwhile)
+        no = await door.lift("ana", path, scope="agent:support", **({} if path == "/v1/resume" else {"ttl": "20m"}))
+    assert (no.status, "stopped anew, by eve" in no.json["error"]) == (409, True)
+    assert door.mode("agent:support") is Mode.STOP_ALL
+
+
+async def test_glass_without_ramp(door: Door) -> None:
+    """A glass that is broken while an earlier way back still holds writes back opens that, too."""
+    await door.kill(scope="agent:support")
+    assert (await door.lift("ana", scope="agent:support")).status == 200
+    await door.kill(scope="agent:support")
+    assert (await door.lift("ana", "/v1/break-glass", scope="agent:support", ttl="20m")).status == 200
+    (way,) = [one for one in await door.on.rooms.store.breakers() if one.key == "kill:agent:support"]
+    assert way.state is State.PASSING

@@ -32,6 +32,7 @@ class Paper:
     """A record that is a list, and may be out of order."""
 
     stops: list[Stop] = field(default_factory=list)
+    heard: list[Stop] = field(default_factory=list)
     broken: bool = False
 
     async def changed(self, stop: Stop) -> None:
@@ -41,6 +42,12 @@ class Paper:
         if self.broken:
             raise LedgerUnavailable("the disk is full")
         self.stops.append(stop)
+
+    async def learned(self, stop: Stop) -> None:
+        """
+        Write down what nobody has to be told of.
+        """
+        self.heard.append(stop)
 
 
 @dataclass

@@ -129,6 +129,15 @@ async def test_proves_nothing(said: Outcome) -> None:
     assert (breaker.state, breaker.oks, breaker.probe) == (State.PROBING, 0, None)
 
 
+async def test_not_seen_yet() -> None:
+    """The permit of a call that proves nothing comes back, although this process had not seen that it was there."""
+    one = process()
+    tried = Breaker(WRITES, State.PROBING, 2, since=one.clock.now(), before=State.SUGGEST_ONLY)
+    assert await one.store.move(None, replace(tried, probe=Probe(SET.id, one.clock.now() + timedelta(seconds=65))))
+    await one.made(SET, GONE)
+    assert await one.of(WRITES) == tried
+
+
 async def test_never_left() -> None:
     """The permit of a read that was given up before anything of it left is free at once."""
     one = await lent()
