@@ -99,7 +99,7 @@ def approval(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passed
         return passed
     summed = [rule.over is not None for entry in passed.entries if (rule := entry.approval) is not None]
     moves = _moves(call, policy, facts, passed) if any(summed) else None
-    if isinstance(moves, Ask):
+    if isinstance(moves, Ask) and not passed.blind:
         return moves
     parks = [
         _park(entry.pattern, entry.approval, why)
@@ -120,7 +120,7 @@ def _moves(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Money | 
     return moved_with(call.operation, amount) if isinstance(amount, Money) else amount
 
 
-def _waits(rule: Approval, pattern: str, moves: Money | Refuse | None) -> str:
+def _waits(rule: Approval, pattern: str, moves: Money | Refuse | Ask | None) -> str:
     """
     Return why a rule parks a call, or nothing where it does not.
     """
@@ -129,7 +129,7 @@ def _waits(rule: Approval, pattern: str, moves: Money | Refuse | None) -> str:
     over = ", ".join(map(str, rule.over))
     if moves is None:
         return ""
-    if isinstance(moves, Refuse):
+    if isinstance(moves, Refuse | Ask):
         return f"`{pattern}` over {over} waits for the role `{rule.by}`, and how much this moves is not certain."
     if any(one.currency == moves.currency and moves <= one for one in rule.over):
         return ""

@@ -25,7 +25,9 @@ Precedence, first answer wins:
 A gate may also park a write: that ends nothing, because a refusal further on counts more. All reasons to park it are
 gathered, and it is parked unless an approver's grant answers every one of them.
 
-Whoever asks for a read gets the images of what the write touches in the same round: one wait, not two.
+Whoever asks for a read gets the images of what the write touches in the same round: one wait, not two. Where the
+breakers let no read pass, nothing is asked for: what needs it is left open, and the write is parked as far as it was
+judged (13). All of it is judged when it is carried out.
 
 Nothing here reads a clock, draws a number or waits: the same three values give the same verdict for ever. No gate can
 let a call pass by itself; only the end of the tuple can.
@@ -40,7 +42,7 @@ from breakers.approval import approval, standing
 from breakers.call import Call
 from breakers.conditions import conditions
 from breakers.duplicates import duplicates
-from breakers.errorrate import errorrate
+from breakers.errorrate import errorrate, permits_to_look
 from breakers.facts import Facts
 from breakers.idempotency import repeats
 from breakers.images import images, unseen
@@ -67,7 +69,8 @@ def decide(call: Call, policy: Policy, facts: Facts) -> Verdict:
     """
     Return the verdict on one call.
     """
-    passed = Passed()
+    permits = permits_to_look(call, policy, facts)
+    passed, unread = Passed(blind=permits is None), None
     for gate in GATES:
         match gate(call, policy, facts, passed):
             case Passed() as so_far:
@@ -75,11 +78,14 @@ def decide(call: Call, policy: Policy, facts: Facts) -> Verdict:
             case Refuse() | Repeat() | Pending() as said:
                 return said
             case Ask(reads):
-                return Ask(tuple(dict.fromkeys((*reads, *unseen(call, facts)))))
+                unread = Ask(tuple(dict.fromkeys((*reads, *unseen(call, facts)))), permits or ())
+                if not passed.blind:
+                    return unread
     answers = frozenset[str]() if call.grant is None else call.grant.answers
     if any(park.id not in answers for park in passed.parked):
         return _suggest(call, policy, facts, passed)
-    return _forward(call, policy, facts, passed)
+    # What was judged unseen is parked or refused by what keeps reads back, and never passes.
+    return unread or _forward(call, policy, facts, passed)
 
 
 def _suggest(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Suggest:

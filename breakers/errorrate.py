@@ -13,6 +13,9 @@ wishes, which are taken when everything else is, or nothing is.
 | `probing`, blocked before | likewise | with the permit; else refused | of reads: with the permit; else refused |
 | `ramping` | where there is a place; else parked | passes, in a place where there is one | passes |
 
+What is read for the sake of a call, before it is judged, passes as a read does. Where none does, a write is judged
+without, and parked here, by the breaker of reads; so nobody is refused for what could not be seen.
+
 Permits are of accounts and of credentials: an agent's breaker and a task's heal without. A breaker that only watches
 keeps nothing back, unless an operator forced it.
 """
@@ -61,6 +64,25 @@ def errorrate(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passe
     return passed
 
 
+def permits_to_look(call: Call, policy: Policy, facts: Facts) -> tuple[Wish, ...] | None:
+    """
+    Return the permits that reads for the sake of a call need; None where the breakers of reads let none pass.
+    """
+    permits: list[Wish] = []
+    for key in keys_of(call) if facts.breakers else ():
+        breaker = facts.breakers.get(key)
+        if breaker is None or _only_watches(breaker, policy):
+            continue
+        match _of_read(call, breaker, policy, facts.at):
+            case Wish() as wish:
+                permits.append(wish)
+            case Refuse():
+                return None
+            case None:
+                pass
+    return tuple(permits)
+
+
 def may_probe(spec: OperationSpec) -> bool:
     """
     Tell whether an operation may be what an ailing upstream is tried with: twice is once, and it can be undone.
@@ -78,7 +100,7 @@ def _only_watches(breaker: Breaker, policy: Policy) -> bool:
 def _of_read(call: Call, breaker: Breaker, policy: Policy, at: datetime) -> Wish | Refuse | None:
     if not (breaker.key.endswith(f"/{READ}") and is_shut(breaker)):
         return None
-    if breaker.state is State.PROBING and breaker.probe is None:
+    if breaker.state is State.PROBING and _is_free(breaker, call):
         return _permit(breaker, policy)
     return _refused(call, breaker, at)
 
@@ -90,7 +112,7 @@ def _of_write(call: Call, breaker: Breaker, policy: Policy, at: datetime) -> Wis
         if breaker.next_at is None or breaker.next_at <= at:
             return Wish(breaker.key, breaker.gen, probe=False, gap_s=gap_s(breaker))
         return park
-    free = breaker.state is State.PROBING and breaker.probe is None and _has_permits(breaker)
+    free = breaker.state is State.PROBING and _is_free(breaker, call) and _has_permits(breaker)
     if free and (granted or may_probe(call.operation.spec)):
         return _permit(breaker, policy)
     if call.grant is not None and is_shut(breaker):
@@ -103,6 +125,11 @@ def is_shut(breaker: Breaker) -> bool:
     Tell whether a breaker of reads keeps them back, but for the one that tries it.
     """
     return breaker.state in _SHUT or (breaker.state is State.PROBING and breaker.before is State.BLOCKED)
+
+
+def _is_free(breaker: Breaker, call: Call) -> bool:
+    # What a call has for its look is its own.
+    return breaker.probe is None or breaker.probe.call == call.id
 
 
 def _has_permits(breaker: Breaker) -> bool:

@@ -157,7 +157,7 @@ MARKED = "marked"
 class Passed:
     """
     What the gates so far have found: the entries that allow the call, what it moves where a limit had to know, and what
-    the record is to note.
+    the record is to note. `blind` tells that nothing may be read for the sake of it: it is judged as far as it can be.
     """
 
     entries: tuple[Entry, ...] = ()
@@ -167,6 +167,7 @@ class Passed:
     conditions: tuple[tuple[str, bool], ...] = ()
     parked: tuple[Park, ...] = ()
     wishes: tuple[Wish, ...] = ()
+    blind: bool = False
 
     def and_parked(self, *parks: Park) -> Passed:
         """

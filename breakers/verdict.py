@@ -254,10 +254,11 @@ class Refuse:
 @dataclass(frozen=True, slots=True)
 class Ask:
     """
-    The call cannot be judged before these reads are answered.
+    The call cannot be judged before these reads are answered; `wishes` are the permits without which none may be made.
     """
 
     reads: tuple[Subject | Touch | Fetch, ...]
+    wishes: tuple[Wish, ...] = ()
 
 
 class Again(StrEnum):

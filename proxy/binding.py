@@ -50,6 +50,9 @@ MISSING = "missing"
 UNSEEN = "unseen"
 """Where what was seen when a write was shown cannot be seen at the moment."""
 
+UNSHOWN = "unshown"
+"""Where something can be seen that nobody could see when the write was shown."""
+
 WHY: Mapping[str, str] = {
     "caller": "who asks is not who asked",
     "target": "the API answers elsewhere now",
@@ -58,7 +61,7 @@ WHY: Mapping[str, str] = {
     "request": "the request is not what was shown",
     "operation": "the request is another operation now",
     "moves": "what it moves is not what was shown",
-    "before": "what it touches was changed since",
+    "before": "what it touches was changed since it was shown, perhaps by another write that was approved",
 }
 """Why a word is good no more, by the member that is another one."""
 
@@ -190,7 +193,8 @@ def unlike(shown: bytes, go: Forward, account: Account, offer: Offer) -> str | N
     """
     Return in what a write as it was judged just now is not what was approved, or None where nothing differs.
 
-    `UNSEEN` where that cannot be told: what was seen then could not be read now.
+    `UNSEEN` where that cannot be told: what was seen then could not be read now. `UNSHOWN` where it is the other way
+    round: what was parked while nothing was read was shown without what it touches or moves.
     """
     now, grant = bound(go, account, account.current().ref, offer), go.call.grant
     if now == shown:
@@ -199,7 +203,9 @@ def unlike(shown: bytes, go: Forward, account: Account, offer: Offer) -> str | N
         was, said = orjson.loads(shown), images_shown(go.facts.images)
         if any(image == MISSING != was["before"].get(kind) for kind, image in said.items()):
             return UNSEEN
-        return _differing(was, orjson.loads(now))
+        is_moving = was["moves"] is None and go.amount_micros is not None
+        why = _differing(was, orjson.loads(now))
+        return UNSHOWN if why in {"moves", "before"} and (is_moving or said.keys() - was["before"].keys()) else why
     except (ValueError, KeyError, TypeError, AttributeError):
         return "request"
 

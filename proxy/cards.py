@@ -18,6 +18,7 @@ from breakers.known import Earlier
 from breakers.spend import Charge, Total
 from breakers.suggestion import LIVE, Stage, Suggested
 from config.operators import APPROVER
+from proxy.binding import WHY
 from proxy.foretold import foretold
 from proxy.images import parse_image, spell_text
 from proxy.ledger.approvals import Showing
@@ -96,6 +97,7 @@ def card(
         "before_digests": said["before"],
         "edit": entry.get("dist"),
         "edited_by": entry.get("by") if entry.get("verdict") == "edited" else None,
+        "because": WHY.get(one.why),
         "kept_back": None if kept is None else {"reason": kept.reason, "detail": kept.detail},
         "made": None if made is None else {"state": str(made.state), "applied": made.applied, "status": made.status},
         "can_be_made": "left_out" not in said["request"] and one.stage in LIVE - {Stage.EXECUTING},

@@ -2,6 +2,9 @@
 Suggestions that are over are ended: by their time, because what they were shown under is no more, or because they were
 carried out.
 
+What stands in the record of a process that is away for good would wait for ever: where its time is long over, whoever
+sees that ends it in the store, and the process that has it on record puts the end there when it comes back.
+
 That is looked at every few seconds. What is over is not carried out before somebody has looked, either: an execution
 asks the same of its own.
 """
@@ -11,11 +14,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import replace
+from datetime import timedelta
 
 from breakers.caveats import agent_of
 from breakers.suggestion import LIVE, Stage, Suggested
 from proxy.binding import policy_shown
 from proxy.rooms import Rooms
+
+LONG_OVER = timedelta(minutes=1)
+"""How late its own process may be to end what is over, and how far two clocks may be apart."""
+
+TIME = "time"
+"""Why one has expired."""
 
 KEPT_MAX = 4_096
 """Of places whose policy is known; far more suggestions than may wait."""
@@ -43,12 +53,27 @@ class Lapsing:
         suggesting, closed = self._rooms.suggesting, dict[str, bool]()
         await suggesting.retell()
         for one in await self._rooms.store.suggestions():
-            if one.id not in suggesting.own or one.id in suggesting.busy:
+            if one.id not in suggesting.own:
+                await self._bury(one)
+            elif one.id in suggesting.busy:
                 continue
-            if one.stage is Stage.EXECUTED:
+            elif one.stage is Stage.EXECUTED:
                 await self.note_end(one.id)
+            elif one.stage is Stage.EXPIRED:
+                await self._note_buried(one.id)
             elif one.stage in {Stage.OPEN, Stage.APPROVED} and (over := await self._over(one, closed)) is not None:
                 await self._end(one, *over)
+
+    async def _bury(self, one: Suggested) -> None:
+        now = self._rooms.clock.now()
+        if one.stage in {Stage.OPEN, Stage.APPROVED} and one.expires + LONG_OVER <= now:
+            after = replace(one, stage=Stage.EXPIRED, why=TIME, version=one.version + 1, changed_at=now)
+            await self._rooms.store.turn(one, after)
+
+    async def _note_buried(self, id_: str) -> None:
+        async with self._rooms.suggesting.turn(id_) as now:
+            if now is not None and now.stage is Stage.EXPIRED and id_ in self._rooms.suggesting.own:
+                await self._rooms.suggesting.note_expired(now)
 
     async def note_end(self, id_: str) -> None:
         """
@@ -73,7 +98,7 @@ class Lapsing:
     async def _over(self, one: Suggested, closed: dict[str, bool]) -> tuple[Stage, str] | None:
         rooms = self._rooms
         if one.expires <= rooms.clock.now():
-            return Stage.EXPIRED, "time"
+            return Stage.EXPIRED, TIME
         if await self._shown_under(one) != rooms.policy.version:
             return Stage.VOID, "policy"
         if one.task not in closed:

@@ -286,8 +286,7 @@ class Observer:
             return
         if one.to is not None:
             if not await self._put(one.known, one.wanted, one.to):
-                await self._see()
-                await self._move(one.wanted.key, one.to)
+                self._steps.appendleft((one.wanted.key, one.to))
             return
         await self._see()
         self._asked, stands = None, self._sampler.view.get(one.wanted.key)

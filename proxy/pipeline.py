@@ -22,10 +22,9 @@ from breakers.facts import Facts
 from breakers.idempotency import ended_by
 from breakers.known import State
 from breakers.loops import detected
-from breakers.policy import MARKED, Passed
+from breakers.policy import MARKED
 from breakers.store.events import IntentOpened
 from breakers.store.protocol import Exhausted, HeldRead, HeldWrite, Stale, StoreUnavailable
-from breakers.throttle import throttle
 from breakers.touching import named, touched
 from breakers.verdict import Ask, Forward, Pending, Reason, Refuse, Repeat, Suggest
 from proxy import classify
@@ -40,7 +39,7 @@ from proxy.identify import identify
 from proxy.inbound import Inbound
 from proxy.killing import STALE
 from proxy.ledger.book import Declined
-from proxy.look import look
+from proxy.looking import Looking
 from proxy.metering import write_took
 from proxy.noticing import hammered, watch
 from proxy.parked import answer_parked
@@ -106,6 +105,7 @@ async def judged(
     Judge a call, with whatever reads that needs, and take what it consumes where it may pass.
     """
     trail, facts = inbound.trail, await _facts(call, inbound, rooms)
+    looking = Looking(call, inbound.policy, turn, rooms)
     for number in range(REDECISIONS_MAX):
         with trail.stage("decide"):
             verdict = decide(call, inbound.policy, facts)
@@ -113,12 +113,12 @@ async def judged(
             # A write's turn with what it touches begins here, and ends once what it changed was seen.
             turn.enter_context(rooms.pending.turn(call.id, touched(call)))
         match verdict:
-            case Ask() if isinstance(left_alone := throttle(call, inbound.policy, facts, Passed()), Refuse):
-                # Reads of ours are calls, too: who asked for fewer is not asked anything.
-                return left_alone
-            case Ask(reads):
+            case Ask() as ask:
                 with trail.stage("look"):
-                    facts = facts.with_looks(*await look(call, reads, rooms))
+                    seen = await looking.answered(ask, facts)
+                if isinstance(seen, Refuse):
+                    return seen
+                facts = seen or await _facts(call, inbound, rooms, facts)
             case Refuse() | Repeat() | Suggest() | Pending() as said:
                 return said
             case Forward() if call.operation.writes and (no := _not_now(rooms)):
@@ -138,19 +138,20 @@ async def judged(
                 if isinstance(held, Exhausted):
                     return exhausted(held, facts.at, call.caller.task)
                 if not isinstance(held, Stale):
+                    looking.reserved(go)
                     rooms.drifting.saw(go)
                     return held
-                anew = await _facts(call, inbound, rooms)
-                facts = anew.with_looks(facts.looks, facts.images, facts.fetched)
+                facts = await _facts(call, inbound, rooms, facts)
     return Refuse(Reason.UNSETTLED_STATE, "reserve", "The state that judges it kept moving.")
 
 
-async def _facts(call: Call, inbound: Inbound | Errand, rooms: Rooms) -> Facts:
+async def _facts(call: Call, inbound: Inbound | Errand, rooms: Rooms, seen: Facts | None = None) -> Facts:
     """
-    Read what a call is judged by: from the store, and what this process knows beside it.
+    Read what a call is judged by: from the store, and what this process knows beside it, what was `seen` already.
     """
     facts = inbound.watch.noted(await rooms.store.facts(call))
-    return rooms.sampler.noted(call, rooms.killswitch.noted(rooms.drifting.noted(call, facts)))
+    facts = rooms.sampler.noted(call, rooms.killswitch.noted(rooms.drifting.noted(call, facts)))
+    return facts if seen is None else facts.with_looks(seen.looks, seen.images, seen.fetched)
 
 
 def _not_now(rooms: Rooms) -> Refuse | None:

@@ -9,7 +9,7 @@ from breakers.known import Earlier
 from breakers.stops import ALL
 from breakers.store.events import IntentOpened
 from config.faults import did_you_mean
-from proxy.account import Account
+from config.routes import Catalog
 from proxy.errors import StartRefused
 
 __all__ = ["covers", "read_scope"]
@@ -19,7 +19,7 @@ SCOPES_HINT = "write `all`, `api:NAME`, `agent:NAME`, `task:ID` or `op:[API:]OPE
 _TASK = re.compile(r"([a-z0-9_-]{1,63})/[0-9A-Za-z-]{1,64}")
 
 
-def read_scope(written: str, accounts: Mapping[str, Account], agents: Collection[str]) -> str:
+def read_scope(written: str, catalogs: Mapping[str, Catalog], agents: Collection[str]) -> str:
     """
     Return a scope.
 
@@ -30,7 +30,7 @@ def read_scope(written: str, accounts: Mapping[str, Account], agents: Collection
         case "all" if written == ALL:
             return ALL
         case "api":
-            _known(name, accounts, "API")
+            _known(name, catalogs, "API")
         case "agent":
             _known(name, agents, "agent")
         case "task":
@@ -39,7 +39,7 @@ def read_scope(written: str, accounts: Mapping[str, Account], agents: Collection
                 raise StartRefused(f"`{name[:80]}` is no task", "`breakwater task show` prints their ids")
             _known(found[1], agents, "agent")
         case "op":
-            _operation(name, accounts)
+            _operation(name, catalogs)
         case _:
             raise StartRefused(f"`{written[:80]}` is no scope", SCOPES_HINT)
     return written
@@ -69,14 +69,14 @@ def _known(name: str, names: Collection[str], what: str) -> None:
         raise StartRefused(f"no {what} is called `{name[:80]}`", did_you_mean(name, names))
 
 
-def _operation(written: str, accounts: Mapping[str, Account]) -> None:
+def _operation(written: str, catalogs: Mapping[str, Catalog]) -> None:
     api, separator, name = written.partition(":")
     if separator:
-        _known(api, accounts, "API")
-        among = {api: accounts[api]}
+        _known(api, catalogs, "API")
+        among = {api: catalogs[api]}
     else:
-        name, among = written, dict(accounts)
-    if not any(account.catalog.named(name) for account in among.values()):
-        specs = [spec for account in among.values() for spec in account.catalog.operations.values()]
+        name, among = written, dict(catalogs)
+    if not any(catalog.named(name) for catalog in among.values()):
+        specs = [spec for catalog in among.values() for spec in catalog.operations.values()]
         known = [one for spec in specs for one in spec.names]
         raise StartRefused(f"there is no operation `{name[:80]}`", did_you_mean(name, known))

@@ -130,8 +130,9 @@ class Suggesting:
 
     async def _is_full(self, call: Call, most: int, *, shadow: bool) -> bool:
         known = await self._store.suggestions()
-        live = (one for one in known if one.agent == call.caller.agent and one.stage in LIVE)
-        return sum(one.shadow is shadow for one in live) >= most
+        # What is over waits for nobody, even where its process is away and does not say so.
+        mine = (one for one in known if one.agent == call.caller.agent and one.shadow is shadow)
+        return sum(one.stage in LIVE and one.expires > self._clock.now() for one in mine) >= most
 
     @asynccontextmanager
     async def turn(self, id_: str) -> AsyncIterator[Suggested | None]:
@@ -175,16 +176,27 @@ class Suggesting:
         after = replace(one, stage=stage, why=why, version=one.version + 1, changed_at=self._clock.now())
         await self._ended(after, by)
         # Stop here: on record. The next start knows it.
-        if is_told(after):
-            self._announcer.say(KIND, notice_of(after), self._said(after))
+        self._say_end(after)
         await self.tell(one, after)
         return after
+
+    def _say_end(self, after: Suggested) -> None:
+        if is_told(after):
+            self._announcer.say(KIND, notice_of(after), self._said(after))
 
     async def executed(self, one: Suggested) -> None:
         """
         Put on record that one was carried out, once that is known.
         """
         await self._ended(one)
+        self.note(one)
+
+    async def note_expired(self, one: Suggested) -> None:
+        """
+        Put on record that the time of one was over, which another process has told the store meanwhile.
+        """
+        await self._ended(one)
+        self._say_end(one)
         self.note(one)
 
     def held_up(self, one: Suggested, reason: str) -> None:

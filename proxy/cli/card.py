@@ -67,8 +67,16 @@ def _lines(card: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _how(card: Mapping[str, Any]) -> str:
-    said = [text for text in (card.get("by") and f"by {card['by']}", card.get("why")) if text]
+    said = [text for text in (card.get("by") and f"by {card['by']}", why_words(card)) if text]
     return (f" ({', '.join(said)})" if said else "") + made_words(card)
+
+
+def why_words(card: Mapping[str, Any]) -> str:
+    """
+    Return why a suggestion has ended, in words where there are some; nothing where that goes without saying.
+    """
+    why, words = card.get("why") or "", card.get("because")
+    return f"{why}: {words}" if words else why
 
 
 def made_words(card: Mapping[str, Any]) -> str:

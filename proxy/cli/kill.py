@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from breakers.stops import ALL, Mode, Stop
 from config.load import Configuration, load
+from config.store import MEMORY
 from proxy.cli.client import Running, find_running, has_started
 from proxy.cli.folder import on_folder
 from proxy.cli.lookup import add_dir, state_of
@@ -22,6 +23,8 @@ from proxy.errors import StartRefused
 from proxy.keys import Keys
 from proxy.killfile import NAME
 from proxy.ledger.book import Ledger
+from proxy.ordered import returning
+from proxy.scopes import read_scope
 
 EPILOG = """\
 examples:
@@ -40,6 +43,9 @@ Where nothing answers: write `stop-writes` into STATE/KILL, or send SIGUSR1.
 """
 
 STEP_S = 0.1
+
+AHEAD = 1_000_000
+"""More orders than the other processes of a fleet have given that this folder's process has not heard of."""
 
 ORDER_S = 30.0
 """A disk or a store that does not answer is waited for a moment; the stop itself waits for neither."""
@@ -173,13 +179,18 @@ def _on_folder(args: argparse.Namespace, state: Path) -> int:
         raise StartRefused(f"no Breakwater ever ran on {state}", "a first start runs; stop it once it does")
     configuration: Configuration = load(args.config)
 
+    scope = read_scope(args.scope, configuration.catalogs, configuration.agents)
+    ahead = 1 if configuration.settings.store == MEMORY else AHEAD
+
     async def stopped(ledger: Ledger, _: Keys) -> Stop:
-        known = ledger.stops.newest().by_scope
-        epoch = 1 + max((stop.epoch for stop in known.values()), default=0)
-        stop = Stop(args.scope, Mode(args.mode), epoch, HOUSE.name, args.reason, SystemClock().now())
-        before = known.get(args.scope)
-        if before is not None and before.mode.strictness > stop.mode.strictness:
-            raise StartRefused(f"`{args.scope}` is `{before.mode}`: that is more", "start it, then `breakwater resume`")
+        known, now = ledger.stops.newest().by_scope, SystemClock().now()
+        epoch = ahead + max((stop.epoch for stop in known.values()), default=0)
+        stop = Stop(scope, Mode(args.mode), epoch, HOUSE.name, args.reason[:REASON_CHARS_MAX], now)
+        before = known.get(scope)
+        if before is not None and before.mode_at(now).strictness > stop.mode.strictness:
+            mode = before.mode_at(now)
+            raise StartRefused(f"`{scope}` is `{mode}`: that is more", "start it, then `breakwater resume`")
+        stop = returning(stop, before)
         await ledger.stops.changed(stop)
         return stop
 

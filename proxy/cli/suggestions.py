@@ -8,7 +8,7 @@ from pathlib import Path
 from breakers.suggestion import LIVE
 from config.load import load
 from proxy.cards import Card, card, row
-from proxy.cli.card import card_lines, made_words
+from proxy.cli.card import card_lines, made_words, why_words
 from proxy.cli.client import Running, find_running, has_started
 from proxy.cli.lookup import Lookup, looking_into
 from proxy.cli.say import data, shown, table
@@ -159,7 +159,7 @@ def _print(args: argparse.Namespace, found: Card) -> None:
 
 def _because(found: Card) -> str:
     kept = found.get("kept_back")
-    return f": {kept['reason']}" if kept else f" ({found['why']})" if found.get("why") else ""
+    return f": {kept['reason']}" if kept else f" ({why_words(found)})" if found.get("why") else ""
 
 
 def _running(args: argparse.Namespace) -> Running:

@@ -14,7 +14,7 @@ import orjson
 from aiohttp import web
 from pydantic import Field
 
-from breakers.stops import ALL, Mode
+from breakers.stops import ALL, CANARY, Mode
 from config.written import Seconds, Strict, Whole
 from proxy.control.acting import acting
 from proxy.control.reply import refuse, reply
@@ -89,9 +89,15 @@ def add_kill(app: web.Application, rooms: Rooms) -> None:
     """
     lifting = Lifting(rooms.killswitch, rooms.observer, rooms.ledger.stops, rooms.clock)
 
+    def scope_of(written: str) -> str:
+        if written != CANARY and written in rooms.killswitch.stops.by_scope:
+            # What was stopped once is lifted by that name, whatever has gone from the configuration since.
+            return written
+        return read_scope(written, {name: one.catalog for name, one in rooms.accounts.items()}, rooms.agents)
+
     async def kill(request: web.Request) -> web.Response:
         order = read_order(KillOrder, await _body(request), "kill")
-        scope, here = read_scope(order.scope, rooms.accounts, rooms.agents), rooms.killswitch.here
+        scope, here = scope_of(order.scope), rooms.killswitch.here
         known = here.mode(scope)
         if order.mode is Mode.RUN or order.mode.strictness < known.strictness:
             hint = f"`breakwater resume --scope {scope} --to {order.mode} --reason …` is how a stop is made less"
@@ -107,7 +113,7 @@ def add_kill(app: web.Application, rooms: Rooms) -> None:
         return reply({**said_ordered(ordered), **said_proof(await proof_of(scope, rooms), rooms)})
 
     async def shown(request: web.Request) -> web.Response:
-        scope = read_scope(request.query.get("scope", ALL), rooms.accounts, rooms.agents)
+        scope = scope_of(request.query.get("scope", ALL))
         return reply(said_proof(await proof_of(scope, rooms), rooms))
 
     async def drilled(request: web.Request) -> web.Response:
@@ -116,7 +122,7 @@ def add_kill(app: web.Application, rooms: Rooms) -> None:
 
     async def resume(request: web.Request) -> web.Response:
         order, who = read_order(ResumeOrder, await _body(request), "resume"), acting(request)
-        scope = read_scope(order.scope, rooms.accounts, rooms.agents)
+        scope = scope_of(order.scope)
         wanted, people = Wanted(scope, order.to, order.epoch, order.full), rooms.settings.kill.resume_by
         return said_lifted(
             await lifting.resume(wanted, who.name, order.reason.strip(), people=people, personal=who.personal)
@@ -124,7 +130,7 @@ def add_kill(app: web.Application, rooms: Rooms) -> None:
 
     async def break_glass(request: web.Request) -> web.Response:
         order = read_order(GlassOrder, await _body(request), "resume")
-        scope = read_scope(order.scope, rooms.accounts, rooms.agents)
+        scope = scope_of(order.scope)
         wanted = Wanted(scope, Mode.RUN, order.epoch, full=True, for_s=order.ttl_s)
         return said_lifted(await lifting.break_glass(wanted, acting(request).name, order.reason.strip()))
 

@@ -352,3 +352,11 @@ async def test_read_facts_of_stop(replica: Replica) -> None:
     await one.stops()
     assert (await one.facts(read())).stops.by_scope[ALL].mode is Mode.STOP_ALL
     assert await one.reserve(go) == Stale()
+
+
+async def test_known_from_start(replica: Replica) -> None:
+    """A process judges its first read by what others keep back, which its own record does not tell."""
+    one = await replica()
+    await breaks(one, breaker(State.BLOCKED, key="api:shop/read"))
+    two = await replica()
+    assert (await two.facts(read())).breakers["api:shop/read"].state is State.BLOCKED

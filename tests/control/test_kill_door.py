@@ -322,3 +322,10 @@ async def test_glass_without_ramp(door: Door) -> None:
     assert (await door.lift("ana", "/v1/break-glass", scope="agent:support", ttl="20m")).status == 200
     (way,) = [one for one in await door.on.rooms.store.breakers() if one.key == "kill:agent:support"]
     assert way.state is State.PASSING
+
+
+async def test_no_name_any_more(door: Door) -> None:
+    """What is stopped under a name that the configuration has no more, or never had, is lifted by that name."""
+    await door.on.rooms.killswitch.order("agent:former", Mode.STOP_WRITES, "ana")
+    assert (await door.lift("ana", scope="agent:former", full=True)).status == 200
+    assert door.mode("agent:former") is Mode.RUN

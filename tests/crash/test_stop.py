@@ -314,3 +314,16 @@ async def test_fleet(tmp_path: Path, forker: Forker, figure: Figure) -> None:
             assert site.child is not None
             await site.child.kill()
             await work
+
+
+@pytest.mark.parametrize("step", ["server.load", "server.bind", "app.open_ledger"])
+async def test_called_at_the_start(step: str, tmp_path: Path, forker: Forker) -> None:
+    """The signal that comes while a process starts ends nothing: it stops writes as soon as there are any, for good."""
+    async with StripeSandbox(secret=SECRET) as sandbox:
+        site = Site(tmp_path / "site", forker, sandbox, hook={"called": step})
+        for hook in (site.hook, None):
+            site.hook = hook
+            await site.start()
+            kill = (await site.admin("GET", "/v1/status"))["kill"]
+            assert (kill["mode"], [scope["by"] for scope in kill["scopes"]]) == ("stop-writes", ["signal"])
+            assert await site.stop() == 0

@@ -15,7 +15,7 @@ from typing import Any
 from breakers.store.fleet import FleetStore
 from breakers.store.memory import MemoryStore
 from config import settings
-from proxy import executing
+from proxy import app, executing, server
 from proxy.doubt import course, doubts
 from proxy.forward import Forwarder
 from proxy.ledger.approvals import ApprovalRecords
@@ -45,13 +45,16 @@ Verb = Callable[..., Awaitable[Any]]
 def install(hook: Mapping[str, Any]) -> None:
     """
     Put hooks in place: `{room, verb, when}`, with `still` to stand still there instead of dying; `{verb, step, nth,
-    act}`; `{drain_margin_s}`, `{lease_s}`, and `{soon}`, which looks for what is in doubt without a pause before.
+    act}`; `{called}`, which has it be told to stop writes before that step of its start; `{drain_margin_s}`, `{lease_s}`,
+    and `{soon}`, which looks for what is in doubt without a pause before.
     """
     if "room" in hook:
         what = stand_still if hook.get("still") else die
         stop_at(ROOMS[hook["room"]], hook["verb"], what, after=hook["when"] == "after")
     if "step" in hook:
         break_disk(hook["verb"], hook["step"], hook["nth"], ACTS[hook["act"]])
+    if "called" in hook:
+        call_at(*hook["called"].split("."))
     if "drain_margin_s" in hook:
         settings.DRAIN_MARGIN_S = hook["drain_margin_s"]
     if "lease_s" in hook:
@@ -68,6 +71,20 @@ def die() -> None:
     """
     os.kill(os.getpid(), signal.SIGKILL)
     signal.pause()
+
+
+def call_at(module: str, step: str) -> None:
+    """
+    Send the signal that stops writes before a step of the start.
+    """
+    where = {"app": app, "server": server}[module]
+    original = getattr(where, step)
+
+    def called(*arguments: Any, **more: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        return original(*arguments, **more)
+
+    setattr(where, step, called)
 
 
 def stand_still() -> None:

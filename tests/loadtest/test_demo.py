@@ -26,12 +26,12 @@ def leftovers() -> set[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_two_at_once() -> None:
     """Two demos beside each other both show every scene and diff, name their calls, and leave nothing behind."""
     before = leftovers()
     started = [subprocess.Popen(RUN, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in "ab"]
-    ended = [(process.communicate(timeout=4 * START_S), process.returncode) for process in started]
+    ended = [(process.communicate(timeout=8 * START_S), process.returncode) for process in started]
     for (out, err), code in ended:
         assert (code, err) == (0, "")
         assert [title in out for title, _ in demo.SCENES] == [True] * len(demo.SCENES)

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from breakers.stops import Mode
+from breakers.stops import ALL, Mode
 from loadtest.upstreams.faults import Fault
 from loadtest.upstreams.stripe import StripeSandbox
+from proxy.cli import main as breakwater
 from proxy.ledger.layout import KEY_RING
 from tests.proxy.road import SECRET, Road, call_of, marks, road, soon
 from tests.proxy.rows import CREATE
@@ -110,3 +111,20 @@ async def test_notices_a_flush(
         await on.rooms.killswitch.poll()
         assert hurried == 1
         assert on.rooms.killswitch.here.mode("all") is Mode.RUN
+
+
+async def test_stopped_while_down(fresh_redis: RedisServer, sandbox: StripeSandbox, tmp_path: Path) -> None:
+    """A stop that is put on record while nothing runs is newer than all that the others ordered in that time."""
+    async with two(tmp_path, fresh_redis, sandbox.url) as (one, other):
+        await one.rooms.killswitch.order("agent:support", Mode.SUGGEST, "ana")
+        await one.program.shutdown()
+        for mode in (Mode.STOP_ALL, Mode.RUN, Mode.STOP_ALL, Mode.RUN):
+            await other.rooms.killswitch.order(ALL, mode, "ben", "OPS-7")
+    command = ["--config", str(tmp_path / "one" / "breakwater.yaml"), "kill"]
+    for scope, code in (("agent:suport", 1), ("agent:support", 0), ("all", 0)):
+        said = await asyncio.to_thread(breakwater, [*command, "--scope", scope, "--reason", "x" * 600])
+        assert said == code
+    async with road(tmp_path / "one", sandbox.url, store=fresh_redis.url) as again:
+        for scope in ("agent:support", "all"):
+            assert again.rooms.killswitch.here.mode(scope) is Mode.STOP_WRITES
+        assert marks(await again.ask("POST", "/v1/customers", form=CREATE)) == KILLED

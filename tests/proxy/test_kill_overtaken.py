@@ -1,4 +1,4 @@
-"""Orders that cross: nothing but a person's resume of that very record makes less of a stop, in whatever order they come."""
+"""Orders that cross: nothing but a resume of that very record makes less of a stop, in whatever order they come."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def glass(one: Process) -> None:
 
 
 async def test_glass_and_stop() -> None:
-    """What is stopped while the glass is broken is told to people as the stop that it is, and what came back as well."""
+    """What is stopped while the glass is broken is told to people as a stop, and so is what comes back after it."""
     one = Process()
     await glass(one)
     await one.switch.order(ALL, Mode.SUGGEST, "eve")

@@ -155,7 +155,7 @@ async def test_told_once() -> None:
 
 @pytest.mark.parametrize("reached", [True, False], ids=["made", "not made"])
 async def test_operators_word(reached: bool) -> None:
-    """What an operator said without an answer is on record where it was made, and where it was not is not made later."""
+    """What an operator said without an answer is on record where it was made; where it was not it is not made later."""
     one, store = muted()
     at = one.clock.now()
     await one.look()
