@@ -9,12 +9,14 @@ own. Nobody whose card says so approves what an agent of theirs wants.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import replace
 
 from breakers.call import Call, Operation
 from breakers.decide import decide
+from breakers.facts import Facts
 from breakers.spend import Total
 from breakers.store.protocol import StoreUnavailable
 from breakers.suggestion import LIVE, Stage, Suggested
@@ -27,7 +29,7 @@ from proxy.control.acting import Operator
 from proxy.edits import distance, edited
 from proxy.errors import StartRefused
 from proxy.ledger.approvals import Edit, Showing
-from proxy.look import look
+from proxy.looking import Looking
 from proxy.recalled import Recalled, rebuild, recall
 from proxy.rooms import Rooms
 from proxy.suggesting import answers_of, roles_of, until
@@ -206,11 +208,17 @@ class Desk:
         rooms = self._rooms
         facts = replace(await rooms.store.facts(call), suggested=None)
         verdict = decide(call, rooms.policy, facts)
-        for _ in range(LOOKS_MAX):
-            if not isinstance(verdict, Ask):
-                break
-            facts = facts.with_looks(*await look(call, verdict.reads, rooms))
-            verdict = decide(call, rooms.policy, facts)
+        with contextlib.ExitStack() as turn:
+            looking = Looking(call, rooms.policy, turn, rooms)
+            for _ in range(LOOKS_MAX):
+                if not isinstance(verdict, Ask):
+                    break
+                seen = await looking.answered(verdict, facts)
+                if not isinstance(seen, Facts):
+                    why = "it is just being tried" if seen is None else seen.detail.rstrip(".")
+                    raise StartRefused(f"`{call.api}` cannot be asked now: {why}", "try again in a moment")
+                facts = seen
+                verdict = decide(call, rooms.policy, facts)
         match verdict:
             case Suggest():
                 return verdict

@@ -16,7 +16,7 @@ from proxy.trail import Trail
 class Errand:
     """
     What stands for the request of a call that nobody waits for; `check` says why one that may pass must not all the
-    same. The other fields are as an inbound request's.
+    same, and `judged` is how it was found that it may pass. The other fields are as an inbound request's.
     """
 
     trail: Trail
@@ -26,6 +26,7 @@ class Errand:
     left: bool = False
     unheard: bool = False
     opened: IntentOpened | None = None
+    judged: Forward | None = None
 
     @property
     def waits(self) -> bool:
@@ -38,4 +39,5 @@ class Errand:
         """
         Return why a call that may pass must not, or None.
         """
+        self.judged = go
         return self.check(go)

@@ -27,7 +27,7 @@ from breakers.store.protocol import HeldWrite, StoreUnavailable
 from breakers.suggestion import Grant, Stage, Suggested
 from breakers.verdict import Again, Forward, Pending, Reason, Refuse, Repeat, Suggest
 from proxy.account import Account
-from proxy.binding import NONCE_BYTES, UNSEEN, WHY, Offer, Rebuilt, bound, digest_of, reasons_of, unlike
+from proxy.binding import NONCE_BYTES, UNSEEN, UNSHOWN, WHY, Offer, Rebuilt, bound, digest_of, reasons_of, unlike
 from proxy.clock import Randomness
 from proxy.errand import Errand
 from proxy.errors import LedgerUnavailable
@@ -173,7 +173,9 @@ class Executing:
         guard.withdraw()
         match verdict:
             case Suggest() as again:
-                await self._ask_again(one, again)
+                await self._ask_again(one, again, parked.offer)
+            case Refuse(details=((_, why),)) if why == UNSHOWN and errand.judged is not None:
+                await self._ask_again(one, _seen(errand.judged), parked.offer)
             case Repeat() as same:
                 await self._not_sent(one, _repeated(same))
             case Refuse() as refused:
@@ -217,14 +219,15 @@ class Executing:
         # Stop here: its intent is on record, so it is never sent again. The next start puts its end on record, too.
         await self._lapsing.note_end(one.id)
 
-    async def _ask_again(self, one: Suggested, again: Suggest) -> None:
+    async def _ask_again(self, one: Suggested, again: Suggest, former: Offer) -> None:
         """
-        Put it before an approver once more: something parks it now that nobody was asked about.
+        Put it before an approver once more: something parks it now that nobody was asked about, or can be seen of it
+        that nobody could see.
         """
         rooms, account = self._rooms, self._rooms.accounts[again.call.api]
         credential, nonce = account.current().ref, self._randomness(NONCE_BYTES).hex()
         ends = min(one.expires, until(again, rooms.clock.now(), rooms.settings.suggestions.expire_s))
-        offer = Offer(one.id, nonce, reasons_of(again.parked), ends)
+        offer = Offer(one.id, nonce, reasons_of(again.parked) or former.reasons, ends)
         shown = bound(again, account, credential, offer)
         async with rooms.suggesting.turn(one.id) as now:
             if now is None or now.stage is not Stage.APPROVED:
@@ -280,6 +283,14 @@ class Executing:
         tries = 0 if former is None else former.tries + 1
         again_at = self._rooms.clock.monotonic() + AGAIN_AFTER_S[min(tries, len(AGAIN_AFTER_S) - 1)]
         self._rooms.suggesting.kept[one.id] = KeptBack(str(no.reason), no.detail, tries, again_at)
+
+
+def _seen(go: Forward) -> Suggest:
+    """
+    Return a write that may pass as one to park: with all that is known of it now.
+    """
+    said = (go.rules, go.amount_micros, go.currency, go.flags, go.charges, go.conditions)
+    return Suggest(go.call, go.facts, go.policy_version, go.parked, *said)
 
 
 def _is_in_doubt(no: Refuse) -> bool:

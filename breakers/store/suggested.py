@@ -29,7 +29,7 @@ from breakers.store.events import IntentOpened
 from breakers.store.gauged import permits
 from breakers.store.link import Shared, reading, text
 from breakers.store.packed import micros, millis, moment
-from breakers.store.parked import answering, is_over, may_follow, newest
+from breakers.store.parked import KEPT, answering, is_over, may_follow, newest
 from breakers.suggestion import LIVE, Stage, Suggested
 
 SHELF = ("suggestions", "suggested", "parting")
@@ -59,7 +59,11 @@ class Suggestions:
         """
         Tell the server what a ledger says of suggestions, and which this process has seen that are live.
         """
-        own = tuple(told)
+        own, at = tuple(told), self._now()
+        # Of others' whoever has the content saw to the end long ago, and may have forgotten it by now.
+        stale = [one.id for one in self._live.values() if one.id not in self._own and one.expires + KEPT <= at]
+        for id_ in stale:
+            del self._live[id_]
         for one in (*own, *tuple(self._live.values())):
             await self.replay(one)
         self._own.update(one.id for one in own if one.id in self._live)

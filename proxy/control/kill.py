@@ -8,7 +8,6 @@ it takes another person the answer is 202.
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable
 
 import orjson
 from aiohttp import web
@@ -17,7 +16,7 @@ from pydantic import Field
 from breakers.stops import ALL, CANARY, Mode
 from config.written import Seconds, Strict, Whole
 from proxy.control.acting import acting
-from proxy.control.reply import refuse, reply
+from proxy.control.reply import in_words, refuse, reply
 from proxy.drill import drill
 from proxy.errors import StartRefused
 from proxy.lifting import Lifting, Waits, Wanted
@@ -29,8 +28,6 @@ from proxy.scopes import read_scope
 
 REASON_CHARS_MAX = 500
 """Of a person's words on record: a few sentences, and where to read on."""
-
-Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
 class KillOrder(Strict):
@@ -134,11 +131,11 @@ def add_kill(app: web.Application, rooms: Rooms) -> None:
         wanted = Wanted(scope, Mode.RUN, order.epoch, full=True, for_s=order.ttl_s)
         return said_lifted(await lifting.break_glass(wanted, acting(request).name, order.reason.strip()))
 
-    app.router.add_post("/v1/kill", _in_words(kill))
-    app.router.add_get("/v1/kill", _in_words(shown))
-    app.router.add_post("/v1/kill/drill", _in_words(drilled))
-    app.router.add_post("/v1/resume", _in_words(resume))
-    app.router.add_post("/v1/break-glass", _in_words(break_glass))
+    app.router.add_post("/v1/kill", in_words(kill))
+    app.router.add_get("/v1/kill", in_words(shown))
+    app.router.add_post("/v1/kill/drill", in_words(drilled))
+    app.router.add_post("/v1/resume", in_words(resume))
+    app.router.add_post("/v1/break-glass", in_words(break_glass))
 
 
 def said_ordered(ordered: Ordered) -> dict[str, object]:
@@ -194,16 +191,6 @@ def said_lifted(lifted: Ordered | Waits) -> web.Response:
         error = f"`{lifted.stop.scope}` was stopped by another order at the same time, and stays so"
         return refuse(409, error, "`breakwater status` says by which")
     return reply({"waits": False, **said_ordered(lifted)})
-
-
-def _in_words(handler: Handler) -> Handler:
-    async def answered(request: web.Request) -> web.Response:
-        try:
-            return await handler(request)
-        except StartRefused as no:
-            return refuse(409, no.error, no.hint)
-
-    return answered
 
 
 async def _body(request: web.Request) -> object:

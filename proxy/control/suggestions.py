@@ -7,14 +7,13 @@ has shown a personal token, and the desk asks for the role.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
 from aiohttp import web
 
 from proxy.control.acting import acting
-from proxy.control.reply import refuse, reply
+from proxy.control.reply import in_words, reply
 from proxy.desk import Desk
 from proxy.errors import StartRefused
 
@@ -22,8 +21,6 @@ SUGGESTION_PATH = "/v1/suggestions/{id}"
 
 WAIT_MAX_S = 30.0
 """Of whoever asks for the end of one: less than an admin client waits."""
-
-Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
 def add_suggestions(app: web.Application, desk: Desk) -> None:
@@ -55,21 +52,11 @@ def add_suggestions(app: web.Application, desk: Desk) -> None:
             raise StartRefused("an edit is text", 'send {"set": ["body.amount=500"]}')
         return reply(await desk.edit(request.match_info["id"], said["set"], said.get("reason", ""), acting(request)))
 
-    app.router.add_get("/v1/suggestions", _in_words(listed))
-    app.router.add_get(SUGGESTION_PATH, _in_words(shown))
-    app.router.add_post(f"{SUGGESTION_PATH}/approve", _in_words(approve))
-    app.router.add_post(f"{SUGGESTION_PATH}/reject", _in_words(reject))
-    app.router.add_post(f"{SUGGESTION_PATH}/edit", _in_words(edit))
-
-
-def _in_words(handler: Handler) -> Handler:
-    async def answered(request: web.Request) -> web.Response:
-        try:
-            return await handler(request)
-        except StartRefused as no:
-            return refuse(409, no.error, no.hint)
-
-    return answered
+    app.router.add_get("/v1/suggestions", in_words(listed))
+    app.router.add_get(SUGGESTION_PATH, in_words(shown))
+    app.router.add_post(f"{SUGGESTION_PATH}/approve", in_words(approve))
+    app.router.add_post(f"{SUGGESTION_PATH}/reject", in_words(reject))
+    app.router.add_post(f"{SUGGESTION_PATH}/edit", in_words(edit))
 
 
 async def _body(

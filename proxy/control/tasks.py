@@ -6,7 +6,6 @@ A token's text is in the one answer that made it. What cannot be done is 409 wit
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
@@ -14,7 +13,7 @@ from aiohttp import web
 
 from breakers.spend import Total
 from breakers.task import Task
-from proxy.control.reply import refuse, reply
+from proxy.control.reply import in_words, reply
 from proxy.control.spend import row
 from proxy.errors import StartRefused
 from proxy.ledger.drafts import present, stamp
@@ -22,8 +21,6 @@ from proxy.orders import MintOrder, TaskOrder, read_order
 from proxy.tasks import Opened, Tasks
 
 TASK_PATH = r"/v1/tasks/{agent:[a-z0-9_-]{1,63}}/{ulid:[0-9A-Za-z]{26}}"
-
-Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
 def add_tasks(app: web.Application, tasks: Tasks) -> None:
@@ -54,12 +51,12 @@ def add_tasks(app: web.Application, tasks: Tasks) -> None:
         id_, until = await tasks.revoke(body["token"])
         return reply({"tid": id_, "revoked": True, "until": stamp(until)})
 
-    app.router.add_post("/v1/tasks", _in_words(open_task))
-    app.router.add_get("/v1/tasks", _in_words(listed))
-    app.router.add_get(TASK_PATH, _in_words(shown))
-    app.router.add_post(f"{TASK_PATH}/close", _in_words(close))
-    app.router.add_post(f"{TASK_PATH}/tokens", _in_words(mint))
-    app.router.add_post("/v1/tokens/revoke", _in_words(revoke))
+    app.router.add_post("/v1/tasks", in_words(open_task))
+    app.router.add_get("/v1/tasks", in_words(listed))
+    app.router.add_get(TASK_PATH, in_words(shown))
+    app.router.add_post(f"{TASK_PATH}/close", in_words(close))
+    app.router.add_post(f"{TASK_PATH}/tokens", in_words(mint))
+    app.router.add_post("/v1/tokens/revoke", in_words(revoke))
 
 
 def said(tasks: Tasks, task: Task) -> dict[str, object]:
@@ -97,16 +94,6 @@ def said_shown(tasks: Tasks, task: Task, totals: tuple[Total, ...]) -> dict[str,
     Return what is said of a task, and of what was taken of its caps.
     """
     return {**said(tasks, task), "taken": [row(total) for total in totals]}
-
-
-def _in_words(handler: Handler) -> Handler:
-    async def answered(request: web.Request) -> web.Response:
-        try:
-            return await handler(request)
-        except StartRefused as no:
-            return refuse(409, no.error, no.hint)
-
-    return answered
 
 
 def _id(request: web.Request) -> str:

@@ -360,3 +360,16 @@ async def test_known_from_start(replica: Replica) -> None:
     await breaks(one, breaker(State.BLOCKED, key="api:shop/read"))
     two = await replica()
     assert (await two.facts(read())).breakers["api:shop/read"].state is State.BLOCKED
+
+
+@pytest.mark.parametrize(("hours", "stands"), [(47, Stage.OPEN), (49, None)])
+async def test_stale_not_told(replica: Replica, fresh_redis: RedisServer, hours: int, stands: Stage | None) -> None:
+    """After a loss a process tells of others' suggestions what it saw, but not of those that were over a day before."""
+    clock = Clock(AT)
+    one, two = await replica(now=clock.now), await replica(now=clock.now)
+    await two.suggest(suggestion())
+    assert await stage(one) is Stage.OPEN
+    clock.pass_by(hours * 3600)
+    fresh_redis.flush()
+    await one.start([running(1)])
+    assert await stage(one) is stands

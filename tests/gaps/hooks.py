@@ -100,7 +100,7 @@ def lease(seconds: float) -> None:
     """
     Let a claim in a shared store last only so long.
     """
-    original = FleetStore.__init__
+    original: Any = FleetStore.__init__
 
     def shorter(self: FleetStore, *arguments: Any) -> None:
         original(self, *arguments, lease_s=seconds)
