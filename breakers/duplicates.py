@@ -63,7 +63,9 @@ def duplicates(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Pass
     elif agent_says and call.duplicate:
         return _noted(passed, DUPLICATE_ALLOWED)
     elif first.state is State.COMPLETED and not agent_says and APPROVER in policy.roles:
-        return passed.and_parked(Park(Cause.DUPLICATE, spec.name, _how(first, facts.at), waits=True))
+        # It names the first, the newest of several: whoever means it twice has not meant it three times.
+        about = f"{spec.name}:{first.intent}"
+        return passed.and_parked(Park(Cause.DUPLICATE, about, _how(first, facts.at), waits=True))
     else:
         way = _ways_out(agent_says=agent_says, has_name=has_name)
     return _suspected(first, facts.at, way)

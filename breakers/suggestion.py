@@ -7,7 +7,7 @@ A parked write as data: why it was parked, how it stands, and what an approver's
 | `open` | `approved`, `rejected`, `expired`, `void` | an approver; its time; what it was shown for is no more |
 | `approved` | `executing` | reserve, in the step that takes everything else; what was approved is what is sent |
 | `approved` | `open`, `expired`, `void` | something else parks it now; its time; the policy, the task or the object moved |
-| `executing` | `executed`, `approved` | its end is on record; it was let go before anything was on record of it |
+| `executing` | `executed`, `approved` | its end is on record; it was let go before anything was on record |
 
 Nothing leads out of `executed`, `rejected`, `expired` and `void`.
 """
@@ -38,7 +38,7 @@ class Cause(StrEnum):
 class Park:
     """
     One reason to park a write. A grant answers it where it lists the same `cause` and `about` (a breaker's key, a
-    rule's pattern, a scope: bounded, stable, no numbers); `detail` says it in a sentence.
+    rule's pattern, a scope, what was done before and by which call: bounded, stable); `detail` says it in a sentence.
 
     `by` is the role that may approve it, `within_s` how long that may take; `waits` tells that an approver is awaited,
     and not only that somebody may look.

@@ -178,16 +178,16 @@ SENTENCES: Mapping[Reason, str] = MappingProxyType(
             "This would do the same thing once more; use the result of the first call, and do not try it another way."
         ),
         Reason.SUGGEST_ONLY: (
-            "The request is kept as a suggestion that a person may carry out; go on with something else, and do not try "
-            "it another way. Repeating exactly this request asks how it stands."
+            "The request is kept as a suggestion that a person may carry out; go on with something else, and do not "
+            "try it another way. Repeating exactly this request asks how it stands."
         ),
         Reason.APPROVAL_PENDING: (
             "The request waits for a person's approval; go on with something else, and do not try it another way. "
             "Repeating exactly this request asks how it stands."
         ),
         Reason.NOT_APPROVED: (
-            "A person was asked to approve exactly this request, and it was not approved; do something else, or ask the "
-            "agent's owner. Repeating it does not ask again."
+            "A person was asked to approve exactly this request, and it was not approved; do something else, or ask "
+            "the agent's owner. Repeating it does not ask again."
         ),
         Reason.UPSTREAM_FAILING: ("The API fails at the moment, and is left alone until it recovers; try again later."),
         Reason.UPSTREAM_THROTTLED: "The API has asked for fewer calls; wait as long as it says, then try again.",

@@ -7,7 +7,7 @@ may approve what this agent does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from config.caps import CallCaps, Caps
 from config.catalog import Effect, OperationSpec
@@ -45,12 +45,21 @@ def holders_of(operators: Mapping[str, OperatorCard | None]) -> Holders:
 
 
 def approvals(
-    name: str, card: AgentCard, catalogs: Mapping[str, Catalog], holders: Holders, places: Places
+    name: str,
+    card: AgentCard,
+    catalogs: Mapping[str, Catalog],
+    operators: Iterable[str],
+    holders: Holders,
+    places: Places,
 ) -> Iterator[Fault]:
     """
-    Yield what is wrong with a card's tiers and approval rules.
+    Yield what is wrong with a card's tiers and approval rules, and with who may not approve.
     """
     top: Trail = ("agents", name)
+    if not card.owners_approve and card.owners.named.isdisjoint(operators):
+        message = "no owner of this agent is an operator: this keeps nobody away"
+        hint = "name an operator under `owners` as under `operators`, or remove `owners_approve`"
+        yield places.value((*top, "owners_approve")).fault(message, hint)
     if card.tier == APPROVE:
         yield from _held(APPROVER, (*top, "tier"), card, holders, places)
     for api, entries in card.allow.items():

@@ -40,8 +40,6 @@ _PPM_IN_PERCENT = 10_000
 def read_percent(written: object) -> int:
     """
     Read `0.5%` as parts per million, more than none and less than all. Raises `Unreadable`.
-
-    A whole number comes from code, never from a file, and is parts per million already.
     """
     if isinstance(written, str) and (match := _PERCENT.fullmatch(written)) is not None:
         ppm = int(match[1]) * _PPM_IN_PERCENT + int((match[2] or "").ljust(4, "0"))
@@ -50,7 +48,9 @@ def read_percent(written: object) -> int:
         raise Unreadable("a share of nothing is passed by the first failure", "write `0.5%`, or `breaker: false`")
     if isinstance(written, str):
         raise Unreadable(f"`{written[:40]}` is not a share", "write percent, with its sign: `0.5%`")
-    raise Unreadable("this must be a share in percent", f"write its sign: `{str(written)[:40]}%`")
+    spelled = f"{written}%"
+    way = f"write its sign: `{spelled}`" if _PERCENT.fullmatch(spelled) else "write percent, with its sign: `0.5%`"
+    raise Unreadable("this must be a share in percent", way)
 
 
 def write_percent(ppm: int) -> str:
@@ -59,10 +59,6 @@ def write_percent(ppm: int) -> str:
     """
     whole, part = divmod(ppm, _PPM_IN_PERCENT)
     return f"{whole}.{part:04d}".rstrip("0").rstrip(".") + "%"
-
-
-def _ppm(written: object) -> object:
-    return written if type(written) is int and written == ERRORS_PPM else read_percent(written)
 
 
 def _window(seconds: float) -> float:
@@ -80,7 +76,7 @@ class Breakers(Strict):
     """Whether any does; `breaker: false` in place of all of this turns them off, too."""
     errors_ppm: Annotated[
         int,
-        BeforeValidator(_ppm),
+        BeforeValidator(read_percent),
         PlainSerializer(write_percent, return_type=str),
         Schema({"type": "string", "pattern": r"^[0-9]{1,2}(\.[0-9]{1,4})?%$", "examples": ["0.5%"]}),
     ] = Field(default=ERRORS_PPM, alias="errors")

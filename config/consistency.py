@@ -103,7 +103,8 @@ def inconsistencies(written: Written) -> Iterator[Fault]:
             yield from _card(name, card, written)
             yield from payable(name, card, written.apis, written.places)
             yield from never_slow(("agents", name), card.breaker, longest_s, written.places)
-            yield from approvals(name, card, written.catalogs, holders_of(written.operators), written.places)
+            who = written.operators
+            yield from approvals(name, card, written.catalogs, who.keys(), holders_of(who), written.places)
     yield from operators_named(written.operators, written.places)
     yield from teams_named(written.agents, written.teams, written.places)
     yield from payable_together(written.agents, written.teams, written.apis, written.places)

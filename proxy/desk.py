@@ -88,6 +88,9 @@ class Desk:
         async with self._rooms.suggesting.turn(id_) as one:
             stands = _open(one, id_)
             self._admit(stands, who)
+            if stands.shadow:
+                hint = "it shows what would be done; write another `tier` on the card to have its writes made"
+                raise StartRefused(f"suggestion {stands.id} is on record and not made: its tier is `shadow`", hint)
             if len(digest) < DIGITS_MIN or not stands.digest.startswith(digest.lower()):
                 hint = f"`breakwater suggestions show {id_}` shows what waits now, and its digest"
                 raise StartRefused("this is not the digest of what is shown", hint)

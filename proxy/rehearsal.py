@@ -216,7 +216,8 @@ def _parked(said: Suggest) -> Judged:
         operation=said.call.operation.spec.name,
         rules=said.rules,
         reason=str(reason_of(said.parked)),
-        causes=tuple(park.id for park in said.parked),
+        # Which call was first is nobody's to write: a case has but one.
+        causes=tuple(park.id.removesuffix(f":{BEFORE}") for park in said.parked),
     )
 
 

@@ -53,6 +53,9 @@ from proxy.webhook import open_webhook
 GRACE_S = 1.0
 """For what is still being answered once no write is under way; a read that a stop cuts is on record as cut."""
 
+CANCELLED_AGAIN_S = 1.0
+"""After which work that goes on although it was told to end is told again."""
+
 DESCRIPTORS_BESIDE = 128
 """For the ledger, the listeners, the admin door and what libraries keep open."""
 
@@ -238,8 +241,12 @@ class Program:
         """
         End work that would go on for as long as the process does.
         """
-        for task in tasks:
-            task.cancel()
+        left = set(tasks)
+        while left:
+            for task in left:
+                # Whoever was just told by a library that takes it for its own is told once more.
+                task.cancel()
+            _, left = await asyncio.wait(left, timeout=CANCELLED_AGAIN_S)
         await asyncio.gather(*tasks, return_exceptions=True)
 
 

@@ -7,6 +7,7 @@ sentence in which nothing stands that was sent or configured.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -83,7 +84,17 @@ class RedisLink:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         # Its own signature is untyped.
-        self._execute: Callable[..., Awaitable[Any]] = redis.execute_command
+        self._client: Callable[..., Awaitable[Any]] = redis.execute_command
+
+    async def _execute(self, *command: object) -> Any:
+        task = asyncio.current_task()
+        before = 0 if task is None else task.cancelling()
+        answer = await self._client(*command)
+        if task is not None and task.cancelling() > before:
+            # The client sends by `wait_for`, which up to Python 3.11 drops what comes as it ends: whoever was to stop
+            # would go on for ever.
+            raise asyncio.CancelledError
+        return answer
 
     async def ask(self, command: str, key: str, *arguments: str) -> Any:
         with _telling():

@@ -87,7 +87,7 @@ def admin_app(
     add_suggestions(app, Desk(rooms, randomness))
     add_breakers(app, rooms)
     add_kill(app, rooms)
-    add_operators(app, rooms.operators, rooms.ledger.access, randomness)
+    add_operators(app, rooms.operators, rooms.ledger.access, rooms.announcer, randomness)
     if reloading is not None:
         add_reload(app, reloading)
     return app

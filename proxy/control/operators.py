@@ -8,16 +8,19 @@ import orjson
 from aiohttp import web
 
 from config.faults import did_you_mean
+from proxy.announcing import Announcer
 from proxy.clock import Randomness
 from proxy.control.acting import acting
 from proxy.control.reply import refuse, reply
 from proxy.errors import StartRefused
 from proxy.keys import OperatorToken, make_operator_token
-from proxy.ledger.access import Access
+from proxy.ledger.access import KIND, Access, minted_notice, revoked_notice
 from proxy.operators import Operators
 
 
-def add_operators(app: web.Application, operators: Operators, access: Access, randomness: Randomness) -> None:
+def add_operators(
+    app: web.Application, operators: Operators, access: Access, announcer: Announcer, randomness: Randomness
+) -> None:
     """
     Add what `breakwater operator` asks of a running process.
     """
@@ -31,18 +34,27 @@ def add_operators(app: web.Application, operators: Operators, access: Access, ra
         if not isinstance(name, str):
             return refuse(400, 'the body is not {"operator": NAME}', "send JSON with the operator's name")
         try:
-            return reply(await minted(operators, access, name, acting(request).name, randomness), 201)
+            made = await minted(operators, access, name, acting(request).name, randomness)
         except StartRefused as no:
             return refuse(400, no.error, no.hint)
+        said = {"operator": name, "token": made["id"], "roles": made["roles"], "state": "valid"}
+        announcer.say(KIND, minted_notice(made["id"]), {**said, "by": acting(request).name})
+        return reply(made, 201)
 
     async def listed(_: web.Request) -> web.Response:
         return reply(rows(operators))
 
     async def revoke(request: web.Request) -> web.Response:
+        kid = request.match_info["kid"]
+        stood = any(token.kid == kid and not token.revoked for token in operators.tokens.all())
         try:
-            return reply(await revoked(operators, access, request.match_info["kid"], acting(request).name))
+            gone = await revoked(operators, access, kid, acting(request).name)
         except StartRefused as no:
             return refuse(404, no.error, no.hint)
+        if stood:
+            said = {"operator": gone["operator"], "token": kid, "state": gone["state"], "by": acting(request).name}
+            announcer.say(KIND, revoked_notice(kid), said)
+        return reply(gone)
 
     app.router.add_post("/v1/operators", mint)
     app.router.add_get("/v1/operators", listed)

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from proxy.ledger.drafts import system
+from proxy.ledger.noticed import noticed
 from proxy.ledger.pen import Pen
 from proxy.ledger.writer import Rank
+
+KIND = "operator"
+"""As what kind of thing people are told of operators' tokens."""
 
 
 class Access:
     """
     The record's verbs for keys, operators' tokens and credentials; `by` is the operator who did it.
+
+    That an operator has a token, or has it no more, people are told: whoever holds the token in the state folder can
+    make one who approves.
     """
 
     def __init__(self, pen: Pen) -> None:
@@ -34,16 +41,32 @@ class Access:
         """
         Record a new personal token of an operator.
         """
-        await self._pen.durable(system("operator.minted", name=name, kid=kid, hash=digest, by=by), Rank.WRITE)
+        said = noticed(KIND, minted_notice(kid))
+        await self._pen.durable(system("operator.minted", name=name, kid=kid, hash=digest, by=by, **said), Rank.WRITE)
 
     async def operator_revoked(self, kid: str, by: str) -> None:
         """
         Record that a personal token is not valid any more.
         """
-        await self._pen.durable(system("operator.revoked", kid=kid, by=by), Rank.END)
+        said = noticed(KIND, revoked_notice(kid))
+        await self._pen.durable(system("operator.revoked", kid=kid, by=by, **said), Rank.END)
 
     async def credential_changed(self, name: str, number: int, act: str) -> None:
         """
         Record what an operator did to one version of a sealed credential.
         """
         await self._pen.durable(system("credential.changed", name=name, ver=number, how=act), Rank.END)
+
+
+def minted_notice(kid: str) -> str:
+    """
+    Return under which id people are told of a token that was made.
+    """
+    return f"operator:{kid}"
+
+
+def revoked_notice(kid: str) -> str:
+    """
+    Return under which id they are told that it is worth nothing any more.
+    """
+    return f"operator:{kid}/revoked"

@@ -34,7 +34,8 @@ KEPT_WHEN_OVER = frozenset(
         "sent", "st", "of", "wire", "req", "resp", "seen", "blobs", "kid", "hash", "agent", "mode", "scope", "epoch",
         "touches", "before", "outcome", "after", "patch", "inv", "paths", "note", "idem", "head", "par", "how", "rw",
         "place", "parked", "resolved", "way", "found", "evidence", "state", "by", "why", "keeps", "incident", "reason",
-        "bud", "spent", "sug", "shown", "exp", "dig", "ans", "roles", "ver", "waits", "shadow", "verdict", "end", "into",
+        "bud", "spent", "sug", "shown", "exp", "dig", "ans", "roles", "ver", "waits", "shadow", "verdict", "end",
+        "into",
     }
 )  # fmt: skip
 """What an entry that would be too large still says: who, what, how it ended, and its commitments."""

@@ -25,8 +25,8 @@ UNTOLD_MAX = 1_000
 UNTOLD_AFTER = timedelta(days=30)
 """For how long something is news."""
 
-# What every entry has, and its links; the rest says what happened.
-_OF_THE_LOG = frozenset({"v", "k", "i", "id", "ts", "task", "tn", "tp", "act", "tr", "notice", "blobs", "over"})
+# What every entry has, its links, and what only the record needs; the rest says what happened.
+_OF_THE_LOG = frozenset({"v", "k", "i", "id", "ts", "task", "tn", "tp", "act", "tr", "notice", "blobs", "over", "hash"})
 
 Entry = Mapping[str, Any]
 

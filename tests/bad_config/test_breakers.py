@@ -30,6 +30,7 @@ TABLE: dict[str, tuple[str, list[tuple[str, str]]]] = {
     "unknown member": ("{error: 0.5%}", [("`error` is unknown here", "`errors`")]),
     "share without a sign": ("{errors: 0.5}", [("a share in percent", "`0.5%`")]),
     "share as a count": ("{errors: 5}", [("a share in percent", "`5%`")]),
+    "share as it is kept": ("{errors: 5000}", [("a share in percent", "with its sign: `0.5%`")]),
     "share in text": ("{errors: half}", [("`half` is not a share", "`0.5%`")]),
     "share of a share": ("{errors: '0.00001%'}", [("`0.00001%` is not a share", "`0.5%`")]),
     "share of nothing": ("{errors: 0%}", [("a share of nothing", "`breaker: false`")]),

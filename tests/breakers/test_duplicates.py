@@ -308,7 +308,7 @@ def test_to_an_approver(judged: Policy, one: Any, ago: float, *, parked: bool) -
     if not parked:
         allow(judged, asked, facts)
         return
-    (why,) = park(judged, asked, f"duplicate:{asked.operation.spec.name}", facts=facts).parked
+    (why,) = park(judged, asked, f"duplicate:{asked.operation.spec.name}:01FIRST", facts=facts).parked
     assert (why.by, why.waits) == ("approver", True)
     assert why.detail.startswith(f"Call 01FIRST (`{asked.operation.spec.name}`) took effect {round(ago)} s ago")
 

@@ -15,8 +15,8 @@ from breakers.facts import Facts
 from breakers.policy import Policy
 from breakers.suggestion import Grant, Stage, Suggested
 from breakers.thresholds import Gauging, Thresholds
-from breakers.verdict import Forward, Reason, Refuse, Suggest
-from tests.breakers.world import AT, QUIET, allow, call, deny, park, policy, write
+from breakers.verdict import Ask, Forward, Reason, Refuse, Suggest
+from tests.breakers.world import AT, CHARGE, QUIET, Rules, allow, call, deny, park, policy, write
 
 EVERYTHING = policy({"*": {}})
 READ, SAFE = call("issues/list"), write("labels/set", {"path.number": 1, "body.labels": ["a"]})
@@ -170,3 +170,48 @@ def test_only_watched(state: State, thresholds: Thresholds) -> None:
     assert said(WRITE, stands(WRITES, State.FORCED_SUGGEST_ONLY), judged) == "parked"
     assert said(READ, stands(READS, State.FORCED_BLOCKED), judged) == "refused"
     assert said(WRITE, stands(AGENT, State.SUGGEST_ONLY), judged) == "parked"
+
+
+SHUT = stands(READS, State.BLOCKED)
+TRIED = stands(READS, PROBING, before=State.BLOCKED)
+TAKEN = stands(READS, PROBING, before=State.BLOCKED, probe=OUT)
+UNKNOWN = write("refunds.create", {"body.charge": "ch_1"})
+LIMITED: Rules = {"*": {}, "refunds.*": {"limit": {"amount": "1..100 USD"}}}
+
+
+@pytest.mark.parametrize("facts", [SHUT, stands(READS, State.FORCED_BLOCKED), TAKEN])
+def test_nothing_is_read(facts: Facts) -> None:
+    """While reads are blocked a write that has to be looked at is parked unseen, and one that was granted waits."""
+    judged = policy(LIMITED)
+    parked = park(judged, UNKNOWN, f"breaker:{READS}", facts=facts)
+    assert (parked.amount_micros, parked.facts.looks) == (None, {})
+    assert said(granted(UNKNOWN, READS), facts, judged) == "refused"
+
+
+def test_refused_unseen() -> None:
+    """What is refused whatever a read would show is refused while none is made."""
+    asked = write("refunds.create", {"body.charge": "ch_1", "body.amount": 5})
+    deny(policy({**LIMITED, "refunds.create": {"limit": {"body.charge": "1..2"}}}), asked, Reason.ARGUMENT_MISTYPED,
+         "limits", SHUT)  # fmt: skip
+
+
+# the tier, and what parks beside the breaker where nobody knows how much is moved
+@pytest.mark.parametrize(
+    ("tier", "causes"),
+    [("auto", ("approval:refunds.*",)), ("shadow", ("tier:shadow", "approval:refunds.*"))],
+)
+def test_parked_unseen(tier: str, causes: tuple[str, ...]) -> None:
+    """A write that is parked unseen is parked by its tier as well, and by a rule over a sum: it may move more."""
+    judged = policy({"*": {}, "refunds.*": {"approve": {"over": "50 USD"}}}, tier=tier)
+    park(judged, UNKNOWN, f"breaker:{READS}", *causes, facts=SHUT)
+
+
+def test_looks_as_a_probe() -> None:
+    """Where reads are tried a look needs the permit; what its call has is its own."""
+    wish = Wish(READS, 7, probe=True, lease_s=Gauging().lease_s)
+    assert decide(UNKNOWN, policy(LIMITED), TRIED) == Ask((CHARGE,), (wish,))
+    own = stands(READS, PROBING, before=State.BLOCKED, probe=Probe(UNKNOWN.id, SOON))
+    assert decide(UNKNOWN, policy(LIMITED), own) == Ask((CHARGE,), (wish,))
+    watching = replace(policy(LIMITED), gauging=Gauging(apis={"shop": Thresholds(watch=True)}))
+    assert decide(UNKNOWN, watching, stands(READS, State.BLOCKED)) == Ask((CHARGE,))
+    assert decide(UNKNOWN, policy(LIMITED), stands(READS, State.SUGGEST_ONLY)) == Ask((CHARGE,))

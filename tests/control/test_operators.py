@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from loadtest.upstreams.stripe import StripeSandbox
+from proxy.ledger.noticed import notice_from
 from proxy.ledger.writer import State
 from tests.proxy.road import SECRET, Road, road
 from tests.wire.client import Answer
@@ -87,6 +88,23 @@ async def test_on_record(on: Road) -> None:
     files = [path for path in on.state.rglob("*") if path.is_file()]
     assert files
     assert not any(made["token"].encode() in path.read_bytes() for path in files)
+
+
+async def test_told(on: Road) -> None:
+    """People are told, once each, that a token was made or revoked: whose, by whom, and nothing that opens anything."""
+    bob = await mint(on, "bob")
+    made = await mint(on, "ada", bob["token"])
+    for _ in range(2):
+        await on.admin("DELETE", f"/v1/operators/{made['id']}")
+    told = [line for line in on.log.of("operator") if line["token"] == made["id"]]
+    assert [(line["operator"], line["state"], line["by"]) for line in told] == [
+        ("ada", "valid", "bob"),
+        ("ada", "revoked", "admin"),
+    ]
+    records = [one.entry for one in await on.newest(50) if one.entry.get("kid") == made["id"]]
+    assert [one["notice"] for one in records] == [{"kind": "operator", "id": line["id"]} for line in told]
+    again = notice_from(records[0])
+    assert dict(again.fields) == {"name": "ada", "kid": made["id"], "by": "bob"}
 
 
 @pytest.mark.parametrize("change", [str.upper, lambda text: text[:-1], lambda text: text + "a", lambda text: text[5:]])

@@ -45,8 +45,8 @@ Verb = Callable[..., Awaitable[Any]]
 def install(hook: Mapping[str, Any]) -> None:
     """
     Put hooks in place: `{room, verb, when}`, with `still` to stand still there instead of dying; `{verb, step, nth,
-    act}`; `{called}`, which has it be told to stop writes before that step of its start; `{drain_margin_s}`, `{lease_s}`,
-    and `{soon}`, which looks for what is in doubt without a pause before.
+    act}`; `{called}`, which has it be told to stop writes before that step of its start; `{drain_margin_s}`,
+    `{lease_s}`, and `{soon}`, which looks for what is in doubt without a pause before.
     """
     if "room" in hook:
         what = stand_still if hook.get("still") else die

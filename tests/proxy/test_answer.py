@@ -42,7 +42,7 @@ def header(whole: Whole, name: str) -> str | None:
 
 
 def test_statuses() -> None:
-    """Every reason has a status, none is a success or a fake decline; only 503, 429 and a joinable 409 invite a repeat."""
+    """Every reason has a status, none a success or a fake decline; only 503, 429 and a joinable 409 invite a repeat."""
     assert set(STATUS) == set(Reason) == set(SENTENCES)
     assert all(400 <= status < 600 and status != 402 for status in STATUS.values())
     assert {reason for reason, status in STATUS.items() if status == 409} == {Reason.IDEMPOTENCY_IN_FLIGHT} == RESENT

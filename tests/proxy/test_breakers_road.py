@@ -8,7 +8,8 @@ from pathlib import Path
 from breakers.breaker import State
 from loadtest.upstreams.faults import Status
 from tests.proxy.ailing import BLOCKED, CLERK, PARKED, PASSED, READS, WAITED_S, WRITES, ailing, outcome
-from tests.proxy.road import closed_port, marks, soon
+from tests.proxy.road import charged, closed_port, marks, soon
+from tests.wire.client import Answer
 
 
 async def test_trips(tmp_path: Path) -> None:
@@ -132,6 +133,35 @@ async def test_blocked(tmp_path: Path) -> None:
         for _ in range(2):
             await one.look()
             assert outcome(await one.read()) == PASSED
+        await one.look()
+        assert one.state(READS) is State.RAMPING
+
+
+async def test_looks(tmp_path: Path) -> None:
+    """While reads are blocked nothing is looked at for a write; then one look at a time tries, and heals."""
+    async with ailing(tmp_path) as one:
+        form = {"charge": charged(one.upstream), "amount": 100}
+
+        async def refund(reason: str = "duplicate") -> Answer:
+            return await one.on.ask("POST", "/v1/refunds", agent="clerk", form={**form, "reason": reason})
+
+        await one.blocked()
+        one.upstream.wiretap.clear()
+        assert outcome(await refund()) == PARKED
+        assert one.upstream.wiretap.requests == []
+        await one.look(WAITED_S)
+        one.break_(None, method="GET", held=True)
+        first = asyncio.create_task(refund("fraudulent"))
+        await soon(one.upstream.faults.holding.is_set)
+        assert outcome(await refund("requested_by_customer")) == PARKED
+        assert len(one.upstream.wiretap.requests) == 1
+        one.heal()
+        assert outcome(await first) == PARKED
+        for oks in (1, 2):
+            await one.look()
+            assert (one.of(READS).oks, one.of(READS).probe) == (oks, None)
+            form["amount"] += 1
+            assert outcome(await refund()) == PARKED
         await one.look()
         assert one.state(READS) is State.RAMPING
 

@@ -64,14 +64,40 @@ async def test_fan_out(sandbox: StripeSandbox, tmp_path: Path) -> None:
 async def test_duplicate(sandbox: StripeSandbox, tmp_path: Path) -> None:
     """A refund that was made a moment ago is parked for an approver, who may mean it, and then it is made twice."""
     async with on_a_road(tmp_path, sandbox, card(loops=False)) as stand:
-        assert (await stand.refund(1000, (("Idempotency-Key", "one"),))).status == 200
+        made = await stand.refund(1000, (("Idempotency-Key", "one"),))
+        assert made.status == 200
         no = await stand.refund(1000, (("Idempotency-Key", "two"),))
         assert marks(no) == (*PARKED, "approval:approval-pending")
         one = await stand.parked(no)
-        assert (one.answers, one.roles, one.waits) == (("duplicate:refunds.create",), ("approver",), True)
+        first = made.header("Breakwater-Call")
+        assert (one.answers, one.roles, one.waits) == ((f"duplicate:refunds.create:{first}",), ("approver",), True)
         assert stand.effects == {"refund.created": 1}
         await stand.approve(one)
         assert (await stand.stage(one), stand.effects) == ("executed", {"refund.created": 2})
+
+
+async def test_one_word_each(sandbox: StripeSandbox, tmp_path: Path) -> None:
+    """Of two suggestions of one effect that are both approved one is made; the other waits for a word about that."""
+    async with on_a_road(tmp_path, sandbox, card(loops=False)) as stand:
+        assert (await stand.refund(1000, (("Idempotency-Key", "one"),))).status == 200
+        form = {"charge": stand.charge, "amount": 1000}
+        asked = [
+            await stand.on.ask("POST", "/v1/refunds", form={**form, "reason": reason})
+            for reason in ("duplicate", "fraudulent")
+        ]
+        two, three = [await stand.parked(answer) for answer in asked]
+        for one in (two, three):
+            await stand.desk.approve(one.id, one.digest, ANA)
+        for one in (two, three):
+            await stand.executing.execute(one.id)
+        assert ([await stand.stage(one) for one in (two, three)], stand.effects) == (
+            ["executed", "open"], {"refund.created": 2},
+        )  # fmt: skip
+        again = await stand.on.rooms.store.suggestion(three.id)
+        assert again is not None
+        assert again.answers != three.answers
+        await stand.approve(again)
+        assert (await stand.stage(three), stand.effects) == ("executed", {"refund.created": 3})
 
 
 async def test_token(sandbox: StripeSandbox, tmp_path: Path) -> None:

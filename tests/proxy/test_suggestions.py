@@ -212,6 +212,9 @@ async def test_shadow(tmp_path: Path, sandbox: StripeSandbox) -> None:
         assert await stand.desk.listed() == []
         assert [each["suggestion"] for each in await stand.desk.listed(shadow=True)] == [one.id]
         assert stand.on.log.of("suggestion") == []
+        with pytest.raises(StartRefused, match="its tier is `shadow`"):
+            await stand.desk.approve(one.id, one.digest, ANA)
+        assert (await stand.stage(one), stand.effects) == ("open", {})
         full = await stand.customer("Ada")
         assert (marks(full), full.header("Breakwater-Suggestion")) == (
             (403, "denied", "no", "approval:suggest-only"), None,

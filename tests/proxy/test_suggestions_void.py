@@ -13,6 +13,8 @@ import pytest
 import pytest_asyncio
 from yarl import URL
 
+from breakers.breaker import State
+from breakers.observe import forced, released
 from breakers.stops import ALL, Mode
 from breakers.store.events import SuggestionNoted
 from breakers.suggestion import Suggested
@@ -293,3 +295,39 @@ async def test_races(store: str, seeds: int, tmp_path: Path, request: pytest.Fix
             made += await one_end(stand, one, made)
             ends.add((await stand.stage(one)).partition(":")[0])
         assert store != "memory" or {"executed", "rejected"} <= ends
+
+
+async def test_unseen(stand: Stand) -> None:
+    """What was parked while nothing could be read is shown again, with what is seen, before it is sent."""
+    at, rooms = stand.on.clock.now(), stand.on.rooms
+    reads = "api:stripe/read"
+    await rooms.observer.change(
+        reads, lambda known: forced(known, reads, State.FORCED_BLOCKED, by="rita", why="a test", at=at)
+    )
+    stand.sandbox.wiretap.clear()
+    one = await stand.parked(await stand.refund(1000))
+    assert one.answers == (f"breaker:{reads}", "tier:suggest")
+    await stand.approve(one)
+    assert (await stand.stage(one), stand.sandbox.wiretap.requests) == ("approved", [])
+    await rooms.observer.change(reads, lambda known: known and released(known, by="rita", why="a test", at=at))
+    await stand.carried(one)
+    again = await stand.parked(await stand.refund(1000))
+    assert (again.id, str(again.stage), again.answers) == (one.id, "open", ("tier:suggest",))
+    assert ((await stand.desk.shown(one.id))["shown"]["moves"], stand.effects) == (
+        {"micros": "10000000", "currency": "USD"}, {},
+    )  # fmt: skip
+    await stand.approve(again)
+    assert (await stand.stage(one), stand.effects) == ("executed", {"refund.created": 1})
+
+
+async def test_nothing_unseen(stand: Stand) -> None:
+    """An edit is not looked at, either, while reads are blocked."""
+    one = await stand.parked(await stand.refund(1000))
+    at, reads = stand.on.clock.now(), "api:stripe/read"
+    await stand.on.rooms.observer.change(
+        reads, lambda known: forced(known, reads, State.FORCED_BLOCKED, by="rita", why="a test", at=at)
+    )
+    stand.sandbox.wiretap.clear()
+    await stand.desk.edit(one.id, ["body.amount=900"], "", ANA)
+    assert stand.sandbox.wiretap.requests == []
+    assert (await stand.parked(await stand.refund(1000))).answers == (f"breaker:{reads}", "tier:suggest")

@@ -2,8 +2,9 @@
 Transcripts: what a person types and what the program prints, as text that is read and that is run.
 
 `$ breakwater …` runs a command (`<<< TEXT` behind it is what it reads, `NAME=VALUE` before it is in its environment),
-and `& breakwater serve` one that goes on until `^C`; `$ cp FROM TO` writes one file over another, and `$ call KEY METHOD
-TARGET NAME=VALUE…` is a call of an agent. Below it stands what is printed: standard error on lines that begin with `! `, the rest as it comes, then `[exit N]` unless that is 0.
+and `& breakwater serve` one that goes on until `^C`; `$ cp FROM TO` writes one file over another, and `$ call KEY
+METHOD TARGET NAME=VALUE…` is a call of an agent. Below it stands what is printed: standard error on lines that begin
+with `! `, the rest as it comes, then `[exit N]` unless that is 0.
 `<time>`, `<hash>` and the like stand for any text of that form; one with a number, `<kid1>`, is kept, and is that text
 from then on, in commands as well. `…` on a line of its own stands for any lines. `#` begins a remark.
 """
