@@ -6,8 +6,8 @@ A parked write as data: why it was parked, how it stands, and what an approver's
 | (absent) | `open` | a write that something parks |
 | `open` | `approved`, `rejected`, `expired`, `void` | an approver; its time; what it was shown for is no more |
 | `approved` | `executing` | reserve, in the step that takes everything else; what was approved is what is sent |
-| `approved` | `open`, `expired`, `void` | something else parks it now; its time; the policy, the task or the object moved |
-| `executing` | `executed`, `approved` | its end is on record; it was let go before anything was on record |
+| `approved` | `open`, `expired`, `void` | what else parks it, or shows; its time; policy, task or object moved |
+| `executing` | `executed`, `approved` | its end is on record; it was let go before anything was on record of it |
 
 Nothing leads out of `executed`, `rejected`, `expired` and `void`.
 """

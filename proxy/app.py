@@ -179,7 +179,7 @@ def build(
     settings, metrics, log = configuration.settings, Metrics(), log or JsonLog(clock)
     namer = Namer(ledger.ring.key(FINGERPRINT, ledger.ring.versions[0]))
     retries = Retries(clock, randomness, lambda api, why: metrics.upstream_retries.labels(api, why).inc())
-    on_echo, on_change = _telling(metrics, log), _turning(configuration, accounts)
+    on_echo, on_change, dialer = _telling(metrics, log), _turning(configuration, accounts), Dialer(lambda: taken)
     policy, tasks = policy_of(configuration), open_tasks(configuration, ledger, store, clock, randomness)
     brakes = _open_brakes(settings, policy, accounts, ledger, store, clock, randomness, log, metrics, retries)
     standing = Standing(store, ledger.events, log, namer.made_with, ledger.replica)
@@ -204,9 +204,7 @@ def build(
         credentials=open_credentials(
             configuration, ledger, clock=clock, randomness=randomness, disk=disk, on_change=on_change
         ),
-        forward=Forwarder(
-            accounts, Dialer(lambda: taken), settings.timeouts, clock, store, on_echo, retries, *brakes.asked
-        ),
+        forward=Forwarder(accounts, dialer, settings.timeouts, clock, store, on_echo, retries, *brakes.asked),
         wires=Wires(randomness),
         inflight=InFlight(),
         pending=Pending(),

@@ -102,8 +102,8 @@ def lease(seconds: float) -> None:
     """
     original: Any = FleetStore.__init__
 
-    def shorter(self: FleetStore, *arguments: Any) -> None:
-        original(self, *arguments, lease_s=seconds)
+    def shorter(self: FleetStore, link: Any, deployment: str, now: Any, retention: Any, _: float) -> None:
+        original(self, link, deployment, now, retention, seconds)
 
     setattr(FleetStore, "__init__", shorter)  # noqa: B010 a method is replaced
 

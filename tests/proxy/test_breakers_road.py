@@ -140,28 +140,27 @@ async def test_blocked(tmp_path: Path) -> None:
 async def test_looks(tmp_path: Path) -> None:
     """While reads are blocked nothing is looked at for a write; then one look at a time tries, and heals."""
     async with ailing(tmp_path) as one:
-        form = {"charge": charged(one.upstream), "amount": 100}
+        charge = charged(one.upstream)
 
-        async def refund(reason: str = "duplicate") -> Answer:
-            return await one.on.ask("POST", "/v1/refunds", agent="clerk", form={**form, "reason": reason})
+        async def refund(amount: int) -> Answer:
+            return await one.on.ask("POST", "/v1/refunds", agent="clerk", form={"charge": charge, "amount": amount})
 
         await one.blocked()
         one.upstream.wiretap.clear()
-        assert outcome(await refund()) == PARKED
+        assert outcome(await refund(100)) == PARKED
         assert one.upstream.wiretap.requests == []
         await one.look(WAITED_S)
         one.break_(None, method="GET", held=True)
-        first = asyncio.create_task(refund("fraudulent"))
+        first = asyncio.create_task(refund(101))
         await soon(one.upstream.faults.holding.is_set)
-        assert outcome(await refund("requested_by_customer")) == PARKED
+        assert outcome(await refund(102)) == PARKED
         assert len(one.upstream.wiretap.requests) == 1
         one.heal()
         assert outcome(await first) == PARKED
         for oks in (1, 2):
             await one.look()
             assert (one.of(READS).oks, one.of(READS).probe) == (oks, None)
-            form["amount"] += 1
-            assert outcome(await refund()) == PARKED
+            assert outcome(await refund(102 + oks)) == PARKED
         await one.look()
         assert one.state(READS) is State.RAMPING
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
@@ -313,7 +314,7 @@ async def test_unseen(stand: Stand) -> None:
     await stand.carried(one)
     again = await stand.parked(await stand.refund(1000))
     assert (again.id, str(again.stage), again.answers) == (one.id, "open", ("tier:suggest",))
-    assert ((await stand.desk.shown(one.id))["shown"]["moves"], stand.effects) == (
+    assert (json.loads((await stand.desk.shown(one.id))["shown"])["moves"], stand.effects) == (
         {"micros": "10000000", "currency": "USD"}, {},
     )  # fmt: skip
     await stand.approve(again)
