@@ -71,11 +71,14 @@ class Said:
 
 class Load:
     """
-    Writers against one site until it is gone or they are told to stop.
+    Writers against one site until it is gone or they are told to stop; each waits for `pause_s` between two calls.
     """
 
-    def __init__(self, site: Site, mix: Mix, said: Said, seed: int) -> None:
+    def __init__(
+        self, site: Site, mix: Mix, said: Said, seed: int, *, writers: int = WRITERS, pause_s: float = 0.0
+    ) -> None:
         self._site, self._mix, self._said, self._seed = site, mix, said, seed
+        self._writers, self._pause_s = writers, pause_s
         self._refused: dict[str, int] = dict.fromkeys(site.keys, 0)
         self._began = len(said.answers)
         self._reached: dict[int, asyncio.Event] = {}
@@ -92,7 +95,7 @@ class Load:
         Let every writer work until its connection breaks.
         """
         async with self._session() as session:
-            await asyncio.gather(*(self._write(number, session) for number in range(WRITERS)))
+            await asyncio.gather(*(self._write(number, session) for number in range(self._writers)))
 
     async def finish(self) -> None:
         """
@@ -120,6 +123,7 @@ class Load:
                 self._refused[agent] += asked.refused
                 last = asked if asked.method == "POST" and not asked.refused else last
                 await self._until_told(number, asked, session)
+                await asyncio.sleep(self._pause_s)
         except (aiohttp.ClientError, OSError):
             if asked is not None and asked.writes:
                 self._said.broken[number].append(asked)

@@ -15,7 +15,7 @@ from typing import Any
 from breakers.store.fleet import FleetStore
 from breakers.store.memory import MemoryStore
 from config import settings
-from proxy import app, executing, server
+from proxy import app, executing, killing, server
 from proxy.doubt import course, doubts
 from proxy.forward import Forwarder
 from proxy.ledger.approvals import ApprovalRecords
@@ -45,8 +45,9 @@ Verb = Callable[..., Awaitable[Any]]
 def install(hook: Mapping[str, Any]) -> None:
     """
     Put hooks in place: `{room, verb, when}`, with `still` to stand still there instead of dying; `{verb, step, nth,
-    act}`; `{called}`, which has it be told to stop writes before that step of its start; `{drain_margin_s}`,
-    `{lease_s}`, and `{soon}`, which looks for what is in doubt without a pause before.
+    act}`; `{called}`, which has it be told to stop writes before that step of its start; `{recorded_s}`, for which a
+    stop waits for a busy disk; `{drain_margin_s}`, `{lease_s}`, and `{soon}`, which looks for what is in doubt without
+    a pause before.
     """
     if "room" in hook:
         what = stand_still if hook.get("still") else die
@@ -55,6 +56,8 @@ def install(hook: Mapping[str, Any]) -> None:
         break_disk(hook["verb"], hook["step"], hook["nth"], ACTS[hook["act"]])
     if "called" in hook:
         call_at(*hook["called"].split("."))
+    if "recorded_s" in hook:
+        vars(killing)["RECORD_WITHIN_S"] = hook["recorded_s"]
     if "drain_margin_s" in hook:
         settings.DRAIN_MARGIN_S = hook["drain_margin_s"]
     if "lease_s" in hook:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections import Counter
 from functools import partial
+from itertools import product
+
+import pytest
 
 from breakers.stops import ALL, Mode, Stop
 from breakers.store.events import IntentOpened, KillChanged, opened_by
@@ -15,10 +17,8 @@ from proxy.exchange import Gate
 from tests.breakers.world import allow, policy
 from tests.proxy.stoppable import WRITE, Process
 
-RUNS = 10_000
-
-# More steps than there are between any two moments here.
-APART_MAX = 4
+# More steps than there are between any two moments here; a stop comes after at most so many.
+APART_MAX, UNTIL_MAX = 4, 11
 
 GO = allow(policy({"*": {}}), WRITE)
 
@@ -29,14 +29,13 @@ async def steps(count: int) -> None:
         await asyncio.sleep(0)
 
 
-async def one_run(draw: random.Random) -> str:
-    """Send one write and stop it at some moment; return where it ended, and fail if it left afterwards."""
+async def one_run(before: int, asked: int, between: int, until: int, mode: Mode) -> str:
+    """Send one write and stop it at one moment; return where it ended, and fail if it left afterwards."""
     process, happened = Process(), list[str]()
     switch, store = process.switch, process.store
     assert store is not None
     held = await store.reserve(GO)
     assert isinstance(held, HeldWrite)
-    before, asked, between, until = (draw.randrange(APART_MAX) for _ in range(4))
 
     async def marked(opened: IntentOpened) -> Permit:
         assert isinstance(held, HeldWrite)
@@ -65,8 +64,8 @@ async def one_run(draw: random.Random) -> str:
         return "left"
 
     sending = asyncio.ensure_future(send())
-    await steps(until + draw.randrange(2 * APART_MAX))
-    stopped = Stop(ALL, draw.choice((Mode.STOP_WRITES, Mode.STOP_ALL, Mode.SUGGEST)), 2)
+    await steps(until)
+    stopped = Stop(ALL, mode, 2)
     # The first two steps of every order; what follows changes nothing here.
     switch.here.take(stopped)
     happened.append("applied")
@@ -77,10 +76,11 @@ async def one_run(draw: random.Random) -> str:
     return ended
 
 
-async def test_every_moment() -> None:
-    """In ten thousand runs a stop comes before the permit, between permit and first byte, and after it."""
-    draw, ended = random.Random(6), Counter[str]()
-    for _ in range(RUNS):
-        ended[await one_run(draw)] += 1
+@pytest.mark.parametrize("mode", [Mode.SUGGEST, Mode.STOP_WRITES, Mode.STOP_ALL])
+async def test_every_moment(mode: Mode) -> None:
+    """At every moment before the permit, between permit and first byte, and after it, a stop that came is in time."""
+    ended = Counter[str]()
+    for before, asked, between, until in product(*[range(APART_MAX)] * 3, range(UNTIL_MAX)):
+        ended[await one_run(before, asked, between, until, mode)] += 1
     assert ended.keys() == {"at the permit", "at the first byte", "left"}
-    assert min(ended.values()) > RUNS / 20
+    assert min(ended.values()) > sum(ended.values()) / 20
