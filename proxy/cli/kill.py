@@ -14,7 +14,7 @@ from config.store import MEMORY
 from proxy.cli.client import Running, find_running, has_started
 from proxy.cli.folder import on_folder
 from proxy.cli.lookup import add_dir, state_of
-from proxy.cli.say import data, error, table
+from proxy.cli.say import data, error, shown, table
 from proxy.cli.usage import add_command
 from proxy.clock import SystemClock
 from proxy.control.acting import HOUSE
@@ -102,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         data(said)
     else:
-        print(f"{said['scope']}: {said['mode']}, epoch {said['epoch']}, by {said['by']}")
+        print(shown(f"{said['scope']}: {said['mode']}, epoch {said['epoch']}, by {said['by']}"))
         if args.wait:
             print_proof(said)
     return _told(said, wait=args.wait)

@@ -9,7 +9,7 @@ from breakers.stops import Mode
 from proxy.cli.client import find_running
 from proxy.cli.kill import add_scope
 from proxy.cli.lookup import add_dir, state_of
-from proxy.cli.say import data
+from proxy.cli.say import data, shown
 from proxy.cli.usage import add_command
 from proxy.errors import StartRefused
 
@@ -69,7 +69,9 @@ def run(args: argparse.Namespace) -> int:
         print(f"{said['by']} wants it; another operator's same command does it, until {said['until']}")
     else:
         because = f" ({record['reason']})" if record["reason"] else ""
-        print(f"lifted: {record['scope']} {record['mode']}, epoch {record['epoch']}, by {record['by']}{because}")
+        lifted = f"{record['scope']} {record['mode']}, epoch {record['epoch']}, by {record['by']}{because}"
+        # Others wrote it, or whoever can write to what is shared.
+        print(f"lifted: {shown(lifted)}")
         until = f" until {said['until']}, then {said['back']}" if said["until"] else ""
-        print(f"{said['scope']}: {said['mode']}, epoch {said['epoch']}, by {said['by']}{until}")
+        print(shown(f"{said['scope']}: {said['mode']}, epoch {said['epoch']}, by {said['by']}{until}"))
     return 0
