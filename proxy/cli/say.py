@@ -33,7 +33,9 @@ def data(value: object) -> None:
     """
     Print a value as JSON.
     """
-    print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    spelled = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    # What a terminal would obey, or turn round, is spelled as JSON spells it: the value is the same.
+    print("".join(sign if sign.isprintable() or sign == "\n" else json.dumps(sign)[1:-1] for sign in spelled))
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

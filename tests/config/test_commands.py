@@ -91,6 +91,16 @@ def test_terminal_safe(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == "error: a\\nb:1:2: bad \\x1b[2J\nhint: fix\\r\n"
 
 
+def test_json_is_terminal_safe(capsys: pytest.CaptureFixture[str]) -> None:
+    """What a terminal would obey or turn round is spelled in JSON as JSON spells it, and means the same."""
+    value = {"said": "\x1b[2J \x9b31m \u202e \U000e0041 \ud800 é 日"}
+    say.data(value)
+    shown = capsys.readouterr().out
+    assert json.loads(shown) == value
+    assert all(sign.isprintable() for sign in shown.replace("\n", ""))
+    assert "é 日" in shown
+
+
 def test_table(capsys: pytest.CaptureFixture[str]) -> None:
     """A table's columns are as wide as their widest cell, and no line ends in spaces."""
     say.table(["id", "state"], [["long-one", "on"], ["x", ""]])
