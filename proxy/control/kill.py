@@ -99,6 +99,10 @@ def add_kill(app: web.Application, rooms: Rooms) -> None:
         if order.mode is Mode.RUN or order.mode.strictness < known.strictness:
             hint = f"`breakwater resume --scope {scope} --to {order.mode} --reason …` is how a stop is made less"
             raise StartRefused(f"`{scope}` is `{known}`: that is more than `{order.mode}`", hint)
+        stands = here.known.by_scope.get(scope)
+        if order.allow_reconcile and known is Mode.STOP_ALL and stands is not None and not stands.reconciles:
+            hint = f"`breakwater resume --scope {scope} --to stop-writes --reason …` lets them be looked for"
+            raise StartRefused(f"`{scope}` is stopped without looking for writes in doubt", hint)
         ordered = await rooms.killswitch.order(
             scope,
             order.mode,

@@ -202,6 +202,8 @@ async def test_stop_is_never_less(door: Door) -> None:
     assert no.status == 409
     assert "resume --scope all --to suggest" in no.json["hint"]
     assert (await door.post("/v1/kill", "eve", mode="run")).status == 409
+    # Nor does anyone let through it what it keeps back.
+    assert (await door.post("/v1/kill", "eve", mode="stop-all", allow_reconcile=True)).status == 409
     assert (await door.lift("ana", to="suggest")).status == 200
     assert door.mode() is Mode.SUGGEST
 

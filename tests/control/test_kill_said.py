@@ -9,7 +9,8 @@ import pytest
 from proxy.cli import main
 
 WORDS = "all is well\x1b[2J\nlifted: nothing"
-STOP = {"scope": "all", "mode": "stop-all", "epoch": 7, "by": "ana\x1b[1A", "reason": WORDS, "until": None, "back": None}
+BY = "ana\x1b[1A"
+STOP = {"scope": "all", "mode": "stop-all", "epoch": 7, "by": BY, "reason": WORDS, "until": None, "back": None}
 
 
 class Asked:

@@ -117,7 +117,7 @@ async def test_never_less_than_others(order: Orders) -> None:
     assert (await store.stops()).by_scope[ALL].actor == "ben"
 
 
-async def test_heardis_kept() -> None:
+async def test_learned_is_kept() -> None:
     """What another process ordered is on record here, too: alone, and with a store that lost it, this one begins so."""
     here, there, store = pair()
     await there.switch.poll()

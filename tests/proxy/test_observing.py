@@ -345,9 +345,7 @@ async def test_full_record() -> None:
     one.record.full = False
     await one.look()
     assert one.record.moved == [f"{WRITES} passing suggest_only"]
-    assert [line["id"] for line in one.log.of("breaker")] == [
-        f"{WRITES}#1.{int(one.clock.now().timestamp())}"
-    ]
+    assert [line["id"] for line in one.log.of("breaker")] == [f"{WRITES}#1.{int(one.clock.now().timestamp())}"]
     assert [breaker.key for breaker in one.moves] == [WRITES]
 
 
