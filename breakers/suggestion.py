@@ -4,6 +4,7 @@ A parked write as data: why it was parked, how it stands, and what an approver's
 | from | to | by |
 |---|---|---|
 | (absent) | `open` | a write that something parks |
+| `open` | `open` | an edit; another policy, by which it was judged anew |
 | `open` | `approved`, `rejected`, `expired`, `void` | an approver; its time; what it was shown for is no more |
 | `approved` | `executing` | reserve, in the step that takes everything else; what was approved is what is sent |
 | `approved` | `open`, `expired`, `void` | what else parks it, or shows; its time; policy, task or object moved |

@@ -9,30 +9,26 @@ own. Nobody whose card says so approves what an agent of theirs wants.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import replace
 
 from breakers.call import Call, Operation
-from breakers.decide import decide
-from breakers.facts import Facts
 from breakers.spend import Total
 from breakers.store.protocol import StoreUnavailable
 from breakers.suggestion import LIVE, Stage, Suggested
-from breakers.verdict import Ask, Forward, Pending, Refuse, Repeat, Suggest
+from breakers.verdict import Refuse, Repeat, Suggest
 from config.faults import did_you_mean, listed
-from proxy.binding import NONCE_BYTES, WHY, Offer, Rebuilt, bound, digest_of, named_effect, reasons_of, retyped
+from proxy.binding import NONCE_BYTES, WHY, Rebuilt, named_effect, retyped
 from proxy.cards import Card, card, needed, row
 from proxy.clock import Randomness
 from proxy.control.acting import Operator
 from proxy.edits import distance, edited
 from proxy.errors import StartRefused
 from proxy.ledger.approvals import Edit, Showing
-from proxy.looking import Looking
 from proxy.recalled import Recalled, rebuild, recall
+from proxy.renewing import in_force, judged_anew, looked_at, offered
 from proxy.rooms import Rooms
-from proxy.suggesting import answers_of, roles_of, until
 
 DIGITS_MIN = 12
 """Of a digest that a person types: as many as no two suggestions share by chance."""
@@ -40,8 +36,7 @@ DIGITS_MIN = 12
 REASON_CHARS_MAX = 2_000
 """Of a person's words on record: a few sentences and where to read on."""
 
-LOOKS_MAX = 4
-"""Rounds of reads that judging an edit may take, as on the road."""
+ANEW = "whoever wants it asks anew"
 
 LIST_HINT = "`breakwater suggestions list` prints them"
 
@@ -68,7 +63,7 @@ class Desk:
         """
         Return the card of a suggestion. Raise `StartRefused` where there is none here.
         """
-        one = await self._known(id_)
+        one = await looked_at(await self._known(id_), self._rooms)
         showing = await self._showing(one)
         made = await self._rooms.store.earlier(one.intent) if one.intent else None
         kept = self._rooms.suggesting.kept.get(id_) if one.stage is Stage.APPROVED else None
@@ -92,9 +87,12 @@ class Desk:
                 hint = "it shows what would be done; write another `tier` on the card to have its writes made"
                 raise StartRefused(f"suggestion {stands.id} is on record and not made: its tier is `shadow`", hint)
             if len(digest) < DIGITS_MIN or not stands.digest.startswith(digest.lower()):
-                hint = f"`breakwater suggestions show {id_}` shows what waits now, and its digest"
+                hint = f"`breakwater suggestions show {id_}` shows what waits now, and its digest: it may have changed"
                 raise StartRefused("this is not the digest of what is shown", hint)
-            await self._still_good(stands)
+            now, _, _ = await self._still_good(stands)
+            if now.digest != stands.digest:
+                hint = f"look at it again with `breakwater suggestions show {id_}`"
+                raise StartRefused(f"suggestion {id_} has changed: it was judged anew by another configuration", hint)
             return row(await self._rooms.suggesting.decide(stands, Stage.APPROVED, who.name))
 
     async def reject(self, id_: str, reason: str, who: Operator) -> Card:
@@ -120,11 +118,14 @@ class Desk:
         async with self._rooms.suggesting.turn(id_) as one:
             stands = _open(one, id_)
             self._admit(stands, who)
-            showing, parked = await self._still_good(stands)
+            stands, showing, parked = await self._still_good(stands)
+            self._admit(stands, who)
             request = edited(parked.call.request, sets)
             apart = distance(parked.call.request, request)
             verdict = await self._judged(self._anew(parked.call, request), stands)
-            after, shown, credential = self._offered(stands, parked, verdict)
+            after, shown, credential = offered(
+                stands, parked.offer, verdict, self._randomness(NONCE_BYTES).hex(), self._rooms
+            )
             micros = _moved(showing, verdict)
             made = Edit(who.name, said, apart.changed, apart.leaves, micros)
             after = await self._rooms.suggesting.records.edited(after, verdict, shown, credential, made)
@@ -175,24 +176,28 @@ class Desk:
                 f"{who.name} is an owner of {one.agent}", "its card has `owners_approve: false`: ask somebody else"
             )
 
-    async def _still_good(self, one: Suggested) -> tuple[Showing, Rebuilt]:
+    async def _still_good(self, one: Suggested) -> tuple[Suggested, Showing, Rebuilt]:
         """
-        Return a suggestion put together again; end it where what it was shown for is no more.
+        Return a suggestion as the policy in force has it, put together again; end it where what it was shown for is no
+        more.
         """
         if one.expires <= self._rooms.clock.now():
             await self._rooms.suggesting.end(one, Stage.EXPIRED, "time")
-            raise StartRefused(f"suggestion {one.id} has expired", "whoever wants it asks anew")
+            raise StartRefused(f"suggestion {one.id} has expired", ANEW)
         await self._showing(one)
+        one = await in_force(one, self._rooms)
+        if one.stage is not Stage.OPEN:
+            raise StartRefused(f"suggestion {one.id} is void: {WHY.get(one.why, one.why)}", ANEW)
         found = await recall(one, self._rooms)
         if isinstance(found, Recalled):
-            return found.showing, found.parked
+            return one, found.showing, found.parked
         why = found.why
         if why == "left-out":
             hint = "reject it; an operation whose request cannot be kept is made by hand"
             raise StartRefused("a part of this request is never stored, so it cannot be sent from here", hint)
         await self._rooms.suggesting.end(one, Stage.VOID, why)
         said = WHY.get(why) or found.detail.rstrip(".") or why
-        raise StartRefused(f"suggestion {one.id} is void: {said}", "whoever wants it asks anew")
+        raise StartRefused(f"suggestion {one.id} is void: {said}", ANEW)
 
     def _anew(self, call: Call, request: object) -> Call:
         account = self._rooms.accounts[call.api]
@@ -205,55 +210,15 @@ class Desk:
         return replace(after, names=replace(names, effect=named_effect(after, self._rooms.namer)))
 
     async def _judged(self, call: Call, one: Suggested) -> Suggest:
-        """
-        Return how an edited write is judged, as one to park: what nothing parks any more waits all the same.
-        """
-        rooms = self._rooms
-        facts = replace(await rooms.store.facts(call), suggested=None)
-        verdict = decide(call, rooms.policy, facts)
-        with contextlib.ExitStack() as turn:
-            looking = Looking(call, rooms.policy, turn, rooms)
-            for _ in range(LOOKS_MAX):
-                if not isinstance(verdict, Ask):
-                    break
-                seen = await looking.answered(verdict, facts)
-                if not isinstance(seen, Facts):
-                    why = "it is just being tried" if seen is None else seen.detail.rstrip(".")
-                    raise StartRefused(f"`{call.api}` cannot be asked now: {why}", "try again in a moment")
-                facts = seen
-                verdict = decide(call, rooms.policy, facts)
-        match verdict:
-            case Suggest():
+        match await judged_anew(call, self._rooms):
+            case Suggest() as verdict:
                 return verdict
-            case Forward() as go:
-                said = (go.rules, go.amount_micros, go.currency, go.flags, go.charges, go.conditions)
-                return Suggest(go.call, go.facts, go.policy_version, (), *said)
             case Refuse() as no:
                 raise StartRefused(
                     f"the edited request would be refused ({no.reason}): {no.detail}", "nothing was changed"
                 )
-            case Repeat() | Pending() | Ask():
+            case Repeat():
                 raise StartRefused(f"the edited request was made already, beside {one.id}", "nothing was changed")
-
-    def _offered(self, one: Suggested, parked: Rebuilt, verdict: Suggest) -> tuple[Suggested, bytes, str]:
-        rooms, account = self._rooms, self._rooms.accounts[one.api]
-        now, credential = rooms.clock.now(), account.current().ref
-        ends = min(one.expires, until(verdict, now, rooms.settings.suggestions.expire_s))
-        nonce = self._randomness(NONCE_BYTES).hex()
-        offer = Offer(one.id, nonce, reasons_of(verdict.parked) or parked.offer.reasons, ends)
-        shown = bound(verdict, account, credential, offer)
-        after = replace(
-            one,
-            version=one.version + 1,
-            expires=ends,
-            digest=digest_of(shown),
-            answers=answers_of(verdict.parked),
-            # Whoever edits cannot make it somebody else's to approve.
-            roles=tuple(sorted({*one.roles, *roles_of(verdict.parked)})),
-            waits=one.waits or any(park.waits for park in verdict.parked),
-            changed_at=now,
-        )
-        return after, shown, credential
 
 
 def _open(one: Suggested | None, id_: str) -> Suggested:

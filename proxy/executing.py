@@ -22,7 +22,6 @@ from functools import partial
 
 from breakers.approval import GATE
 from breakers.call import Call
-from breakers.known import IN_DOUBT, IN_FLIGHT
 from breakers.store.protocol import HeldWrite, StoreUnavailable
 from breakers.suggestion import Grant, Stage, Suggested
 from breakers.verdict import Again, Forward, Pending, Reason, Refuse, Repeat, Suggest
@@ -37,6 +36,7 @@ from proxy.ledger.book import Declined
 from proxy.noticing import watch
 from proxy.pipeline import carried, judged
 from proxy.recalled import Void, recall
+from proxy.renewing import is_passing
 from proxy.respond import note_answer
 from proxy.rooms import Rooms
 from proxy.suggesting import KeptBack, answers_of, roles_of, until
@@ -47,21 +47,6 @@ SWEEP_S = 5.0
 
 AGAIN_AFTER_S = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 """Between two attempts to send what is kept back; each may cost its API a read."""
-
-KEPT_BACK = frozenset(
-    {
-        Reason.KILLED, Reason.UPSTREAM_FAILING, Reason.UPSTREAM_THROTTLED, Reason.BEFORE_MISSING,
-        Reason.AMOUNT_UNBOUNDED, Reason.UNSETTLED_STATE, Reason.STORE_UNAVAILABLE, Reason.LEDGER_UNAVAILABLE,
-        Reason.STOPPING,
-    }
-)  # fmt: skip
-"""
-Refusals that pass by themselves, or by somebody's hand; every other makes void what was approved. What was bounded when
-it was shown is unbounded only where a read failed.
-"""
-
-UNSETTLED = frozenset(map(str, IN_DOUBT | IN_FLIGHT))
-"""How another write of the same effect stands that may still come to nothing: then what was approved may be sent."""
 
 VOID = "void"
 """The detail of a refusal that says why what was approved is not what would be sent."""
@@ -255,7 +240,7 @@ class Executing:
         """
         End a suggestion that a rule refuses, or keep it back.
         """
-        if no.reason in KEPT_BACK or _is_in_doubt(no):
+        if is_passing(no):
             await self._put_off(one, no, call)
             return
         await self._void(one, dict(no.details).get(VOID, str(no.reason)))
@@ -291,13 +276,6 @@ def _seen(go: Forward) -> Suggest:
     """
     said = (go.rules, go.amount_micros, go.currency, go.flags, go.charges, go.conditions)
     return Suggest(go.call, go.facts, go.policy_version, go.parked, *said)
-
-
-def _is_in_doubt(no: Refuse) -> bool:
-    """
-    Tell whether a write is a duplicate only if another took effect of which nobody knows yet whether it did.
-    """
-    return no.reason is Reason.DUPLICATE_SUSPECTED and dict(no.details).get("state") in UNSETTLED
 
 
 def _repeated(same: Repeat) -> Refuse:

@@ -1,6 +1,6 @@
 """
-Suggestions that are over are ended: by their time, because what they were shown under is no more, or because they were
-carried out.
+Suggestions that are over are ended: by their time, because what they were approved under is no more, or because they
+were carried out.
 
 What stands in the record of a process that is away for good would wait for ever: where its time is long over, whoever
 sees that ends it in the store, and the process that has it on record puts the end there when it comes back.
@@ -11,14 +11,12 @@ asks the same of its own.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from dataclasses import replace
 from datetime import timedelta
 
 from breakers.caveats import agent_of
 from breakers.suggestion import LIVE, Stage, Suggested
-from proxy.binding import policy_shown
 from proxy.rooms import Rooms
 
 LONG_OVER = timedelta(minutes=1)
@@ -26,9 +24,6 @@ LONG_OVER = timedelta(minutes=1)
 
 TIME = "time"
 """Why one has expired."""
-
-KEPT_MAX = 4_096
-"""Of places whose policy is known; far more suggestions than may wait."""
 
 
 class Lapsing:
@@ -38,8 +33,6 @@ class Lapsing:
 
     def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms
-        # By place: what stands there never changes.
-        self._judged_by: dict[str, str] = {}
 
     def __repr__(self) -> str:
         return f"Lapsing({self._rooms.suggesting!r})"
@@ -99,7 +92,8 @@ class Lapsing:
         rooms = self._rooms
         if one.expires <= rooms.clock.now():
             return Stage.EXPIRED, TIME
-        if await self._shown_under(one) != rooms.policy.version:
+        # One that is open is judged anew once somebody looks at it, or asks for it.
+        if one.stage is Stage.APPROVED and await rooms.suggesting.shown_under(one) not in {None, rooms.policy.version}:
             return Stage.VOID, "policy"
         if one.task not in closed:
             closed[one.task] = await self._is_closed(one.task)
@@ -112,18 +106,3 @@ class Lapsing:
             task = (await self._rooms.store.envelope(id_, ())).task
             return task is None or not task.is_open(self._rooms.clock.now())
         return False
-
-    async def _shown_under(self, one: Suggested) -> str:
-        """
-        Return under which version of the policy one was shown.
-        """
-        if one.place not in self._judged_by:
-            try:
-                showing = await asyncio.to_thread(self._rooms.suggesting.records.at, one.place)
-            except (LookupError, OSError):
-                # Whoever decides about it, or carries it out, is told so.
-                return self._rooms.policy.version
-            if len(self._judged_by) >= KEPT_MAX:
-                self._judged_by.clear()
-            self._judged_by[one.place] = policy_shown(showing.shown)
-        return self._judged_by[one.place]

@@ -44,6 +44,7 @@ from proxy.metering import write_took
 from proxy.noticing import hammered, watch
 from proxy.parked import answer_parked
 from proxy.peers import Peer
+from proxy.renewing import joined
 from proxy.repeat import answer_again
 from proxy.rewrite import swap_body
 from proxy.rooms import Rooms
@@ -78,7 +79,7 @@ async def handle(inbound: Inbound, rooms: Rooms) -> Answer:
     with contextlib.ExitStack() as turn:
         try:
             async with rooms.judging.turn(call.names, inbound.trail.left_s(call.deadline_ms)):
-                verdict = await judged(call, turn, inbound, rooms)
+                verdict = await joined(partial(judged, call, turn, inbound, rooms), rooms)
                 if isinstance(verdict, Suggest):
                     rooms.drifting.saw(verdict)
                     verdict = await rooms.suggesting.park(verdict, account, rooms.settings.suggestions)

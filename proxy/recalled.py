@@ -36,16 +36,17 @@ class Recalled:
     parked: Rebuilt
 
 
-async def recall(one: Suggested, rooms: Rooms) -> Recalled | Void:
+async def recall(one: Suggested, rooms: Rooms, *, under_any: bool = False) -> Recalled | Void:
     """
-    Return a suggestion put together again, or why nobody's word for it is good.
+    Return a suggestion put together again, or why nobody's word for it is good; with `under_any` whatever policy it was
+    shown under.
     """
     try:
         showing = await asyncio.to_thread(rooms.suggesting.records.at, one.place)
         parked = rebuild(showing, one, rooms)
     except (LookupError, OSError) as error:
         return Void("record", f"{error}")
-    if (why := void_by(showing, parked, one, rooms)) is not None:
+    if (why := void_by(showing, parked, one, rooms, under_any=under_any)) is not None:
         return Void(why)
     caller = parked.call.caller
     within = await rooms.envelopes.within(caller, None if caller.tokens or not caller.named else caller.task)
@@ -61,7 +62,7 @@ def rebuild(showing: Showing, one: Suggested, rooms: Rooms) -> Rebuilt:
     return rebuilt(showing, one, rooms.accounts[one.api], rooms.namer)
 
 
-def void_by(showing: Showing, parked: Rebuilt, one: Suggested, rooms: Rooms) -> str | None:
+def void_by(showing: Showing, parked: Rebuilt, one: Suggested, rooms: Rooms, *, under_any: bool = False) -> str | None:
     """
     Return why a word is good no more, as far as that can be told without asking anybody.
     """
@@ -70,7 +71,7 @@ def void_by(showing: Showing, parked: Rebuilt, one: Suggested, rooms: Rooms) -> 
         return "digest"
     if parked.left_out:
         return "left-out"
-    if parked.policy != rooms.policy.version:
+    if parked.policy != rooms.policy.version and not under_any:
         return "policy"
     if parked.credential != account.current().ref:
         return "credential"

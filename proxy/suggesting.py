@@ -25,7 +25,7 @@ from breakers.verdict import Pending, Reason, Refuse, Suggest
 from config.suggestions import SuggestionSettings
 from proxy.account import Account
 from proxy.announcing import Announcer
-from proxy.binding import NONCE_BYTES, Offer, bound, digest_of, reasons_of
+from proxy.binding import NONCE_BYTES, Offer, bound, digest_of, policy_shown, reasons_of
 from proxy.clock import Clock, Randomness
 from proxy.ledger.approvals import KIND, ApprovalRecords, is_told, notice_of
 from proxy.ledger.parked import APPROVED, REJECTED
@@ -33,6 +33,9 @@ from proxy.queued import SuggestionMetrics, queue_of
 
 JOINED = "joined"
 """Why one is void whose write another process had parked a moment before."""
+
+KEPT_MAX = 4_096
+"""Of places whose policy is known; far more suggestions than may wait."""
 
 SETTLED = frozenset(Stage) - {Stage.OPEN, Stage.APPROVED, Stage.EXECUTING}
 
@@ -83,6 +86,8 @@ class Suggesting:
         self._untold: dict[str, Suggested] = {}
         self._turns: dict[str, _Line] = {}
         self._changed: dict[str, asyncio.Event] = {}
+        # By place: what stands there never changes.
+        self._judged_by: dict[str, str] = {}
         # Rung whenever one is approved, or may be carried out again.
         self.bell = asyncio.Event()
 
@@ -101,8 +106,7 @@ class Suggesting:
             detail = f"{settings.open_max} writes of this agent wait already; this one is not kept."
             return Refuse(Reason.SUGGEST_ONLY, GATE, detail)
         now, credential = self._clock.now(), account.current().ref
-        nonce = self._randomness(NONCE_BYTES).hex()
-        offer = Offer(call.id, nonce, reasons_of(parked.parked), until(parked, now, settings.expire_s))
+        offer = Offer(call.id, self.nonce(), reasons_of(parked.parked), until(parked, now, settings.expire_s))
         shown = bound(parked, account, credential, offer)
         new = replace(_new(parked, now, shadow=shadow), expires=offer.expires, digest=digest_of(shown))
         new = await self.records.requested(new, parked, shown, credential)
@@ -127,6 +131,27 @@ class Suggesting:
         """
         if new.waits:
             self._announcer.say(KIND, notice_of(new), self._said(new))
+
+    def nonce(self) -> str:
+        """
+        Return what makes one showing unlike every other.
+        """
+        return self._randomness(NONCE_BYTES).hex()
+
+    async def shown_under(self, one: Suggested) -> str | None:
+        """
+        Return under which version of the policy one was shown; None where that cannot be read.
+        """
+        if one.place not in self._judged_by:
+            try:
+                showing = await asyncio.to_thread(self.records.at, one.place)
+            except (LookupError, OSError):
+                # Whoever decides about it, or carries it out, is told so.
+                return None
+            if len(self._judged_by) >= KEPT_MAX:
+                self._judged_by.clear()
+            self._judged_by[one.place] = policy_shown(showing.shown)
+        return self._judged_by[one.place]
 
     async def _is_full(self, call: Call, most: int, *, shadow: bool) -> bool:
         known = await self._store.suggestions()
