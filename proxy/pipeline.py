@@ -1,8 +1,8 @@
 """
 The order of a call, written once: `handle`, which may be cancelled, and `carry_through`, which may not.
 
-    identify > classify > repeats > kill > allowlist > duplicates > look > limits > reserve > intent > send > outcome
-    > settle > respond
+    identify > classify > kill > repeats > allowlist > duplicates > look > limits > breakers > caps > approval > reserve
+    > intent > send > outcome > settle > respond
 
 All branching is in `handle`; `carry_through` has none. Before the intent is durable nothing has left; after it the
 write runs to its end in a task of its own, whoever hangs up. A decision that cannot be recorded is a refusal. A repeat
