@@ -42,7 +42,7 @@ demo: .venv/.ready  ## Breakwater in front of a sandbox Stripe, GitHub and Jira:
 	$(call inside,demo,$(BIN)/python -m loadtest.demo)
 
 test: .venv/.ready  ## the whole suite
-	$(call inside,test,$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --basetemp="$$room/pytest")
+	$(call inside,test,$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --basetemp="$$room/pytest")
 
 check: .venv/.ready  ## formatter, linter, types, tidiness, locked dependencies, the README's help blocks
 	$(ENV) $(BIN)/ruff format --check .

@@ -19,6 +19,18 @@ _QUIET = settings(database=None, deadline=None, print_blob=True, suppress_health
 settings.register_profile("suite", _QUIET, derandomize=True)
 settings.register_profile("torture", _QUIET)
 
+# By what they took beside another worker; most of it is waiting for processes that they start.
+LONGEST = (
+    "tests/loadtest/test_demo.py",
+    "tests/crash/",
+    "tests/starts/",
+    "tests/clients/",
+    "tests/ledger/test_snapshot_speed.py",
+    "tests/gaps/",
+    "tests/transcripts/",
+    "tests/test_tidy.py",
+)
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """
@@ -26,6 +38,15 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     settings.load_profile("torture" if config.getoption("markexpr") == "torture" else "suite")
     config.pluginmanager.register(canary)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """
+    Begin with the files that take longest, so that no worker goes on alone at the end.
+    """
+    items.sort(
+        key=lambda item: next((n for n, path in enumerate(LONGEST) if item.nodeid.startswith(path)), len(LONGEST))
+    )
 
 
 @pytest.fixture
