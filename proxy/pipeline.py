@@ -79,7 +79,7 @@ async def handle(inbound: Inbound, rooms: Rooms) -> Answer:
     with contextlib.ExitStack() as turn:
         try:
             async with rooms.judging.turn(call.names, inbound.trail.left_s(call.deadline_ms)):
-                verdict = await joined(partial(judged, call, turn, inbound, rooms), rooms)
+                verdict = await joined(partial(judged, call, turn, inbound, rooms), turn, rooms)
                 if isinstance(verdict, Suggest):
                     rooms.drifting.saw(verdict)
                     verdict = await rooms.suggesting.park(verdict, account, rooms.settings.suggestions)

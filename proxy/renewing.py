@@ -66,7 +66,8 @@ async def judged_anew(call: Call, rooms: Rooms) -> Suggest | Refuse | Repeat:
 
     Raise `StartRefused` where its API cannot be asked just now.
     """
-    facts = replace(await rooms.store.facts(call), suggested=None)
+    known = rooms.sampler.noted(call, rooms.killswitch.noted(await rooms.store.facts(call)))
+    facts = replace(known, suggested=None)
     verdict = decide(call, rooms.policy, facts)
     with contextlib.ExitStack() as turn:
         looking = Looking(call, rooms.policy, turn, rooms)
@@ -167,13 +168,15 @@ async def looked_at(one: Suggested, rooms: Rooms) -> Suggested:
             return now
 
 
-async def joined(judge: Callable[[], Awaitable[_V]], rooms: Rooms) -> _V | Pending:
+async def joined(judge: Callable[[], Awaitable[_V]], turn: contextlib.ExitStack, rooms: Rooms) -> _V | Pending:
     """
     Return how a write is judged; where it is one that waits, after that was judged anew, and as a new one if it ended.
     """
     verdict = await judge()
     if not isinstance(verdict, Pending):
         return verdict
+    # What it took to be judged is given back: nothing of that is needed any more, or it is taken anew.
+    turn.close()
     now = await looked_at(verdict.suggested, rooms)
     return await judge() if now.stage is Stage.VOID else Pending(now)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
@@ -16,11 +17,12 @@ from breakers.policy import Allowed
 from breakers.stops import ALL, Mode
 from breakers.store.protocol import StoreUnavailable
 from breakers.suggestion import Cause, Park, Suggested
-from breakers.verdict import Suggest
+from breakers.verdict import Pending, Suggest
 from loadtest.upstreams.faults import Fault, Status
 from loadtest.upstreams.stripe import StripeSandbox
 from proxy.binding import reasons_of
 from proxy.errors import LedgerUnavailable, StartRefused
+from proxy.renewing import joined
 from tests.proxy.approving import ANA, BY_RULE, FINN, SHADOW, SUGGEST, Stand, on_a_road
 from tests.proxy.road import SECRET
 
@@ -169,6 +171,35 @@ async def test_not_now(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
     assert await now(stand, one) == one
     await stand.approve(one)
     assert stand.effects == {"refund.created": 1}
+
+
+async def test_throttled(stand: Stand) -> None:
+    """An upstream that asked for fewer calls is not asked for the sake of what waits."""
+    one = await stand.parked(await stand.refund(1000))
+    reload(stand)
+    stand.sandbox.faults.add(Fault(Status(429, retry_after_s=90), method="GET"))
+    assert (await stand.on.ask("GET", f"/v1/charges/{stand.charge}")).status == 429
+    stand.sandbox.wiretap.clear()
+    assert (await stand.desk.shown(one.id))["digest"] == one.digest
+    assert (await stand.parked(await stand.refund(1000))).digest == one.digest
+    assert stand.sandbox.wiretap.requests == []
+
+
+async def test_turn_once(stand: Stand) -> None:
+    """What is judged once more, because what it would have joined has ended, has one turn with what it touches."""
+    rooms, one = stand.on.rooms, await stand.parked(await stand.refund(1000))
+    reload(stand, operations={})
+    said, touched = [Pending(one), None], [("stripe", "charge", stand.charge)]
+    with contextlib.ExitStack() as turn:
+
+        async def judge() -> Pending | None:
+            turn.enter_context(rooms.pending.turn("later", touched))
+            return said.pop(0)
+
+        assert await joined(judge, turn, rooms) is None
+        assert "1 turns" in repr(rooms.pending)
+    assert "0 turns" in repr(rooms.pending)
+    assert await stand.stage(one) == "void:not-allowed"
 
 
 async def test_reason_of_then(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
