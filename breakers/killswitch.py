@@ -20,7 +20,7 @@ from datetime import datetime
 from breakers.call import Call
 from breakers.facts import Facts
 from breakers.policy import Passed, Policy
-from breakers.stops import ALL, UNKNOWN, Mode, Stop, Stops, scopes_of
+from breakers.stops import ALL, UNKNOWN, Mode, Stop, Stops, binding_on, scopes_of
 from breakers.suggestion import Cause, Park
 from breakers.verdict import Reason, Refuse
 
@@ -34,7 +34,7 @@ def stopall(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passed 
     """
     Refuse everything while everything is stopped.
     """
-    stop = facts.stops.binding(scopes_of(call), facts.at)
+    stop = binding_on(call, facts.stops, facts.at)
     return refused(stop, facts.at) if stop.mode_at(facts.at) is Mode.STOP_ALL else passed
 
 
@@ -44,7 +44,7 @@ def killswitch(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Pass
     """
     if not call.operation.writes:
         return passed
-    stop = facts.stops.binding(scopes_of(call), facts.at)
+    stop = binding_on(call, facts.stops, facts.at)
     if stop.mode_at(facts.at).strictness >= Mode.STOP_WRITES.strictness:
         return refused(stop, facts.at)
     return passed.and_parked(*(park(one) for one in _suggesting(call, facts.stops, facts.at)))
@@ -54,7 +54,7 @@ def bars(call: Call, stops: Stops, at: datetime) -> Stop | None:
     """
     Return the record that keeps a call from leaving at a moment, or None.
     """
-    stop = stops.binding(scopes_of(call), at)
+    stop = binding_on(call, stops, at)
     mode = stop.mode_at(at)
     if mode is Mode.STOP_ALL:
         return stop

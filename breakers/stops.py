@@ -123,6 +123,16 @@ RUNNING = Stops(MappingProxyType({ALL: Stop(ALL, Mode.RUN, 1)}))
 """Of a deployment that nobody ever stopped."""
 
 
+def binding_on(call: Call, stops: Stops, at: datetime) -> Stop:
+    """
+    Return the strictest of the records that bind a call at a moment.
+    """
+    if len(stops.by_scope) == 1 and ALL in stops.by_scope:
+        # As nearly always: no scope of the call has to be spelled.
+        return stops.by_scope[ALL]
+    return stops.binding(scopes_of(call), at)
+
+
 def scopes_of(call: Call) -> tuple[str, ...]:
     """
     Return every scope that a call is in.
