@@ -43,7 +43,7 @@ def environment(home: Path, more: Mapping[str, str] | None = None) -> dict[str, 
     Return a child's environment: its home in a folder of ours, no proxy on the way to loopback.
     """
     kept = {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith("COVERAGE_")}
-    ours = {"HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1", "NO_PROXY": "127.0.0.1"}
+    ours = {"HOME": str(home), "NO_PROXY": "127.0.0.1"}
     return kept | ours | dict(more or {})
 
 
