@@ -26,8 +26,7 @@ from breakers.store.protocol import HeldWrite, StoreUnavailable
 from breakers.suggestion import Grant, Stage, Suggested
 from breakers.verdict import Again, Forward, Pending, Reason, Refuse, Repeat, Suggest
 from proxy.account import Account
-from proxy.binding import NONCE_BYTES, UNSEEN, UNSHOWN, WHY, Offer, Rebuilt, bound, digest_of, reasons_of, unlike
-from proxy.clock import Randomness
+from proxy.binding import UNSEEN, UNSHOWN, WHY, Offer, Rebuilt, unlike
 from proxy.errand import Errand
 from proxy.errors import LedgerUnavailable
 from proxy.lapsing import Lapsing
@@ -36,10 +35,10 @@ from proxy.ledger.book import Declined
 from proxy.noticing import watch
 from proxy.pipeline import carried, judged
 from proxy.recalled import Void, recall
-from proxy.renewing import is_passing
+from proxy.renewing import is_passing, offered
 from proxy.respond import note_answer
 from proxy.rooms import Rooms
-from proxy.suggesting import KeptBack, answers_of, roles_of, until
+from proxy.suggesting import KeptBack
 from proxy.trail import Trail
 
 SWEEP_S = 5.0
@@ -57,8 +56,8 @@ class Executing:
     The executor of one process.
     """
 
-    def __init__(self, rooms: Rooms, randomness: Randomness) -> None:
-        self._rooms, self._randomness = rooms, randomness
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
         self._lanes: set[str] = set()
         self._lapsing = Lapsing(rooms)
 
@@ -209,27 +208,12 @@ class Executing:
         Put it before an approver once more: something parks it now that nobody was asked about, or can be seen of it
         that nobody could see.
         """
-        rooms, account = self._rooms, self._rooms.accounts[again.call.api]
-        credential, nonce = account.current().ref, self._randomness(NONCE_BYTES).hex()
-        ends = min(one.expires, until(again, rooms.clock.now(), rooms.settings.suggestions.expire_s))
-        offer = Offer(one.id, nonce, reasons_of(again.parked) or former.reasons, ends)
-        shown = bound(again, account, credential, offer)
+        rooms = self._rooms
         async with rooms.suggesting.turn(one.id) as now:
             if now is None or now.stage is not Stage.APPROVED:
                 return
-            after = replace(
-                now,
-                stage=Stage.OPEN,
-                version=now.version + 1,
-                expires=ends,
-                digest=digest_of(shown),
-                answers=answers_of(again.parked),
-                # Whoever was needed for what was edited is needed still.
-                roles=tuple(sorted({*now.roles, *roles_of(again.parked)})),
-                waits=now.waits or any(park.waits for park in again.parked),
-                changed_at=rooms.clock.now(),
-                by="",
-            )
+            reopened = replace(now, stage=Stage.OPEN, by="")
+            after, shown, credential = offered(reopened, former, again, rooms.suggesting.nonce(), rooms)
             after = await rooms.suggesting.records.requested(after, again, shown, credential)
             # Stop here: on record. The next start knows it as one that nobody has decided about.
             rooms.suggesting.kept.pop(one.id, None)

@@ -196,7 +196,7 @@ class Program:
 
     def __post_init__(self) -> None:
         self.doubts = Doubts(self.rooms, system_randomness)
-        self.executing = Executing(self.rooms, system_randomness)
+        self.executing = Executing(self.rooms)
 
     async def until_stopped(self) -> int:
         """
