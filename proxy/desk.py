@@ -19,9 +19,8 @@ from breakers.store.protocol import StoreUnavailable
 from breakers.suggestion import LIVE, Stage, Suggested
 from breakers.verdict import Refuse, Repeat, Suggest
 from config.faults import did_you_mean, listed
-from proxy.binding import NONCE_BYTES, WHY, Rebuilt, named_effect, retyped
+from proxy.binding import WHY, Rebuilt, named_effect, retyped
 from proxy.cards import Card, card, needed, row
-from proxy.clock import Randomness
 from proxy.control.acting import Operator
 from proxy.edits import distance, edited
 from proxy.errors import StartRefused
@@ -46,8 +45,8 @@ class Desk:
     What operators do with suggestions.
     """
 
-    def __init__(self, rooms: Rooms, randomness: Randomness) -> None:
-        self._rooms, self._randomness = rooms, randomness
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
 
     def __repr__(self) -> str:
         return f"Desk({self._rooms.suggesting!r})"
@@ -124,7 +123,7 @@ class Desk:
             apart = distance(parked.call.request, request)
             verdict = await self._judged(self._anew(parked.call, request), stands)
             after, shown, credential = offered(
-                stands, parked.offer, verdict, self._randomness(NONCE_BYTES).hex(), self._rooms
+                stands, parked.offer, verdict, self._rooms.suggesting.nonce(), self._rooms
             )
             micros = _moved(showing, verdict)
             made = Edit(who.name, said, apart.changed, apart.leaves, micros)

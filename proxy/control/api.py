@@ -84,7 +84,7 @@ def admin_app(
     add_spend(app, rooms.store)
     add_drift(app, rooms)
     add_reviews(app, rooms)
-    add_suggestions(app, Desk(rooms, randomness))
+    add_suggestions(app, Desk(rooms))
     add_breakers(app, rooms)
     add_kill(app, rooms)
     add_operators(app, rooms.operators, rooms.ledger.access, rooms.announcer, randomness)

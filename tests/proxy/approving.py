@@ -59,7 +59,7 @@ class Stand:
 
     @property
     def desk(self) -> Desk:
-        return Desk(self.on.rooms, system_randomness)
+        return Desk(self.on.rooms)
 
     @property
     def executing(self) -> Executing:
