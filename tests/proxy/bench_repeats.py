@@ -42,6 +42,9 @@ COUNTS = {STORE: 64_000, PIPELINE: 16_000, SOCKET: 1_600}
 # Behind each other on a lane; a batch of the record is as many as came while the last was written.
 AT_ONCE = 32
 
+# The best of so many is what it costs; what is above it is what else the machine does to its caches.
+ROUNDS = 4
+
 TARGET = "/v1/refunds"
 
 Lane = Callable[[int], Callable[[], Awaitable[None]]]
@@ -95,12 +98,15 @@ async def figures(folder: Path) -> dict[str, float]:
 
 async def _rate(count: int, lane: Lane) -> float:
     await lane(count // 10)()
-    lanes = [lane(count // AT_ONCE) for _ in range(AT_ONCE)]
-    # What was made ready here is not what the road leaves behind.
-    gc.freeze()
-    began = time.process_time()
-    await asyncio.gather(*(go() for go in lanes))
-    return count / (time.process_time() - began)
+    took = []
+    for _ in range(ROUNDS):
+        lanes = [lane(count // AT_ONCE // ROUNDS) for _ in range(AT_ONCE)]
+        # What was made ready here is not what the road leaves behind.
+        gc.freeze()
+        began = time.process_time()
+        await asyncio.gather(*(go() for go in lanes))
+        took.append(time.process_time() - began)
+    return count / ROUNDS / min(took)
 
 
 async def _at_the_store(rooms: Rooms, head: bytes, body: bytes) -> Lane:
