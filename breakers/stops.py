@@ -14,11 +14,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from breakers.call import Call
+if TYPE_CHECKING:  # whoever only stops loads nothing of a call
+    from breakers.call import Call
 
 ALL = "all"
 """The scope of everything."""
+
+REASON_CHARS_MAX = 500
+"""Of a person's words on record: a few sentences, and where to read on."""
 
 CANARY = "canary"
 """The scope of nothing: a drill stops it, to see how long that takes."""

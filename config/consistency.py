@@ -25,7 +25,7 @@ from config.ranges import MoneyRange, NumberRange
 from config.settings import EVERY_BASE, ApiAccount, Settings
 from config.shape import Places
 from config.source import Trail
-from config.store import MEMORY
+from config.store_tls import misplaced
 from config.tables import Catalog
 from config.written import Address, UnixSocket
 
@@ -111,11 +111,9 @@ def inconsistencies(written: Written) -> Iterator[Fault]:
 
 
 def _store(written: Written) -> Iterator[Fault]:
-    if written.settings.store == MEMORY and written.settings.store_password is not None:
-        spot = written.places.key(("store_password",))
-        yield spot.fault(
-            "a store in memory has no password", "remove it, or name a Redis: `store: redis://HOST:PORT/DB`"
-        )
+    for name, (message, hint) in misplaced(written.settings.store).items():
+        if getattr(written.settings, name) is not None:
+            yield written.places.key((name,)).fault(message, hint)
 
 
 def _doors(written: Written) -> Iterator[Fault]:

@@ -22,26 +22,15 @@ from config.caps import Team
 from config.consistency import Written, bases_of, door_names, door_of, inconsistencies
 from config.faults import CatalogFault, ConfigurationFault, Fault, Unreadable
 from config.operators import OperatorCard
+from config.place import read_files
 from config.policy import AgentCard
 from config.proving import unproven
 from config.settings import ApiAccount, CredentialSource, Settings
 from config.shape import Model, Places, shaped
-from config.source import Source, merged, read_source
+from config.source import Source
 from config.store import PasswordSource
 from config.tables import Catalog, load_catalog
 from config.written import Address, Frozen, Origin, UnixSocket, read_name
-
-# Sections whose members may stand in several files of a folder.
-BY_NAME: Mapping[str, object] = MappingProxyType(
-    {
-        "apis": ApiAccount,
-        "agents": AgentCard,
-        "teams": Team,
-        "operators": OperatorCard,
-        "doors": Address,
-        "hosts": str,
-    }
-)
 
 # Sections whose members are models of their own, each with faults of its own.
 _SECTIONS = frozenset({"apis", "agents", "teams", "operators"})
@@ -113,33 +102,12 @@ def load(path: Path, open_catalog: OpenCatalog = load_catalog) -> Configuration:
     """
     Read the configuration at a path. Raises `ConfigurationFault` with every fault that it has.
     """
-    files, folder = _files(path)
-    source = merged([read_source(str(file), _bytes(file)) for file in files], BY_NAME)
-    if not source.whole:
-        raise ConfigurationFault(sorted(source.faults))
+    source, folder = read_files(path)
     written, faults = _shape(source, folder, open_catalog)
     faults = _in_order(source.faults, [*faults, *inconsistencies(written), *unproven(written, Path.read_bytes)])
     if faults:
         raise ConfigurationFault(faults)
     return _configuration(written, folder)
-
-
-def _files(path: Path) -> tuple[list[Path], Path]:
-    if not path.is_dir():
-        return [path], path.parent
-    yaml = (file for file in path.iterdir() if file.suffix in {".yaml", ".yml"} and not file.name.startswith("."))
-    files = sorted(yaml)
-    if not files:
-        raise ConfigurationFault([Fault(str(path), 0, 0, "the folder holds no YAML file", "its files end in `.yaml`")])
-    return files, path
-
-
-def _bytes(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        hint = "name the configuration with --config FILE or BREAKWATER_CONFIG"
-        raise ConfigurationFault([Fault(str(file), 0, 0, f"cannot be read: {error.strerror}", hint)]) from None
 
 
 def _in_order(spelling: list[Fault], meaning: list[Fault]) -> list[Fault]:
@@ -247,6 +215,8 @@ def _settings(written: Written, folder: Path) -> Settings:
             "shared": None if shared is None else _placed(shared, folder),
             "admin": _placed(settings.admin, folder),
             "store_password": _kept_at(settings.store_password, folder),
+            "sentinel_password": _kept_at(settings.sentinel_password, folder),
+            "store_tls": None if settings.store_tls is None else settings.store_tls.within(folder),
             "alerts": settings.alerts.model_copy(update={"webhook": _kept_at(settings.alerts.webhook, folder)}),
         }
     )

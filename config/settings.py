@@ -20,10 +20,12 @@ from config.breakers import STANDARD, WrittenBreakers
 from config.caps import PeriodCaps, Zone
 from config.conditions import ConditionSettings
 from config.faults import Unreadable
+from config.place import STATE
 from config.prices import Price
 from config.reviews import Reviews
 from config.stopping import KillSettings
 from config.store import PasswordSource, read_deployment, read_store
+from config.store_tls import StoreTls
 from config.suggestions import SuggestionSettings
 from config.tasks import TaskSettings
 from config.written import (
@@ -213,7 +215,7 @@ class Settings(Strict):
         "capture", "tokens", "approvals", "tracing", "tls", "replicas",
     })  # fmt: skip
 
-    state: Path = Path("breakwater-state")
+    state: Path = Path(STATE)
     """The state folder: ledger, keys, tokens. Relative to this file."""
     doors: Frozen[At] = Field(default_factory=dict, validate_default=True)
     """Where each API listens: `NAME` for its first base, `NAME.BASE` for another; without one, a free loopback port."""
@@ -229,6 +231,10 @@ class Settings(Strict):
     """Where it is held which writes were made and which are open: `memory`, or the URL of a Redis."""
     store_password: PasswordSource | None = None
     """Where the password of that Redis is."""
+    sentinel_password: PasswordSource | None = None
+    """Where the password of its Sentinels is, which have one of their own."""
+    store_tls: StoreTls | None = None
+    """With which files TLS to that Redis is made, where its CA or ours is nobody's that the machine knows."""
     deployment: Annotated[str, BeforeValidator(read_deployment)] = "breakwater"
     """The name that every process of one deployment shares; two deployments in one Redis need two."""
     idempotency: Idempotency = Idempotency()

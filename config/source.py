@@ -11,7 +11,7 @@ A decimal becomes `Decimal`; no float is ever made.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -263,7 +263,7 @@ def _document(reader: _Reader) -> None:
         reader.fault(event, "a second document begins here", "remove the line `---`, or use two files")
 
 
-def merged(sources: list[Source], by_name: Mapping[str, object]) -> Source:
+def merged(sources: list[Source], by_name: Collection[str]) -> Source:
     """
     Return the files as one: sections in `by_name` are joined name by name, every other key stands in one file only.
     """

@@ -16,24 +16,46 @@ from config.written import HOST_NAME, Strict, address_literal
 
 MEMORY = "memory"
 
-# Redis' own; a URL without a port means it.
-PORT = 6379
+# Redis' own, and its Sentinel's; a URL without a port means it.
+PORT, SENTINEL_PORT = 6379, 26379
 
 # A deployment's name is part of every key, inside the braces that keep them together: it can hold no brace.
 DEPLOYMENT = re.compile(r"[a-z0-9-]{1,40}")
 
 _SCHEMES = ("redis", "rediss", "unix")
+# Several addresses of what knows where the server is; with an `s` over TLS, as `rediss`.
+_SENTINELS, _CLUSTERS = ("sentinel", "sentinels"), ("cluster", "clusters")
+_TLS = frozenset({"rediss", "sentinels", "clusters"})
+# Sentinels are three or five, and of a cluster's nodes a few are enough to find the others.
+_SEEDS_MAX = 16
+_PRIMARY = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _DATABASE = re.compile(r"/?|/(?:0|[1-9][0-9]{0,4})")
 _USER = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _WORD = re.compile(r"[A-Za-z0-9_-]{1,20}")
 _ENV = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
-_FORMS = "write `memory`, `redis://HOST:PORT/DB`, `rediss://…` or `unix:///PATH`"
+_FORMS = (
+    "write `memory`, `redis://HOST:PORT/DB`, `rediss://…`, `unix:///PATH`, `sentinel://HOST:PORT,…/NAME/DB` or "
+    "`cluster://HOST:PORT,…`"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """
+    Where a server listens: a host and a port, or the socket at `path`.
+    """
+
+    host: str
+    port: int
+    path: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RedisAddress:
     """
     A Redis: `host` and `port`, over TLS with `tls`, or the socket at `path`.
+
+    Where `seeds` are named, they know where it is: Sentinels, that call it `primary`, or nodes of a cluster.
     """
 
     host: str = ""
@@ -42,6 +64,15 @@ class RedisAddress:
     tls: bool = False
     user: str | None = None
     path: str | None = None
+    seeds: tuple[Node, ...] = ()
+    primary: str = ""
+
+    @property
+    def node(self) -> Node:
+        """
+        Return where it is, where nobody needs to be asked.
+        """
+        return Node(self.host, self.port, self.path)
 
 
 def read_store(written: object) -> str:
@@ -78,26 +109,60 @@ def redis_address(url: str) -> RedisAddress:
     """
     try:
         parts = urlsplit(url)
-        port, host, password = parts.port, parts.hostname or "", parts.password
     except ValueError:
         raise Unreadable("this URL cannot be read", _FORMS) from None
-    if parts.scheme not in _SCHEMES:
+    if parts.scheme not in (*_SCHEMES, *_SENTINELS, *_CLUSTERS):
         raise Unreadable("a store is `memory` or a Redis", _FORMS)
+    named, at, hosts = parts.netloc.rpartition("@")
     # Whatever stands before an `@` is left unread as soon as it could be a password.
-    if password is not None or url.count("@") > 1:
+    if ":" in named or url.count("@") > 1:
         hint = "take it out of the URL, and name where it is: `store_password: {env: NAME}` or `{file: PATH}`"
         raise Unreadable("a password is never written here", hint)
-    if parts.username is not None and not _USER.fullmatch(parts.username):
+    if at and not _USER.fullmatch(named):
         raise Unreadable("this is no user of a Redis", _FORMS)
     if parts.query or parts.fragment or url.endswith(("?", "#")):
         raise Unreadable("a store's URL has no options", "end it after the database's number")
+    user = named if at else None
     if parts.scheme == "unix":
-        return _socket(host, parts.path, parts.username)
-    if not _is_host(host, parts.netloc) or port == 0:
+        return _socket(hosts, parts.path, user)
+    if parts.scheme in _SCHEMES:
+        node, database = _node(hosts, PORT), _database(parts.path)
+        return RedisAddress(node.host, node.port, database, parts.scheme in _TLS, user)
+    seeds = _seeds(hosts, SENTINEL_PORT if parts.scheme in _SENTINELS else PORT)
+    if parts.scheme in _CLUSTERS:
+        if parts.path not in {"", "/"}:
+            raise Unreadable("a cluster has one database, and no number stands after its hosts", _FORMS)
+        return RedisAddress(tls=parts.scheme in _TLS, user=user, seeds=seeds)
+    primary, slash, database = parts.path[1:].partition("/")
+    if not _PRIMARY.fullmatch(primary):
+        raise Unreadable("after the Sentinels stands the name that they know the Redis by", _FORMS)
+    return RedisAddress(
+        database=_database(slash + database), tls=parts.scheme in _TLS, user=user, seeds=seeds, primary=primary
+    )
+
+
+def _node(written: str, port: int) -> Node:
+    try:
+        parts = urlsplit(f"redis://{written}")
+        host, named = parts.hostname or "", parts.port
+    except ValueError:
+        raise Unreadable("this URL cannot be read", _FORMS) from None
+    if not _is_host(host, written) or named == 0:
         raise Unreadable("this URL names no host", _FORMS)
-    if not _DATABASE.fullmatch(parts.path):
+    return Node(host, named or port)
+
+
+def _seeds(written: str, port: int) -> tuple[Node, ...]:
+    seeds = tuple(_node(one, port) for one in written.split(","))
+    if len(seeds) > _SEEDS_MAX or len(set(seeds)) < len(seeds):
+        raise Unreadable(f"name each host once, and {_SEEDS_MAX} at most", _FORMS)
+    return seeds
+
+
+def _database(path: str) -> int:
+    if not _DATABASE.fullmatch(path):
         raise Unreadable("after the host stands the number of a database, or nothing", _FORMS)
-    return RedisAddress(host, port or PORT, int(parts.path[1:] or 0), parts.scheme == "rediss", parts.username)
+    return int(path[1:] or 0)
 
 
 def _socket(host: str, path: str, user: str | None) -> RedisAddress:

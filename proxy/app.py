@@ -53,6 +53,7 @@ from proxy.rooms import Rooms
 from proxy.sampler import Sampler
 from proxy.secret import Secret, with_user
 from proxy.settling import Settling
+from proxy.slices import Slices
 from proxy.standing import Standing
 from proxy.stores import open_store
 from proxy.suggesting import Suggesting
@@ -182,6 +183,7 @@ def build(
     on_echo, on_change, dialer = _telling(metrics, log), _turning(configuration, accounts), Dialer(lambda: taken)
     policy, tasks = policy_of(configuration), open_tasks(configuration, ledger, store, clock, randomness)
     brakes = _open_brakes(settings, policy, accounts, ledger, store, clock, randomness, log, metrics, retries)
+    ids, settling = Ulids(clock, randomness), Settling(store, clock, log)
     standing = Standing(store, ledger.events, log, namer.made_with, ledger.replica)
     brakes.killswitch.on_emptied = standing.hurry
     return Rooms(
@@ -196,7 +198,8 @@ def build(
         tasks=tasks,
         store=store,
         standing=standing,
-        settling=Settling(store, clock, log),
+        settling=settling,
+        slices=Slices(store, ledger.charged_reads, settling, clock, ids, log),
         namer=namer,
         judging=Judging(),
         answers=Answers(store, ledger.answer_at, ledger.ring, randomness),
@@ -209,7 +212,7 @@ def build(
         inflight=InFlight(),
         pending=Pending(),
         clock=clock,
-        ids=Ulids(clock, randomness),
+        ids=ids,
         log=log,
         metrics=metrics,
         **brakes._asdict(),

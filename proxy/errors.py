@@ -7,8 +7,11 @@ command with one clear sentence.
 
 from __future__ import annotations
 
-from breakers.call import Fault
-from breakers.verdict import Reason
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # a command that only asks loads nothing of the road
+    from breakers.call import Fault
+    from breakers.verdict import Reason
 
 
 class Refused(Exception):

@@ -83,6 +83,7 @@ class OwnRead:
         if not self._left:
             # Nothing of it was sent: it has tried nothing.
             self._rooms.sampler.given_up(self.call.id)
+            self._rooms.slices.never_sent(self._held)
         if self._held.go.charges and not self._seen_to:
             self._seen_to = True
             self._rooms.settling.see_to(self._give_up())

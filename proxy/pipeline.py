@@ -135,7 +135,7 @@ async def judged(
             case Forward() as go:
                 trail.verdict = "forward"
                 with trail.stage("reserve"):
-                    held = await rooms.sampler.alone.reserve(go, rooms.store)
+                    held = await rooms.slices.reserve(go, partial(rooms.sampler.alone.reserve, store=rooms.store))
                 if isinstance(held, Exhausted):
                     return exhausted(held, facts.at, call.caller.task)
                 if not isinstance(held, Stale):

@@ -35,6 +35,7 @@ from proxy.recent import Recent
 from proxy.reviewing import Reviewing
 from proxy.sampler import Sampler
 from proxy.settling import Settling
+from proxy.slices import Slices
 from proxy.standing import Standing
 from proxy.suggesting import Suggesting
 from proxy.tasks import Tasks
@@ -62,6 +63,7 @@ class Rooms:
     store: Store
     standing: Standing
     settling: Settling
+    slices: Slices
     namer: Namer
     judging: Judging
     answers: Answers

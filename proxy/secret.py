@@ -9,11 +9,13 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from config.settings import CredentialSource
-from config.store import PasswordSource
 from proxy.errors import StartRefused
+
+if TYPE_CHECKING:  # a command that only asks loads no models of the configuration
+    from config.settings import CredentialSource
+    from config.store import PasswordSource
 
 CREDENTIAL_BYTES_MAX = 4096
 """No vendor's key comes near this; a larger file is the wrong file."""

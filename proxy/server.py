@@ -222,6 +222,7 @@ class Program:
         late += await rooms.inflight.drain(rooms.settings.timeouts.drain_s)
         # What is found from here on would have nobody to record what it changed.
         await self.end(*self.tasks)
+        await rooms.slices.close()
         await rooms.observer.end()
         await rooms.pending.drain(rooms.settings.timeouts.look_s + GRACE_S)
         await rooms.settling.drain(GRACE_S)
@@ -321,6 +322,7 @@ async def open_doors(program: Program, listeners: list[Listener]) -> None:
     program.tasks.append(asyncio.create_task(rooms.standing.watch()))
     program.tasks.append(asyncio.create_task(rooms.tasks.watch()))
     program.tasks.append(asyncio.create_task(watch_drift(rooms)))
+    program.tasks.append(asyncio.create_task(rooms.slices.watch()))
     program.tasks.append(asyncio.create_task(rooms.observer.watch()))
     program.tasks.append(asyncio.create_task(rooms.killswitch.watch()))
     program.tasks.append(asyncio.create_task(rooms.killswitch.watch_store()))

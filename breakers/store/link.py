@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Protocol
 
 from breakers.store.protocol import StoreUnavailable
@@ -11,19 +13,76 @@ from breakers.store.protocol import StoreUnavailable
 EMPTIED = "Redis does not hold what was replayed into it: the ledger has to be replayed first"
 
 
+class Purpose(StrEnum):
+    """
+    What a command is for; each has connections of its own, so that none waits for another's.
+    """
+
+    DECISIONS = "decisions"
+    BEHIND = "behind"
+    LETTERS = "letters"
+
+
+# What a call waits for. Every other script runs behind it, unless whoever asks says otherwise.
+_DECIDING = frozenset({"facts", "reserve", "dispatch", "hold"})
+
+
+def purpose_of(verb: str) -> Purpose:
+    """
+    Return what a script is for where nobody says so.
+    """
+    return Purpose.DECISIONS if verb in _DECIDING else Purpose.BEHIND
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """
+    What a server says of itself: who it is, and whether what is written to it stays.
+
+    `id` is another one after a restart, and where a replica took its place. `role` is `master` where it takes writes.
+    """
+
+    id: str
+    version: str = ""
+    role: str = ""
+    policy: str = ""
+    evicted: int = 0
+
+
 class Link(Protocol):
     """
-    A connection to the server. Everything raises `StoreUnavailable`, and nothing is sent twice.
+    Connections to the server. Everything raises `StoreUnavailable`, and nothing is sent twice.
+
+    `moved` tells that a connection led to another server than the trusted one, or to one that takes no writes; nothing
+    was asked of that one, and nothing is until `trust` says whom to ask.
     """
 
-    async def ask(self, command: str, key: str, *arguments: str) -> Any:
+    moved: bool
+
+    def trust(self, server: str) -> None:
         """
-        Return the answer to one command that changes nothing that a script compares.
+        Ask nothing of any server but this one from here on; no connection of before is used again.
         """
 
-    async def run(self, verb: str, keys: Sequence[str], *arguments: str | int | bytes) -> Any:
+    async def ask(
+        self,
+        command: str,
+        key: str,
+        *arguments: str,
+        purpose: Purpose = Purpose.DECISIONS,
+        within_s: float | None = None,
+    ) -> Any:
         """
-        Run one script once, and return its answer.
+        Return the answer to one command that changes nothing that a script compares.
+
+        `within_s` is for commands that wait by themselves.
+        """
+
+    async def run(
+        self, verb: str, keys: Sequence[str], *arguments: str | int | bytes, purpose: Purpose | None = None
+    ) -> Any:
+        """
+        Run one script once, and return its answer. Without a purpose it is the verb's own.
         """
 
     async def eviction(self) -> str:
@@ -31,9 +90,14 @@ class Link(Protocol):
         Return the policy by which the server makes room.
         """
 
+    async def look(self) -> Server:
+        """
+        Return what the trusted server says of itself.
+        """
+
     async def server(self) -> str:
         """
-        Return the name of the server that answers: another one after its restart, and where a replica took its place.
+        Return the id of the server that answers a new connection, whichever is trusted.
         """
 
     async def close(self) -> None:
@@ -56,17 +120,26 @@ class Shared:
     def __repr__(self) -> str:
         return f"<Shared {self.tag} emptied={self.emptied}>"
 
-    async def ask(self, command: str, key: str, *arguments: str) -> Any:
+    async def ask(
+        self,
+        command: str,
+        key: str,
+        *arguments: str,
+        purpose: Purpose = Purpose.DECISIONS,
+        within_s: float | None = None,
+    ) -> Any:
         """
         Return the answer to one command about one key of the deployment.
         """
-        return await self.link.ask(command, self.tag + key, *arguments)
+        return await self.link.ask(command, self.tag + key, *arguments, purpose=purpose, within_s=within_s)
 
-    async def run(self, verb: str, keys: Sequence[str], *arguments: str | int | bytes) -> Any:
+    async def run(
+        self, verb: str, keys: Sequence[str], *arguments: str | int | bytes, purpose: Purpose | None = None
+    ) -> Any:
         """
         Run one script over keys of the deployment, and return its answer.
         """
-        return await self.link.run(verb, [self.tag + key for key in keys], *arguments)
+        return await self.link.run(verb, [self.tag + key for key in keys], *arguments, purpose=purpose)
 
     def lost(self) -> StoreUnavailable:
         """

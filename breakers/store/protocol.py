@@ -52,10 +52,11 @@ class HeldWrite:
 @dataclass(frozen=True, slots=True)
 class HeldRead:
     """
-    Everything that one read consumes; it never becomes an intent.
+    Everything that one read consumes; it never becomes an intent. What it takes of caps it may have from a `lease`.
     """
 
     go: Forward
+    lease: str = ""
 
 
 Reservation = HeldWrite | HeldRead

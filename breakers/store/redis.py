@@ -20,6 +20,7 @@ from redis.exceptions import AuthenticationError, NoScriptError, OutOfMemoryErro
 from redis.exceptions import TimeoutError as RedisTimeout
 
 from breakers.store.fleet import FleetStore
+from breakers.store.link import Purpose, Server
 from breakers.store.moves import BY_DEFAULT, Retention
 from breakers.store.protocol import LEASE_S, StoreUnavailable
 from breakers.store.scripts import SCRIPTS
@@ -82,6 +83,7 @@ class RedisLink:
     """
 
     def __init__(self, redis: Redis) -> None:
+        self.moved = False
         self._redis = redis
         # Its own signature is untyped.
         self._client: Callable[..., Awaitable[Any]] = redis.execute_command
@@ -96,11 +98,23 @@ class RedisLink:
             raise asyncio.CancelledError
         return answer
 
-    async def ask(self, command: str, key: str, *arguments: str) -> Any:
+    def trust(self, server: str) -> None:
+        self.moved = False
+
+    async def ask(
+        self,
+        command: str,
+        key: str,
+        *arguments: str,
+        purpose: Purpose = Purpose.DECISIONS,
+        within_s: float | None = None,
+    ) -> Any:
         with _telling():
             return await self._execute(command, key, *arguments)
 
-    async def run(self, verb: str, keys: Sequence[str], *arguments: str | int | bytes) -> Any:
+    async def run(
+        self, verb: str, keys: Sequence[str], *arguments: str | int | bytes, purpose: Purpose | None = None
+    ) -> Any:
         script = SCRIPTS[verb]
         with _telling():
             try:
@@ -119,6 +133,15 @@ class RedisLink:
                 told = await self._execute("INFO", "memory")
             named = {_text(name).replace("_", "-"): _text(value) for name, value in told.items()}
             return named.get("maxmemory-policy", "unknown")
+
+    async def look(self) -> Server:
+        with _telling():
+            told: Mapping[Any, Any] = await self._execute("INFO")
+            said = {_text(name): _text(value) for name, value in told.items()}
+        return Server(
+            *(said.get(name, "") for name in ("run_id", "redis_version", "role", "maxmemory_policy")),
+            int(said.get("evicted_keys", "0")),
+        )
 
     async def server(self) -> str:
         with _telling():

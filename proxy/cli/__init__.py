@@ -5,37 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import NoReturn
+from types import MappingProxyType
+from typing import Any, NamedTuple, NoReturn
 
 from config.faults import ConfigurationFault
-from proxy.cli import (
-    breakers,
-    catalog,
-    check,
-    doubt,
-    drift,
-    healthcheck,
-    key,
-    kill,
-    ledger,
-    operator,
-    rehearse,
-    reload,
-    resume,
-    reviews,
-    rollout,
-    schema,
-    serve,
-    spend,
-    status,
-    suggestions,
-    task,
-    token,
-    vault,
-)
 from proxy.cli.client import showing, shown_token
 from proxy.cli.say import error, faults
 from proxy.errors import StartRefused
@@ -63,10 +40,79 @@ Exit codes: 0 done, 1 refused or failed, 2 usage.
 """
 
 
+class Listed(NamedTuple):
+    """
+    A command in the list: the module that is loaded when it is called, its one line of help, and `alone`, the module
+    that does its work where nothing runs, if that takes more than asking does.
+    """
+
+    module: str
+    summary: str
+    alone: str | None = None
+
+
+COMMANDS: Mapping[str, Listed] = MappingProxyType(
+    {
+        "serve": Listed("proxy.cli.serve", "run"),
+        "check": Listed("proxy.cli.check", "validate the configuration"),
+        "reload": Listed("proxy.cli.reload", "apply a changed configuration, or say why not"),
+        "schema": Listed("proxy.cli.schema", "print the configuration's JSON Schema"),
+        "status": Listed("proxy.cli.status", "doors, store, ledger, kill switch, breakers, in flight, in doubt"),
+        "kill": Listed("proxy.cli.kill", "stop a scope, and see that it stopped", "proxy.cli.stopping"),
+        "resume": Listed("proxy.cli.resume", "lift a stop"),
+        "healthcheck": Listed("proxy.cli.healthcheck", "exit 0 when the process is ready (for containers)"),
+        "key": Listed("proxy.cli.key", "mint AGENT, list, revoke KID"),
+        "operator": Listed("proxy.cli.operator", "mint NAME, list, revoke ID: operators' personal tokens"),
+        "vault": Listed("proxy.cli.vault", "put NAME, list, rotate NAME, remove NAME: sealed credentials"),
+        "doubt": Listed("proxy.cli.doubt", "list, probe INTENT, resolve INTENT: writes in doubt"),
+        "breakers": Listed(
+            "proxy.cli.breakers", "list, show, force, release: what keeps calls back while an API fails"
+        ),
+        "suggestions": Listed("proxy.cli.suggestions", "list, show, approve, edit, reject: parked writes"),
+        "ledger": Listed("proxy.cli.ledger", "verify, show CALL, history OBJECT, find, tail"),
+        "task": Listed("proxy.cli.task", "open, show, list, close, timeline: a unit of an agent's work"),
+        "token": Listed("proxy.cli.token", "mint TASK, narrow, inspect, revoke: task tokens"),
+        "spend": Listed("proxy.cli.spend", "what was taken of every cap, by task, agent, team and API"),
+        "rollout": Listed("proxy.cli.rollout", "what each tier would have done with an agent's recorded past"),
+        "reviews": Listed("proxy.cli.reviews", "list, show CALL, mark CALL: writes to look at afterwards"),
+        "drift": Listed("proxy.cli.drift", "list, reset AGENT: agents whose calls are not what they were"),
+        "catalog": Listed("proxy.cli.catalog", "list, show CATALOG, import FILE"),
+        "test": Listed("proxy.cli.rehearse", "policy tests: calls with the verdict that they should have"),
+    }
+)
+"""Every command, in the order of the list. Whoever stops writes at night does not wait for what only `serve` needs."""
+
+
 class Parser(argparse.ArgumentParser):
     """
     A parser, and those of its commands, that says what is wrong as every other part of the program does.
+
+    What a command takes is asked of its module when somebody asks the command, and not before.
     """
+
+    fill: Callable[[], None] | None = None
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """
+        Learn what the command takes, and parse.
+        """
+        self.learn()
+        return super().parse_known_args(args, namespace)
+
+    def format_help(self) -> str:
+        """
+        Learn what the command takes, and describe it.
+        """
+        self.learn()
+        return super().format_help()
+
+    def learn(self) -> None:
+        """
+        Load the command's module, once.
+        """
+        if self.fill is not None:
+            fill, self.fill = self.fill, None
+            fill()
 
     def error(self, message: str) -> NoReturn:
         """
@@ -89,41 +135,42 @@ def build_parser() -> argparse.ArgumentParser:
         prog="breakwater", description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.set_defaults(config=None, json=False, personal=None)
+    _add_options(parser)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (
-        serve,
-        check,
-        reload,
-        schema,
-        status,
-        kill,
-        resume,
-        healthcheck,
-        key,
-        operator,
-        vault,
-        doubt,
-        breakers,
-        suggestions,
-        ledger,
-        task,
-        token,
-        spend,
-        rollout,
-        reviews,
-        drift,
-        catalog,
-        rehearse,
-    ):
-        command.add(commands)
-    _add_everywhere(parser)
+    for name, listed in COMMANDS.items():
+        command = commands.add_parser(
+            name, help=listed.summary, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        command.fill = partial(_fill, command, listed)
     return parser
+
+
+def _fill(command: Parser, listed: Listed) -> None:
+    """
+    Ask a command's module what it takes; the global options stand after it as well as before.
+    """
+    import_module(listed.module).add(command)
+    _add_everywhere(command)
+    if listed.alone is not None:
+        command.set_defaults(alone=partial(_alone, listed.alone))
+
+
+def _alone(module: str, args: argparse.Namespace) -> int:
+    return int(import_module(module).run(args))
 
 
 def _add_everywhere(parser: argparse.ArgumentParser) -> None:
     """
-    Take the global options before and after every command.
+    Take the global options before and after every verb.
     """
+    _add_options(parser)
+    for action in parser._actions:  # noqa: SLF001 argparse has no public way to walk its commands
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+            for nested in set(action.choices.values()):
+                _add_everywhere(nested)
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
     quiet = argparse.SUPPRESS
     parser.add_argument("--config", type=Path, default=quiet, metavar="FILE", help="a file, or a folder of them")
     parser.add_argument("--json", action="store_true", default=quiet, help="print data as JSON")
@@ -131,10 +178,6 @@ def _add_everywhere(parser: argparse.ArgumentParser) -> None:
     if "--token" not in parser._option_string_actions:  # noqa: SLF001 nor to ask for its options
         whose = "an operator's own token, in a file"
         parser.add_argument("--token", type=Path, dest="personal", default=quiet, metavar="FILE", help=whose)
-    for action in parser._actions:  # noqa: SLF001 argparse has no public way to walk its commands
-        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
-            for nested in set(action.choices.values()):
-                _add_everywhere(nested)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -38,13 +38,11 @@ after a day, or an hour where all is to pass.
 COLUMNS = ("breaker", "state", "since", "until", "why")
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(parser: argparse.ArgumentParser) -> None:
     """
-    Add the command and its verbs.
+    Say how the command and its verbs are used.
     """
-    verbs = add_noun(
-        commands, "breakers", "list, show, force, release: what keeps calls back while an API fails", EPILOG
-    )
+    verbs = add_noun(parser, EPILOG)
     listing = verbs.add_parser(
         "list",
         help="print the breakers that do not pass",

@@ -35,11 +35,11 @@ STDIN = "-"
 LABEL_WIDTH = 13
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(parser: argparse.ArgumentParser) -> None:
     """
-    Add the command and its verbs.
+    Say how the command and its verbs are used.
     """
-    verbs = add_noun(commands, "catalog", "list, show CATALOG, import FILE", EPILOG)
+    verbs = add_noun(parser, EPILOG)
     listing = verbs.add_parser("list", help="print the bundled catalogues", epilog="example: breakwater catalog list")
     listing.set_defaults(run=list_catalogs)
     showing = verbs.add_parser(

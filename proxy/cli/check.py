@@ -21,11 +21,11 @@ Credentials are not read: a machine without them can check.
 """
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(parser: argparse.ArgumentParser) -> None:
     """
-    Add the command.
+    Say how the command is used.
     """
-    add_command(commands, "check", "validate the configuration", EPILOG, run)
+    add_command(parser, EPILOG, run)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from breakers.known import State
-from config.load import load
+from config.place import state_folder
 from proxy.cli.client import Running, find_running, has_started
 from proxy.cli.lookup import Lookup, looking_into
 from proxy.cli.say import data, table
@@ -43,11 +43,11 @@ HEADERS = ("intent", "state", "api", "operation", "agent", "age", "tried", "next
 _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(parser: argparse.ArgumentParser) -> None:
     """
-    Add the command and its verbs.
+    Say how the command and its verbs are used.
     """
-    verbs = add_noun(commands, "doubt", "list, probe INTENT, resolve INTENT: writes in doubt", EPILOG)
+    verbs = add_noun(parser, EPILOG)
     listing = verbs.add_parser(
         "list",
         help="print the writes in doubt, what was tried, and when they are looked for next",
@@ -80,7 +80,7 @@ def list_doubts(args: argparse.Namespace) -> int:
     """
     Print the writes in doubt, as the running process or the record says.
     """
-    state = load(args.config).settings.state
+    state = state_folder(args.config)
     running = find_running(state)
     if running is not None:
         doubts = running.insist("GET", "/v1/doubt")
@@ -122,7 +122,7 @@ def resolve(args: argparse.Namespace) -> int:
 
 
 def _running(args: argparse.Namespace) -> Running:
-    running = find_running(load(args.config).settings.state)
+    running = find_running(state_folder(args.config))
     if running is None:
         hint = "`breakwater serve` starts one, which looks for every write in doubt by itself"
         raise StartRefused("no Breakwater is running on this state folder", hint)

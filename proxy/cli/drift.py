@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 from urllib.parse import quote
 
-from config.load import load
+from config.place import state_folder
 from proxy.cli.client import Running, find_running
 from proxy.cli.say import data, shown, table
 from proxy.cli.usage import add_noun
@@ -27,11 +27,11 @@ parked until then. Look first: `breakwater ledger find --agent NAME --since 1d`.
 HEADERS = ("agent", "state", "days", "act", "since", "why")
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(parser: argparse.ArgumentParser) -> None:
     """
-    Add the command and its verbs.
+    Say how the command and its verbs are used.
     """
-    verbs = add_noun(commands, "drift", "list, reset AGENT: agents whose calls are not what they were", EPILOG)
+    verbs = add_noun(parser, EPILOG)
     listing = verbs.add_parser(
         "list", help="print how each agent's calls stand", epilog="example: breakwater drift list --json"
     )
@@ -75,7 +75,7 @@ def reset(args: argparse.Namespace) -> int:
 
 
 def _running(args: argparse.Namespace) -> Running:
-    running = find_running(load(args.config).settings.state)
+    running = find_running(state_folder(args.config))
     if running is None:
         raise StartRefused("no Breakwater is running on this state folder", "calls are compared by a process that runs")
     return running

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from config.load import load
+from config.place import state_folder
 from proxy.cli.client import find_running
 from proxy.cli.say import data
 from proxy.cli.usage import add_command
@@ -18,18 +18,18 @@ examples:
 OK = 200
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(parser: argparse.ArgumentParser) -> None:
     """
-    Add the command.
+    Say how the command is used.
     """
-    add_command(commands, "healthcheck", "exit 0 when the process is ready (for containers)", EPILOG, run)
+    add_command(parser, EPILOG, run)
 
 
 def run(args: argparse.Namespace) -> int:
     """
     Ask `/readyz`; print what it says.
     """
-    running = find_running(load(args.config).settings.state)
+    running = find_running(state_folder(args.config))
     if running is None:
         raise StartRefused("no Breakwater is running on this state folder", "`breakwater serve` starts one")
     status, answer = running.ask("GET", "/readyz")

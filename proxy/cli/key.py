@@ -25,11 +25,11 @@ its SDK wants an API key.
 """
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(parser: argparse.ArgumentParser) -> None:
     """
-    Add the command and its verbs.
+    Say how the command and its verbs are used.
     """
-    verbs = add_noun(commands, "key", "mint AGENT, list, revoke KID", EPILOG)
+    verbs = add_noun(parser, EPILOG)
     minting = verbs.add_parser(
         "mint",
         help="make a key for an agent and print it once",

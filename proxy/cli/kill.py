@@ -8,23 +8,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from breakers.stops import ALL, Mode, Stop
-from config.load import Configuration, load
-from config.store import MEMORY
-from proxy.cli.client import Running, find_running, has_started
-from proxy.cli.folder import on_folder
-from proxy.cli.lookup import add_dir, state_of
+from breakers.stops import ALL, REASON_CHARS_MAX, Mode
+from proxy.cli.client import Running, find_running
 from proxy.cli.say import data, error, shown, table
 from proxy.cli.usage import add_command
+from proxy.cli.where import add_dir, state_of
 from proxy.clock import SystemClock
-from proxy.control.acting import HOUSE
-from proxy.control.kill import REASON_CHARS_MAX
 from proxy.errors import StartRefused
-from proxy.keys import Keys
 from proxy.killfile import NAME
-from proxy.ledger.book import Ledger
-from proxy.ordered import returning
-from proxy.scopes import read_scope
 
 EPILOG = """\
 examples:
@@ -44,18 +35,15 @@ Where nothing answers: write `stop-writes` into STATE/KILL, or send SIGUSR1.
 
 STEP_S = 0.1
 
-AHEAD = 1_000_000
-"""More orders than the other processes of a fleet have given that this folder's process has not heard of."""
-
 ORDER_S = 30.0
 """A disk or a store that does not answer is waited for a moment; the stop itself waits for neither."""
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(parser: argparse.ArgumentParser) -> None:
     """
-    Add the command.
+    Say how the command is used.
     """
-    parser = add_command(commands, "kill", "stop a scope, and see that it stopped", EPILOG, run)
+    add_command(parser, EPILOG, run)
     add_scope(parser)
     modes = [str(mode) for mode in Mode if mode is not Mode.RUN]
     parser.add_argument("--mode", choices=modes, default=str(Mode.STOP_WRITES), help="how much stops")
@@ -85,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     if args.drill:
         return _drill(args, _needed(running))
     if running is None:
-        return _on_folder(args, state)
+        return int(args.alone(args))
     body = {
         "scope": args.scope,
         "mode": args.mode,
@@ -169,34 +157,3 @@ def _needed(running: Running | None) -> Running:
     if running is None:
         raise StartRefused("no Breakwater is running on this state folder", "`breakwater serve` starts one")
     return running
-
-
-def _on_folder(args: argparse.Namespace, state: Path) -> int:
-    """
-    Put a stop on record where nothing runs: the next start begins with it.
-    """
-    if not has_started(state):
-        raise StartRefused(f"no Breakwater ever ran on {state}", "a first start runs; stop it once it does")
-    configuration: Configuration = load(args.config)
-
-    scope = read_scope(args.scope, configuration.catalogs, configuration.agents)
-    ahead = 1 if configuration.settings.store == MEMORY else AHEAD
-
-    async def stopped(ledger: Ledger, _: Keys) -> Stop:
-        known, now = ledger.stops.newest().by_scope, SystemClock().now()
-        epoch = ahead + max((stop.epoch for stop in known.values()), default=0)
-        stop = Stop(scope, Mode(args.mode), epoch, HOUSE.name, args.reason[:REASON_CHARS_MAX], now)
-        before = known.get(scope)
-        if before is not None and before.mode_at(now).strictness > stop.mode.strictness:
-            mode = before.mode_at(now)
-            raise StartRefused(f"`{scope}` is `{mode}`: that is more", "start it, then `breakwater resume`")
-        stop = returning(stop, before)
-        await ledger.stops.changed(stop)
-        return stop
-
-    stop = on_folder(configuration, stopped)
-    if args.json:
-        data({"scope": stop.scope, "mode": str(stop.mode), "epoch": stop.epoch, "by": stop.actor, "recorded": True})
-    else:
-        print(f"{stop.scope}: {stop.mode}, epoch {stop.epoch}, on record; nothing runs, and the next start begins so")
-    return 0

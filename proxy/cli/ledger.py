@@ -8,9 +8,10 @@ from dataclasses import asdict
 
 from config.faults import did_you_mean
 from config.load import load
-from proxy.cli.lookup import add_dir, looking_into, moment, print_calls, state_of
+from proxy.cli.lookup import looking_into, moment, print_calls
 from proxy.cli.say import data, error, shown, table
 from proxy.cli.usage import add_noun
+from proxy.cli.where import add_dir, state_of
 from proxy.errors import StartRefused
 from proxy.ledger.about import object_hashes
 from proxy.ledger.disk import RealDisk
@@ -45,11 +46,11 @@ LOOKED_UP = ("call", "task", "agent", "api", "operation", "kind")
 """What a record is found by, word for word."""
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(parser: argparse.ArgumentParser) -> None:
     """
-    Add the command and its verbs.
+    Say how the command and its verbs are used.
     """
-    verbs = add_noun(commands, "ledger", "verify, show CALL, history OBJECT, find, tail", EPILOG)
+    verbs = add_noun(parser, EPILOG)
     verifying = verbs.add_parser(
         "verify",
         help="check every segment, every payload, every link",

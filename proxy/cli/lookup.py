@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from config.faults import Unreadable
-from config.load import load
 from config.written import read_duration
 from proxy.cli.say import data, shown
 from proxy.clock import SystemClock
@@ -29,20 +28,6 @@ class Lookup:
 
     index: Index
     payloads: Payloads
-
-
-def add_dir(parser: argparse.ArgumentParser) -> None:
-    """
-    Take a state folder other than the configured one.
-    """
-    parser.add_argument("--dir", type=Path, metavar="D", help="a state folder, instead of the configured one")
-
-
-def state_of(args: argparse.Namespace) -> Path:
-    """
-    Return the state folder that a command was given.
-    """
-    return args.dir if args.dir is not None else load(args.config).settings.state
 
 
 @contextlib.contextmanager

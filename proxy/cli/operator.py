@@ -34,11 +34,11 @@ that person, who shows it with --token FILE or BREAKWATER_OPERATOR_TOKEN.
 T = TypeVar("T")
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(parser: argparse.ArgumentParser) -> None:
     """
-    Add the command and its verbs.
+    Say how the command and its verbs are used.
     """
-    verbs = add_noun(commands, "operator", "mint NAME, list, revoke ID: operators' personal tokens", EPILOG)
+    verbs = add_noun(parser, EPILOG)
     minting = verbs.add_parser(
         "mint", help="make a token for an operator and print it once", epilog="example: breakwater operator mint ada"
     )

@@ -42,11 +42,11 @@ No upstream and no credential is needed. Exits 1 where a case came out otherwise
 """
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(parser: argparse.ArgumentParser) -> None:
     """
-    Add the command.
+    Say how the command is used.
     """
-    parser = add_command(commands, "test", "policy tests: calls with the verdict that they should have", EPILOG, run)
+    add_command(parser, EPILOG, run)
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="a folder of YAML files with cases, or one file")
     parser.add_argument("--every-rule", action="store_true", help="fail where a rule of a card decides no case")
 

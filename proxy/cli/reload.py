@@ -26,11 +26,11 @@ WITHIN_S = 60.0
 """For reading large catalogues again, and compiling ten thousand cards."""
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(parser: argparse.ArgumentParser) -> None:
     """
-    Add the command.
+    Say how the command is used.
     """
-    add_command(commands, "reload", "apply a changed configuration, or say why not", EPILOG, run)
+    add_command(parser, EPILOG, run)
 
 
 def run(args: argparse.Namespace) -> int:

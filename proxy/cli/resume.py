@@ -8,9 +8,9 @@ from urllib.parse import quote
 from breakers.stops import Mode
 from proxy.cli.client import find_running
 from proxy.cli.kill import add_scope
-from proxy.cli.lookup import add_dir, state_of
 from proxy.cli.say import data, shown
 from proxy.cli.usage import add_command
+from proxy.cli.where import add_dir, state_of
 from proxy.errors import StartRefused
 
 EPILOG = """\
@@ -31,11 +31,11 @@ it takes the role `break-glass`, for `all` two people, and everybody is told.
 RESUME_S = 30.0
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(parser: argparse.ArgumentParser) -> None:
     """
-    Add the command.
+    Say how the command is used.
     """
-    parser = add_command(commands, "resume", "lift a stop", EPILOG, run)
+    add_command(parser, EPILOG, run)
     add_scope(parser)
     parser.add_argument("--reason", required=True, metavar="TEXT", help="why it may go on, for the record")
     parser.add_argument(

@@ -32,11 +32,11 @@ you say counts in `breakwater rollout`. To mark one takes the role `approver`.
 HEADERS = ("call", "made", "agent", "operation", "state", "by")
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(parser: argparse.ArgumentParser) -> None:
     """
-    Add the command and its verbs.
+    Say how the command and its verbs are used.
     """
-    verbs = add_noun(commands, "reviews", "list, show CALL, mark CALL: writes to look at afterwards", EPILOG)
+    verbs = add_noun(parser, EPILOG)
     listing = verbs.add_parser(
         "list", help="print the writes that wait to be looked at", epilog="example: breakwater reviews list --all"
     )

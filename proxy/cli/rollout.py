@@ -35,12 +35,11 @@ SINCE = "30d"
 """A month: every weekday four times, and the card is still the same."""
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(parser: argparse.ArgumentParser) -> None:
     """
-    Add the command.
+    Say how the command is used.
     """
-    summary = "what each tier would have done with an agent's recorded past"
-    parser = add_command(commands, "rollout", summary, EPILOG, run)
+    add_command(parser, EPILOG, run)
     parser.add_argument("agent", metavar="AGENT")
     parser.add_argument(
         "--since", type=moment, default=SINCE, metavar="WHEN", help=f"a time, a day, or how long ago (default {SINCE})"

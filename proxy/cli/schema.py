@@ -21,11 +21,11 @@ Then, as the first line of breakwater.yaml, for editors that know it:
 """
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(parser: argparse.ArgumentParser) -> None:
     """
-    Add the command.
+    Say how the command is used.
     """
-    add_command(commands, "schema", "print the configuration's JSON Schema", EPILOG, run)
+    add_command(parser, EPILOG, run)
 
 
 def run(args: argparse.Namespace) -> int:

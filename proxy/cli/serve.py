@@ -19,11 +19,11 @@ first, writes under way finish and are recorded, then the process ends.
 """
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(parser: argparse.ArgumentParser) -> None:
     """
-    Add the command.
+    Say how the command is used.
     """
-    parser = add_command(commands, "serve", "run", EPILOG, run)
+    add_command(parser, EPILOG, run)
     parser.add_argument(
         "--new-epoch", metavar="REASON", help="start a new log whose first record names the old, damaged one"
     )

@@ -36,11 +36,11 @@ KINDS = ("task", "agent", "team", "api", "token")
 COLUMNS = ("node", "period", "measure", "cap", "settled", "held", "left", "resets_at")
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(parser: argparse.ArgumentParser) -> None:
     """
-    Add the command.
+    Say how the command is used.
     """
-    parser = add_command(commands, "spend", "what was taken of every cap, by task, agent, team and API", EPILOG, run)
+    add_command(parser, EPILOG, run)
     one = parser.add_mutually_exclusive_group()
     for kind in KINDS:
         one.add_argument(f"--{kind}", metavar="NAME", help=f"only this {kind if kind != 'api' else 'API'}'s")

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from config.load import load
+from config.place import state_folder
 from proxy.cli.client import find_running
 from proxy.cli.say import data, table
 from proxy.cli.usage import add_command
@@ -19,19 +19,18 @@ examples:
 """
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(parser: argparse.ArgumentParser) -> None:
     """
-    Add the command.
+    Say how the command is used.
     """
-    add_command(commands, "status", "doors, store, ledger, kill switch, breakers, in flight, in doubt", EPILOG, run)
+    add_command(parser, EPILOG, run)
 
 
 def run(args: argparse.Namespace) -> int:
     """
     Print the state of the running process.
     """
-    configuration = load(args.config)
-    running = find_running(configuration.settings.state)
+    running = find_running(state_folder(args.config))
     if running is None:
         raise StartRefused("no Breakwater is running on this state folder", "`breakwater serve` starts one")
     state = running.insist("GET", "/v1/status")

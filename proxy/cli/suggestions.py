@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from breakers.suggestion import LIVE
-from config.load import load
+from config.place import state_folder
 from proxy.cards import Card, card, row
 from proxy.cli.card import card_lines, made_words, why_words
 from proxy.cli.client import Running, find_running, has_started
@@ -46,11 +46,11 @@ NEWEST = 1_000
 """Records that are looked at where no process runs: far more than may wait."""
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(parser: argparse.ArgumentParser) -> None:
     """
-    Add the command and its verbs.
+    Say how the command and its verbs are used.
     """
-    verbs = add_noun(commands, "suggestions", "list, show, approve, edit, reject: parked writes", EPILOG)
+    verbs = add_noun(parser, EPILOG)
     listing = verbs.add_parser(
         "list", help="print what waits for a person", epilog="example: breakwater suggestions list --all"
     )
@@ -88,7 +88,7 @@ def list_suggestions(args: argparse.Namespace) -> int:
     """
     Print the suggestions, as the running process or the record says.
     """
-    state = load(args.config).settings.state
+    state = state_folder(args.config)
     running = find_running(state)
     if running is not None:
         asked = [name for name in ("all", "shadow") if getattr(args, name)]
@@ -107,7 +107,7 @@ def show(args: argparse.Namespace) -> int:
     """
     Print the card of a suggestion.
     """
-    id_, state = _id(args.suggestion), load(args.config).settings.state
+    id_, state = _id(args.suggestion), state_folder(args.config)
     running = find_running(state)
     found = running.insist("GET", f"/v1/suggestions/{id_}") if running is not None else _card_on_record(state, id_)
     _print(args, found)
@@ -163,7 +163,7 @@ def _because(found: Card) -> str:
 
 
 def _running(args: argparse.Namespace) -> Running:
-    running = find_running(load(args.config).settings.state)
+    running = find_running(state_folder(args.config))
     if running is None:
         hint = "`breakwater serve` starts one; what is parked is kept until its time"
         raise StartRefused("no Breakwater is running on this state folder", hint)

@@ -9,10 +9,11 @@ from typing import Any
 from config.faults import did_you_mean, listed
 from config.load import load
 from proxy.cli.client import has_started
-from proxy.cli.lookup import add_dir, looking_into, print_calls, state_of
+from proxy.cli.lookup import looking_into, print_calls
 from proxy.cli.say import data, shown, table
 from proxy.cli.tasked import TASK_HELP, asked
 from proxy.cli.usage import add_noun
+from proxy.cli.where import add_dir, state_of
 from proxy.control.tasks import said, said_opened, said_shown
 from proxy.errors import StartRefused
 from proxy.ledger.index import Index, Wanted
@@ -60,11 +61,11 @@ TAKEN = ("measure", "cap", "settled", "held", "left")
 _CAP = re.compile(r"(moved|paid)=([0-9.]+) ?([A-Za-z]{3})|(calls|writes)=([0-9]{1,16})")
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(parser: argparse.ArgumentParser) -> None:
     """
-    Add the command and its verbs.
+    Say how the command and its verbs are used.
     """
-    verbs = add_noun(commands, "task", "open, show, list, close, timeline: a unit of an agent's work", EPILOG)
+    verbs = add_noun(parser, EPILOG)
     _add_open(verbs)
     showing = verbs.add_parser(
         "show",

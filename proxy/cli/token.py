@@ -44,11 +44,11 @@ MEANS = {
 }  # fmt: skip
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(parser: argparse.ArgumentParser) -> None:
     """
-    Add the command and its verbs.
+    Say how the command and its verbs are used.
     """
-    verbs = add_noun(commands, "token", "mint TASK, narrow, inspect, revoke: task tokens", EPILOG)
+    verbs = add_noun(parser, EPILOG)
     minting = verbs.add_parser(
         "mint",
         help="make another token of an open task and print it once",

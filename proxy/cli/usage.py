@@ -1,4 +1,4 @@
-"""How every command introduces itself: one line in the list, its own help ending in examples."""
+"""How every command introduces itself: its own help ends in examples. Its line in the list stands in the table."""
 
 from __future__ import annotations
 
@@ -8,27 +8,17 @@ from collections.abc import Callable
 Run = Callable[[argparse.Namespace], int]
 
 
-def add_command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str, epilog: str, run: Run
-) -> argparse.ArgumentParser:
+def add_command(parser: argparse.ArgumentParser, epilog: str, run: Run) -> None:
     """
-    Add a command that does one thing.
+    Make it a command that does one thing.
     """
-    parser = _parser(commands, name, summary, epilog)
+    parser.epilog = epilog
     parser.set_defaults(run=run)
-    return parser
 
 
-def add_noun(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str, epilog: str
-) -> argparse._SubParsersAction[argparse.ArgumentParser]:
+def add_noun(parser: argparse.ArgumentParser, epilog: str) -> argparse._SubParsersAction[argparse.ArgumentParser]:
     """
-    Add a command that has verbs, and return what takes them.
+    Make it a command that has verbs, and return what takes them.
     """
-    return _parser(commands, name, summary, epilog).add_subparsers(metavar="VERB", required=True)
-
-
-def _parser(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str, epilog: str
-) -> argparse.ArgumentParser:
-    return commands.add_parser(name, help=summary, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.epilog = epilog
+    return parser.add_subparsers(metavar="VERB", required=True)

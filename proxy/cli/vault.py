@@ -40,11 +40,11 @@ before the current one stay sealed, as the way back that `--to` takes.
 T = TypeVar("T")
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(parser: argparse.ArgumentParser) -> None:
     """
-    Add the command and its verbs.
+    Say how the command and its verbs are used.
     """
-    verbs = add_noun(commands, "vault", "put NAME, list, rotate NAME, remove NAME: sealed credentials", EPILOG)
+    verbs = add_noun(parser, EPILOG)
     putting = verbs.add_parser(
         "put", help="seal a credential under a new name", epilog="example: breakwater vault put stripe < key.txt"
     )

@@ -13,7 +13,7 @@ import orjson
 from aiohttp import web
 from pydantic import Field
 
-from breakers.stops import ALL, CANARY, Mode
+from breakers.stops import ALL, CANARY, REASON_CHARS_MAX, Mode
 from config.written import Seconds, Strict, Whole
 from proxy.control.acting import acting
 from proxy.control.reply import in_words, refuse, reply
@@ -25,9 +25,6 @@ from proxy.orders import read_order
 from proxy.proof import Proof, proof_of
 from proxy.rooms import Rooms
 from proxy.scopes import read_scope
-
-REASON_CHARS_MAX = 500
-"""Of a person's words on record: a few sentences, and where to read on."""
 
 
 class KillOrder(Strict):

@@ -337,7 +337,7 @@ class Ledger:
         if self.state is WriterState.READONLY and self._settings.on_unavailable.reads == "serve_unlogged":
             self.stats.lost += 1
             return
-        future = self._pen.note(records.read_outcome(held.go, outcome, seen, self.ring))
+        future = self._pen.note(records.read_outcome(held, outcome, seen, self.ring))
         if self._settings.reads == "durable":
             await future
 

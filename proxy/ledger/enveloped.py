@@ -32,7 +32,12 @@ from config.tasks import LIFE_MAX_S
 from proxy.ledger.charges import charges_of, spent_of
 from proxy.ledger.drafts import present, read_stamp, stamp
 
-KINDS = frozenset({"call.held", "task.opened", "task.closed", "token.revoked", "budget.alerted", "budget.told"})
+KINDS = frozenset(
+    {
+        *("call.held", "lease.taken", "lease.ended", "task.opened", "task.closed", "token.revoked"),
+        *("budget.alerted", "budget.told"),
+    }
+)
 """Beside the ends of reads, which are outcomes like any other."""
 
 OVER_AFTER = timedelta(days=1)
@@ -135,6 +140,11 @@ class Enveloped:
             case "call.held":
                 held = ReadHeld(entry["call"], read_stamp(entry["at"]), charges_of(entry))
                 self.reads[held.call] = held
+            case "lease.taken":
+                # So many reads at once: what is not on record as given back counts as taken.
+                self.reads[entry["lease"]] = ReadHeld(entry["lease"], read_stamp(entry["at"]), charges_of(entry))
+            case "lease.ended":
+                yield from self.ended(entry["lease"], entry)
             case "task.opened":
                 self._forget(read_stamp(entry["ts"]))
                 self.tasks[entry["task"]] = (TaskOpened(task_from(entry)), None)
@@ -163,11 +173,11 @@ class Enveloped:
             self._forget(over.at)
             self.elsewhere.setdefault(over.task, over)
 
-    def ended(self, entry: Entry) -> Iterator[Event]:
+    def ended(self, held_as: str, entry: Entry) -> Iterator[Event]:
         """
-        Take the outcome of a read, and yield what it took of the caps above it.
+        Take the end of a read or of a lease, and yield what was taken of the caps above it.
         """
-        held = self.reads.pop(entry["call"], None)
+        held = self.reads.pop(held_as, None)
         if held is not None and held.at >= self.since:
             yield held
             yield ReadSettled(held.call, spent_of(entry, held.charges))

@@ -13,7 +13,7 @@ from datetime import datetime
 from breakers import touching
 from breakers.call import Call, Caller, Outcome, Request
 from breakers.known import Names
-from breakers.store.protocol import HeldWrite
+from breakers.store.protocol import HeldRead, HeldWrite
 from breakers.verdict import Forward, Refuse
 from config.catalog import OperationSpec
 from proxy.ledger.about import actor, call_draft, labels, objects_named, operation_fields
@@ -193,13 +193,13 @@ def write_outcome(
     return call_draft("call.outcome", call, fields, tuple(parts))
 
 
-def read_outcome(go: Forward, outcome: Outcome, seen: Delivered, ring: KeyRing, took: tuple[int, ...] = ()) -> Draft:
+def read_outcome(held: HeldRead, outcome: Outcome, seen: Delivered, ring: KeyRing, took: tuple[int, ...] = ()) -> Draft:
     """
     Return the record of a read that has ended: its decision, how it ended, what the agent was shown and how much of it.
 
-    `took` is what it took of its charges.
+    `took` is what it took of its charges, where that was not leased before.
     """
-    call = go.call
+    go, call = held.go, held.go.call
     payload = seen.payload
     more: dict[str, object] = {"st": seen.status}
     if isinstance(payload, Kept) and payload.length < seen.bytes:
@@ -215,6 +215,7 @@ def read_outcome(go: Forward, outcome: Outcome, seen: Delivered, ring: KeyRing, 
         **_ended(outcome),
         "intent": None,
         "spent": spent(took),
+        "lease": held.lease or None,
         "dlv": {"bytes": seen.bytes, "complete": seen.complete},
     }
     return call_draft("call.outcome", call, fields, parts)

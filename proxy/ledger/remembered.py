@@ -137,7 +137,7 @@ class Remembered:
                 if entry["intent"] is not None:
                     self._outcome(entry, place)
                 elif "spent" in entry:
-                    self.told += self.enveloped.ended(entry)
+                    self.told += self.enveloped.ended(entry["call"], entry)
             case "call.delivery":
                 self._delivery(entry)
             case "recovery.opened":

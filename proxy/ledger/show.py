@@ -71,6 +71,10 @@ def result(entry: Mapping[str, Any]) -> str:
             return "may be sent from here on"
         case "call.held":
             return "a read, charged before it may be sent"
+        case "lease.taken":
+            return f"calls leased for reads to come, as {entry['lease']}"
+        case "lease.ended":
+            return f"lease {entry['lease']} given back"
         case "call.decision" if "how" in entry:
             how = REPEATS.get(entry["how"], entry["how"])
             return f"repeat of {entry.get('par', '?')}: {how}, status {entry.get('st', '?')}"

@@ -9,8 +9,9 @@ import pytest
 from breakers.store.protocol import Store
 from tests.contract.cutter import cutter, fragile
 from tests.contract.replicas import replica
-from tests.contract.world import World
+from tests.contract.world import Clock, World
 from tests.redis_server import fresh_redis, redis_server
+from tests.sim.redis_link import ModelServer
 
 __all__ = ["cutter", "fragile", "fresh_redis", "redis_server", "replica"]
 
@@ -23,13 +24,13 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("breakers.store.redis.ANSWERS_WITHIN_S", 10.0)
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(params=["memory", "redis", "model"])
 async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
     """
     Return what makes stores of the kind under test.
     """
-    server = request.getfixturevalue("redis_server") if request.param == "redis" else None
-    world = World(server)
+    server, clock = request.getfixturevalue("redis_server") if request.param == "redis" else None, Clock()
+    world = World(ModelServer(clock.now) if request.param == "model" else server, clock)
     yield world
     await world.close()
 

@@ -213,7 +213,7 @@ async def test_settle_cancelled(replica: Replica, monkeypatch: pytest.MonkeyPatc
     store = await replica()
     held = await dispatched(store, write())
 
-    async def hangs(*_: object) -> None:
+    async def hangs(*_: object, **how: object) -> None:
         await asyncio.Event().wait()
 
     with monkeypatch.context() as patch:

@@ -45,13 +45,13 @@ def listening(store: FleetStore, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     asked: list[str] = []
     run, ask = store._link.run, store._link.ask
 
-    async def running(verb: str, *told: object) -> object:
+    async def running(verb: str, *told: object, **how: object) -> object:
         asked.append(verb)
-        return await run(verb, *told)  # type: ignore[arg-type]
+        return await run(verb, *told, **how)  # type: ignore[arg-type]
 
-    async def asking(command: str, *told: object) -> object:
+    async def asking(command: str, *told: object, **how: object) -> object:
         asked.append(command)
-        return await ask(command, *told)  # type: ignore[arg-type]
+        return await ask(command, *told, **how)  # type: ignore[arg-type]
 
     monkeypatch.setattr(store._link, "run", running)
     monkeypatch.setattr(store._link, "ask", asking)
@@ -118,8 +118,8 @@ async def test_cancelled_read(fragile: FleetStore, monkeypatch: pytest.MonkeyPat
     go, run = await judged(fragile, read(), month(30)), fragile._link.run
     ran = asyncio.Event()
 
-    async def hangs(*told: object) -> object:
-        said = await run(*told)  # type: ignore[arg-type]
+    async def hangs(*told: object, **how: object) -> object:
+        said = await run(*told, **how)  # type: ignore[arg-type]
         if told[0] == verb:
             ran.set()
             await asyncio.Event().wait()

@@ -56,12 +56,12 @@ async def test_undone_later(replica: Replica, monkeypatch: pytest.MonkeyPatch) -
         await taken(gone, read(f"0{n}R"), month(10))
     begun._server, run, undone = "", begun._link.run, 0
 
-    async def cut(*told: object) -> object:
+    async def cut(*told: object, **how: object) -> object:
         nonlocal undone
         undone += told[0] == "bill"
         if undone > 2:
             raise StoreUnavailable("it went away")
-        return await run(*told)  # type: ignore[arg-type]
+        return await run(*told, **how)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
         patch.setattr(begun._link, "run", cut)

@@ -17,6 +17,7 @@ from breakers.store.protocol import LEASE_S, HeldRead, HeldWrite, Permit, Store
 from breakers.verdict import Forward
 from tests.breakers.world import AT, call
 from tests.redis_server import RedisServer
+from tests.sim.redis_link import ModelServer
 
 KEPT = Retention(answers_s=7 * 86_400.0, outcomes_s=90 * 86_400.0)
 
@@ -48,13 +49,13 @@ class Clock:
 @dataclass(slots=True, repr=False)
 class World:
     """
-    One kind of store: `server` is None for memory.
+    One kind of store: `server` is None for memory, and a model of one goes by the clock of the test.
     """
 
     def __repr__(self) -> str:
-        return f"<World {'memory' if self.server is None else 'redis'}>"
+        return f"<World {self.server!r}>"
 
-    server: RedisServer | None = None
+    server: RedisServer | ModelServer | None = None
     clock: Clock = field(default_factory=Clock)
     made: list[Store] = field(default_factory=list)
 
@@ -68,12 +69,19 @@ class World:
         await store.start(events)
         return store
 
+    @property
+    def has_own_clock(self) -> bool:
+        """
+        Tell whether leases are measured by a clock that no test can move.
+        """
+        return isinstance(self.server, RedisServer)
+
     async def lapse(self) -> None:
         """
         Let a brief lease pass, on whichever clock measures it.
         """
         self.clock.pass_by(2 * BRIEF_S)
-        if self.server is not None:
+        if self.has_own_clock:
             await asyncio.sleep(1.5 * BRIEF_S)
 
     async def close(self) -> None:

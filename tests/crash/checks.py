@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from proxy.ledger.disk import RealDisk
@@ -28,6 +29,9 @@ _PLACE = re.compile(rb"http://127\.0\.0\.1:\d+")
 
 # Answers in which a write's own end is not told, because another call is the first of it or nobody knows yet.
 UNTOLD = frozenset({"outcome-unknown", "idempotency-in-flight"})
+
+# Said before anything was asked of anybody, and as often as somebody tries: past 60 a minute they are counted.
+UNCOUNTED = frozenset({"store-unavailable", "killed", "budget-exhausted"})
 
 # Of what is refused because of an earlier write, and of that only.
 BECAUSE = frozenset({"duplicate-suspected", "idempotency-key-reused"})
@@ -126,24 +130,7 @@ class Standing:
         """
         Return the opened payloads of every entry that has any.
         """
-        disk = RealDisk()
-        payloads = Payloads(disk, self.site.state)
-        try:
-            return {record.index: self._opened(payloads, record) for record in self._records(disk)}
-        finally:
-            payloads.close()
-
-    def _records(self, disk: RealDisk) -> list[Record]:
-        assert len(epochs(disk, self.site.state / LEDGER)) == 1
-        return [r for r in last_records(disk, self.site.state / LEDGER, ALL) if "blobs" in r.entry]
-
-    def _opened(self, payloads: Payloads, record: Record) -> dict[str, bytes]:
-        found: dict[str, bytes] = {}
-        for part, payload in payloads.open(record).items():
-            data = getattr(payload, "data", None)
-            assert isinstance(data, bytes), f"entry {record.index}: payload {part} does not open: {payload}"
-            found[part] = data
-        return found
+        return opened_payloads(self.site.state)
 
     def name(self, index: int) -> str:
         """
@@ -152,6 +139,29 @@ class Standing:
         body = json.loads(self.sealed[index]["req"])["body"]
         (found,) = set(NAME.findall(json.dumps(body)))
         return str(found)
+
+
+def opened_payloads(state: Path) -> dict[int, dict[str, bytes]]:
+    """
+    Return the opened payloads of every entry of a folder that has any, by its index.
+    """
+    disk = RealDisk()
+    payloads = Payloads(disk, state)
+    try:
+        assert len(epochs(disk, state / LEDGER)) == 1
+        records = [record for record in last_records(disk, state / LEDGER, ALL) if "blobs" in record.entry]
+        return {record.index: _opened(payloads, record) for record in records}
+    finally:
+        payloads.close()
+
+
+def _opened(payloads: Payloads, record: Record) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for part, payload in payloads.open(record).items():
+        data = getattr(payload, "data", None)
+        assert isinstance(data, bytes), f"entry {record.index}: payload {part} does not open: {payload}"
+        found[part] = data
+    return found
 
 
 def kept(before: Log, after: Log) -> None:
@@ -191,6 +201,10 @@ def _held(now: Standing, seen: Seen, records: list[Entry]) -> str:
     if seen.reason in {"ledger-unavailable", "upstream-unreachable", "unsettled-state"}:
         assert (seen.status, seen.dispatched) == (503, "no"), seen
         return "unavailable"
+    if seen.reason in UNCOUNTED:
+        assert seen.dispatched == "no", seen
+        assert records == [] or _refusal(seen, records) is None
+        return f"refused {seen.reason}"
     if seen.reason in BECAUSE:
         _refusal(seen, records)
         _because(now, seen)

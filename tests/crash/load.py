@@ -104,6 +104,12 @@ class Load:
         self._stopped = True
         await self.run()
 
+    def _at(self, asked: Asked) -> tuple[str, str]:
+        """
+        Return where it is sent, and the key that is shown there.
+        """
+        return self._site.doors[self._mix.api] + asked.path, asked.agent
+
     def _session(self) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(limit=0)
         return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
@@ -137,10 +143,10 @@ class Load:
         self._said.broken[number].append(asked)
 
     async def _send(self, asked: Asked, session: aiohttp.ClientSession) -> Seen:
-        headers = {"Authorization": f"Bearer {asked.agent}", **asked.headers}
+        url, key = self._at(asked)
+        headers = {"Authorization": f"Bearer {key}", **asked.headers}
         if asked.writes:
             self._said.writes[asked.name] = asked
-        url = self._site.doors[self._mix.api] + asked.path
         async with session.request(asked.method, url, data=asked.body, headers=headers) as answer:
             ours = _ours(answer.headers)
             reason = ours["decision"].partition(":")[2]

@@ -25,22 +25,31 @@ def spent_on_record(entries: Iterable[Entry]) -> Sums:
     ends = dict(_ends(every))
     for entry in every:
         # What a new log says of a doubt of a former one was said there.
-        if not entry.get("bud") or entry["call"] in known:
+        call = held_as(entry)
+        if not entry.get("bud") or call in known:
             continue
-        known.add(entry["call"])
-        assert all(_is_judged(charge) for charge in entry["bud"]), f"{entry['call']} was charged at no cap"
+        known.add(call)
+        assert all(_is_judged(charge) for charge in entry["bud"]), f"{call} was charged at no cap"
         keys = ["|".join(charge[:3]) for charge in entry["bud"]]
         amounts = [int(charge[3]) for charge in entry["bud"]]
-        end = ends.get(entry["call"])
+        end = ends.get(call)
         if end is not None:
-            assert len(end) == len(keys), f"{entry['call']} took of other caps than it was charged at"
+            assert len(end) == len(keys), f"{call} took of other caps than it was charged at"
             taken.update(dict(zip(keys, end, strict=True)))
-        elif entry["k"] == "call.held":
+        elif entry["k"] in {"call.held", "lease.taken"}:
             taken.update(dict(zip(keys, amounts, strict=True)))
         else:
             held.update(dict(zip(keys, amounts, strict=True)))
     sums = {key: (taken[key], held[key]) for key in {*taken, *held}}
     return {key: sum_ for key, sum_ in sums.items() if sum_ != (0, 0)}
+
+
+def held_as(entry: Entry) -> str:
+    """
+    Return what an entry's charges are held as: a call, or a lease that reads take from.
+    """
+    held: str = entry.get("call") or entry.get("lease", "")
+    return held
 
 
 def in_micros(shown: int | str) -> int:
@@ -59,5 +68,5 @@ def _ends(entries: Iterable[Entry]) -> Iterator[tuple[str, list[int]]]:
     for entry in entries:
         resolved = entry["k"] == "recovery.resolved" and entry["state"] == "completed"
         ended = entry["k"] == "call.outcome" and entry["eff"] != "unknown"
-        if (resolved or ended) and "spent" in entry:
-            yield entry["call"], [int(amount) for amount in entry["spent"]]
+        if (resolved or ended or entry["k"] == "lease.ended") and "spent" in entry:
+            yield held_as(entry), [int(amount) for amount in entry["spent"]]

@@ -76,7 +76,7 @@ def _call(number: int, ledger: Ledger, index: int) -> tuple[Draft, ...]:
     """Return the records of a call of the task: a read's one, or a write's three, the first of them at an index."""
     if number % 10 >= WRITES_OF_TEN:
         seen = Delivered(200, ANSWER, len(ANSWER), complete=True)
-        return (records.read_outcome(read(number, task=TASK).go, outcome(body=b""), seen, ledger.ring),)
+        return (records.read_outcome(read(number, task=TASK), outcome(body=b""), seen, ledger.ring),)
     made = write(number, task=TASK)
     changed = Changed(
         (("charge", f"ch_{number}", "update"), ("refund", f"re_{number}", "create")),

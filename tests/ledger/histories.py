@@ -28,6 +28,7 @@ from proxy.ledger.drifted import Drifted
 from proxy.ledger.drifts import alarm_draft
 from proxy.ledger.enveloped import task_fields
 from proxy.ledger.layout import LEDGER, epochs
+from proxy.ledger.reads import lease_ended, lease_taken
 from proxy.ledger.records import read_held
 from tests.ledger.memory_disk import MemoryDisk
 from tests.ledger.test_owed_changes import touching
@@ -40,6 +41,7 @@ HOUR = timedelta(hours=1)
 STEPS = (
     "intent", "intent", "charged", "touching", "applied", "applied", "refused", "unknown", "missed", "reached",
     "doubted", "found", "absent", "parked", "changed", "read", "read ended", "key", "revoked", "operator",
+    "leased", "given back",
     "operator gone", "credential", "stopped", "resumed", "drifted", "looked at", "task", "task over", "token", "alert",
     "alert told", "other",
 )  # fmt: skip
@@ -109,7 +111,7 @@ class History:
         self.count += 1
         if step in {"intent", "charged", "touching"}:
             return records.intent(self._write(step), wire(), self.ledger.ring, b"r" * 32)
-        if step in {"read", "read ended"}:
+        if step in {"read", "read ended", "leased", "given back"}:
             return self._read(step, which)
         if step in {"task", "task over", "token", "alert", "alert told"}:
             return self._enveloped(step, which)
@@ -130,14 +132,16 @@ class History:
         return Charge("agent:a", "2026-11", "moved:USD", number, 9, until, (50,)), Charge("task:a/1", "life", CALLS, 1)
 
     def _read(self, step: str, which: int) -> Draft | None:
-        if step == "read":
+        if step in {"read", "leased"}:
             held = read(self.count)
-            self.reads.append(HeldRead(replace(held.go, charges=self._charges(0)[1:])))
-            return read_held(self.reads[-1].go, self.ledger.ring)
+            self.reads.append(HeldRead(replace(held.go, charges=self._charges(0)[1:]), lease=step))
+            return lease_taken(self.reads[-1]) if step == "leased" else read_held(self.reads[-1].go, self.ledger.ring)
         if not self.reads:
             return None
-        go = self.reads.pop(which % len(self.reads)).go
-        return records.read_outcome(go, outcome(), delivered(), self.ledger.ring, (which % 2,))
+        held = self.reads.pop(which % len(self.reads))
+        if held.lease == "leased":
+            return lease_ended(held, (which % 2,))
+        return records.read_outcome(held, outcome(), delivered(), self.ledger.ring, (which % 2,))
 
     def _of_intent(self, step: str, which: int) -> Draft | None:
         views = self._views()

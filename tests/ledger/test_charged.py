@@ -305,7 +305,7 @@ def under_task(ledger: Ledger) -> list[Draft]:
         records.intent(HeldWrite(go), wire(), ledger.ring, b"r" * 32),
         records.write_outcome(call, 2, outcome(), Answered(), 99, SPENT),
         records.read_held(seen, ledger.ring),
-        records.read_outcome(seen, outcome(), delivered(), ledger.ring, (1,)),
+        records.read_outcome(replace(charged_read(), go=seen), outcome(), delivered(), ledger.ring, (1,)),
         records.refusal(replace(declined(), caller=caller), ledger.ring),
         repeats.delivery_aborted(call, 0),
     ]

@@ -85,7 +85,7 @@ class Spender:
             case "read ends" if self.reads:
                 held = self.reads.pop(which % len(self.reads))
                 took = tuple(min(which, one.amount) for one in held.go.charges)
-                commit_now(self.ledger, records.read_outcome(held.go, outcome(), delivered(), self.ledger.ring, took))
+                commit_now(self.ledger, records.read_outcome(held, outcome(), delivered(), self.ledger.ring, took))
             case "end" | "unknown":
                 self._end(which, known=step == "end")
             case "resolve" | "park":

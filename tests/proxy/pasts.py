@@ -96,8 +96,8 @@ class Past:
         kind = self.random.choices(("read", "write", "parked", "refused", "other"), (4, 6, 5, 2, 1))[0]
         match kind:
             case "read":
-                go = world.read(self._next()).go
-                commit_now(self.ledger, records.read_outcome(go, outcome(), delivered(), self.ledger.ring))
+                held = world.read(self._next())
+                commit_now(self.ledger, records.read_outcome(held, outcome(), delivered(), self.ledger.ring))
             case "write":
                 self._sent(self._call())
             case "parked":

@@ -54,11 +54,11 @@ def parted(on: Road) -> Iterator[None]:
     Cut one program off from Redis.
     """
 
-    async def away(*_: object) -> None:
+    async def away(*_: object, **how: object) -> None:
         raise StoreUnavailable("Redis cannot be reached")
 
     with pytest.MonkeyPatch.context() as patch:
-        for verb in ("ask", "run", "eviction"):
+        for verb in ("ask", "run", "look", "eviction"):
             patch.setattr(on.rooms.store._link, verb, away)  # type: ignore[attr-defined] # of a fleet's store
         yield
 

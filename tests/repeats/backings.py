@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from breakers.store.fleet import FleetStore
+from breakers.store.link import Purpose
 from breakers.store.memory import MemoryStore
 from breakers.store.packed import millis
 from breakers.store.protocol import Store
@@ -72,7 +73,9 @@ class StillLink(RedisLink):
 
     now: Callable[[], datetime]
 
-    async def run(self, verb: str, keys: Sequence[str], *arguments: str | int | bytes) -> Any:
+    async def run(
+        self, verb: str, keys: Sequence[str], *arguments: str | int | bytes, purpose: Purpose | None = None
+    ) -> Any:
         text = SCRIPTS[verb].text
         assert CLOCK in text, "the scripts know the time otherwise now"
         await self._execute("SET", "now", millis(self.now()))
