@@ -102,7 +102,8 @@ class Facts:
     All that a decision may know beside the call and the policy; `known` is what came before a write.
 
     `breakers` are those of the call's keys that have a record, `suggested` the newest suggestion for this very write of
-    this agent or for its key, `drifting` says in words how the agent's calls differ from what they were.
+    this agent or for its key, `drifting` says in words how the agent's calls differ from what they were. With `marks` it is
+    what this process has seen, and nobody was asked: a store compares them when something is taken.
     """
 
     at: datetime
@@ -117,6 +118,7 @@ class Facts:
     throttled: Throttled | None = None
     suggested: Suggested | None = None
     drifting: str | None = None
+    marks: tuple[str, ...] | None = field(default=None, compare=False)
 
     def with_looks(
         self,

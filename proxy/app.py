@@ -27,6 +27,7 @@ from proxy.dial import Address, Dialer
 from proxy.doors import SHARED, Door
 from proxy.drifting import Drifting
 from proxy.envelopes import Envelopes
+from proxy.following import Following
 from proxy.forward import Forwarder
 from proxy.inflight import InFlight
 from proxy.inforce import InForce
@@ -37,7 +38,7 @@ from proxy.killing import KillSwitch
 from proxy.ledger.book import Ledger
 from proxy.ledger.disk import Disk, RealDisk
 from proxy.ledger.keyring import FINGERPRINT
-from proxy.ledger.layout import VAULT
+from proxy.ledger.layout import VAULT, home_of
 from proxy.ledger.remembered import TOTALS_S
 from proxy.ledger.writer import State
 from proxy.logline import JsonLog, Log
@@ -117,7 +118,8 @@ def open_accounts(configuration: Configuration, environ: Mapping[str, str]) -> d
 
     One in the vault is only looked for: it opens once the state folder is ours.
     """
-    sealed = {version.name for version in stored_in(RealDisk(), configuration.settings.state / VAULT)}
+    disk = RealDisk()
+    sealed = {version.name for version in stored_in(disk, home_of(configuration.settings.state, disk) / VAULT)}
     for name, apis in used_by(configuration).items():
         if name not in sealed:
             raise missing(name, apis[0])
@@ -144,9 +146,11 @@ def open_credentials(
     """
     Return what the vault holds; whoever takes from it settles it first.
     """
-    vault = Vault(configuration.settings.state / VAULT, disk or RealDisk(), ledger.ring, randomness)
-    return Credentials(
-        vault,
+    state, disk = configuration.settings.state, disk or RealDisk()
+    home = home_of(state, disk)
+    kind = Credentials if home == state else Following
+    return kind(
+        Vault(home / VAULT, disk, ledger.ring, randomness),
         clock or SystemClock(),
         ledger.access.credential_changed,
         ledger.recovered.credentials,
@@ -183,7 +187,7 @@ def build(
     on_echo, on_change, dialer = _telling(metrics, log), _turning(configuration, accounts), Dialer(lambda: taken)
     policy, tasks = policy_of(configuration), open_tasks(configuration, ledger, store, clock, randomness)
     brakes = _open_brakes(settings, policy, accounts, ledger, store, clock, randomness, log, metrics, retries)
-    ids, settling = Ulids(clock, randomness), Settling(store, clock, log)
+    ends = _open_ends(ledger, store, clock, randomness, log)
     standing = Standing(store, ledger.events, log, namer.made_with, ledger.replica)
     brakes.killswitch.on_emptied = standing.hurry
     return Rooms(
@@ -198,11 +202,8 @@ def build(
         tasks=tasks,
         store=store,
         standing=standing,
-        settling=settling,
-        slices=Slices(store, ledger.charged_reads, settling, clock, ids, log),
         namer=namer,
         judging=Judging(),
-        answers=Answers(store, ledger.answer_at, ledger.ring, randomness),
         ledger=ledger,
         credentials=open_credentials(
             configuration, ledger, clock=clock, randomness=randomness, disk=disk, on_change=on_change
@@ -212,12 +213,32 @@ def build(
         inflight=InFlight(),
         pending=Pending(),
         clock=clock,
-        ids=ids,
         log=log,
         metrics=metrics,
+        **ends._asdict(),
         **brakes._asdict(),
         operators=Operators(roles_of(configuration), ledger.recovered.operators),
     )
+
+
+class _Ends(NamedTuple):
+    """
+    What sees to it that what was taken ends, by its name as a room.
+    """
+
+    ids: Ulids
+    settling: Settling
+    slices: Slices
+    answers: Answers
+
+
+def _open_ends(ledger: Ledger, store: Store, clock: Clock, randomness: Randomness, log: Log) -> _Ends:
+    """
+    Join what sees to it that what was taken ends.
+    """
+    ids, settling = Ulids(clock, randomness), Settling(store, clock, log)
+    slices = Slices(store, ledger.charged_reads, settling, clock, ids, log)
+    return _Ends(ids, settling, slices, Answers(store, ledger.answer_at, ledger.ring, randomness))
 
 
 class _Brakes(NamedTuple):
@@ -262,7 +283,7 @@ def _open_brakes(
     observer = Observer(
         sampler, store, ledger.notices, announcer, log, clock, retries.draw, metrics.breaker_moved, ledger.replica
     )
-    here = InForce(ledger.recovered.stops, KillFile(settings.state, RealDisk()), clock)
+    here = InForce(ledger.recovered.stops, KillFile(home_of(settings.state, RealDisk()), RealDisk()), clock)
     killswitch = KillSwitch(store, ledger.stops, here, clock, log, announcer, metrics.stop_applied)
     killswitch.heeds_itself = settings.kill.auto
     return _Brakes(

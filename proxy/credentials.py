@@ -102,7 +102,7 @@ class Credentials:
                 elif act is Act.REMOVED:
                     await asyncio.to_thread(self._vault.destroy, version)
         except OSError as error:
-            raise _unusable(error) from error
+            raise unusable(error) from error
 
     async def start(self) -> None:
         """
@@ -113,6 +113,16 @@ class Credentials:
             if not self.versions(name):
                 raise missing(name, apis[0])
             await self._turn(name)
+
+    async def again(self) -> None:
+        """
+        Take what somebody else has changed in the folder, for the next call.
+        """
+        async with self._one_at_a_time:
+            await self.settle()
+            for name in self._used_by:
+                if self.versions(name):
+                    await self._turn(name)
 
     async def put(self, name: str, secret: Secret) -> Version:
         """
@@ -169,7 +179,7 @@ class Credentials:
                 for version in gone:
                     await self._drop(version)
             except OSError as error:
-                raise _unusable(error) from error
+                raise unusable(error) from error
             except LedgerUnavailable as error:
                 raise StartRefused(f"the ledger cannot be written, so it is not removed: {error}", LIST_HINT) from error
             await self._turn(name)
@@ -250,7 +260,7 @@ class Credentials:
             with contextlib.suppress(OSError):
                 await asyncio.to_thread(self._vault.destroy, version)
             if isinstance(error, OSError):
-                raise _unusable(error) from error
+                raise unusable(error) from error
             raise
         # Stop here: on record. The next start takes it.
         await self._turn(name)
@@ -297,6 +307,9 @@ def missing(name: str, api: str) -> StartRefused:
     return StartRefused(f"the vault holds no '{name}', which API '{api}' needs", f"`breakwater vault put {name}`")
 
 
-def _unusable(error: OSError) -> StartRefused:
+def unusable(error: OSError) -> StartRefused:
+    """
+    Return the refusal where the vault's folder cannot be used.
+    """
     hint = "the state folder must be on a local disk with room, writable by the user that runs Breakwater"
     return StartRefused(f"the vault cannot be used: {error.strerror or error}", hint)

@@ -54,7 +54,7 @@ class Asked(NamedTuple):
         Return what a script is told of it; the last breakers are those of the scopes.
         """
         keys = self.keys[: -len(self.scopes)]
-        return (len(self.scopes), len(keys), *self.scopes, *keys, *self.names)
+        return (len(self.scopes), len(keys), len(self.names), *self.scopes, *keys, *self.names)
 
 
 class SharedBrakes:

@@ -38,6 +38,7 @@ from breakers.facts import Facts
 from breakers.known import IN_FLIGHT, Earlier, Ended, Known, State
 from breakers.spend import Alert, Total
 from breakers.store import moves
+from breakers.store.board import Pins
 from breakers.store.braking import SharedBrakes, asked
 from breakers.store.charged import Charged, Said
 from breakers.store.claims import Claims
@@ -62,6 +63,7 @@ from breakers.store.events import (
 from breakers.store.gauged import permits
 from breakers.store.history import History, ending, histories
 from breakers.store.intents import Intents, Owing
+from breakers.store.letters import Mail
 from breakers.store.link import EMPTIED, Link, Shared, reading, text
 from breakers.store.packed import Kept, Move, Packer, millis, pack_opened
 from breakers.store.protocol import (
@@ -105,6 +107,7 @@ class FleetStore(SharedBrakes):
     ) -> None:
         self._link, self._packer = link, Packer(now, retention)
         super().__init__(Shared(link, deployment), now)
+        self.mail, self.pins = Mail(self._shared), Pins(self._shared)
         self._charged, self._envelopes = Charged(self._shared, now), Envelopes(self._shared, now)
         self._intents = Intents(self._shared, self._packer, self._charged)
         self._claims = Claims(self._shared, self._charged, round(lease_s * 1000))

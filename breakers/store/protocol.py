@@ -9,7 +9,7 @@ and leaves what it did when it was made once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -65,8 +65,13 @@ Reservation = HeldWrite | HeldRead
 @dataclass(frozen=True, slots=True)
 class Stale:
     """
-    The state moved on since the facts were read: judge again.
+    The state moved on since the facts were read: judge again, by these `facts` where it was told how it stands now.
+
+    `envelope` is how the task and the token behind the call stand, where they are not what they were taken for.
     """
+
+    facts: Facts | None = field(default=None, compare=False)
+    envelope: Envelope | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +139,14 @@ class Store(Protocol):
         Return why writes cannot be held here at the moment, in words, or None; asked at start and every minute.
         """
 
+    def seen(self, call: Call) -> Facts | None:
+        """
+        Return what this process has seen of all that a write is judged by, without asking anyone; None where it has to
+        be asked, because that is free here, or something is known to stand under the call's names, or to be under way.
+
+        Only what passes is decided by it: `reserve` compares all of it in its one step.
+        """
+
     async def facts(self, call: Call) -> Facts:
         """
         Return the snapshot that a decision about `call` may look at: for a write, what is known under its names.
@@ -144,7 +157,7 @@ class Store(Protocol):
         Take everything that `go` consumes in one atomic step, or nothing: its names, and its charges at every node.
 
         A write claims its names, for `LEASE_S`; it is `Stale` where the generation or the version of any name that its
-        facts were read under has moved. Claims whose lease had passed in those facts are taken over. Where one total
+        facts were read under has moved, or, where they were only `seen`, a breaker, a suggestion, its task or its token. Claims whose lease had passed in those facts are taken over. Where one total
         has no room for its charge the answer is the first such in the order of the charges. A claim that nobody
         dispatched is given up `LEASE_S` after it lapsed at the latest, and its charges with it.
 

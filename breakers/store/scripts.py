@@ -14,14 +14,16 @@ VERBS = (
     *("begin", "ready", "facts", "reserve", "dispatch", "move", "giveback"),
     *("stops", "stop", "gauges", "shift", "count", "suggestions", "suggest", "turn", "noted", "carry"),
     *("hold", "bill", "lapsed", "giveup", "shown", "raised", "judged"),
-    *("open", "shut", "revoke"),
+    *("open", "shut", "revoke", "post", "pin", "pinned"),
 )
 
 # What stands before a script: the server's clock and the records, and before some what their further keys hold.
 _BEFORE: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("bill", "giveup", "judged"), ("totals",)),
     "hold": ("totals", "gauging"),
-    **dict.fromkeys(("reserve", "move"), ("totals", "gauging", "suggesting")),
+    "facts": ("seeing",),
+    "reserve": ("totals", "gauging", "suggesting", "seeing"),
+    "move": ("totals", "gauging", "suggesting"),
     "stop": ("stopping",),
     "dispatch": ("stopping", "suggesting"),
     "giveback": ("gauging", "suggesting"),

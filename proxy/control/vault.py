@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from proxy.control.reply import refuse, reply
+from proxy.control.reply import in_words, refuse, reply
 from proxy.credentials import Credentials
 from proxy.errors import StartRefused
 from proxy.secret import Secret, admit_secret
@@ -53,7 +53,12 @@ def add_vault(app: web.Application, credentials: Credentials) -> None:
             return refuse(409, no.error, no.hint)
         return reply([said(version) for version in gone])
 
+    async def again(_: web.Request) -> web.Response:
+        await credentials.again()
+        return reply(await credentials.listed())
+
     app.router.add_get("/v1/vault", listed)
+    app.router.add_post("/v1/vault", in_words(again))
     app.router.add_post("/v1/vault/{name}", put)
     app.router.add_post("/v1/vault/{name}/versions", rotate)
     app.router.add_delete("/v1/vault/{name}", remove)

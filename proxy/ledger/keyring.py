@@ -25,6 +25,7 @@ SECRET_BYTES = 32
 
 FINGERPRINT, REDACTION, WRAPPING, VAULT = "fingerprint", "redaction", "wrapping", "vault"
 TOKENS, SNAPSHOT = "tokens", "snapshot"
+LETTERS, BOARD = "letters", "board"
 """The labels under which keys are derived."""
 
 REDACTED_LENGTH = 26

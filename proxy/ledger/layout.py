@@ -7,6 +7,10 @@ Where a ledger's files stand.
                         torn/                            what recovery cut off
     STATE/ledger/000002/                                 the next epoch, begun by `serve --new-epoch`
     STATE/ledger/000002.new/                             one whose beginning was cut short: it never existed
+    STATE/workers/2/                                     the state folder of a second worker, with a ledger of its own
+
+The workers of one parent have one key ring, one operator's token, one vault and one file KILL: those of STATE, which is
+also the first worker's own folder.
 """
 
 from __future__ import annotations
@@ -18,12 +22,38 @@ from proxy.ledger.disk import Disk
 
 LEDGER, LOCK, KEY_RING, DATA_KEYS, ADMIN_TOKEN = "ledger", "lock", "keyring", "keys.db", "admin.token"
 REPLICA = "replica"
+WORKERS, PARENT_LOCK = "workers", "parent.lock"
 INDEX = "index.db"
 VAULT = "vault"
 TORN = "torn"
 
 _EPOCH = re.compile(r"\d{6}")
+_WORKER = re.compile(r"[2-9]|[1-9][0-9]{1,2}")
 _SEGMENT = re.compile(r"seg-(\d{20})\.bwl")
+
+
+def worker_folder(state: Path, number: int) -> Path:
+    """
+    Return the state folder of a worker, counted from 1.
+    """
+    return state if number == 1 else state / WORKERS / str(number)
+
+
+def home_of(folder: Path, disk: Disk) -> Path:
+    """
+    Return the folder whose key ring, token, vault and file KILL count for a state folder: its own, or its parent's.
+    """
+    is_workers = folder.parent.name == WORKERS and _WORKER.fullmatch(folder.name) is not None
+    # One that has a ring of its own was never a worker's, whatever it is called.
+    return folder.parent.parent if is_workers and not disk.exists(folder / KEY_RING) else folder
+
+
+def workers_with_records(state: Path, disk: Disk) -> list[int]:
+    """
+    Return the numbers of the workers, beside the first, whose folders hold a ledger.
+    """
+    numbers = sorted(int(name) for name in disk.names(state / WORKERS) if _WORKER.fullmatch(name))
+    return [number for number in numbers if epochs(disk, worker_folder(state, number) / LEDGER)]
 
 
 def segment_name(first: int) -> str:

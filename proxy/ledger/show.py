@@ -71,10 +71,6 @@ def result(entry: Mapping[str, Any]) -> str:
             return "may be sent from here on"
         case "call.held":
             return "a read, charged before it may be sent"
-        case "lease.taken":
-            return f"calls leased for reads to come, as {entry['lease']}"
-        case "lease.ended":
-            return f"lease {entry['lease']} given back"
         case "call.decision" if "how" in entry:
             how = REPEATS.get(entry["how"], entry["how"])
             return f"repeat of {entry.get('par', '?')}: {how}, status {entry.get('st', '?')}"
@@ -147,6 +143,8 @@ def enveloped(entry: Mapping[str, Any]) -> str:
             return f"{entry['node']} {entry['period']} {measure.partition(':')[0]}: {what}, {stands}"
         case "budget.told":
             return str(entry["alert"])
+        case "lease.taken" | "lease.ended" as kind:
+            return f"{entry['lease']}, {'calls of a cap taken ahead' if kind == 'lease.taken' else 'given back'}"
         case "breaker.changed":
             return f"{entry['breaker']}: {entry['was']} to {entry['state']}, {entry['rule']}"
         case "drift.alarmed":

@@ -24,7 +24,7 @@ from proxy.ledger.drafts import Draft, system
 from proxy.ledger.epoch import begin, take_over
 from proxy.ledger.kept import Kept
 from proxy.ledger.keyring import KeyRing, make_ring, read_ring
-from proxy.ledger.layout import ADMIN_TOKEN, DATA_KEYS, KEY_RING, LEDGER, LOCK, REPLICA, VAULT, epochs
+from proxy.ledger.layout import ADMIN_TOKEN, DATA_KEYS, KEY_RING, LEDGER, LOCK, REPLICA, VAULT, epochs, home_of
 from proxy.ledger.recovery import Torn, is_clean, read_epoch, resume
 from proxy.ledger.remembered import Remembered, remembered_epochs, reread
 from proxy.ledger.snapshots import Snapshots
@@ -137,9 +137,9 @@ def _open_locked(
     new_epoch: str | None,
     since: datetime,
 ) -> State:
-    ledger = folder / LEDGER
+    ledger, home = folder / LEDGER, home_of(folder, disk)
     found = epochs(disk, ledger)
-    if not found and disk.exists(folder / ADMIN_TOKEN):
+    if not found and disk.exists(folder / (ADMIN_TOKEN if home == folder else REPLICA)):
         hint = "restore the folder `ledger` from your copy, or name another state folder to begin anew"
         raise StartRefused(f"the ledger is missing from {folder}, which had one", hint)
     if found and not disk.exists(folder / DATA_KEYS):
@@ -148,7 +148,7 @@ def _open_locked(
     if new_epoch is not None and not found:
         raise StartRefused(f"there is no ledger in {folder} to follow", "start without --new-epoch")
     # A new key ring beside what an older one sealed would open none of it.
-    ring = _ring(disk, folder, randomness, first=not found and not disk.names(folder / VAULT))
+    ring = _ring(disk, home, randomness, first=home == folder and not found and not disk.names(folder / VAULT))
     # Stop here: a key ring, no log; the next start goes on.
     keys = DataKeys(disk.database(folder / DATA_KEYS), disk, ring)
     keys.prepare()
@@ -159,7 +159,7 @@ def _open_locked(
     if not found or new_epoch is not None:
         _begin(disk, ledger, found, log, options, program, new_epoch, now)
     # Stop here: the log exists and says that writes may pass; the next start goes on with it.
-    if not disk.exists(folder / ADMIN_TOKEN):
+    if home == folder and not disk.exists(folder / ADMIN_TOKEN):
         token = base64.b32encode(randomness(ADMIN_TOKEN_BYTES)).rstrip(b"=").lower()
         write_whole(disk, folder / ADMIN_TOKEN, token, 0o600)
     if not disk.exists(folder / REPLICA):
@@ -257,7 +257,7 @@ def read_admin_token(folder: Path, disk: Disk) -> str:
     Raise `StartRefused` where it cannot be read.
     """
     try:
-        return disk.read(folder / ADMIN_TOKEN).decode("ascii").strip()
+        return disk.read(home_of(folder, disk) / ADMIN_TOKEN).decode("ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         hint = "it is made at the first start and readable by the user that runs Breakwater"
         raise StartRefused(f"the operator's token cannot be read: {folder / ADMIN_TOKEN}", hint) from error
