@@ -7,7 +7,8 @@ record: it is nobody's choice and has only the caps of the card.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -70,6 +71,20 @@ class Envelope:
 
     task: Task | None = None
     revoked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """
+    What is new of tasks and tokens since it was asked for last: `tasks` by id, None for one that is not open any more,
+    and the ids of `tokens` that were revoked. Some may be missing where it is not `whole`; with `anew` it is told from the
+    beginning.
+    """
+
+    tasks: Mapping[str, Task | None] = field(default_factory=dict)
+    tokens: frozenset[str] = frozenset()
+    whole: bool = True
+    anew: bool = False
 
 
 STANDING = Envelope()

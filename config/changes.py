@@ -17,7 +17,7 @@ from config.load import Configuration
 from config.settings import EVERY_BASE
 
 _LIVE = re.compile(
-    r"(agents|teams|operators)\.[^.]+|apis\.[^.]+\.(breaker|caps|prices|tz)(\..+)?|idempotency\.duplicates|(tasks|conditions|suggestions|reviews|kill)\..+"
+    r"(agents|teams|operators)\.[^.]+|apis\.[^.]+\.(breaker|caps|prices|tz)(\..+)?|idempotency\.duplicates|(tasks|conditions|suggestions|reviews|keys|kill)\..+"
 )
 
 

@@ -34,7 +34,7 @@ class Model(BaseModel):
     What a person wrote, frozen; a key that means nothing is a fault.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, strict=True)
 
 
 class Credential(Model):

@@ -39,7 +39,7 @@ class Listed(BaseModel):
     One operation as the list has it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     name: Name
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
@@ -91,7 +91,7 @@ class OperationList(BaseModel):
     The list itself.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     source: str
     api_version: str = ""

@@ -20,6 +20,7 @@ from config.breakers import STANDARD, WrittenBreakers
 from config.caps import PeriodCaps, Zone
 from config.conditions import ConditionSettings
 from config.faults import Unreadable
+from config.keys import KeySettings
 from config.place import STATE
 from config.prices import Price
 from config.reviews import Reviews
@@ -235,6 +236,8 @@ class Settings(Strict):
     """Where the password of its Sentinels is, which have one of their own."""
     store_tls: StoreTls | None = None
     """With which files TLS to that Redis is made, where its CA or ours is nobody's that the machine knows."""
+    workers: Annotated[int, Field(strict=True, ge=1, le=64)] | None = None
+    """How many processes serve the doors, under a parent that replaces them; unset: one process without a parent."""
     deployment: Annotated[str, BeforeValidator(read_deployment)] = "breakwater"
     """The name that every process of one deployment shares; two deployments in one Redis need two."""
     idempotency: Idempotency = Idempotency()
@@ -249,6 +252,8 @@ class Settings(Strict):
     """How long what conditions look up is used again."""
     tasks: TaskSettings = TaskSettings()
     """How long tasks and their tokens live."""
+    keys: KeySettings = KeySettings()
+    """For how long keys are good where no other process is heard of."""
     kill: KillSettings = KillSettings()
     """What it takes to lift a stop, and what begins one beside people."""
     suggestions: SuggestionSettings = SuggestionSettings()

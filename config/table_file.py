@@ -33,7 +33,7 @@ class Row(BaseModel):
     the members of the body, so that none is undeclared.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     name: Name
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
@@ -57,7 +57,7 @@ class Table(BaseModel):
     An API's operations and where they were read from; `servers` are origins by base, as far as the document has them.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     # A newer table may mean something else by the same members: it is refused, not guessed at.
     format: Literal[1] = 1

@@ -95,7 +95,7 @@ class Answers:
             return known
         found = await self._from_store(intent)
         if found is None and earlier.place:
-            found = _whole(await asyncio.to_thread(self._from_record, earlier.place))
+            found = _whole(await asyncio.to_thread(self._from_record, earlier.place), intent)
         if found is not None and len(found.body) <= ANSWER_BYTES_MAX:
             self._remember(intent, found)
         return found
@@ -141,8 +141,11 @@ def _kept(shown: Shown) -> Kept:
     return Kept(shown.status, headers, shown.body, dispatched)
 
 
-def _whole(found: KeptAnswer | None) -> Kept | None:
+def _whole(found: KeptAnswer | None, intent: str) -> Kept | None:
     if found is None or found.body is None:
+        return None
+    if found.call and found.call != intent:
+        # The logs of two processes may have one name: what stands at this place in the other's is not here.
         return None
     return Kept(found.status, found.headers, found.body, "yes" if found.sent else "no")
 

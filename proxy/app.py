@@ -7,7 +7,6 @@ What a room needs from outside (clock, randomness, disk, dialler, environment) i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import version
 from typing import NamedTuple
 
 from breakers.allowlist import policy_of
@@ -22,6 +21,7 @@ from proxy.alerting import Alerting
 from proxy.announcing import Announcer
 from proxy.answers import Answers
 from proxy.clock import Clock, Randomness, SystemClock, system_randomness
+from proxy.company import open_company
 from proxy.credentials import Credentials, OnChange, missing
 from proxy.dial import Address, Dialer
 from proxy.doors import SHARED, Door
@@ -39,7 +39,6 @@ from proxy.ledger.book import Ledger
 from proxy.ledger.disk import Disk, RealDisk
 from proxy.ledger.keyring import FINGERPRINT
 from proxy.ledger.layout import VAULT, home_of
-from proxy.ledger.remembered import TOTALS_S
 from proxy.ledger.writer import State
 from proxy.logline import JsonLog, Log
 from proxy.metrics import Metrics
@@ -64,38 +63,6 @@ from proxy.tokens import Tokens
 from proxy.ulid import Ulids
 from proxy.vault import Vault, stored_in
 from proxy.webhook import Webhook
-
-
-def open_ledger(
-    configuration: Configuration,
-    *,
-    clock: Clock | None = None,
-    randomness: Randomness = system_randomness,
-    disk: Disk | None = None,
-    new_epoch: str | None = None,
-) -> tuple[Ledger, Keys]:
-    """
-    Lock the state folder and open its ledger; return it with the view of agents' keys.
-
-    Raise `StartRefused` where the folder is locked, `LedgerDamaged` where its record does not verify.
-    """
-    remembered = configuration.settings.idempotency
-    ledger = Ledger.open(
-        configuration.settings.state,
-        settings=configuration.settings.ledger,
-        clock=clock or SystemClock(),
-        randomness=randomness,
-        disk=disk or RealDisk(),
-        config_hash=configuration.version,
-        software=version("breakwater"),
-        new_epoch=new_epoch,
-        answer_bytes_max=configuration.settings.limits.answer_bytes_max,
-        remembered_s=max(remembered.answers_s + remembered.outcomes_s, TOTALS_S),
-    )
-    keys = Keys()
-    for key in ledger.recovered.keys:
-        keys.minted(key)
-    return ledger, keys
 
 
 def declared_doors(configuration: Configuration) -> dict[str, Door]:
@@ -188,6 +155,9 @@ def build(
     policy, tasks = policy_of(configuration), open_tasks(configuration, ledger, store, clock, randomness)
     brakes = _open_brakes(settings, policy, accounts, ledger, store, clock, randomness, log, metrics, retries)
     ends = _open_ends(ledger, store, clock, randomness, log)
+    operators = Operators(roles_of(configuration), ledger.recovered.operators)
+    company = open_company(settings, ledger, store, keys, operators, clock, randomness, log, metrics.letter_refused)
+    tasks.envelopes.vouch = company.board.vouch
     standing = Standing(store, ledger.events, log, namer.made_with, ledger.replica)
     brakes.killswitch.on_emptied = standing.hurry
     return Rooms(
@@ -217,7 +187,7 @@ def build(
         metrics=metrics,
         **ends._asdict(),
         **brakes._asdict(),
-        operators=Operators(roles_of(configuration), ledger.recovered.operators),
+        **company._asdict(),
     )
 
 

@@ -69,6 +69,25 @@ class Desk:
         totals = await self._totals()
         return card(one, showing, self._operation(showing, one), totals, kept, made)
 
+    def is_own(self, id_: str) -> bool:
+        """
+        Tell whether one that has not ended is in this record; of those that have, nobody needs to know.
+        """
+        return self._rooms.store.kind == "memory" or id_ in self._rooms.suggesting.own
+
+    async def owns(self, id_: str) -> bool | None:
+        """
+        Tell whether one stands in this record; None where it is known nowhere.
+        """
+        one = await self._rooms.store.suggestion(id_)
+        if one is None or id_ in self._rooms.suggesting.own:
+            return None if one is None else True
+        try:
+            await self._showing(one)
+        except StartRefused:
+            return False
+        return True
+
     async def settled(self, id_: str, within_s: float) -> None:
         """
         Wait until a suggestion has ended, or this many seconds.
@@ -141,7 +160,7 @@ class Desk:
 
     async def _showing(self, one: Suggested) -> Showing:
         try:
-            return await asyncio.to_thread(self._rooms.suggesting.records.at, one.place)
+            return await asyncio.to_thread(self._rooms.suggesting.records.of, one.id, one.place)
         except LookupError:
             hint = "what it would send stands in the record of the process that parked it: ask that one"
             raise StartRefused(f"suggestion {one.id} is not in this record", hint) from None

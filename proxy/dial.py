@@ -11,6 +11,7 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,9 @@ Address = tuple[str, int]
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 """Addresses that a gateway turns into IPv4 ones (RFC 6052): judged by the address inside."""
+
+Trusted = tuple[str, int, int, int, int]
+"""A place of authorities: its path, and what tells it from another one there."""
 
 
 def is_public(host: str) -> bool:
@@ -142,14 +146,28 @@ def tls_context() -> ssl.SSLContext:
     """
     Return a context that trusts the system's authorities and nothing that the environment names.
 
-    `ssl.create_default_context` would write session secrets to SSLKEYLOGFILE and trust SSL_CERT_FILE.
+    `ssl.create_default_context` would write session secrets to SSLKEYLOGFILE and trust SSL_CERT_FILE. The authorities
+    are read once, and again when their file is another.
     """
+    where = ssl.get_default_verify_paths()
+    return _trusting(tuple(_known(Path(path)) for path in (where.openssl_cafile, where.openssl_capath)))
+
+
+def _known(path: Path) -> Trusted | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return str(path), found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+@lru_cache(maxsize=1)
+def _trusting(places: tuple[Trusted | None, ...]) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    where = ssl.get_default_verify_paths()
-    for kind, path in (("cafile", where.openssl_cafile), ("capath", where.openssl_capath)):
-        if Path(path).exists():
-            context.load_verify_locations(**{kind: path})
+    for kind, place in zip(("cafile", "capath"), places, strict=True):
+        if place is not None:
+            context.load_verify_locations(**{kind: place[0]})
     return context
 
 

@@ -1,14 +1,19 @@
 """
-How the task and the token behind a call stand: asked when it comes, and again right before it takes anything.
+How the task and the token behind a call stand: looked at when it comes, and again right before it takes anything.
 
-The shared state knows it. What it said stays good for five seconds where asking is a round trip, so that a revocation
-that was made elsewhere is felt within them; what was changed here is felt at once. While the store is away a read goes
-on by what it said up to a minute ago, and a write does not. What was changed here while it is away is felt here.
+The shared state knows it. Where asking is a round trip, what is opened, closed and revoked elsewhere is heard of
+behind the road twice a second, and nobody asks as long as that is heard; otherwise what was said is good for five
+seconds. So a read feels within them what was revoked elsewhere. A write is compared again in the very step that takes
+what it consumes, and feels it at once, as everybody feels what was changed here. While the store is away a read goes on
+by what it said up to a minute ago, and a write does not. What was changed here while it is away is felt here.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
@@ -16,7 +21,7 @@ from breakers.call import Caller
 from breakers.caveats import agent_of, moment
 from breakers.store.events import Event, TaskClosed, TokenRevoked
 from breakers.store.protocol import Store, StoreUnavailable
-from breakers.task import Envelope
+from breakers.task import Envelope, Task
 from breakers.verdict import Reason, Refuse
 from proxy.clock import Clock
 from proxy.identify import EXPIRED
@@ -26,6 +31,12 @@ FRESH_S = 5.0
 
 AWAY_S = 60.0
 """How long reads go on without a store: a restart of it takes less, and a revoked token must not live on for long."""
+
+NEWS_S = 0.5
+"""Between two questions for news, as between two for what is stopped."""
+
+REVOKED_MAX = 65_536
+"""Of more tokens that were revoked before their time it is asked one by one."""
 
 KEPT_MAX = 4_096
 """Tasks and tokens in use at once; one that is forgotten is asked for again."""
@@ -47,6 +58,12 @@ class Envelopes:
         self._store, self._clock = store, clock
         self._said: OrderedDict[Key, tuple[Envelope, float]] = OrderedDict()
         self._changes = 0
+        # Raises where nobody knows any more whether agents' keys are valid.
+        self.vouch: Callable[[], None] = lambda: None
+        # What was heard of behind the road: the tasks that are open, what was revoked, and when.
+        self._open: OrderedDict[str, Task] = OrderedDict()
+        self._revoked: set[str] = set()
+        self._is_whole, self._heard = False, float("-inf")
         # What is on record here and the store could not be told of yet, oldest first.
         self.untold: list[Event] = []
 
@@ -61,6 +78,8 @@ class Envelopes:
         agent's key, belongs to the standing task of the day, of which there is nothing to ask. Raise `StoreUnavailable`
         where it cannot be told.
         """
+        if not caller.tokens:
+            self.vouch()
         if caller.tokens:
             if named not in {None, caller.task}:
                 return _unknown()
@@ -82,14 +101,65 @@ class Envelopes:
         if _is_past(caller, self._clock.now()):
             # It was valid when the call came.
             return Refuse(Reason.TOKEN_EXPIRED, GATE, EXPIRED)
+        known = self._said.get((caller.task, caller.tokens)) if writes and self._store.kind != "memory" else None
+        if known is not None:
+            # Whoever takes what it consumes compares it with how it stands by then.
+            return self._refused(caller, known[0])
         return self._refused(caller, await self._asked(caller, good_s=FRESH_S if writes else AWAY_S))
+
+    def told(self, caller: Caller, envelope: Envelope) -> Refuse | None:
+        """
+        Take it that a caller's envelope was found to stand so just now; return why it may not go on any more, or None.
+        """
+        if envelope.task is None or envelope.task.closed is not None:
+            self._put(caller.task, None)
+        self._said.pop((caller.task, caller.tokens), None)
+        return self._refused(caller, envelope)
 
     def forget(self) -> None:
         """
-        Ask anew, because a task or a token was changed here.
+        Ask anew, because a task or a token was changed, and not all of that was heard of.
         """
         self._said.clear()
+        self._open.clear()
+        self._heard = float("-inf")
         self._changes += 1
+
+    async def watch(self) -> None:
+        """
+        Hear for ever what others have opened, closed and revoked.
+        """
+        while self._store.kind != "memory":
+            with contextlib.suppress(StoreUnavailable):
+                await self.hear()
+            await asyncio.sleep(NEWS_S)
+
+    async def hear(self) -> None:
+        """
+        Ask what is new of tasks and tokens. Raise `StoreUnavailable` where that cannot be told.
+        """
+        began = self._clock.monotonic()
+        news = await self._store.news()
+        if news.anew:
+            self.forget()
+            self._revoked, self._is_whole = set(), True
+        self._revoked |= news.tokens
+        self._is_whole = self._is_whole and news.whole and len(self._revoked) <= REVOKED_MAX
+        if news.tasks or news.tokens:
+            self._changes += 1
+        for id_, task in news.tasks.items():
+            self._put(id_, task)
+        for key in [key for key in self._said if key[0] in news.tasks or not news.tokens.isdisjoint(key[1])]:
+            del self._said[key]
+        # As of when it was asked: what was changed after that may be unknown here.
+        self._heard = began
+
+    def _put(self, id_: str, task: Task | None) -> None:
+        self._open.pop(id_, None)
+        if task is not None:
+            self._open[id_] = task
+            if len(self._open) > KEPT_MAX:
+                self._open.popitem(last=False)
 
     def _refused(self, caller: Caller, envelope: Envelope) -> Refuse | None:
         if envelope.revoked or any(isinstance(one, TokenRevoked) and one.token in caller.tokens for one in self.untold):
@@ -109,6 +179,9 @@ class Envelopes:
             return await self._store.envelope(caller.task, caller.tokens)
         key, now = (caller.task, caller.tokens), self._clock.monotonic()
         known = self._said.get(key)
+        if now - self._heard <= FRESH_S and (heard := self._found(caller)) is not None:
+            self._keep(key, heard, now)
+            return heard
         if known is not None and now - known[1] <= FRESH_S:
             return known[0]
         changes = self._changes
@@ -121,7 +194,19 @@ class Envelopes:
         if changes == self._changes:
             # What was asked before a change here may be how it was before.
             self._keep(key, envelope, now)
+            if envelope.task is not None and envelope.task.closed is None:
+                self._put(envelope.task.id, envelope.task)
         return envelope
+
+    def _found(self, caller: Caller) -> Envelope | None:
+        """
+        Return how a caller's envelope stands by all that was heard; None where that may be too little.
+        """
+        task, revoked = self._open.get(caller.task), not self._revoked.isdisjoint(caller.tokens)
+        if task is None or not (self._is_whole or revoked or not caller.tokens):
+            return None
+        self._open.move_to_end(caller.task)
+        return Envelope(task, revoked)
 
     def _keep(self, key: Key, envelope: Envelope, now: float) -> None:
         self._said[key] = (envelope, now)

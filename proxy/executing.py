@@ -29,11 +29,12 @@ from proxy.account import Account
 from proxy.binding import UNSEEN, UNSHOWN, WHY, Offer, Rebuilt, unlike
 from proxy.errand import Errand
 from proxy.errors import LedgerUnavailable
+from proxy.judgement import judged
 from proxy.lapsing import Lapsing
 from proxy.ledger.approvals import Showing
 from proxy.ledger.book import Declined
 from proxy.noticing import watch
-from proxy.pipeline import carried, judged
+from proxy.pipeline import carried
 from proxy.recalled import Void, recall
 from proxy.renewing import is_passing, offered
 from proxy.respond import note_answer

@@ -33,6 +33,7 @@ from proxy.flights import Flight
 from proxy.killing import KillSwitch
 from proxy.ledger.book import Intent
 from proxy.passes import Look, Redo
+from proxy.patience import Marking, Patience
 from proxy.retrying import BODY_BYTES_MAX, LOOK_RESENDS_MAX, RESENDS_MAX, Bounds, Retries, Tries
 from proxy.sampler import Sampler
 from proxy.sampling import Admitted
@@ -141,14 +142,14 @@ class Forwarder:
         """
         return self._written[api]
 
-    async def write(self, intent: Intent) -> Outcome:
+    async def write(self, intent: Intent, patience: Patience | None = None) -> Outcome:
         """
-        Send one write, read its answer whole, and say how it ended.
+        Send one write, read its answer whole, and say how it ended; `patience` is what its first mark may take.
 
         A stop that cuts it short after its first byte leaves `unknown`, which is an outcome like any other.
         """
         call = intent.held.go.call
-        permit = partial(self._store.dispatch, intent.held, intent.opened)
+        permit = Marking(self._store, intent.held, intent.opened, patience)
         spec, base = call.operation.spec, call.request.base
         admitted = self._sampler.admitted(call, intent.held.go.facts)
         told, flight = self._told(call), self._killswitch.flights.begin(call)

@@ -90,6 +90,8 @@ class KillSwitch:
         self.flights, self.rates = here.flights, dict[str, int]()
         self._fresh_until, self._steps = float("-inf"), Steps(clock)
         self._is_away = False
+        # By scope: the epoch that the store was seen to have, and since when (monotonic).
+        self.shared: dict[str, tuple[int, float]] = {}
         self._behind = InFlight()
         self.on_emptied: Callable[[], None] = lambda: None
         here.on_file, here.on_over = self._written, self._over
@@ -324,6 +326,9 @@ class KillSwitch:
         self._learn(found)
         # As of when it was asked: what was ordered after that may be unknown here.
         self._fresh_until = began + LEASE_S
+        for scope, stop in self.here.known.by_scope.items():
+            if self.shared.get(scope, (-1, 0.0))[0] < stop.epoch:
+                self.shared[scope] = (stop.epoch, self._clock.monotonic())
         self._heard(None)
         return True
 

@@ -8,6 +8,7 @@ are replaced here, by public names: `RequestHandler.handle_error` and `Server.__
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
 from collections.abc import Awaitable, Callable
@@ -45,11 +46,13 @@ Serve = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 class Crowd:
     """
-    The agents' connections over all doors, and how many there may be.
+    The agents' connections over all doors, and how many there may be; once it is `leaving`, each ends with its answer.
     """
 
     def __init__(self, connections_max: int) -> None:
         self._max, self._now = connections_max, 0
+        self.leaving = False
+        self._gone = asyncio.Event()
 
     def __repr__(self) -> str:
         return f"Crowd({self._now} of {self._max})"
@@ -68,6 +71,18 @@ class Crowd:
         Count one connection out.
         """
         self._now -= 1
+        if self.leaving and self._now == 0:
+            self._gone.set()
+
+    async def left(self, within_s: float) -> int:
+        """
+        Let every connection end with its next answer, or idle; return how many are there still after so long.
+        """
+        self.leaving = True
+        if self._now:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._gone.wait(), within_s)
+        return self._now
 
 
 class AgentConnection(web.RequestHandler):
@@ -172,7 +187,7 @@ class AgentServer(web.Server):
         Build a request that is answered in a version that is spoken here, whatever version it names.
         """
         spoken = message.version if message.version in SPOKEN else HttpVersion11
-        answered_in = message._replace(version=spoken)
+        answered_in = message._replace(version=spoken, should_close=message.should_close or self.crowd.leaving)
         request = web.BaseRequest(answered_in, payload, protocol, writer, task, self._event_loop)
         request[SAID_VERSION] = message.version
         return request

@@ -6,8 +6,10 @@ import io
 import logging
 import sys
 import traceback
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from queue import Full, Queue
+from select import PIPE_BUF
 from threading import Thread
 from typing import Protocol, TextIO, cast
 
@@ -57,10 +59,13 @@ def unlocked_output() -> TextIO:
 class JsonLog:
     """
     Lines as JSON on a stream, written by a thread. A stream that nobody reads loses lines, never calls.
+
+    A `worker` says so in each line, and shares the stream with others: what it writes at once stays in one piece.
     """
 
-    def __init__(self, clock: Clock, stream: TextIO | None = None) -> None:
+    def __init__(self, clock: Clock, stream: TextIO | None = None, worker: int | None = None) -> None:
         self._clock, self._stream = clock, stream or unlocked_output()
+        self._also: dict[str, object] = {} if worker is None else {"worker": worker}
         self._waiting: Queue[dict[str, object] | None] = Queue(WAITING_MAX)
         self._thread = Thread(target=self._run, name="log", daemon=True)
         self._thread.start()
@@ -100,7 +105,9 @@ class JsonLog:
 
     def _write(self, lines: list[dict[str, object]]) -> None:
         try:
-            self._stream.write("".join(orjson.dumps(line, default=str).decode() + "\n" for line in lines))
+            spelled = [orjson.dumps({**line, **self._also}, default=str).decode() + "\n" for line in lines]
+            for piece in pieces(spelled) if self._also else ("".join(spelled),):
+                self._stream.write(piece)
             self._stream.flush()
         except Exception:
             # Whatever is wrong with a line or a stream, the thread goes on to the next.
@@ -119,6 +126,20 @@ class JsonLog:
         """
         frames = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
         self.event("failure", call=call, error=type(error).__name__, at=frames)
+
+
+def pieces(lines: Iterable[str]) -> Iterator[str]:
+    """
+    Join lines into pieces that a pipe takes whole; a line that is longer is a piece of its own.
+    """
+    piece = ""
+    for line in lines:
+        if piece and len((piece + line).encode()) > PIPE_BUF:
+            yield piece
+            piece = ""
+        piece += line
+    if piece:
+        yield piece
 
 
 class LibraryLines(logging.Handler):

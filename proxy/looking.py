@@ -19,6 +19,7 @@ from breakers.policy import Passed, Policy
 from breakers.throttle import throttle
 from breakers.verdict import Ask, Forward, Refuse
 from proxy.look import look
+from proxy.patience import Patience, patient
 from proxy.rooms import Rooms
 
 
@@ -27,8 +28,10 @@ class Looking:
     The reads for the sake of one call; what they were permitted and is not used is given back when its `turn` ends.
     """
 
-    def __init__(self, call: Call, policy: Policy, turn: contextlib.ExitStack, rooms: Rooms) -> None:
-        self._call, self._policy, self._rooms = call, policy, rooms
+    def __init__(
+        self, call: Call, policy: Policy, turn: contextlib.ExitStack, rooms: Rooms, patience: Patience | None = None
+    ) -> None:
+        self._call, self._policy, self._rooms, self._patience = call, policy, rooms, patience or patient()
         self._holds = False
         turn.callback(self._give_back)
 
@@ -44,7 +47,8 @@ class Looking:
         if isinstance(left_alone := throttle(self._call, self._policy, facts, Passed()), Refuse):
             return left_alone
         for wish in ask.wishes:
-            if await self._rooms.observer.change(wish.key, partial(self._taken, wish, facts)) is None:
+            change = partial(self._rooms.observer.change, wish.key, partial(self._taken, wish, facts))
+            if await self._patience.ask(self._rooms.store, change) is None:
                 return None
             self._holds = True
         return facts.with_looks(*await look(self._call, ask.reads, self._rooms))

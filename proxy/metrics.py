@@ -97,6 +97,9 @@ class Metrics:
         )  # fmt: skip
         self.suggestions = SuggestionMetrics(r)
         self.reviews, self.drift = ReviewMetrics(r), DriftMetrics(r)
+        self.letters_refused = Counter(
+            "breakwater_letters_refused_total", "Letters that were not taken, by why.", ("why",), registry=r
+        )
         self._of_the_record()
 
     def _of_the_record(self) -> None:
@@ -140,6 +143,12 @@ class Metrics:
         self.drilled_at = Gauge(
             "breakwater_kill_drill_timestamp_seconds", "When the newest drill was, in seconds since 1970.", registry=r
         )
+
+    def letter_refused(self, why: str) -> None:
+        """
+        Count a letter that was not taken.
+        """
+        self.letters_refused.labels(why).inc()
 
     def applied(self, version: str) -> None:
         """

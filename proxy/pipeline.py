@@ -17,16 +17,13 @@ from dataclasses import replace
 from functools import partial
 
 from breakers.call import Call, Caller, Outcome, Request
-from breakers.decide import decide
-from breakers.facts import Facts
 from breakers.idempotency import ended_by
 from breakers.known import State
-from breakers.loops import detected
 from breakers.policy import MARKED
 from breakers.store.events import IntentOpened
-from breakers.store.protocol import Exhausted, HeldRead, HeldWrite, Stale, StoreUnavailable
-from breakers.touching import named, touched
-from breakers.verdict import Ask, Forward, Pending, Reason, Refuse, Repeat, Suggest
+from breakers.store.protocol import HeldRead, HeldWrite, StoreUnavailable
+from breakers.touching import named
+from breakers.verdict import Pending, Reason, Refuse, Repeat, Suggest
 from proxy import classify
 from proxy.account import Account
 from proxy.answer import EARLY, INTENT, STATUS, Answer, Whole, refusal, written
@@ -34,12 +31,10 @@ from proxy.canonical.bodies import admit_body, parse_body, refuse_key
 from proxy.changes import follow
 from proxy.errand import Errand
 from proxy.errors import LedgerUnavailable, OutcomeUnrecorded, Refused
-from proxy.exhausted import exhausted
 from proxy.identify import identify
 from proxy.inbound import Inbound
-from proxy.killing import STALE
+from proxy.judgement import judged
 from proxy.ledger.book import Declined
-from proxy.looking import Looking
 from proxy.metering import write_took
 from proxy.noticing import hammered, watch
 from proxy.parked import answer_parked
@@ -49,9 +44,6 @@ from proxy.repeat import answer_again
 from proxy.rewrite import swap_body
 from proxy.rooms import Rooms
 from proxy.stream import stream_through, undelivered
-
-REDECISIONS_MAX = 4
-"""A look, a generation that moved, another look, another move: more than that is a state that does not settle."""
 
 
 async def handle(inbound: Inbound, rooms: Rooms) -> Answer:
@@ -82,7 +74,8 @@ async def handle(inbound: Inbound, rooms: Rooms) -> Answer:
                 verdict = await joined(partial(judged, call, turn, inbound, rooms), turn, rooms)
                 if isinstance(verdict, Suggest):
                     rooms.drifting.saw(verdict)
-                    verdict = await rooms.suggesting.park(verdict, account, rooms.settings.suggestions)
+                    limits, patience = rooms.settings.suggestions, inbound.trail.patience
+                    verdict = await rooms.suggesting.park(verdict, account, limits, patience)
         except StoreUnavailable as error:
             rooms.standing.hurry()
             verdict = Refuse(Reason.STORE_UNAVAILABLE, "store", f"{error}.")
@@ -97,76 +90,6 @@ async def handle(inbound: Inbound, rooms: Rooms) -> Answer:
             return await answer_parked(parked, call, inbound, account, rooms)
         case Refuse() as no:
             return await _decline(inbound, caller, no, call, rooms)
-
-
-async def judged(
-    call: Call, turn: contextlib.ExitStack, inbound: Inbound | Errand, rooms: Rooms
-) -> HeldWrite | HeldRead | Repeat | Refuse | Suggest | Pending:
-    """
-    Judge a call, with whatever reads that needs, and take what it consumes where it may pass.
-    """
-    trail, facts = inbound.trail, await _facts(call, inbound, rooms)
-    looking = Looking(call, inbound.policy, turn, rooms)
-    for number in range(REDECISIONS_MAX):
-        with trail.stage("decide"):
-            verdict = decide(call, inbound.policy, facts)
-        if number == 0 and call.operation.writes and isinstance(verdict, Ask | Forward):
-            # A write's turn with what it touches begins here, and ends once what it changed was seen.
-            turn.enter_context(rooms.pending.turn(call.id, touched(call)))
-        match verdict:
-            case Ask() as ask:
-                with trail.stage("look"):
-                    seen = await looking.answered(ask, facts)
-                if isinstance(seen, Refuse):
-                    return seen
-                facts = seen or await _facts(call, inbound, rooms, facts)
-            case Refuse() | Repeat() | Suggest() | Pending() as said:
-                return said
-            case Forward() if call.operation.writes and (no := _not_now(rooms)):
-                return no
-            case Forward() if no := await rooms.envelopes.still(call.caller, writes=call.operation.writes):
-                return no
-            case Forward() as go if (no := inbound.binds(go)) is not None:
-                return no
-            case Forward() as go if (many := inbound.watch.admit(go)) is not None:
-                if not many.parks:
-                    return detected(many)
-                facts = inbound.watch.noted(facts)
-            case Forward() as go:
-                trail.verdict = "forward"
-                with trail.stage("reserve"):
-                    held = await rooms.slices.reserve(go, partial(rooms.sampler.alone.reserve, store=rooms.store))
-                if isinstance(held, Exhausted):
-                    return exhausted(held, facts.at, call.caller.task)
-                if not isinstance(held, Stale):
-                    looking.reserved(go)
-                    rooms.drifting.saw(go)
-                    return held
-                facts = await _facts(call, inbound, rooms, facts)
-    return Refuse(Reason.UNSETTLED_STATE, "reserve", "The state that judges it kept moving.")
-
-
-async def _facts(call: Call, inbound: Inbound | Errand, rooms: Rooms, seen: Facts | None = None) -> Facts:
-    """
-    Read what a call is judged by: from the store, and what this process knows beside it, what was `seen` already.
-    """
-    facts = inbound.watch.noted(await rooms.store.facts(call))
-    facts = rooms.sampler.noted(call, rooms.killswitch.noted(rooms.drifting.noted(call, facts)))
-    return facts if seen is None else facts.with_looks(seen.looks, seen.images, seen.fetched)
-
-
-def _not_now(rooms: Rooms) -> Refuse | None:
-    """
-    Return why no write may begin at the moment, although it would pass.
-    """
-    if rooms.stopping:
-        # What was being judged when the stop began would join what the stop is waiting for.
-        return Refuse(Reason.STOPPING, "reserve", "It is shutting down.")
-    if rooms.standing.fault is not None:
-        return Refuse(Reason.STORE_UNAVAILABLE, "store", f"{rooms.standing.fault}.")
-    if not rooms.killswitch.is_fresh:
-        return Refuse(Reason.STORE_UNAVAILABLE, "store", f"{STALE}.")
-    return None
 
 
 async def _finish(held: HeldWrite, inbound: Inbound, account: Account, rooms: Rooms) -> Answer:
@@ -257,10 +180,8 @@ async def _broken_off(held: HeldWrite, opened: IntentOpened | None, rooms: Rooms
     if opened is None:
         await rooms.settling.let_go(held)
         return
-    with contextlib.suppress(StoreUnavailable):
-        known = await rooms.store.earlier(opened.intent)
-        if known is not None and known.state is State.COMPLETED:
-            return
+    if await rooms.settling.is_completed(opened.intent):
+        return
     # Even where nothing was sent: the next start finds an intent without an end, whoever was let through meanwhile.
     await rooms.settling.doubt(held)
     rooms.doubts.opened(opened)
@@ -278,7 +199,7 @@ async def carry_through(held: HeldWrite, account: Account, rooms: Rooms, inbound
     inbound.opened = intent.opened
     # Stop here: on record, and it may have been sent. The next start finds it open and keeps it in doubt.
     with stage("forward"):
-        outcome = await rooms.forward.write(intent)
+        outcome = await rooms.forward.write(intent, inbound.trail.patience)
     answer = written(call.id, outcome, account.dialect, account.url(call.request.base, wire.target))
     took = write_took(held.go, outcome, inbound.policy)
     with stage("outcome"):
@@ -394,7 +315,8 @@ def _identified(inbound: Inbound, rooms: Rooms) -> Caller | Refuse:
 
 async def _within(caller: Caller, inbound: Inbound, rooms: Rooms) -> Caller | Refuse:
     try:
-        return await rooms.envelopes.within(caller, inbound.head.task)
+        ask = partial(rooms.envelopes.within, caller, inbound.head.task)
+        return await inbound.trail.patience.ask(rooms.store, ask)
     except StoreUnavailable as error:
         rooms.standing.hurry()
         return Refuse(Reason.STORE_UNAVAILABLE, "store", f"{error}.")

@@ -4,6 +4,8 @@ The proof that a scope has stopped, as one process can give it: what it applied,
 It is confirmed only where the scope is stopped by what is in force here, the shared state was heard of lately, no write
 of the scope is on its way from this process, and none that is on record there is on its way from another. What another
 process has on its way is known by its mark in the shared state, which stands from before its first byte to its end.
+
+Where several processes share the state each gives this proof of itself, and `control/merged.py` joins them.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ class Proof:
     How one scope stands: its own `record`, and the `stop` that binds it.
 
     `elsewhere` are writes of other processes, None where nobody can be asked about them. `heard` tells whether the
-    shared state was asked just now, and has what this process knows.
+    shared state was asked just now, and has what this process knows; `shared_s` for how long it has had this stop.
     """
 
     record: Stop
@@ -37,6 +39,7 @@ class Proof:
     elsewhere: tuple[IntentOpened, ...] | None
     last_dispatch: datetime | None
     heard: bool
+    shared_s: float | None = None
 
     @property
     def confirmed(self) -> bool:
@@ -68,7 +71,13 @@ async def proof_of(scope: str, rooms: Rooms) -> Proof:
         elsewhere,
         killswitch.flights.last_dispatch,
         heard,
+        _shared_s(stop, rooms),
     )
+
+
+def _shared_s(stop: Stop, rooms: Rooms) -> float | None:
+    epoch, since = rooms.killswitch.shared.get(stop.scope, (-1, 0.0))
+    return None if epoch < stop.epoch else rooms.clock.monotonic() - since
 
 
 async def _elsewhere(scope: str, rooms: Rooms) -> tuple[IntentOpened, ...] | None:

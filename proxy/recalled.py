@@ -42,7 +42,7 @@ async def recall(one: Suggested, rooms: Rooms, *, under_any: bool = False) -> Re
     shown under.
     """
     try:
-        showing = await asyncio.to_thread(rooms.suggesting.records.at, one.place)
+        showing = await asyncio.to_thread(rooms.suggesting.records.of, one.id, one.place)
         parked = rebuild(showing, one, rooms)
     except (LookupError, OSError) as error:
         return Void("record", f"{error}")

@@ -74,14 +74,30 @@ class Reloading:
             self._rooms.metrics.reloads.labels("applied" if applied.changed else "unchanged").inc()
             return applied
 
-    async def _taken(self) -> Applied:
-        rooms, was = self._rooms, self._now
+    async def tried(self) -> Applied:
+        """
+        Return what a reload would take, and take nothing. Raise what `reload` does for what the files say.
+        """
+        async with self._turn:
+            fresh, _, differs = await self._looked()
+            return Applied(fresh.version, self._now.version, differs)
+
+    async def _looked(self) -> tuple[Configuration, Policy, tuple[str, ...]]:
+        """
+        Read the files; return what they come to and what differs from what is in force.
+        """
+        was = self._now
         fresh, policy = await asyncio.to_thread(self._compiled)
         differs = changed(was, fresh)
         if held := [path for path in differs if needs_start(path)]:
             raise StartRefused(
                 f"only a start can take what changed: {_named(held)}", "nothing was changed; restart, or change it back"
             )
+        return fresh, policy, differs
+
+    async def _taken(self) -> Applied:
+        rooms, was = self._rooms, self._now
+        fresh, policy, differs = await self._looked()
         if fresh.version == was.version:
             return Applied(was.version, was.version, ())
         await rooms.ledger.configured.applied(fresh.version, was.version)
@@ -105,6 +121,7 @@ class Reloading:
         rooms.operators.roles = roles_of(fresh)
         rooms.tasks.agents, rooms.tasks.settings = rooms.agents, fresh.settings.tasks
         rooms.killswitch.heeds_itself = fresh.settings.kill.auto
+        rooms.board.away_s = fresh.settings.keys.away_s
         rooms.metrics.applied(fresh.version)
 
     def ask(self) -> None:

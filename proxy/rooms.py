@@ -12,6 +12,7 @@ from config.settings import Settings
 from proxy.account import Account
 from proxy.announcing import Announcer
 from proxy.answers import Answers
+from proxy.board import Board
 from proxy.clock import Clock
 from proxy.credentials import Credentials
 from proxy.doors import Door
@@ -24,6 +25,7 @@ from proxy.judging import Judging
 from proxy.keys import Keys
 from proxy.killing import KillSwitch
 from proxy.ledger.book import Ledger
+from proxy.letters import Letters
 from proxy.logline import Log
 from proxy.metrics import Metrics
 from proxy.naming import Namer
@@ -49,6 +51,7 @@ class Rooms:
     The rooms that stages reach into.
 
     `addresses` is every listener's URL by door; `stopping` turns True at the first sign of a stop, and never back.
+    `worker` is which of a parent's workers this process is, if it is one.
     """
 
     settings: Settings
@@ -83,10 +86,13 @@ class Rooms:
     observer: Observer
     suggesting: Suggesting
     killswitch: KillSwitch
-    operators: Operators = field(default_factory=Operators)
+    operators: Operators
+    letters: Letters
+    board: Board
     doubts: Inbox = field(default_factory=Inbox)
     drifting: Drifting = field(default_factory=Drifting)
     addresses: dict[str, str] = field(default_factory=dict)
     looping: Looping = field(default_factory=Looping)
     recent: Recent = field(default_factory=Recent)
     stopping: bool = False
+    worker: int | None = None

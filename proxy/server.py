@@ -8,24 +8,19 @@ fails leaves nothing behind that it did not find.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import os
-import resource
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
-import orjson
 import uvloop
 from aiohttp import web
 from aiohttp.http import HttpRequestParser
 
 from breakers.allowlist import policy_of
 from breakers.store.protocol import Store
-from config.load import Configuration, load
+from config.load import Configuration
 from proxy import app
 from proxy.account import Account
 from proxy.alerting import Alerting
@@ -43,10 +38,13 @@ from proxy.ledger.disk import RealDisk
 from proxy.ledger.state import read_admin_token
 from proxy.listener import HEAD_WITHIN_S, AgentServer, Crowd
 from proxy.logline import JsonLog, LibraryLines, Log
+from proxy.opening import open_ledger
+from proxy.places import Alone, Reading, run_of
 from proxy.reloading import Reloading
 from proxy.rooms import Rooms
 from proxy.selftest import check_sends_once
-from proxy.sockets import Listener, bind, serve_on
+from proxy.signalled import Called, allow_descriptors, nothing_yet
+from proxy.sockets import Listener, serve_on
 from proxy.stores import open_store
 from proxy.webhook import open_webhook
 
@@ -56,79 +54,28 @@ GRACE_S = 1.0
 CANCELLED_AGAIN_S = 1.0
 """After which work that goes on although it was told to end is told again."""
 
-DESCRIPTORS_BESIDE = 128
-"""For the ledger, the listeners, the admin door and what libraries keep open."""
 
-
-def run(config: Path, environ: Mapping[str, str], new_epoch: str | None) -> int:
+def run(
+    configuration: Configuration, environ: Mapping[str, str], new_epoch: str | None, read: Reading, place: Alone
+) -> int:
     """
-    Load the configuration and serve until a signal. Return the exit code.
+    Serve a configuration until a signal. Return the exit code.
+
+    `read` reads it again; the signal that stops writes waits until it is heard here.
+    """
+    refuse_slow_parser()
+    configuration = place.placed(configuration)
+    allow_descriptors(configuration.settings.limits.connections)
+    accounts = app.open_accounts(configuration, environ)
+    return uvloop.run(_serve(configuration, accounts, environ, new_epoch, lambda: place.placed(read()), place))
+
+
+def refuse_slow_parser() -> None:
+    """
+    Raise `StartRefused` where requests would be parsed by a parser that is never tested here.
     """
     if "Py" in HttpRequestParser.__name__:
         raise StartRefused("aiohttp runs without its C parser", "reinstall aiohttp, and unset AIOHTTP_NO_EXTENSIONS")
-    with _stops_wait():
-        configuration = load(config)
-        allow_descriptors(configuration.settings.limits.connections)
-        accounts = app.open_accounts(configuration, environ)
-        return uvloop.run(_serve(configuration, accounts, environ, new_epoch, partial(load, config)))
-
-
-@contextlib.contextmanager
-def _stops_wait() -> Iterator[None]:
-    """
-    Have the signal that stops writes wait until there is who hears it: it would end the process, and be forgotten.
-    """
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1})
-
-
-@dataclass(slots=True)
-class Called:
-    """
-    What hears the signal that stops writes: `stops`, and until there is that, whoever puts it there.
-    """
-
-    before: bool = False
-    stops: Callable[[], None] | None = None
-
-    def __call__(self) -> None:
-        if self.stops is None:
-            self.before = True
-        else:
-            self.stops()
-
-    def leads_to(self, stops: Callable[[], None]) -> None:
-        """
-        Say what stops writes from now on, and do it where that was called for before.
-        """
-        self.stops = stops
-        if self.before:
-            stops()
-
-
-def _nothing_yet() -> None:
-    """
-    Do nothing.
-    """
-
-
-def allow_descriptors(connections: int) -> None:
-    """
-    Raise the soft limit of open files to what this many agents and their upstream connections need.
-
-    Raise `StartRefused` where the hard limit is below it: the ledger must not be the first to run out of them.
-    """
-    needed = 2 * connections + DESCRIPTORS_BESIDE
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < needed:
-        allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
-        if allowed < connections + DESCRIPTORS_BESIDE:
-            hint = f"lower limits.connections, or raise the limit of open files (ulimit -n) to {needed}"
-            raise StartRefused(f"{connections} connections need {needed} open files, and {hard} are allowed", hint)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
 
 
 async def _serve(
@@ -136,19 +83,22 @@ async def _serve(
     accounts: Mapping[str, Account],
     environ: Mapping[str, str],
     new_epoch: str | None,
-    read: Callable[[], Configuration],
+    read: Reading,
+    place: Alone,
 ) -> int:
-    # What asks for a reload must not end a process that reads the configuration at this moment.
+    # What asks for a reload must not end a process that reads the configuration at this moment, and what asks a parent
+    # for other workers none that is or has no parent.
     loop, called = asyncio.get_running_loop(), Called()
-    loop.add_signal_handler(signal.SIGHUP, _nothing_yet)
+    loop.add_signal_handler(signal.SIGHUP, nothing_yet)
+    loop.add_signal_handler(signal.SIGUSR2, nothing_yet)
     loop.add_signal_handler(signal.SIGUSR1, called)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1})
     doors, clock = app.declared_doors(configuration), SystemClock()
     store = open_store(configuration, environ, clock)
-    listeners = bind(configuration, doors)
-    dialer = Dialer(lambda: [listener.address for listener in listeners])
+    listeners = place.listeners(configuration, doors)
+    dialer = Dialer(lambda: [*(listener.address for listener in listeners), *place.taken])
     webhook = open_webhook(configuration.settings.alerts.webhook, environ, dialer)
-    log = JsonLog(clock)
+    log = JsonLog(clock, worker=place.number)
     logging.basicConfig(handlers=[LibraryLines(log)], level=logging.WARNING, force=True)
     try:
         program = await startup(
@@ -162,11 +112,13 @@ async def _serve(
             store=store,
             read=read,
             called=called,
+            place=place,
         )
         program.alerting = app.open_alerting(program.rooms, webhook)
         app.begin_announcing(program.rooms, webhook)
         program.tasks.append(asyncio.create_task(program.rooms.announcer.watch()))
         program.tasks.append(asyncio.create_task(program.alerting.watch()))
+        program.tasks.append(asyncio.create_task(place.watch(program)))
         return await program.until_stopped()
     finally:
         if webhook is not None:
@@ -193,10 +145,13 @@ class Program:
     reloading: Reloading | None = None
     alerting: Alerting | None = None
     called: Called = field(default_factory=Called)
+    place: Alone = field(default_factory=Alone)
+    crowd: Crowd = field(init=False)
 
     def __post_init__(self) -> None:
         self.doubts = Doubts(self.rooms, system_randomness)
         self.executing = Executing(self.rooms)
+        self.crowd = Crowd(self.rooms.settings.limits.connections)
 
     async def until_stopped(self) -> int:
         """
@@ -206,6 +161,22 @@ class Program:
         await self.shutdown()
         return 1 if self.failed else 0
 
+    async def leave(self) -> None:
+        """
+        Take no more connections, wait for those that there are, and then end as on a signal.
+
+        Others take what comes from now on, so that nothing of it is refused.
+        """
+        self.rooms.log.event("leaving", in_flight=len(self.rooms.inflight))
+        await self._take_no_more()
+        await self.crowd.left(self.rooms.settings.timeouts.drain_s)
+        self.stop.set()
+
+    async def _take_no_more(self) -> None:
+        for runner in self.runners[1:]:
+            for site in list(runner.sites):
+                await site.stop()
+
     async def shutdown(self) -> None:
         """
         Fail readiness, stop listening, let writes finish and be recorded, close the ledger.
@@ -213,9 +184,7 @@ class Program:
         rooms = self.rooms
         rooms.stopping = True
         rooms.log.event("stopping", in_flight=len(rooms.inflight))
-        for runner in self.runners[1:]:
-            for site in list(runner.sites):
-                await site.stop()
+        await self._take_no_more()
         late = await rooms.inflight.drain(rooms.settings.timeouts.drain_s)
         await asyncio.gather(*(runner.cleanup() for runner in self.runners))
         # A write that was still being judged when the stop began, and whose caller did not wait for its end.
@@ -227,14 +196,14 @@ class Program:
         await rooms.pending.drain(rooms.settings.timeouts.look_s + GRACE_S)
         await rooms.settling.drain(GRACE_S)
         await rooms.killswitch.drain(GRACE_S)
+        await rooms.letters.drain(GRACE_S)
         if self.alerting is not None:
             # Once all that ends here has ended: what that has reached would be told of by nobody.
             await self.alerting.note()
         await rooms.forward.close()
         await rooms.store.close()
         await rooms.ledger.close("stopped")
-        with contextlib.suppress(OSError):
-            (self.state / "run.json").unlink(missing_ok=True)
+        self.place.ended(self.state)
         rooms.log.event("stopped", abandoned=late)
 
     @staticmethod
@@ -261,8 +230,9 @@ async def startup(
     clock: Clock,
     log: Log,
     store: Store,
-    read: Callable[[], Configuration] | None = None,
+    read: Reading | None = None,
     called: Called | None = None,
+    place: Alone | None = None,
 ) -> Program:
     """
     Open the ledger, join the rooms, listen, and say where.
@@ -271,14 +241,15 @@ async def startup(
     # From the first moment: a signal during the start ends it in the same clean way.
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    called = called or Called()
+    called, place = called or Called(), place or Alone()
     loop.add_signal_handler(signal.SIGUSR1, called)
     await check_sends_once(store.kind)
-    ledger, keys = app.open_ledger(configuration, clock=clock, new_epoch=new_epoch)
-    taken = [listener.address for listener in listeners]
+    ledger, keys = open_ledger(configuration, clock=clock, new_epoch=new_epoch)
+    taken = [*(listener.address for listener in listeners), *place.taken]
     rooms = app.build(configuration, accounts, ledger, keys, doors, taken, clock=clock, log=log, store=store)
-    rooms.addresses = {listener.name: listener.url for listener in listeners}
-    program = Program(rooms, [], configuration.settings.state, stop, called=called)
+    rooms.addresses = {listener.name: listener.url for listener in listeners} | dict(place.urls)
+    rooms.worker = place.number
+    program = Program(rooms, [], configuration.settings.state, stop, called=called, place=place)
     if read is not None:
         program.reloading = Reloading(configuration, rooms, read, policy_of)
 
@@ -315,6 +286,8 @@ async def open_doors(program: Program, listeners: list[Listener]) -> None:
     rooms.metrics.watch(rooms.ledger)
     await rooms.standing.begin(rooms.ledger.recovered.events)
     await rooms.killswitch.poll()
+    # Before anyone is let in, whom another process has put out since.
+    await rooms.board.try_look()
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, program.called)
     program.called.leads_to(rooms.killswitch.signalled)
     # What ended while nobody was here is over before anyone is let in.
@@ -326,13 +299,16 @@ async def open_doors(program: Program, listeners: list[Listener]) -> None:
     program.tasks.append(asyncio.create_task(rooms.observer.watch()))
     program.tasks.append(asyncio.create_task(rooms.killswitch.watch()))
     program.tasks.append(asyncio.create_task(rooms.killswitch.watch_store()))
+    program.tasks.append(asyncio.create_task(rooms.board.watch()))
+    program.tasks.append(asyncio.create_task(rooms.letters.watch()))
+    program.tasks.append(asyncio.create_task(rooms.envelopes.watch()))
     rooms.forward.start()
     program.doubts.start()
     program.tasks.append(asyncio.create_task(program.doubts.watch()))
     program.tasks.append(asyncio.create_task(program.executing.watch()))
-    front, crowd = Front(rooms), Crowd(rooms.settings.limits.connections)
+    front = Front(rooms)
     for listener in listeners:
-        program.runners.append(await _listen(listener, program, front, crowd))
+        program.runners.append(await _listen(listener, program, front))
     if program.reloading is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, program.reloading.ask)
     try:
@@ -342,7 +318,7 @@ async def open_doors(program: Program, listeners: list[Listener]) -> None:
         raise StartRefused(f"the state folder {program.state} cannot be written: {error.strerror}", hint) from error
 
 
-async def _listen(listener: Listener, program: Program, front: Front, crowd: Crowd) -> web.ServerRunner | web.AppRunner:
+async def _listen(listener: Listener, program: Program, front: Front) -> web.ServerRunner | web.AppRunner:
     rooms, door = program.rooms, listener.door
     runner: web.ServerRunner | web.AppRunner
     if door is None:
@@ -358,7 +334,7 @@ async def _listen(listener: Listener, program: Program, front: Front, crowd: Cro
         def on_error(exc: BaseException | None, status: int) -> Whole:
             return front.unparsed(door, exc, status)
 
-        server = AgentServer(front.serving(door), crowd=crowd, on_error=on_error)
+        server = AgentServer(front.serving(door), crowd=program.crowd, on_error=on_error)
         runner = web.ServerRunner(server, shutdown_timeout=GRACE_S)
     await serve_on(runner, listener)
     return runner
@@ -369,12 +345,6 @@ def _announce(program: Program) -> None:
     log = rooms.log
     for opened in rooms.ledger.recovered.open_intents:
         log.event("in-doubt", intent=opened.intent, api=opened.api, operation=opened.operation)
-    run_file = {
-        "pid": os.getpid(),
-        "started": rooms.clock.now().isoformat(timespec="seconds").replace("+00:00", "Z"),
-        "doors": rooms.addresses,
-    }
-    fresh = program.state / "run.json.new"
-    fresh.write_bytes(orjson.dumps(run_file))
-    fresh.replace(program.state / "run.json")
+    run_file = run_of(rooms.clock, rooms.addresses)
+    program.place.ready(program.state, run_file)
     log.event("ready", **run_file)

@@ -1,7 +1,8 @@
 """
-The store is told how reservations ended; what it cannot be told now is told again, behind the road.
+The store is told how reservations ended, behind the road where it is shared; what it cannot be told is told again.
 
 By then the record has it, so nobody waits and nothing is lost: a process that ends before replays it from the record.
+Of one call it is told one thing after another, as it happened, and the first at once.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 from breakers.known import Ended, State
 from breakers.spend import released
 from breakers.store.events import IntentOpened
-from breakers.store.protocol import HeldWrite, Reservation, Store, StoreUnavailable
+from breakers.store.protocol import HeldRead, HeldWrite, Reservation, Store, StoreUnavailable
 from proxy.clock import Clock
 from proxy.inflight import InFlight
 from proxy.logline import Log
@@ -37,6 +38,8 @@ class Settling:
         self._behind = InFlight()
         # What is told last of each call that is behind: one thing after another, as it happened.
         self._last: dict[str, asyncio.Task[None]] = {}
+        # The writes whose end is known, and may not be there yet.
+        self._completed: set[str] = set()
 
     def __repr__(self) -> str:
         return f"Settling({len(self._behind)} behind)"
@@ -46,9 +49,28 @@ class Settling:
 
     async def settle(self, held: Reservation, ended: Ended | None, answer: bytes | None = None) -> None:
         """
-        Tell how a reservation ended; it never fails.
+        Tell how a reservation ended; it never fails, and waits for nobody else's memory.
         """
-        await self._told(held.go.call.id, lambda: self._store.settle(held, ended, answer))
+        call = held.go.call.id
+        if isinstance(held, HeldRead) and not held.go.charges and self._store.kind != "memory":
+            # It held nothing that anybody could be told of.
+            return
+        if ended is not None and ended.state is State.COMPLETED:
+            self._completed.add(call)
+        await self._told(call, lambda: self._store.settle(held, ended, answer))
+        if call not in self._last:
+            self._completed.discard(call)
+
+    async def is_completed(self, intent: str) -> bool:
+        """
+        Tell whether a write has ended, as far as that can be known.
+        """
+        if intent in self._completed:
+            return True
+        with contextlib.suppress(StoreUnavailable):
+            known = await self._store.earlier(intent)
+            return known is not None and known.state is State.COMPLETED
+        return False
 
     async def let_go(self, held: HeldWrite) -> None:
         """
@@ -68,7 +90,7 @@ class Settling:
         """
         Tell how a write in doubt stands by what was found out since; it never fails.
         """
-        await self._told(opened.intent, lambda: self._store.resolve(opened, ended, answer))
+        await self._told(opened.intent, lambda: self._store.resolve(opened, ended, answer), waits=True)
 
     async def missed(self, intent: str) -> None:
         """
@@ -88,24 +110,30 @@ class Settling:
         """
         return self._behind.start(work)
 
-    async def _told(self, intent: str, tell: Tell) -> None:
-        before = self._last.get(intent)
-        if before is None:
+    async def _told(self, intent: str, tell: Tell, *, waits: bool = False) -> None:
+        before, pauses = self._last.get(intent), self._again_after_s
+        if before is None and (waits or self._store.kind == "memory"):
             with contextlib.suppress(StoreUnavailable):
                 await tell()
                 return
-        task = self._last[intent] = self._behind.start(self._again(intent, tell, before))
+        elif self._store.kind != "memory":
+            pauses = (0.0, *pauses)
+        task = self._last[intent] = self._behind.start(self._again(intent, tell, before, pauses))
         task.add_done_callback(partial(self._is_told, intent))
 
     def _is_told(self, intent: str, task: asyncio.Task[None]) -> None:
         if self._last.get(intent) is task:
             del self._last[intent]
+            self._completed.discard(intent)
 
-    async def _again(self, intent: str, tell: Tell, before: asyncio.Task[None] | None) -> None:
+    async def _again(
+        self, intent: str, tell: Tell, before: asyncio.Task[None] | None, pauses: Sequence[float]
+    ) -> None:
         if before is not None:
             await asyncio.wait({before})
-        for after_s in self._again_after_s:
-            await asyncio.sleep(after_s)
+        for after_s in pauses:
+            if after_s:
+                await asyncio.sleep(after_s)
             try:
                 await tell()
             except StoreUnavailable:

@@ -42,12 +42,15 @@ PROBE_S = 1.0
 class Listener:
     """
     One address: `door` is None for the admin door, `path` is empty for a TCP address.
+
+    An inherited one listens already, and whoever made it removes its file.
     """
 
     name: str
     door: Door | None
     sock: socket.socket
     path: str = ""
+    is_inherited: bool = False
     _file: tuple[int, int] | None = field(default=None, repr=False)
 
     @property
@@ -74,6 +77,8 @@ class Listener:
         """
         Listen; raise `StartRefused` where somebody else does.
         """
+        if self.is_inherited:
+            return
         try:
             if self.path:
                 self._place()

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from breakers.approval import GATE, in_shadow, reason_of
 from breakers.call import Call
@@ -29,6 +30,7 @@ from proxy.binding import NONCE_BYTES, Offer, bound, digest_of, policy_shown, re
 from proxy.clock import Clock, Randomness
 from proxy.ledger.approvals import KIND, ApprovalRecords, is_told, notice_of
 from proxy.ledger.parked import APPROVED, REJECTED
+from proxy.patience import Patience, patient
 from proxy.queued import SuggestionMetrics, queue_of
 
 JOINED = "joined"
@@ -94,14 +96,16 @@ class Suggesting:
     def __repr__(self) -> str:
         return f"Suggesting({len(self.own)} without an end, {len(self.busy)} being carried out)"
 
-    async def park(self, parked: Suggest, account: Account, settings: SuggestionSettings) -> Pending | Refuse:
+    async def park(
+        self, parked: Suggest, account: Account, settings: SuggestionSettings, patience: Patience | None = None
+    ) -> Pending | Refuse:
         """
         Keep a write as a suggestion, or return why it is not kept.
 
         Raise `LedgerUnavailable` where that cannot be on record: then nothing was parked.
         """
-        call, shadow = parked.call, in_shadow(parked.parked)
-        if await self._is_full(call, settings.open_max, shadow=shadow):
+        call, shadow, patience = parked.call, in_shadow(parked.parked), patience or patient()
+        if await patience.ask(self._store, partial(self._is_full, call, settings.open_max, shadow=shadow)):
             self._metrics.unkept.labels(call.api).inc()
             detail = f"{settings.open_max} writes of this agent wait already; this one is not kept."
             return Refuse(Reason.SUGGEST_ONLY, GATE, detail)
@@ -113,7 +117,7 @@ class Suggesting:
         # Stop here: on record, and nobody was told its id. The next start knows of it; whoever asks again joins it.
         self.own.add(new.id)
         try:
-            stands = await self._store.suggest(new)
+            stands = await patience.ask(self._store, partial(self._store.suggest, new))
         except StoreUnavailable:
             self._untold[new.id] = new
             self.ask(new)
@@ -144,7 +148,7 @@ class Suggesting:
         """
         if one.place not in self._judged_by:
             try:
-                showing = await asyncio.to_thread(self.records.at, one.place)
+                showing = await asyncio.to_thread(self.records.of, one.id, one.place)
             except (LookupError, OSError):
                 # Whoever decides about it, or carries it out, is told so.
                 return None

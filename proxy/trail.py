@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from proxy.clock import Clock
+from proxy.patience import Patience, patient
 
 
 class Stage:
@@ -33,7 +34,8 @@ class Trail:
     """
     One request's facts as they become known; `stages` maps a stage's name to microseconds.
 
-    Of a repeat, `how` says how it is answered and `intent` from which call. `loop` is what the loop guard noticed.
+    Of a repeat, `how` says how it is answered and `intent` from which call. `loop` is what the loop guard noticed,
+    `patience` what its decision may still ask of the store.
     """
 
     call: str
@@ -57,6 +59,7 @@ class Trail:
     answer_bytes: int = 0
     trace: str | None = None
     stages: dict[str, int] = field(default_factory=dict)
+    patience: Patience = field(default_factory=patient)
 
     def stage(self, name: str) -> Stage:
         """

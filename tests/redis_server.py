@@ -17,7 +17,7 @@ import redis
 from breakers.store.fleet import FleetStore
 from breakers.store.moves import BY_DEFAULT, Retention
 from breakers.store.protocol import LEASE_S
-from breakers.store.redis import redis_store
+from breakers.store.redis import Access, redis_store
 from config.store import RedisAddress
 from tests.breakers.world import AT
 
@@ -74,7 +74,7 @@ class RedisServer:
         Return a store in it that was not started yet; without a name, of a deployment that nobody has used.
         """
         clock = now if callable(now) else lambda: AT
-        return redis_store(self.address, None, deployment or f"test-{next(_numbers)}", clock, retention, lease_s)
+        return redis_store(self.address, Access(), deployment or f"test-{next(_numbers)}", clock, retention, lease_s)
 
 
 def binary() -> Path:

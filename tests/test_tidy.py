@@ -77,6 +77,8 @@ PLANTED: tuple[tuple[Check, dict[str, str], str], ...] = (
     (arrows.world_outside_clock, {"proxy/a.py": "import secrets\nsecrets.token_hex()"}, "secrets.token_hex"),
     (arrows.world_outside_clock, {"proxy/a.py": "from random import choice\nchoice('ab')"}, "random.choice"),
     (arrows.late_imports, {"proxy/a.py": "import importlib\nimportlib.import_module(x)"}, "import by statement"),
+    (arrows.late_imports, {"proxy/cli/__init__.py": "x = 'proxy.cli.a'"}, "there is no module proxy.cli.a"),
+    (arrows.arrows, {"proxy/cli/__init__.py": "x = 'loadtest.demo'"}, "proxy may not import loadtest.demo"),
     (
         arrows.makers,
         {"proxy/a.py": "from breakers.verdict import Forward as F\nF(1)"},
@@ -165,6 +167,11 @@ INNOCENT: tuple[tuple[Check, dict[str, str]], ...] = (
     (arrows.makers, {"breakers/decide.py": "Forward(1)", "proxy/a.py": "match x:\n    case Forward():\n        pass"}),
     (arrows.makers, {"tests/a.py": "Forward(1)"}),
     (arrows.unreached, {"proxy/a.py": "", "proxy/cli/__init__.py": "from proxy import a", "proxy/__main__.py": ""}),
+    (arrows.unreached, {"proxy/cli/a.py": "", "proxy/cli/__init__.py": "x = 'proxy.cli.a'"}),
+    (
+        arrows.late_imports,
+        {"proxy/cli/a.py": "", "proxy/cli/__init__.py": "from importlib import import_module\nimport_module('proxy.cli.a')"},
+    ),
     (
         arrows.makers,
         {"breakers/policy.py": "class Entry: ...", "breakers/a.py": "from breakers.policy import Entry\nEntry(1)"},

@@ -3,7 +3,7 @@ The board: what every process of a deployment must know of keys and operators' t
 
 | key | what it holds |
 |---|---|
-| `board` | by id, `m` (minted) or `r` (revoked) and a sealed record; under `#` a counter, under `#of` which board it is |
+| `board` | by id, `m` (minted) or `r` (revoked) and a sealed record; a counter under `#`, and which it is under `#of` |
 
 A revocation is never taken back here. What a record says is the road's business (`proxy/board.py`), which also puts
 back what a server has lost: the state of a board that begins anew is like none that anybody knows.

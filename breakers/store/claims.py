@@ -6,8 +6,10 @@ from collections.abc import Awaitable
 from typing import Any
 
 from breakers.store import moves
+from breakers.store.braking import asked as judged_by
 from breakers.store.braking import granted
 from breakers.store.charged import GIVEN_UP_MS, Charged, Said, keys_of, totals_of
+from breakers.store.envelopes import enveloped_by
 from breakers.store.events import opened_by
 from breakers.store.link import Shared
 from breakers.store.packed import pack_opened
@@ -33,6 +35,8 @@ class Claims:
         """
         call, known = go.call, go.facts.known
         asked, held = ((), ()) if call.names is None else (call.names.asked, call.names.held)
+        marks: tuple[str, ...] = (go.facts.marks or ())[1:]
+        which, enveloped = judged_by(call), enveloped_by(call.caller)
         every = (record for records in known.under.values() for record in records)
         taken = {record.intent: record for record in every if moves.has_lapsed(record, go.facts.at)}
         further = sorted({name for record in taken.values() for name in moves.held(record)} - {*asked})
@@ -44,13 +48,15 @@ class Claims:
             *(f"name:{name}" for name in asked),
             *(f"intent:{intent}" for intent in taken),
             *(f"name:{name}" for name in further),
+            *enveloped,
             *totals_of(go.charges),
         )
         claim = (self._shared.epoch, go.facts.generation, call.id, self._lease_ms, GIVEN_UP_MS)
         opened = pack_opened(opened_by(call, charges=go.charges))
         counts = (len(asked), len(taken), len(further))
         versions = tuple(known.versions.get(name, 0) for name in asked)
-        rest: tuple[str | int, ...] = (*versions, *(int(name in held) for name in asked), *taken)
+        names: tuple[str | int, ...] = (*versions, *(int(name in held) for name in asked), *taken)
+        rest = (*names, *which.told, len(marks), *marks, len(enveloped))
         charged = self._charged.unrecorded(go.charges, "write")
 
         def ask(last: int) -> Awaitable[Any]:

@@ -20,11 +20,15 @@ GONE = "Redis cannot be reached: it hung up"
 
 class Connection(asyncio.Protocol):
     """
-    A connection, open until it is dropped. `answered` counts what it was good for.
+    A connection, open until it is dropped.
+
+    `server` is the id of whoever answers, `answered` counts what it was good for, and `failed` tells that the other end
+    hung up or spoke garbage.
     """
 
     def __init__(self) -> None:
-        self.open, self.answered = False, 0
+        self.server, self.answered = "", 0
+        self.open = self.failed = False
         self._transport: asyncio.Transport | None = None
         self._asked: asyncio.Future[Reply] | None = None
         self._answer = Answer()
@@ -44,6 +48,7 @@ class Connection(asyncio.Protocol):
         try:
             whole = self._answer.feed(data)
         except StoreUnavailable as error:
+            self.failed = True
             self.drop()
             asked.set_exception(error)
             return
@@ -51,9 +56,11 @@ class Connection(asyncio.Protocol):
             asked.set_result(whole)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.failed = self.failed or self.open
         self.open = False
         if self._asked is not None and not self._asked.done():
-            self._asked.set_exception(StoreUnavailable(GONE))
+            why = f"Redis ends TLS ({exc.reason})" if isinstance(exc, ssl.SSLError) else GONE
+            self._asked.set_exception(StoreUnavailable(why))
 
     async def ask(self, *words: str | int | bytes) -> Reply:
         """

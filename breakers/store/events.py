@@ -22,7 +22,7 @@ from breakers.task import Closed, Task
 class IntentOpened:
     """
     A write's intent is durable: it may have been sent. `place` is where its record stands in the ledger, `suggestion`
-    the one that it carries out.
+    the one that it carries out, `replica` the name of who sends it, where several share a store.
     """
 
     intent: str
@@ -36,6 +36,7 @@ class IntentOpened:
     place: str = ""
     charges: tuple[Charge, ...] = ()
     suggestion: str = ""
+    replica: str = ""
 
 
 def opened_by(call: Call, place: str = "", charges: tuple[Charge, ...] = ()) -> IntentOpened:

@@ -35,14 +35,15 @@ from datetime import datetime
 
 from breakers.call import Call
 from breakers.facts import Facts
-from breakers.known import IN_FLIGHT, Earlier, Ended, Known, State
+from breakers.known import IN_FLIGHT, Earlier, Ended, State
 from breakers.spend import Alert, Total
 from breakers.store import moves
+from breakers.store.belonging import Belonging, InFleet
 from breakers.store.board import Pins
-from breakers.store.braking import SharedBrakes, asked
+from breakers.store.braking import asked
 from breakers.store.charged import Charged, Said
 from breakers.store.claims import Claims
-from breakers.store.envelopes import Envelopes
+from breakers.store.envelopes import Envelopes, envelope
 from breakers.store.events import (
     AlertDelivered,
     AlertRaised,
@@ -64,8 +65,8 @@ from breakers.store.gauged import permits
 from breakers.store.history import History, ending, histories
 from breakers.store.intents import Intents, Owing
 from breakers.store.letters import Mail
-from breakers.store.link import EMPTIED, Link, Shared, reading, text
-from breakers.store.packed import Kept, Move, Packer, millis, pack_opened
+from breakers.store.link import Link, Shared, reading, text
+from breakers.store.packed import Kept, Move, Packer, pack_opened
 from breakers.store.protocol import (
     LEASE_S,
     Exhausted,
@@ -78,19 +79,18 @@ from breakers.store.protocol import (
     StoreUnavailable,
 )
 from breakers.store.replaying import Replay
+from breakers.store.seeing import Seeing
 from breakers.store.stopped import scoped
 from breakers.store.suggested import SHELF
 from breakers.store.waiters import Waiters
-from breakers.task import Envelope, Task
+from breakers.task import Envelope, News, Task
 from breakers.verdict import Forward
 
 PAUSE_S, PAUSE_MAX_S = 0.02, 0.25
 """Between two looks at an intent that somebody waits for: short at first, because most writes end soon."""
 
-_OTHER_NAMES = "others of this deployment have another key ring: give each the same `keyring`, or its own deployment"
 
-
-class FleetStore(SharedBrakes):
+class FleetStore(Seeing, InFleet):
     """
     The store of a fleet, over a client that never re-sends.
     """
@@ -105,14 +105,14 @@ class FleetStore(SharedBrakes):
         retention: moves.Retention = moves.BY_DEFAULT,
         lease_s: float = LEASE_S,
     ) -> None:
-        self._link, self._packer = link, Packer(now, retention)
-        super().__init__(Shared(link, deployment), now)
+        self._link = link
+        super().__init__(Shared(link, deployment), now, Packer(now, retention))
         self.mail, self.pins = Mail(self._shared), Pins(self._shared)
         self._charged, self._envelopes = Charged(self._shared, now), Envelopes(self._shared, now)
-        self._intents = Intents(self._shared, self._packer, self._charged)
+        self._intents = Intents(self._shared, self._packer, self._charged, self._lately)
         self._claims = Claims(self._shared, self._charged, round(lease_s * 1000))
-        # The server that the ledger was replayed into.
-        self._server = ""
+        InFleet.__init__(self, Belonging(self._shared))
+        self._started = False
         # What it has in flight, each with the record as it was left, and the ends that Redis has not taken yet.
         self._carried: dict[str, tuple[IntentOpened, bytes]] = {}
         self._owed: dict[str, Owing] = {}
@@ -136,51 +136,48 @@ class FleetStore(SharedBrakes):
         """
         Replay the ledger over what is there, and hold writes under the epoch that Redis has, or under a new one.
         """
-        server = await self._link.server()
-        begun = await self._shared.run("begin", ("epoch", "building", "names-by"), names_by)
-        if begun is None:
-            raise StoreUnavailable(_OTHER_NAMES)
-        epoch = text(begun)
+        if not self.fleet.begun:
+            await self.fleet.begin(names_by)
+        self.fleet.begun = False
+        self._intents.replica = self.fleet.known.name
         said = histories(events)
         await self._tell_all(said)
         replay = Replay(self._intents, self._charged, self._envelopes, frozenset(self._carried))
         await replay.tell(said, self._now(), self._packer.retention)
-        await self._tell_executions(said, begins=not self._server)
-        if not self._server:
+        await self._tell_executions(said, begins=not self._started)
+        if not self._started:
             # This process has held nothing yet, so that what the one before it left is not under way.
             self._charged.replica = replica
             await self._charged.undo_unknown(said.calls())
         await self._pay()
-        if not await self._shared.run("ready", ("epoch", "building"), epoch):
-            raise StoreUnavailable("Redis was emptied while the ledger was replayed into it")
-        self._shared.epoch, self._shared.emptied, self._server = epoch, False, server
-        # Reads are judged by what was seen: from the first one on, what others say is among it.
-        await self._gauged.all()
+        self.fleet.told()
+        self._started = True
+        if (why := await self._entered()) is not None:
+            raise StoreUnavailable(why)
 
     async def close(self) -> None:
         await self._link.close()
 
     async def fault(self) -> str | None:
         try:
-            policy = await self._link.eviction()
-            if policy != "noeviction":
-                return f"Redis may throw away what it holds: its maxmemory-policy is `{policy}`, set it to `noeviction`"
-            server, found = await self._link.server(), await self._shared.ask("GET", "epoch")
-            if server != self._server or found is None or text(found) != self._shared.epoch:
-                # A server that was restarted, or a replica in its place, may lack the last of what was acknowledged.
-                self._shared.emptied = True
-            await self._pay()
-            await self._charged.sweep()
-            await self._suggestions.give_back()
+            if (why := await self.fleet.look()) is not None:
+                return why
+            if not self.untold:
+                await self._pay()
+                why = await self._entered() if self.emptied else None
+                await self._charged.sweep()
+                await self._suggestions.give_back()
         except StoreUnavailable as error:
             return str(error)
-        return EMPTIED if self.emptied else None
+        return why or (self._shared.why if self.emptied else None)
 
     async def facts(self, call: Call) -> Facts:
         if not call.operation.writes:
             at, kept = self._now(), self._seen(call)
             return Facts(at, kept.generation, stops=kept.stops, breakers=kept.breakers)
         names = () if call.names is None else call.names.asked
+        # An end that is being told here is among what the next one is judged by.
+        await self._ending.told(names)
         keys = ("epoch", "stops", "breakers", *SHELF[:2], *(f"name:{name}" for name in names))
         which = asked(call)
         told = (self._shared.epoch, *which.told)
@@ -192,20 +189,7 @@ class FleetStore(SharedBrakes):
                 word, *rest = await self._shared.run("facts", keys, *told)
             if word != b"known":
                 raise self._shared.lost()
-            at = self._now()
-            now_ms, stops, breakers, suggestions, *hashes = rest
-            self._packer.ahead_ms = now_ms - millis(at)
-            kept = self._kept(call, which, now_ms, (stops, breakers, suggestions))
-            known = [self._packer.under(fields, now_ms, at) for fields in hashes]
-        versions = {name: version for name, (version, _) in zip(names, known, strict=True)}
-        under = {name: records for name, (_, records) in zip(names, known, strict=True) if records}
-        return Facts(
-            *(at, kept.generation),
-            known=Known(under, versions),
-            stops=kept.stops,
-            breakers=kept.breakers,
-            suggested=kept.suggested,
-        )
+            return self._read(call, which, rest)
 
     async def reserve(self, go: Forward) -> Reservation | Stale | Exhausted:
         if not go.call.operation.writes:
@@ -216,6 +200,8 @@ class FleetStore(SharedBrakes):
             if not go.charges and not go.wishes:
                 return HeldRead(go)
             self._charged.ask_again(go.call.id)
+        if go.facts.marks is not None and go.facts.marks[0] != self._shared.epoch:
+            return Stale()
         self._returns.pop(go.call.id, None)
         if not go.call.operation.writes and self._owes():
             await self._pay()
@@ -223,14 +209,25 @@ class FleetStore(SharedBrakes):
             raise self._shared.lost()
         with reading():
             said = await self._taken(go)
+            if isinstance(said, Exhausted) and await self._ending.told():
+                # There may be room by now: what others were held for, and did not take, was given back.
+                said = await self._taken(go)
             match said:
                 case "lost", _:
+                    raise self._shared.lost()
+                case "held", _ if self.emptied:
+                    # It was held where nothing holds any more.
+                    await self._unheld(go)
                     raise self._shared.lost()
                 case "held", answer:
                     self._had(go, answer)
                     return HeldWrite(go) if go.call.operation.writes else HeldRead(go)
                 case Exhausted():
                     return said
+                case "barred", (task, revoked):
+                    return Stale(envelope=envelope(task, is_revoked=revoked == b"1"))
+                case "stale", found if found and not self._owes():
+                    return Stale(self._read(go.call, asked(go.call), found))
                 case _:
                     return Stale()
 
@@ -238,7 +235,8 @@ class FleetStore(SharedBrakes):
         intent, names = held.go.call.id, () if opened.names is None else opened.names.held
         # What it takes was held with the claim, whatever is said of it now.
         grant = held.go.call.grant
-        opened = replace(opened, charges=held.go.charges, suggestion="" if grant is None else grant.suggestion)
+        said = "" if grant is None else grant.suggestion
+        opened = replace(opened, charges=held.go.charges, suggestion=said, replica=self._intents.replica)
         keys = (
             *("epoch", "stops", "versions", f"intent:{intent}", "open", "lapsing", *SHELF),
             *(f"name:{name}" for name in names),
@@ -261,22 +259,24 @@ class FleetStore(SharedBrakes):
         call, charges = held.go.call, held.go.charges
         if isinstance(held, HeldRead):
             if charges:
-                await self._charged.end(call.id, charges, ended)
+                with self._ending.telling(call.id, ()):
+                    await self._charged.end(call.id, charges, ended)
             return
         if ended is None:
             return
         is_let_go = call.id not in self._carried and moves.is_let_go(ended)
         opened, seen = self._carried.pop(call.id, (opened_by(call, charges=charges), None))
         owing = Owing(opened, ended, answer, held.go.wishes if is_let_go else None)
-        try:
-            await self._intents.settle(owing, seen)
-        except StoreUnavailable:
-            self._owed[call.id] = owing
-        except asyncio.CancelledError:
-            self._owed[call.id] = owing
-            raise
-        finally:
-            self._waiters.wake(call.id)
+        with self._ending.telling(call.id, () if call.names is None else call.names.held):
+            try:
+                await self._intents.settle(owing, seen)
+            except StoreUnavailable:
+                self._owed[call.id] = owing
+            except asyncio.CancelledError:
+                self._owed[call.id] = owing
+                raise
+            finally:
+                self._waiters.wake(call.id)
 
     async def resolve(self, opened: IntentOpened, ended: Ended, answer: bytes | None = None) -> bool:
         moved, kept = await self._intents.change(opened.intent, None, ending(opened, ended), answer)
@@ -317,6 +317,9 @@ class FleetStore(SharedBrakes):
     async def envelope(self, task: str, tokens: tuple[str, ...]) -> Envelope:
         return await self._envelopes.of(task, tokens)
 
+    async def news(self) -> News:
+        return await self._envelopes.news()
+
     async def tasks(self) -> tuple[Task, ...]:
         return await self._envelopes.open()
 
@@ -347,6 +350,22 @@ class FleetStore(SharedBrakes):
             case TaskOpened() | TaskClosed() | TokenRevoked():
                 await self._envelopes.apply(event)
 
+    async def _entered(self) -> str | None:
+        why = await self.fleet.enter()
+        if why is None:
+            # Reads are judged by what was seen: from the first one on, what others say is among it.
+            await self._gauged.all()
+        return why
+
+    async def _unheld(self, go: Forward) -> None:
+        """
+        Give back what was taken for nothing.
+        """
+        if go.wishes or go.call.grant is not None:
+            self._returns[go.call.id] = go
+        if go.charges and not go.call.operation.writes:
+            await self._charged.end(go.call.id, go.charges, None)
+
     async def _pay(self) -> None:
         """
         Note the ends that are owed. Raise `StoreUnavailable` at the first that Redis does not take.
@@ -359,7 +378,7 @@ class FleetStore(SharedBrakes):
         await self._give_back()
 
     def _owes(self) -> bool:
-        return bool(self._owed or self._charged.owed or self._returns)
+        return bool(self._owed or self._charged.owed) or super()._owes()
 
     async def _taken(self, go: Forward) -> Said | Exhausted:
         """
@@ -367,6 +386,8 @@ class FleetStore(SharedBrakes):
         """
         try:
             if go.call.operation.writes:
+                # Whatever comes of it: what stands under its names may be another from here on.
+                self._lately.taken(() if go.call.names is None else go.call.names.held)
                 return await self._claims.claim(go)
             return await self._charged.hold(go.call.id, go.charges, permits(go.wishes))
         except BaseException:

@@ -55,6 +55,13 @@ class Seen:
     moments: dict[int, datetime] = field(default_factory=dict)
     is_there: bool = True
 
+    @property
+    def gen(self) -> str:
+        """
+        Return the generation of what stands there; nobody's where that cannot be read.
+        """
+        return self.raw.partition(b" ")[0].decode(errors="replace") or NOBODY
+
 
 @dataclass(slots=True)
 class Report:
@@ -124,6 +131,12 @@ class Gauged:
         """
         seen = {key: self._seen[key].breaker for key in keys if key in self._seen} if self._seen else {}
         return {key: breaker for key, breaker in seen.items() if breaker is not None}
+
+    def marks(self, keys: Iterable[str]) -> tuple[str, ...]:
+        """
+        Return under which generation each of these stood there when it was last seen.
+        """
+        return tuple(self._seen[key].gen if key in self._seen else NOBODY for key in keys)
 
     def read(self, key: str, raw: bytes | None, now_ms: int, at: datetime) -> Breaker | None:
         """

@@ -5,6 +5,7 @@ store, and a script puts it there if the record is still the one that was seen.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from breakers.breaker import Wish
@@ -14,6 +15,7 @@ from breakers.store.charged import Charged, keys_of, totals_of
 from breakers.store.events import IntentOpened
 from breakers.store.gauged import permits
 from breakers.store.history import Decide, History, ending
+from breakers.store.lately import Lately
 from breakers.store.link import Shared, reading, text
 from breakers.store.packed import Kept, Move, Packer, micros, pack_charges
 from breakers.store.protocol import OpenIntent, StoreUnavailable
@@ -42,8 +44,10 @@ class Intents:
     The records, over what is shared.
     """
 
-    def __init__(self, shared: Shared, packer: Packer, charged: Charged) -> None:
-        self._shared, self._packer, self._charged = shared, packer, charged
+    def __init__(self, shared: Shared, packer: Packer, charged: Charged, lately: Lately) -> None:
+        self._shared, self._packer, self._charged, self._lately = shared, packer, charged, lately
+        # The name of this replica, which what it tells is known by.
+        self.replica = ""
 
     def __repr__(self) -> str:
         return f"<Intents {self._shared.tag}>"
@@ -83,7 +87,8 @@ class Intents:
         def decide(kept: Kept | None) -> Move | None:
             record, standing = (None, True) if kept is None else (kept.record, kept.standing)
             told = history.told(record, standing=standing, carried=carried)
-            return None if told is None else Move(told[0], history.opened, told[1], history.spent)
+            opened = replace(history.opened, replica=self.replica)
+            return None if told is None else Move(told[0], opened, told[1], history.spent)
 
         # Most are new to an emptied Redis: to take each for new spares a question.
         await self.change(history.opened.intent, b"", decide)
@@ -137,5 +142,8 @@ class Intents:
         carried = (move.opened.suggestion, int(let_go is not None), at, *permits(let_go or ()))
         charged = self._charged.told(charges, move.spent)
         told = (len(names), self._charged.at(), pack_charges(charges), *carried, *charged)
-        done, found = await self._shared.run("move", keys, *self._packer.arguments(value, move, answer), *told)
+        run = self._shared.run("move", keys, *self._packer.arguments(value, move, answer), *told)
+        done, found, *hashes = await run
+        for name, fields in zip(names, hashes, strict=False):
+            self._lately.found(name, fields)
         return done, found

@@ -39,7 +39,8 @@ class Server:
     """
     What a server says of itself: who it is, and whether what is written to it stays.
 
-    `id` is another one after a restart, and where a replica took its place. `role` is `master` where it takes writes.
+    `id` is another one after a restart, and where a replica took its place. `role` is `master` where it takes writes,
+    `promoted` the history that it took over when it came to do so, empty for one that always did.
     """
 
     id: str
@@ -47,17 +48,23 @@ class Server:
     role: str = ""
     policy: str = ""
     evicted: int = 0
+    loading: bool = False
+    promoted: str = ""
 
 
 class Link(Protocol):
     """
     Connections to the server. Everything raises `StoreUnavailable`, and nothing is sent twice.
 
-    `moved` tells that a connection led to another server than the trusted one, or to one that takes no writes; nothing
-    was asked of that one, and nothing is until `trust` says whom to ask.
+    Where `moved`, a connection led to another server than the trusted one; nothing was asked of that one, and nothing is
+    asked of any until `trust` says of which.
     """
 
-    moved: bool
+    @property
+    def moved(self) -> bool:
+        """
+        Return whether another server answered than the trusted one, or that one as one that takes no writes.
+        """
 
     def trust(self, server: str) -> None:
         """
@@ -110,15 +117,37 @@ class Shared:
     """
     What a deployment's stores share: every key of it has one hash tag, `bw:{DEPLOYMENT}:…`.
 
-    `epoch` is the replay of the ledger that this process holds by, and `emptied` tells whether that is lost.
+    `epoch` is the replay of the ledger that this process holds by, and `emptied` tells whether that is lost: then it is
+    none, by which no script holds anything, on whichever server it runs.
     """
 
     def __init__(self, link: Link, deployment: str) -> None:
         self.link, self.tag = link, f"bw:{{{deployment}}}:"
-        self.epoch, self.emptied = "", True
+        self._epoch, self.emptied = "", True
+        # What writes wait for while nothing is held, in words.
+        self.why = EMPTIED
 
     def __repr__(self) -> str:
         return f"<Shared {self.tag} emptied={self.emptied}>"
+
+    @property
+    def epoch(self) -> str:
+        """
+        Return what this process holds by.
+        """
+        return "" if self.emptied else self._epoch
+
+    def opened(self, epoch: str) -> None:
+        """
+        Hold by this from here on.
+        """
+        self._epoch, self.emptied = epoch, False
+
+    def freeze(self) -> None:
+        """
+        Hold nothing from here on.
+        """
+        self.emptied = True
 
     async def ask(
         self,
@@ -145,8 +174,8 @@ class Shared:
         """
         Return what is to be raised where what was replayed is gone, and take note of it.
         """
-        self.emptied = True
-        return StoreUnavailable(EMPTIED)
+        self.freeze()
+        return StoreUnavailable(self.why)
 
 
 @contextlib.contextmanager

@@ -21,6 +21,7 @@ from breakers.known import IN_FLIGHT, NOTHING_KNOWN, Earlier, Ended, State
 from breakers.spend import Alert, Total
 from breakers.stops import ALL
 from breakers.store import moves
+from breakers.store.alone import Alone
 from breakers.store.brakes import Brakes
 from breakers.store.budgets import Budgets
 from breakers.store.events import (
@@ -46,14 +47,14 @@ from breakers.store.notices import last_judged
 from breakers.store.opened import Opened
 from breakers.store.protocol import LEASE_S, Exhausted, HeldRead, HeldWrite, OpenIntent, Permit, Reservation, Stale
 from breakers.store.waiters import Waiters
-from breakers.task import Envelope, Task
+from breakers.task import Envelope, News, Task
 from breakers.verdict import Forward
 
 SWEPT_A_WRITE = 4
 """How many records each write looks at to forget them: more than it can add, so that what is kept stays bounded."""
 
 
-class MemoryStore(Brakes):
+class MemoryStore(Alone, Brakes):
     """
     The store of one process, empty until the ledger is replayed into it.
     """
@@ -245,6 +246,9 @@ class MemoryStore(Brakes):
 
     async def envelope(self, task: str, tokens: tuple[str, ...]) -> Envelope:
         return self._opened.envelope(task, tokens)
+
+    async def news(self) -> News:
+        return News()
 
     async def tasks(self) -> tuple[Task, ...]:
         return self._opened.tasks()

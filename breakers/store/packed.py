@@ -127,6 +127,8 @@ def pack_opened(opened: IntentOpened) -> bytes:
     Return an intent as one line.
     """
     names = opened.names
+    more = (opened.suggestion, opened.replica)
+    more = more if opened.replica else more[:1] if opened.suggestion else ()
     return orjson.dumps([
         opened.intent,
         micros(opened.at),
@@ -139,8 +141,8 @@ def pack_opened(opened: IntentOpened) -> bytes:
         None if names is None else names.effect,
         opened.window_s,
         opened.place,
-        *([[_line(charge) for charge in opened.charges]] if opened.charges or opened.suggestion else []),
-        *([opened.suggestion] if opened.suggestion else []),
+        *([[_line(charge) for charge in opened.charges]] if opened.charges or more else []),
+        *more,
     ])  # fmt: skip
 
 
@@ -226,6 +228,7 @@ def _opened(line: list[object]) -> IntentOpened:
         _text(place),
         charges=_charges(more[0]) if more else (),
         suggestion=_text(more[1]) if len(more) > 1 else "",
+        replica=_text(more[2]) if len(more) > 2 else "",  # noqa: PLR2004 it stands third of what a line may have more
     )
 
 

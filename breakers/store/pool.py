@@ -114,27 +114,30 @@ class Pool:
             self._dialling.add(task)
 
     async def _dial_one(self) -> None:
+        connection, why = None, ""
         try:
             await asyncio.sleep(max(0.0, self._again_at - asyncio.get_running_loop().time()))
             connection = await self._dial()
         except StoreUnavailable as error:
-            self._missed(str(error))
-        else:
-            self._offer(connection)
+            why = str(error)
         finally:
             task = asyncio.current_task()
             assert task is not None
             self._dialling.discard(task)
+        if connection is None:
+            self._missed(why)
+        else:
+            self._offer(connection)
         self._dial_more()
 
     def _missed(self, why: str) -> None:
         """
-        Note that the server could not be used; tell those who wait, unless a connection that is lent may yet be theirs.
+        Note that the server could not be used; tell those who wait, unless a connection may yet be theirs.
         """
         pause = min(PAUSE_MAX_S, PAUSE_S * 2**self._failures)
         self._failed, self._failures = why, min(self._failures + 1, 10)
         self._again_at = asyncio.get_running_loop().time() + pause * (1 + self._chance()) / 2
-        if not self._lent:
+        if not self._lent and not self._dialling:
             self._fail(why)
 
     def _fail(self, why: str) -> None:
@@ -151,9 +154,9 @@ class Pool:
         if connection.open:
             self._failed, self._failures = "", 0
             self._offer(connection)
-        elif not connection.is_proven:
+        elif connection.failed and not connection.answered:
             # It was made, and carried nothing: to make the next at once would be the storm that dialling avoids.
-            self._missed(self._failed or "Redis takes connections, and answers nothing on them")
+            self._missed(self._failed or "Redis cannot be reached: it hangs up on whoever asks")
         self._dial_more()
 
     def _offer(self, connection: Connection) -> None:

@@ -20,8 +20,9 @@ from breakers.known import Earlier, Ended
 from breakers.spend import Alert, Charge, Total
 from breakers.stops import Stops
 from breakers.store.events import Event, IntentOpened
+from breakers.store.members import Member, Presence, Roll
 from breakers.suggestion import Suggested
-from breakers.task import Envelope, Task
+from breakers.task import Envelope, News, Task
 from breakers.verdict import Forward
 
 LEASE_S = 15.0
@@ -120,9 +121,23 @@ class Store(Protocol):
         Tell whether what was replayed into it is lost; nothing is held until `start` has replayed the ledger again.
         """
 
+    @property
+    def untold(self) -> bool:
+        """
+        Tell whether the ledger has to be told again, from its `begin` on.
+        """
+
+    async def begin(self, *, names_by: str = "", roll: Roll | None = None) -> None:
+        """
+        Say that the ledger is about to be read and told: what is read of it after this is all that there is to be told.
+
+        `roll` is who tells it, and whom it has on record; nobody, where nobody needs to be waited for.
+        """
+
     async def start(self, events: Iterable[Event], *, names_by: str = "", replica: str = "") -> None:
         """
-        Begin, with what the ledger says replayed: an intent without an end is in doubt, whoever carried it is gone.
+        Tell it all of the ledger, and begin where that was not done: an intent without an end is in doubt, because
+        whoever carried it is gone.
 
         `names_by` tells what names are made with; processes that differ in that do not know each other's writes, so a
         store that they share refuses the later one. `replica` is who tells this record: what a process of that name
@@ -136,7 +151,23 @@ class Store(Protocol):
 
     async def fault(self) -> str | None:
         """
-        Return why writes cannot be held here at the moment, in words, or None; asked at start and every minute.
+        Return why writes cannot be held here at the moment, in words, or None; asked at start and every second.
+        """
+
+    def members(self) -> tuple[Member, ...]:
+        """
+        Return the replicas of the fleet as they were heard of last; nobody, where there is no fleet.
+        """
+
+    async def beat(self, presence: Presence, *, stops: bool = False) -> None:
+        """
+        Say that this replica is here, or about to stop, and hear who else is.
+        """
+
+    async def forget(self, name: str, *, asks: bool) -> float | None:
+        """
+        Forget a replica by its name, for good, once that is on record. Where it only `asks`, return for how many
+        seconds it was silent where it may be here, else None.
         """
 
     def seen(self, call: Call) -> Facts | None:
@@ -157,9 +188,10 @@ class Store(Protocol):
         Take everything that `go` consumes in one atomic step, or nothing: its names, and its charges at every node.
 
         A write claims its names, for `LEASE_S`; it is `Stale` where the generation or the version of any name that its
-        facts were read under has moved, or, where they were only `seen`, a breaker, a suggestion, its task or its token. Claims whose lease had passed in those facts are taken over. Where one total
-        has no room for its charge the answer is the first such in the order of the charges. A claim that nobody
-        dispatched is given up `LEASE_S` after it lapsed at the latest, and its charges with it.
+        facts were read under has moved, or, where they were only `seen`, a breaker, a suggestion, its task or its token.
+        Claims whose lease had passed in those facts are taken over. Where one total has no room for its charge the
+        answer is the first such in the order of the charges. A claim that nobody dispatched is given up `LEASE_S` after
+        it lapsed at the latest, and its charges with it.
 
         `Stale` is also what cannot have what it was judged with: a permit that another has, or of a breaker that has
         moved; a place in a ramp before its time; a grant for what is not approved, not as it was shown, or past its
@@ -220,6 +252,11 @@ class Store(Protocol):
     async def envelope(self, task: str, tokens: tuple[str, ...]) -> Envelope:
         """
         Return how a task stands, and whether any of these token ids was revoked.
+        """
+
+    async def news(self) -> News:
+        """
+        Return what was opened, closed and revoked since this was asked last, where others say so, too.
         """
 
     async def tasks(self) -> tuple[Task, ...]:

@@ -1,41 +1,72 @@
 """
-The link to Redis 6.2 or newer: one client that sends every command once; the only file that imports redis.
+The link to a Redis, 6.2 or newer: every command is sent once, over connections that its purpose has to itself.
 
-The client's own re-sends are off, because a script whose answer was lost may have run. What it raises is told in a
-sentence in which nothing stands that was sent or configured.
+A script whose answer was lost may have run, so that nothing is ever sent again by itself: what surely did not run,
+because the server does not know the script yet, is the one exception. Whatever goes wrong is `StoreUnavailable`, with a
+sentence in which nothing stands that was sent or is secret.
+
+The protocol is spoken here and in `resp.py`, by no library: what a library re-sends, keeps of an asker that gave up, or
+holds in memory of an answer without end would have to be proved of each of its versions anew.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
-from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection, UnixDomainSocketConnection
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, NoScriptError, OutOfMemoryError, RedisError, ResponseError
-from redis.exceptions import TimeoutError as RedisTimeout
-
+from breakers.store.connection import Connection, Login
 from breakers.store.fleet import FleetStore
-from breakers.store.link import Purpose, Server
+from breakers.store.link import Purpose, Server, purpose_of
 from breakers.store.moves import BY_DEFAULT, Retention
+from breakers.store.pool import Pool
 from breakers.store.protocol import LEASE_S, StoreUnavailable
+from breakers.store.refusals import ELSEWHERE, REPLACED, code_of, sentence
+from breakers.store.resp import Refusal, Reply
 from breakers.store.scripts import SCRIPTS
+from breakers.store.whereabouts import MOVED, Whereabouts, server_of
 from config.store import RedisAddress
 
 ANSWERS_WITHIN_S = 0.25
 """A decision does not wait longer for the shared state; a healthy Redis needs a thousandth of it."""
 
+DIALS = 4
+"""A new connection may take so many times that: over TLS it is several journeys, and whoever waits gives up before."""
+
 CONNECTIONS = 32
 """A command takes well under a millisecond, so that so many at once are tens of thousands a second."""
+
+# What is told behind a call is told by a few; a letter is waited for on a connection of its own.
+MOST: Mapping[Purpose, int] = MappingProxyType({
+    Purpose.DECISIONS: CONNECTIONS, Purpose.BEHIND: 8, Purpose.LETTERS: 4,
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """
+    How the server is entered: the passwords of it and of its Sentinels, and whom TLS to it believes.
+
+    `chance` draws between 0 and 1, so that processes that lost a server together do not come back together.
+    """
+
+    password: str | None = None
+    sentinel_password: str | None = None
+    tls: ssl.SSLContext | None = None
+    chance: Callable[[], float] = lambda: 1.0
+
+    def __repr__(self) -> str:
+        return f"<Access tls={self.tls is not None}>"
 
 
 def redis_store(
     address: RedisAddress,
-    password: str | None,
+    access: Access,
     deployment: str,
     now: Callable[[], datetime],
     retention: Retention = BY_DEFAULT,
@@ -44,62 +75,42 @@ def redis_store(
     """
     Return the store of a deployment; nothing is dialled before its first verb.
     """
-    return FleetStore(RedisLink(client(address, password)), deployment, now, retention, lease_s)
+    return FleetStore(redis_link(address, access, deployment), deployment, now, retention, lease_s)
 
 
-def client(address: RedisAddress, password: str | None) -> Redis:
+def redis_link(address: RedisAddress, access: Access, deployment: str) -> RedisLink:
     """
-    Return a client that sends every command once and waits for it a quarter of a second.
+    Return a link to the server of a deployment; nothing is dialled before it is asked.
     """
-    link: dict[str, Any]
-    if address.path is not None:
-        link = {"connection_class": UnixDomainSocketConnection, "path": address.path}
-    else:
-        secure: dict[str, Any] = {"connection_class": SSLConnection, "ssl_cert_reqs": "required"}
-        link = (secure if address.tls else {"connection_class": Connection}) | {
-            "host": address.host,
-            "port": address.port,
-        }
-    pool = BlockingConnectionPool(
-        max_connections=CONNECTIONS,
-        timeout=ANSWERS_WITHIN_S,
-        retry=Retry(NoBackoff(), 0),
-        socket_timeout=ANSWERS_WITHIN_S,
-        socket_connect_timeout=ANSWERS_WITHIN_S,
-        health_check_interval=0,
-        db=address.database,
-        username=address.user,
-        password=password,
-        protocol=2,
-        driver_info=None,
-        **link,
+    login = Login(address.user, access.password, address.database)
+    at = Whereabouts(
+        *(address, deployment, login, access.sentinel_password, access.tls), lambda: DIALS * ANSWERS_WITHIN_S
     )
-    return Redis.from_pool(pool)
+    return RedisLink(at, access.chance)
 
 
 class RedisLink:
     """
-    A client, and the scripts that it runs.
+    The connections to the server, and the scripts that it runs.
     """
 
-    def __init__(self, redis: Redis) -> None:
-        self.moved = False
-        self._redis = redis
-        # Its own signature is untyped.
-        self._client: Callable[..., Awaitable[Any]] = redis.execute_command
+    def __init__(self, at: Whereabouts, chance: Callable[[], float]) -> None:
+        self._at = at
+        self._pools = {purpose: Pool(at.connect, most, chance) for purpose, most in MOST.items()}
 
-    async def _execute(self, *command: object) -> Any:
-        task = asyncio.current_task()
-        before = 0 if task is None else task.cancelling()
-        answer = await self._client(*command)
-        if task is not None and task.cancelling() > before:
-            # The client sends by `wait_for`, which up to Python 3.11 drops what comes as it ends: whoever was to stop
-            # would go on for ever.
-            raise asyncio.CancelledError
-        return answer
+    def __repr__(self) -> str:
+        return f"<RedisLink {self._at!r} {self._pools!r}>"
+
+    @property
+    def moved(self) -> bool:
+        """
+        Return whether another server answered than the trusted one, or that one as one that takes no writes.
+        """
+        return self._at.moved
 
     def trust(self, server: str) -> None:
-        self.moved = False
+        self._at.trust(server)
+        self._drop_all()
 
     async def ask(
         self,
@@ -109,71 +120,68 @@ class RedisLink:
         purpose: Purpose = Purpose.DECISIONS,
         within_s: float | None = None,
     ) -> Any:
-        with _telling():
-            return await self._execute(command, key, *arguments)
+        async with self._lent(purpose, within_s) as connection:
+            answer = self._judged(connection, await connection.ask(command, key, *arguments))
+        # This protocol has no maps.
+        return dict(zip(answer[::2], answer[1::2], strict=True)) if command == "HGETALL" else answer
 
     async def run(
         self, verb: str, keys: Sequence[str], *arguments: str | int | bytes, purpose: Purpose | None = None
     ) -> Any:
-        script = SCRIPTS[verb]
-        with _telling():
-            try:
-                return await self._execute("EVALSHA", script.sha, len(keys), *keys, *arguments)
-            except NoScriptError:
+        script, told = SCRIPTS[verb], (len(keys), *keys, *arguments)
+        async with self._lent(purpose or purpose_of(verb)) as connection:
+            answer = await connection.ask("EVALSHA", script.sha, *told)
+            if isinstance(answer, Refusal) and code_of(answer) == "NOSCRIPT":
                 # It did not run: Redis does not know it yet, and learns it by running it.
-                return await self._execute("EVAL", script.text, len(keys), *keys, *arguments)
+                answer = await connection.ask("EVAL", script.text, *told)
+            return self._judged(connection, answer)
 
     async def eviction(self) -> str:
-        with _telling():
-            told: Mapping[Any, Any]
-            try:
-                told = await self._execute("CONFIG GET", "maxmemory-policy")
-            except ResponseError:
-                # A managed Redis refuses `CONFIG`, and says it among other things.
-                told = await self._execute("INFO", "memory")
-            named = {_text(name).replace("_", "-"): _text(value) for name, value in told.items()}
-            return named.get("maxmemory-policy", "unknown")
+        return (await self.look()).policy
 
     async def look(self) -> Server:
-        with _telling():
-            told: Mapping[Any, Any] = await self._execute("INFO")
-            said = {_text(name): _text(value) for name, value in told.items()}
-        return Server(
-            *(said.get(name, "") for name in ("run_id", "redis_version", "role", "maxmemory_policy")),
-            int(said.get("evicted_keys", "0")),
-        )
+        async with self._lent(Purpose.BEHIND) as connection:
+            return server_of(await connection.ask("INFO"))
 
     async def server(self) -> str:
-        with _telling():
-            told: Mapping[Any, Any] = await self._execute("INFO", "server")
-            return _text(told.get("run_id", ""))
+        return (await self._at.server()).id
 
     async def close(self) -> None:
-        with contextlib.suppress(RedisError, OSError):
-            await self._redis.aclose()
+        for pool in self._pools.values():
+            await pool.close()
 
+    @contextlib.asynccontextmanager
+    async def _lent(self, purpose: Purpose, within_s: float | None = None) -> AsyncIterator[Connection]:
+        """
+        Lend a connection for one command, for as long as one may take.
+        """
+        if self._at.moved:
+            raise StoreUnavailable(MOVED)
+        within_s = ANSWERS_WITHIN_S if within_s is None else within_s
+        until = asyncio.get_running_loop().time() + within_s
+        try:
+            async with asyncio.timeout_at(until), self._pools[purpose].lent(until) as connection:
+                if self._at.moved or self._at.trusted not in {"", connection.server}:
+                    raise StoreUnavailable(MOVED)
+                yield connection
+        except TimeoutError:
+            raise StoreUnavailable(f"Redis did not answer within {round(within_s * 1000)} ms") from None
 
-@contextlib.contextmanager
-def _telling() -> Iterator[None]:
-    """
-    Turn what the client raises into a sentence of ours: nothing that was sent or configured stands in it.
-    """
-    try:
-        yield
-    except AuthenticationError:
-        raise StoreUnavailable("Redis refuses the password that `store_password` names, or asks for one") from None
-    except (RedisTimeout, TimeoutError):
-        raise StoreUnavailable(f"Redis did not answer within {round(ANSWERS_WITHIN_S * 1000)} ms") from None
-    except ResponseError as error:
-        # A script's error is a sentence of its own, in which the code of what went wrong stands last.
-        if isinstance(error, OutOfMemoryError) or "-OOM " in str(error):
-            raise StoreUnavailable("Redis has no memory left for what a write needs: raise its maxmemory") from None
-        code = str(error).partition(" ")[0]
-        said = f" ({code})" if code.isalpha() and code.isupper() else ""
-        raise StoreUnavailable(f"Redis refused what it was asked{said}") from None
-    except (RedisError, OSError) as error:
-        raise StoreUnavailable(f"Redis cannot be reached ({type(error).__name__})") from None
+    def _judged(self, connection: Connection, answer: Reply) -> Any:
+        """
+        Return an answer. Raise `StoreUnavailable` where it is an error, and look elsewhere where that says so.
+        """
+        if not isinstance(answer, Refusal):
+            return answer
+        code = code_of(answer)
+        if code in REPLACED:
+            self._at.doubt()
+            self._drop_all()
+        elif code in ELSEWHERE:
+            self._at.forget()
+            connection.drop()
+        raise StoreUnavailable(sentence(answer))
 
-
-def _text(value: object) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
+    def _drop_all(self) -> None:
+        for pool in self._pools.values():
+            pool.drop_all()

@@ -38,8 +38,9 @@ _SPELLED: Mapping[str, str] = {
     "ERR This instance has cluster support disabled": "`store` names a cluster, and this Redis is none",
 }
 
-# After these it is asked anew which server has the keys.
-ELSEWHERE = frozenset({"READONLY", "MOVED", "ASK", "TRYAGAIN", "MASTERDOWN", "CLUSTERDOWN", "LOADING"})
+# After these another server has the keys; after the others it may be, or may become, another.
+REPLACED = frozenset({"READONLY", "MOVED", "MASTERDOWN"})
+ELSEWHERE = frozenset({"ASK", "TRYAGAIN", "CLUSTERDOWN", "LOADING", "NOAUTH"})
 
 _CODE = re.compile(r"[A-Z]{2,20}\b")
 # A script's error is a sentence of its own, in which the code of what went wrong stands behind a dash.

@@ -118,19 +118,19 @@ class Answer:
             if self._searched - self._at > LINE_BYTES_MAX:
                 raise StoreUnavailable(GARBAGE)
             return MORE
-        kind, line = self._data[self._at : self._at + 1], bytes(self._data[self._at + 1 : end])
+        line = bytes(self._data[self._at : end])
         self._at = end + 2
-        match kind:
-            case b"+":
-                return line
-            case b"-":
-                return Refusal(line.decode("utf-8", "replace"))
-            case b":":
-                return _number(line)
+        match line[:1]:
             case b"$":
-                return self._begun_text(_number(line))
+                return self._begun_text(_number(line[1:]))
+            case b":":
+                return _number(line[1:])
             case b"*":
-                return self._begun_list(_number(line))
+                return self._begun_list(_number(line[1:]))
+            case b"+":
+                return line[1:]
+            case b"-":
+                return Refusal(line[1:].decode("utf-8", "replace"))
         raise StoreUnavailable(GARBAGE)
 
     def _begun_text(self, length: int) -> Reply | More:

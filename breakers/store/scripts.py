@@ -11,16 +11,18 @@ from types import MappingProxyType
 _FOLDER = Path(__file__).with_name("lua")
 
 VERBS = (
-    *("begin", "ready", "facts", "reserve", "dispatch", "move", "giveback"),
+    *("begin", "ready", "beat", "forget", "wipe", "facts", "reserve", "dispatch", "move", "giveback"),
     *("stops", "stop", "gauges", "shift", "count", "suggestions", "suggest", "turn", "noted", "carry"),
     *("hold", "bill", "lapsed", "giveup", "shown", "raised", "judged"),
-    *("open", "shut", "revoke", "post", "pin", "pinned"),
+    *("open", "shut", "revoke", "news", "post", "pin", "pinned"),
 )
 
 # What stands before a script: the server's clock and the records, and before some what their further keys hold.
 _BEFORE: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("begin", "ready", "beat", "forget"), ("belonging",)),
     **dict.fromkeys(("bill", "giveup", "judged"), ("totals",)),
     "hold": ("totals", "gauging"),
+    **dict.fromkeys(("open", "shut", "revoke", "news"), ("posting",)),
     "facts": ("seeing",),
     "reserve": ("totals", "gauging", "suggesting", "seeing"),
     "move": ("totals", "gauging", "suggesting"),

@@ -44,6 +44,8 @@ class Stopped:
         self._shared, self._now = shared, now
         self.known = Stops()
         self.generation = 0
+        # The generation of which every scope is known here, not only those of the calls that asked.
+        self.whole = 0
         # By scope: the record that was read last, as it stands there.
         self._last: dict[str, bytes] = {}
         # By scope: the epoch of what was ordered here and that the server has not confirmed yet.
@@ -64,9 +66,9 @@ class Stopped:
             epoch, *pairs = await self._shared.run("stops", ("epoch", "stops"))
             # What was replayed into it meanwhile may not have been there when it answered.
             if self._shared.epoch == expected and (epoch is None or text(epoch) != expected):
-                self._shared.emptied = True
+                self._shared.freeze()
             fields = dict(zip(pairs[::2], pairs[1::2], strict=True))
-            self.generation = int(fields.pop(GENERATION.encode(), 0))
+            self.generation = self.whole = int(fields.pop(GENERATION.encode(), 0))
         found = self._read((_scope(field), value) for field, value in fields.items())
         lacking = [stop for scope, stop in self.known.by_scope.items() if _lacks(found.get(scope), stop)]
         self.known = self.known.joined(Stops(found))

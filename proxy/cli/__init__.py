@@ -56,6 +56,7 @@ COMMANDS: Mapping[str, Listed] = MappingProxyType(
         "serve": Listed("proxy.cli.serve", "run"),
         "check": Listed("proxy.cli.check", "validate the configuration"),
         "reload": Listed("proxy.cli.reload", "apply a changed configuration, or say why not"),
+        "restart": Listed("proxy.cli.restart", "replace the workers of a running parent, one after the other"),
         "schema": Listed("proxy.cli.schema", "print the configuration's JSON Schema"),
         "status": Listed("proxy.cli.status", "doors, store, ledger, kill switch, breakers, in flight, in doubt"),
         "kill": Listed("proxy.cli.kill", "stop a scope, and see that it stopped", "proxy.cli.stopping"),
@@ -138,9 +139,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_options(parser)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, listed in COMMANDS.items():
-        command = commands.add_parser(
-            name, help=listed.summary, formatter_class=argparse.RawDescriptionHelpFormatter
-        )
+        command = commands.add_parser(name, help=listed.summary, formatter_class=argparse.RawDescriptionHelpFormatter)
         command.fill = partial(_fill, command, listed)
     return parser
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from proxy.control.merged import UNHEARD
 from proxy.errors import StartRefused
 from proxy.keys import OPERATOR_PREFIX
 from proxy.ledger.disk import RealDisk, is_locked
@@ -40,12 +41,16 @@ class Running:
         """
         Make one admin call; return its status and decoded body. Raise `StartRefused` where nobody answers.
         """
+        status, answer, _ = self._asked(method, path, body, within_s)
+        return status, answer
+
+    def _asked(self, method: str, path: str, body: object, within_s: float) -> tuple[int, Any, str]:
         connection = _connection(self.doors["admin"], within_s)
         try:
             data = None if body is None else json.dumps(body)
             connection.request(method, path, data, {"Authorization": f"Bearer {self.token}"})
             answer = connection.getresponse()
-            return answer.status, json.loads(answer.read())
+            return answer.status, json.loads(answer.read()), answer.headers.get(UNHEARD, "")
         except (OSError, ValueError, http.client.HTTPException):
             hint = f"process {self.pid} holds the state folder; see its log"
             raise StartRefused("the running Breakwater does not answer on its admin door", hint) from None
@@ -56,10 +61,21 @@ class Running:
         """
         Make one admin call that must succeed; raise `StartRefused` with what the process said otherwise.
         """
-        status, answer = self.ask(method, path, body, within_s=within_s)
+        answer, _ = self._insisted(method, path, body, within_s)
+        return answer
+
+    def look(self, path: str, *, within_s: float = TIMEOUT_S) -> tuple[Any, dict[str, str]]:
+        """
+        Ask what all processes know, as `insist`; return with it who was not heard, each with why.
+        """
+        answer, unheard = self._insisted("GET", path, None, within_s)
+        return answer, dict(one.split(";", 1) for one in unheard.split(",") if ";" in one)
+
+    def _insisted(self, method: str, path: str, body: object, within_s: float) -> tuple[Any, str]:
+        status, answer, unheard = self._asked(method, path, body, within_s)
         if status >= 400:  # the protocol's own bound
             raise StartRefused(str(answer.get("error", status)), str(answer.get("hint", "")))
-        return answer
+        return answer, unheard
 
 
 class _UnixConnection(http.client.HTTPConnection):

@@ -11,6 +11,7 @@ from typing import Any
 from breakers.known import State
 from config.place import state_folder
 from proxy.cli.client import Running, find_running, has_started
+from proxy.cli.heard import looked, say_alone, whose
 from proxy.cli.lookup import Lookup, looking_into
 from proxy.cli.say import data, table
 from proxy.cli.usage import add_noun
@@ -83,13 +84,14 @@ def list_doubts(args: argparse.Namespace) -> int:
     state = state_folder(args.config)
     running = find_running(state)
     if running is not None:
-        doubts = running.insist("GET", "/v1/doubt")
+        doubts = looked(running, "/v1/doubt")
     else:
+        say_alone(args.config)
         doubts = _on_record(state) if has_started(state) else []
     if args.json:
         data(doubts)
     else:
-        table(HEADERS, [_row(doubt) for doubt in doubts])
+        table(*whose(HEADERS, [_row(doubt) for doubt in doubts], doubts))
     return 0
 
 

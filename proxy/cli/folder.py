@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from config.load import Configuration
-from proxy.app import open_ledger
 from proxy.errors import LedgerUnavailable, StartRefused
 from proxy.keys import Keys
 from proxy.ledger.book import Ledger
+from proxy.opening import open_ledger
 
 T = TypeVar("T")
 

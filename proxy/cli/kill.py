@@ -10,6 +10,8 @@ from urllib.parse import quote
 
 from breakers.stops import ALL, REASON_CHARS_MAX, Mode
 from proxy.cli.client import Running, find_running
+from proxy.cli.heard import say_unheard
+from proxy.cli.replicas import print_replicas
 from proxy.cli.say import data, error, shown, table
 from proxy.cli.usage import add_command
 from proxy.cli.where import add_dir, state_of
@@ -118,10 +120,14 @@ def _confirmed(scope: str, running: Running, said: dict[str, Any]) -> dict[str, 
     Return how it stands once nothing is under way any more, or after the longest that a write may take.
     """
     clock = SystemClock()
-    ends = clock.monotonic() + float(said["within_s"])
+    # A process that is silent has stopped by itself a little later.
+    fenced_s = float(said["fence"]["after_s"]) + STEP_S if "fence" in said else 0.0
+    ends = clock.monotonic() + float(said["within_s"]) + fenced_s
     while True:
-        proof: dict[str, Any] = running.insist("GET", f"/v1/kill?scope={quote(scope)}")
+        said, unheard = running.look(f"/v1/kill?scope={quote(scope)}")
+        proof: dict[str, Any] = said
         if proof["confirmed"] or clock.monotonic() > ends:
+            say_unheard(unheard)
             return proof
         time.sleep(STEP_S)
 
@@ -131,9 +137,12 @@ def print_proof(said: dict[str, Any]) -> None:
     Print what proves that a scope has stopped.
     """
     process = said["process"]
-    row = [process["log"], process["epoch"], process["applied_at"], len(process["in_flight"])]
-    row.append(process["last_dispatch"] or "never")
-    table(["process", "epoch", "applied at", "in flight", "last write left"], [row])
+    if "replicas" in said:
+        print_replicas(said["replicas"])
+    else:
+        row = [process["log"], process["epoch"], process["applied_at"], len(process["in_flight"])]
+        row.append(process["last_dispatch"] or "never")
+        table(["process", "epoch", "applied at", "in flight", "last write left"], [row])
     flying = [*process["in_flight"], *(said["elsewhere"] or ())]
     if flying:
         columns = ["intent", "api", "operation", "agent"]

@@ -21,6 +21,15 @@ def error(message: str, hint: str = "") -> None:
         print(f"hint: {shown(hint)}", file=sys.stderr)
 
 
+def warning(message: str, hint: str = "") -> None:
+    """
+    Print what is missing from an answer that is good otherwise.
+    """
+    print(f"warning: {shown(message)}", file=sys.stderr)
+    if hint:
+        print(f"hint: {shown(hint)}", file=sys.stderr)
+
+
 def faults(found: Iterable[Fault]) -> None:
     """
     Print each fault of a configuration as `error: file:line:column: what`, its fix below it.

@@ -8,6 +8,8 @@ from typing import Any
 
 from config.place import state_folder
 from proxy.cli.client import find_running
+from proxy.cli.heard import looked
+from proxy.cli.replicas import print_replicas
 from proxy.cli.say import data, table
 from proxy.cli.usage import add_command
 from proxy.errors import StartRefused
@@ -33,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     running = find_running(state_folder(args.config))
     if running is None:
         raise StartRefused("no Breakwater is running on this state folder", "`breakwater serve` starts one")
-    state = running.insist("GET", "/v1/status")
+    state = looked(running, "/v1/status")
     if args.json:
         data(state)
         return 0
@@ -48,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
         kept = ("breaker", "state", "until", "why")
         table(kept, [["-" if one[name] is None else one[name] for name in kept] for one in state["breakers"]])
     table(["door", "address"], sorted(state["doors"].items()))
+    print_replicas(state.get("replicas", ()))
     if state["in_doubt"]:
         columns = ["intent", "api", "operation", "agent", "at"]
         table(["in doubt: intent", *columns[1:]], [[item[c] for c in columns] for item in state["in_doubt"]])

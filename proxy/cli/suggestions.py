@@ -10,6 +10,7 @@ from config.place import state_folder
 from proxy.cards import Card, card, row
 from proxy.cli.card import card_lines, made_words, why_words
 from proxy.cli.client import Running, find_running, has_started
+from proxy.cli.heard import looked, say_alone, whose
 from proxy.cli.lookup import Lookup, looking_into
 from proxy.cli.say import data, shown, table
 from proxy.cli.usage import add_noun
@@ -39,6 +40,9 @@ HEADERS = ("suggestion", "state", "agent", "api", "operation", "needs", "expires
 
 DECIDED_S = 8.0
 """How long an approval waits for what comes of it before it says that it goes on."""
+
+ASKED_S = 15.0
+"""How long it may take the process that has one, where another is asked; who is asked says sooner that it is silent."""
 
 ID_HELP = "the id of a suggestion, which is that of the call that was parked"
 
@@ -93,13 +97,14 @@ def list_suggestions(args: argparse.Namespace) -> int:
     if running is not None:
         asked = [name for name in ("all", "shadow") if getattr(args, name)]
         query = "&".join(f"{name}=true" for name in asked)
-        found = running.insist("GET", f"/v1/suggestions?{query}")
+        found = looked(running, f"/v1/suggestions?{query}")
     else:
+        say_alone(args.config)
         found = _on_record(state, args) if has_started(state) else []
     if args.json:
         data(found)
     else:
-        table(HEADERS, [_row(one) for one in found])
+        table(*whose(HEADERS, [_row(one) for one in found], found))
     return 0
 
 
@@ -109,7 +114,10 @@ def show(args: argparse.Namespace) -> int:
     """
     id_, state = _id(args.suggestion), state_folder(args.config)
     running = find_running(state)
-    found = running.insist("GET", f"/v1/suggestions/{id_}") if running is not None else _card_on_record(state, id_)
+    if running is not None:
+        found = running.insist("GET", f"/v1/suggestions/{id_}", within_s=ASKED_S)
+    else:
+        found = _card_on_record(state, id_)
     _print(args, found)
     return 0
 
@@ -119,8 +127,8 @@ def approve(args: argparse.Namespace) -> int:
     Approve one, and say what came of it.
     """
     running, id_ = _running(args), _id(args.suggestion)
-    running.insist("POST", f"/v1/suggestions/{id_}/approve", {"digest": args.digest})
-    found = running.insist("GET", f"/v1/suggestions/{id_}?wait={round(DECIDED_S)}")
+    running.insist("POST", f"/v1/suggestions/{id_}/approve", {"digest": args.digest}, within_s=ASKED_S)
+    found = running.insist("GET", f"/v1/suggestions/{id_}?wait={round(DECIDED_S)}", within_s=DECIDED_S + ASKED_S)
     if args.json:
         data(found)
         return 0
@@ -134,7 +142,8 @@ def edit(args: argparse.Namespace) -> int:
     Edit one, and print what is shown from then on.
     """
     body = {"set": args.set} | ({"reason": args.reason} if args.reason else {})
-    _print(args, _running(args).insist("POST", f"/v1/suggestions/{_id(args.suggestion)}/edit", body))
+    path = f"/v1/suggestions/{_id(args.suggestion)}/edit"
+    _print(args, _running(args).insist("POST", path, body, within_s=ASKED_S))
     return 0
 
 
@@ -142,7 +151,8 @@ def reject(args: argparse.Namespace) -> int:
     """
     Decide against one.
     """
-    found = _running(args).insist("POST", f"/v1/suggestions/{_id(args.suggestion)}/reject", {"reason": args.reason})
+    path = f"/v1/suggestions/{_id(args.suggestion)}/reject"
+    found = _running(args).insist("POST", path, {"reason": args.reason}, within_s=ASKED_S)
     if args.json:
         data(found)
     else:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import re
 from typing import Any
+from urllib.parse import urlencode
 
 from config.faults import did_you_mean, listed
 from config.load import load
-from proxy.cli.client import has_started
+from proxy.cli.client import Running, find_running, has_started
+from proxy.cli.heard import looked, say_alone
 from proxy.cli.lookup import looking_into, print_calls
 from proxy.cli.say import data, shown, table
 from proxy.cli.tasked import TASK_HELP, asked
@@ -51,6 +53,9 @@ COMPARED_MAX = 1_000
 """Tasks that a misspelled name is compared with, newest first: whoever asks asks about what happened lately."""
 
 NEWEST_OFFERED = 3
+
+TOLD_S = 60.0
+"""A long task is read from many files."""
 
 LABELS = ("record", "trace", "model", "prompt")
 
@@ -241,18 +246,48 @@ def timeline(args: argparse.Namespace) -> int:
     """
     Print what happened under a task, call by call.
     """
-    with looking_into(state_of(args)) as record:
+    state = state_of(args)
+    running = find_running(state) if args.dir is None else None
+    if running is not None:
+        return _timeline_of_all(args, running)
+    if args.dir is None:
+        say_alone(args.config)
+    with looking_into(state) as record:
         told = calls(record.index.find(Wanted(task=args.task)))
         if not told:
             raise StartRefused(f"no record names the task '{args.task}'", _others(record.index, args.task))
-        count = sum(one.call is not None for one in told)
-        header = f"task {args.task}: {count} call{'' if count == 1 else 's'}"
+        header = _heading(args.task, sum(one.call is not None for one in told))
         print_calls(header, told, record.payloads, as_data=args.json, full=args.full)
     return 0
 
 
+def _timeline_of_all(args: argparse.Namespace, running: Running) -> int:
+    """
+    Print what all processes have on record of a task, in one order.
+    """
+    wish = {"task": args.task, "full": int(args.full), "as": "json" if args.json else "lines"}
+    found = looked(running, f"/v1/timeline?{urlencode(wish)}", within_s=TOLD_S)
+    told = found["told"]
+    if not told:
+        raise StartRefused(f"no record names the task '{args.task}'", _near(found["tasks"], args.task))
+    if args.json:
+        data([one["said"] for one in told])
+        return 0
+    print(shown(_heading(args.task, sum(one["call"] is not None for one in told))))
+    for one in told:
+        print("\n" + "\n".join(shown(line) for line in one["lines"]))
+    return 0
+
+
+def _heading(task: str, count: int) -> str:
+    return f"task {task}: {count} call{'' if count == 1 else 's'}"
+
+
 def _others(index: Index, task: str) -> str:
-    tasks = index.tasks(COMPARED_MAX)
+    return _near(index.tasks(COMPARED_MAX), task)
+
+
+def _near(tasks: list[str], task: str) -> str:
     if not tasks:
         return "no agent has made a call yet"
     near = did_you_mean(task, tasks)

@@ -14,25 +14,28 @@ import orjson
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from breakers.store.protocol import StoreUnavailable
+from proxy.board import AWAY
 from proxy.control.acting import ACTING, HOUSE, Operator, acting
+from proxy.control.asking import Asking
 from proxy.control.breakers import add_breakers
 from proxy.control.doubt import add_doubt
 from proxy.control.drift import add_drift
 from proxy.control.kill import add_kill
 from proxy.control.operators import add_operators
 from proxy.control.reload import add_reload
-from proxy.control.reply import refuse, reply
+from proxy.control.reply import in_order, refuse, reply
+from proxy.control.restart import add_restart
 from proxy.control.reviews import add_reviews
-from proxy.control.roles import lacking
+from proxy.control.roles import lacking, may_unheard
 from proxy.control.spend import add_spend
-from proxy.control.status import readiness, status
+from proxy.control.status import add_status, readiness
 from proxy.control.suggestions import add_suggestions
 from proxy.control.tasks import add_tasks
+from proxy.control.timeline import add_timeline
 from proxy.control.vault import add_vault
 from proxy.desk import Desk
+from proxy.doubt.afar import Afar
 from proxy.doubt.doubts import Doubts
-from proxy.errors import LedgerUnavailable
 from proxy.keys import make_key
 from proxy.reloading import Reloading
 from proxy.rooms import Rooms
@@ -66,28 +69,27 @@ def admin_app(
             # What is not there is said to be not there, to whoever may look.
             if resource is not None and (why := lacking(request.method, resource.canonical, who)) is not None:
                 return refuse(403, *why)
-        try:
-            return await handler(request)
-        except LedgerUnavailable:
-            return refuse(503, "the ledger cannot be written, so nothing was changed", "see /readyz and the log")
-        except StoreUnavailable as error:
-            return refuse(503, f"the store cannot be asked: {error}", "see /readyz and the log")
-        except web.HTTPException as error:
-            return refuse(error.status, error.reason, "see `breakwater --help` for what there is")
+            if who.personal and not rooms.board.is_fresh and not may_unheard(request.method, request.path):
+                return refuse(503, AWAY, "look and stop, or show the content of STATE/admin.token; see /readyz")
+        return await in_order(handler, request)
 
     app = web.Application(middlewares=[guard], client_max_size=BODY_BYTES_MAX)
+    asking = Asking(app, rooms.letters, rooms.operators, rooms.ledger.access)
     _add_health(app, rooms)
+    add_status(asking, rooms)
     _add_keys(app, rooms, randomness)
     add_vault(app, rooms.credentials)
-    add_doubt(app, doubts)
+    add_doubt(asking, doubts, Afar(doubts, rooms))
+    add_timeline(asking, rooms.settings.state)
     add_tasks(app, rooms.tasks)
     add_spend(app, rooms.store)
     add_drift(app, rooms)
-    add_reviews(app, rooms)
-    add_suggestions(app, Desk(rooms))
+    add_reviews(asking, rooms)
+    add_suggestions(asking, Desk(rooms))
     add_breakers(app, rooms)
-    add_kill(app, rooms)
-    add_operators(app, rooms.operators, rooms.ledger.access, rooms.announcer, randomness)
+    add_kill(app, asking, rooms)
+    add_operators(app, rooms.operators, rooms.ledger.access, rooms.announcer, rooms.board, randomness)
+    add_restart(app, rooms.worker)
     if reloading is not None:
         add_reload(app, reloading)
     return app
@@ -117,13 +119,9 @@ def _add_health(app: web.Application, rooms: Rooms) -> None:
         rooms.metrics.breakers(rooms.observer.all())
         return web.Response(body=generate_latest(rooms.metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
-    async def get_status(_: web.Request) -> web.Response:
-        return reply(await status(rooms))
-
     app.router.add_get("/livez", livez)
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/metrics", metrics)
-    app.router.add_get("/v1/status", get_status)
 
 
 def _add_keys(app: web.Application, rooms: Rooms, randomness: Callable[[int], bytes]) -> None:
@@ -139,6 +137,7 @@ def _add_keys(app: web.Application, rooms: Rooms, randomness: Callable[[int], by
         key, text = make_key(agent, randomness)
         await rooms.ledger.access.key_minted(key.agent, key.kid, key.digest, acting(request).name)
         rooms.keys.minted(key)
+        await rooms.board.try_look()
         return reply({"agent": key.agent, "kid": key.kid, "key": text}, 201)
 
     async def listed(_: web.Request) -> web.Response:
@@ -152,6 +151,7 @@ def _add_keys(app: web.Application, rooms: Rooms, randomness: Callable[[int], by
         if not known[kid].revoked:
             await rooms.ledger.access.key_revoked(kid, acting(request).name)
             rooms.keys.revoked(kid)
+            await rooms.board.try_look()
         return reply({"kid": kid, "agent": known[kid].agent, "revoked": True})
 
     app.router.add_post("/v1/keys", mint)

@@ -11,10 +11,17 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from breakers.store.protocol import StoreUnavailable
-from proxy.control.reply import refuse, reply
+from proxy.control import merged
+from proxy.control.asking import Asked, Asking
+from proxy.control.reply import in_words, reply
+from proxy.doubt.afar import Afar
 from proxy.doubt.doubts import Doubts
 from proxy.errors import StartRefused
+
+KIND = "doubt"
+
+PROBE_S = 110.0
+"""For a look, which takes as long as its API does: less than the command waits."""
 
 BODY_HINT = 'send {"applied": true, "reason": TEXT}, or false'
 
@@ -22,34 +29,27 @@ REASON_CHARS_MAX = 2000
 """Of a person's words on record: a few sentences and where to read on."""
 
 
-def add_doubt(app: web.Application, doubts: Doubts) -> None:
+def add_doubt(asking: Asking, doubts: Doubts, afar: Afar) -> None:
     """
     Add what `breakwater doubt` asks of a running process.
     """
 
-    async def listed(_: web.Request) -> web.Response:
-        return reply(doubts.said())
+    async def listed(_: Asked) -> web.Response:
+        return reply(await afar.listed())
 
-    async def probe(request: web.Request) -> web.Response:
-        try:
-            return reply(await doubts.probe(request.match_info["intent"]))
-        except StartRefused as no:
-            return refuse(409, no.error, no.hint)
-        except StoreUnavailable as error:
-            return refuse(503, f"the shared state cannot be asked: {error}", "see /readyz, and try again")
+    async def probe(asked: Asked) -> web.Response:
+        return reply(await doubts.probe(asked.match["intent"]))
 
-    async def resolve(request: web.Request) -> web.Response:
-        intent = request.match_info["intent"]
-        try:
-            applied, reason = _word(await request.read())
-            await doubts.resolve(intent, applied=applied, reason=reason)
-        except StartRefused as no:
-            return refuse(409, no.error, no.hint)
+    async def resolve(asked: Asked) -> web.Response:
+        intent = asked.match["intent"]
+        applied, reason = _word(asked.body)
+        await doubts.resolve(intent, applied=applied, reason=reason)
         return reply({"intent": intent, "state": "completed", "applied": applied, "reason": reason})
 
-    app.router.add_get("/v1/doubt", listed)
-    app.router.add_post("/v1/doubt/{intent}/probe", probe)
-    app.router.add_post("/v1/doubt/{intent}/resolve", resolve)
+    asking.owns(KIND, afar.owns)
+    asking.look("/v1/doubt", listed, merged.doubts)
+    asking.act("POST", "/v1/doubt/{intent}/probe", in_words(probe), KIND, lambda _: PROBE_S)
+    asking.act("POST", "/v1/doubt/{intent}/resolve", in_words(resolve), KIND)
 
 
 def admit_reason(text: str) -> str:

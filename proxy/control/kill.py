@@ -15,10 +15,13 @@ from pydantic import Field
 
 from breakers.stops import ALL, CANARY, REASON_CHARS_MAX, Mode
 from config.written import Seconds, Strict, Whole
+from proxy.control import merged
 from proxy.control.acting import acting
+from proxy.control.asking import Asked, Asking
 from proxy.control.reply import in_words, refuse, reply
 from proxy.drill import drill
 from proxy.errors import StartRefused
+from proxy.killing import LEASE_S
 from proxy.lifting import Lifting, Waits, Wanted
 from proxy.ordered import Ordered, said
 from proxy.orders import read_order
@@ -77,7 +80,7 @@ class GlassOrder(LiftOrder):
     """For how long."""
 
 
-def add_kill(app: web.Application, rooms: Rooms) -> None:
+def add_kill(app: web.Application, asking: Asking, rooms: Rooms) -> None:
     """
     Add what `breakwater kill` and `breakwater resume` ask of a running process.
     """
@@ -108,10 +111,13 @@ def add_kill(app: web.Application, rooms: Rooms) -> None:
             aborts=order.abort,
             reconciles=order.allow_reconcile,
         )
-        return reply({**said_ordered(ordered), **said_proof(await proof_of(scope, rooms), rooms)})
+        proof = said_proof(await proof_of(scope, rooms), rooms)
+        # What the others have on its way is theirs to say: whoever wants to know asks all of them.
+        proved = proof if is_alone(rooms) else {**proof, "confirmed": False}
+        return reply({**said_ordered(ordered), **proved})
 
-    async def shown(request: web.Request) -> web.Response:
-        scope = scope_of(request.query.get("scope", ALL))
+    async def shown(asked: Asked) -> web.Response:
+        scope = scope_of(asked.query.get("scope", ALL))
         return reply(said_proof(await proof_of(scope, rooms), rooms))
 
     async def drilled(request: web.Request) -> web.Response:
@@ -133,7 +139,7 @@ def add_kill(app: web.Application, rooms: Rooms) -> None:
         return said_lifted(await lifting.break_glass(wanted, acting(request).name, order.reason.strip()))
 
     app.router.add_post("/v1/kill", in_words(kill))
-    app.router.add_get("/v1/kill", in_words(shown))
+    asking.look("/v1/kill", in_words(shown), merged.kill)
     app.router.add_post("/v1/kill/drill", in_words(drilled))
     app.router.add_post("/v1/resume", in_words(resume))
     app.router.add_post("/v1/break-glass", in_words(break_glass))
@@ -154,6 +160,7 @@ def said_proof(proof: Proof, rooms: Rooms) -> dict[str, object]:
         "record": said(proof.record),
         "in_force": {**said(proof.stop), "mode": str(proof.mode)},
         "process": {
+            **({} if is_alone(rooms) else {"replica": rooms.ledger.replica}),
             "log": rooms.ledger.origin,
             "pid": os.getpid(),
             "epoch": proof.epoch,
@@ -179,7 +186,24 @@ def said_proof(proof: Proof, rooms: Rooms) -> dict[str, object]:
         ],
         "confirmed": proof.confirmed,
         "within_s": rooms.settings.timeouts.drain_s,
+        **({} if is_alone(rooms) else {"fence": fence(proof, rooms)}),
     }
+
+
+def is_alone(rooms: Rooms) -> bool:
+    """
+    Tell whether no other process can share what this one knows.
+    """
+    return rooms.store.kind == "memory"
+
+
+def fence(proof: Proof, rooms: Rooms) -> dict[str, object]:
+    """
+    Return since when the shared state has this stop, after what time a process that hears nothing of it has stopped by
+    itself, and after what more whatever that had on its way is over.
+    """
+    since_s = None if proof.shared_s is None else round(proof.shared_s, 3)
+    return {"since_s": since_s, "after_s": LEASE_S, "longest_s": rooms.settings.timeouts.drain_s}
 
 
 def said_lifted(lifted: Ordered | Waits) -> web.Response:

@@ -49,7 +49,9 @@ def _one_call(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any
     # Whose call it was is said once.
     joined["lines"] = [*first["lines"], *second["lines"][1:]]
     if first.get("said") is not None and second.get("said") is not None:
-        records = sorted([*first["said"]["records"], *second["said"]["records"]], key=lambda record: record["entry"]["ts"])
+        records = sorted(
+            [*first["said"]["records"], *second["said"]["records"]], key=lambda record: record["entry"]["ts"]
+        )
         joined["said"] = {**first["said"], "records": records}
     return joined
 
@@ -75,13 +77,22 @@ def reviews(answers: Answers, _: Rows = ()) -> Any:
     return _owned(answers, "call", "at")
 
 
+def owned(row: Mapping[str, Any], *, mine: bool) -> dict[str, Any]:
+    """
+    Return a row of what all of them know, by the one that answers: whether it is in its own record.
+    """
+    return dict(row) if mine else {**row, "mine": False}
+
+
 def _owned(answers: Answers, id_: str, at: str) -> list[dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
-    for body in answers.values():
+    for replica, body in answers.items():
         for row in body:
+            said = {**row, "replica": replica if row.get("mine", True) else None}
+            said.pop("mine", None)
             known = found.get(row[id_])
-            if known is None or (known["replica"] is None and row["replica"] is not None):
-                found[row[id_]] = dict(row)
+            if known is None or (known["replica"] is None and said["replica"] is not None):
+                found[row[id_]] = said
     return sorted(found.values(), key=lambda row: (row.get(at) or "", row[id_]))
 
 
@@ -98,7 +109,9 @@ def kill(answers: Answers, unheard: Rows = ()) -> Any:
     """
     own = next(iter(answers.values()))
     rows = [_row(body["process"]) for body in answers.values()]
-    proofs = [Said.of(body["in_force"]["mode"], body["in_force"]["epoch"], body["process"]) for body in answers.values()]
+    proofs = [
+        Said.of(body["in_force"]["mode"], body["in_force"]["epoch"], body["process"]) for body in answers.values()
+    ]
     return {
         **own,
         "replicas": [*rows, *(dict(row) for row in unheard)],
@@ -115,7 +128,9 @@ def status(answers: Answers, unheard: Rows = ()) -> Any:
         {**_row(body["kill"]["process"]), "ready": body["ready"], "why": body["why"], "policy": body["policy"]}
         for body in answers.values()
     ]
-    proofs = [Said.of(body["kill"]["mode"], body["kill"]["epoch"], body["kill"]["process"]) for body in answers.values()]
+    proofs = [
+        Said.of(body["kill"]["mode"], body["kill"]["epoch"], body["kill"]["process"]) for body in answers.values()
+    ]
     stopped = {**own["kill"], "confirmed": confirmed(own["kill"], proofs, unheard)}
     return {**own, "kill": stopped, "replicas": [*rows, *(dict(row) for row in unheard)]}
 
@@ -158,8 +173,8 @@ def confirmed(own: Mapping[str, Any], proofs: Iterable[Said], unheard: Rows) -> 
         return False
     if any(row["state"] != SILENT for row in unheard) or own["elsewhere"] is None:
         return False
-    since_s = own["process"]["shared_s"]
-    is_past = since_s is not None and since_s >= own["process"]["fence_s"] + own["process"]["longest_s"]
+    fence = own["fence"]
+    is_past = fence["since_s"] is not None and fence["since_s"] >= fence["after_s"] + fence["longest_s"]
     return is_past or not (unheard or own["elsewhere"])
 
 

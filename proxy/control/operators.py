@@ -9,6 +9,7 @@ from aiohttp import web
 
 from config.faults import did_you_mean
 from proxy.announcing import Announcer
+from proxy.board import Board
 from proxy.clock import Randomness
 from proxy.control.acting import acting
 from proxy.control.reply import refuse, reply
@@ -19,7 +20,12 @@ from proxy.operators import Operators
 
 
 def add_operators(
-    app: web.Application, operators: Operators, access: Access, announcer: Announcer, randomness: Randomness
+    app: web.Application,
+    operators: Operators,
+    access: Access,
+    announcer: Announcer,
+    board: Board,
+    randomness: Randomness,
 ) -> None:
     """
     Add what `breakwater operator` asks of a running process.
@@ -37,6 +43,7 @@ def add_operators(
             made = await minted(operators, access, name, acting(request).name, randomness)
         except StartRefused as no:
             return refuse(400, no.error, no.hint)
+        await board.try_look()
         said = {"operator": name, "token": made["id"], "roles": made["roles"], "state": "valid"}
         announcer.say(KIND, minted_notice(made["id"]), {**said, "by": acting(request).name})
         return reply(made, 201)
@@ -52,6 +59,7 @@ def add_operators(
         except StartRefused as no:
             return refuse(404, no.error, no.hint)
         if stood:
+            await board.try_look()
             said = {"operator": gone["operator"], "token": kid, "state": gone["state"], "by": acting(request).name}
             announcer.say(KIND, revoked_notice(kid), said)
         return reply(gone)

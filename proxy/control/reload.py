@@ -19,9 +19,11 @@ def add_reload(app: web.Application, reloading: Reloading) -> None:
     Add what `breakwater reload` asks of a running process.
     """
 
-    async def reload(_: web.Request) -> web.Response:
+    async def reload(request: web.Request) -> web.Response:
         try:
-            applied = await reloading.reload()
+            # Several processes try it, before the first of them takes it.
+            tries = request.query.get("try") == "1"
+            applied = await (reloading.tried() if tries else reloading.reload())
         except ConfigurationFault as broken:
             count = len(broken.faults)
             error = f"the configuration has {count} {'fault' if count == 1 else 'faults'}"

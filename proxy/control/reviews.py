@@ -17,13 +17,16 @@ import orjson
 from aiohttp import web
 
 from config.faults import did_you_mean
-from proxy.control.acting import acting
+from proxy.control import merged
+from proxy.control.asking import Asked, Asking
 from proxy.control.reply import refuse, reply
 from proxy.errors import StartRefused
 from proxy.ledger.disk import RealDisk
 from proxy.ledger.index import index_in
 from proxy.ledger.reviewed import SCORES, Review, reviews
 from proxy.rooms import Rooms
+
+KIND = "review"
 
 BODY_HINT = 'send {"ok": true, "scores": {NAME: 1 to 5}, "note": TEXT}, or false'
 
@@ -42,19 +45,23 @@ class Word:
     note: str
 
 
-def add_reviews(app: web.Application, rooms: Rooms) -> None:
+def add_reviews(asking: Asking, rooms: Rooms) -> None:
     """
     Add what `breakwater reviews` asks of a running process.
     """
 
-    async def listed(request: web.Request) -> web.Response:
-        found = await asyncio.to_thread(_found, rooms.settings.state, request.query.get("agent"), None)
-        return reply([row(one) for one in found if one.ok is None or request.query.get("all") == "1"])
+    async def listed(asked: Asked) -> web.Response:
+        found = await asyncio.to_thread(_found, rooms.settings.state, asked.query.get("agent"), None)
+        every = asked.query.get("all") == "1"
+        return reply([row(one) for one in found if one.ok is None or every])
 
-    async def mark(request: web.Request) -> web.Response:
-        call = request.match_info["id"]
+    async def owns(call: str) -> bool:
+        return bool(await asyncio.to_thread(_found, rooms.settings.state, None, call))
+
+    async def mark(asked: Asked) -> web.Response:
+        call = asked.match["id"]
         try:
-            word = read_word(await request.read(), rooms.settings.reviews.rubric)
+            word = read_word(asked.body, rooms.settings.reviews.rubric)
         except StartRefused as no:
             return refuse(400, no.error, no.hint)
         # One after the other: who comes second is told so.
@@ -65,13 +72,14 @@ def add_reviews(app: web.Application, rooms: Rooms) -> None:
             (one,) = found
             if one.ok is not None:
                 return refuse(409, f"it was marked already, as {one.state}, by {one.by}", "the first word counts")
-            by = acting(request).name
+            by = asked.who.name
             await rooms.reviewing.records.decided(one, by, word.note, word.scores, ok=word.ok)
         rooms.reviewing.metrics.reviews.labels(one.agent, "ok" if word.ok else "wrong").inc()
         return reply({**row(one), "state": "ok" if word.ok else "wrong", "by": by, "scores": dict(word.scores)})
 
-    app.router.add_get("/v1/reviews", listed)
-    app.router.add_post("/v1/reviews/{id}", mark)
+    asking.owns(KIND, owns)
+    asking.look("/v1/reviews", listed, merged.reviews)
+    asking.act("POST", "/v1/reviews/{id}", mark, KIND)
 
 
 def _found(state: Path, agent: str | None, call: str | None) -> list[Review]:

@@ -53,6 +53,16 @@ WHO: Mapping[tuple[str, str], str] = MappingProxyType(
 """The role that each call needs which changes something, by its method and path."""
 
 
+STOPPING = frozenset({"/v1/kill", "/v1/kill/drill"})
+
+
+def may_unheard(method: str, path: str) -> bool:
+    """
+    Tell whether a personal token is good for a call while nobody knows whether it was revoked elsewhere.
+    """
+    return method in LOOKS or path in STOPPING
+
+
 def lacking(method: str, path: str, who: Operator) -> tuple[str, str] | None:
     """
     Return what somebody lacks for a call, and what would help; None where nothing is.

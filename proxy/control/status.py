@@ -4,14 +4,32 @@ from __future__ import annotations
 
 import contextlib
 
+from aiohttp import web
+
 from breakers.breaker import State
 from breakers.stops import ALL, CANARY, Mode
 from breakers.store.protocol import OpenIntent, StoreUnavailable
+from proxy.control import merged
+from proxy.control.asking import Asked, Asking
 from proxy.control.breakers import said as breaker
 from proxy.control.kill import said_proof
+from proxy.control.reply import reply
 from proxy.ordered import said
 from proxy.proof import Proof, proof_of
 from proxy.rooms import Rooms
+
+PROVING = ("process", "elsewhere", "confirmed", "fence")
+
+
+def add_status(asking: Asking, rooms: Rooms) -> None:
+    """
+    Add what `breakwater status` asks of a running process.
+    """
+
+    async def shown(_: Asked) -> web.Response:
+        return reply(await status(rooms))
+
+    asking.look("/v1/status", shown, merged.status)
 
 
 def readiness(rooms: Rooms) -> list[str]:
@@ -91,5 +109,5 @@ def _kill(proof: Proof, rooms: Rooms) -> dict[str, object]:
             if stop.mode_at(now) is not Mode.RUN or stop.until is not None
         ],
         "file": None if here.written is None else str(here.written),
-        **{name: said_proof(proof, rooms)[name] for name in ("process", "elsewhere", "confirmed")},
+        **{name: value for name, value in said_proof(proof, rooms).items() if name in PROVING},
     }

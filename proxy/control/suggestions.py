@@ -12,10 +12,13 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from proxy.control.acting import acting
+from proxy.control import merged
+from proxy.control.asking import ACTS_WITHIN_S, Asked, Asking
 from proxy.control.reply import in_words, reply
 from proxy.desk import Desk
 from proxy.errors import StartRefused
+
+KIND = "suggestion"
 
 SUGGESTION_PATH = "/v1/suggestions/{id}"
 
@@ -23,48 +26,52 @@ WAIT_MAX_S = 30.0
 """Of whoever asks for the end of one: less than an admin client waits."""
 
 
-def add_suggestions(app: web.Application, desk: Desk) -> None:
+def add_suggestions(asking: Asking, desk: Desk) -> None:
     """
     Add what `breakwater suggestions` asks of a running process.
     """
 
-    async def listed(request: web.Request) -> web.Response:
-        asked = request.query
-        return reply(await desk.listed(shadow=asked.get("shadow") == "true", every=asked.get("all") == "true"))
+    async def listed(asked: Asked) -> web.Response:
+        said = asked.query
+        found = await desk.listed(shadow=said.get("shadow") == "true", every=said.get("all") == "true")
+        return reply([merged.owned(one, mine=desk.is_own(one["suggestion"])) for one in found])
 
-    async def shown(request: web.Request) -> web.Response:
-        id_, wait = request.match_info["id"], request.query.get("wait", "0")
-        if wait.isdigit() and int(wait):
-            await desk.settled(id_, min(float(wait), WAIT_MAX_S))
+    async def shown(asked: Asked) -> web.Response:
+        id_, wait_s = asked.match["id"], _wait_s(asked)
+        if wait_s:
+            await desk.settled(id_, wait_s)
         return reply(await desk.shown(id_))
 
-    async def approve(request: web.Request) -> web.Response:
-        said = await _body(request, {"digest": str})
-        return reply(await desk.approve(request.match_info["id"], said["digest"], acting(request)))
+    async def approve(asked: Asked) -> web.Response:
+        said = _body(asked.body, {"digest": str})
+        return reply(await desk.approve(asked.match["id"], said["digest"], asked.who))
 
-    async def reject(request: web.Request) -> web.Response:
-        said = await _body(request, {"reason": str})
-        return reply(await desk.reject(request.match_info["id"], said["reason"], acting(request)))
+    async def reject(asked: Asked) -> web.Response:
+        said = _body(asked.body, {"reason": str})
+        return reply(await desk.reject(asked.match["id"], said["reason"], asked.who))
 
-    async def edit(request: web.Request) -> web.Response:
-        said = await _body(request, {"set": list}, {"reason": str})
+    async def edit(asked: Asked) -> web.Response:
+        said = _body(asked.body, {"set": list}, {"reason": str})
         if not all(isinstance(one, str) for one in said["set"]):
             raise StartRefused("an edit is text", 'send {"set": ["body.amount=500"]}')
-        return reply(await desk.edit(request.match_info["id"], said["set"], said.get("reason", ""), acting(request)))
+        return reply(await desk.edit(asked.match["id"], said["set"], said.get("reason", ""), asked.who))
 
-    app.router.add_get("/v1/suggestions", in_words(listed))
-    app.router.add_get(SUGGESTION_PATH, in_words(shown))
-    app.router.add_post(f"{SUGGESTION_PATH}/approve", in_words(approve))
-    app.router.add_post(f"{SUGGESTION_PATH}/reject", in_words(reject))
-    app.router.add_post(f"{SUGGESTION_PATH}/edit", in_words(edit))
+    asking.owns(KIND, desk.owns)
+    asking.look("/v1/suggestions", in_words(listed), merged.suggestions)
+    asking.act("GET", SUGGESTION_PATH, in_words(shown), KIND, lambda asked: ACTS_WITHIN_S + _wait_s(asked))
+    for verb, answering in (("approve", approve), ("reject", reject), ("edit", edit)):
+        asking.act("POST", f"{SUGGESTION_PATH}/{verb}", in_words(answering), KIND)
 
 
-async def _body(
-    request: web.Request, needed: dict[str, type], allowed: dict[str, type] | None = None
-) -> dict[str, Any]:
+def _wait_s(asked: Asked) -> float:
+    wait = asked.query.get("wait", "0")
+    return min(float(wait), WAIT_MAX_S) if wait.isdigit() else 0.0
+
+
+def _body(data: bytes, needed: dict[str, type], allowed: dict[str, type] | None = None) -> dict[str, Any]:
     kinds = {**needed, **(allowed or {})}
     try:
-        body = orjson.loads(await request.read())
+        body = orjson.loads(data)
     except orjson.JSONDecodeError:
         # Its message would quote the body.
         body = None

@@ -97,6 +97,13 @@ class Doubts:
         self._take_new()
         return [case.said() for case in sorted(self._cases.values(), key=lambda case: case.opened.at)]
 
+    def has(self, intent: str) -> bool:
+        """
+        Tell whether this process has a write in doubt.
+        """
+        self._take_new()
+        return intent in self._cases
+
     async def watch(self) -> None:
         """
         Look for all of them, for as long as the process runs; no account waits for another.

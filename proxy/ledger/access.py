@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from proxy.keys import AgentKey, OperatorToken
 from proxy.ledger.drafts import system
 from proxy.ledger.noticed import noticed
 from proxy.ledger.pen import Pen
@@ -50,6 +51,32 @@ class Access:
         """
         said = noticed(KIND, revoked_notice(kid))
         await self._pen.durable(system("operator.revoked", kid=kid, by=by, **said), Rank.END)
+
+    async def minted_elsewhere(self, one: AgentKey | OperatorToken, replica: str) -> None:
+        """
+        Record what was made at another process, and perhaps revoked there since; by whom stands in that one's record,
+        and people were told by it.
+        """
+        said = {"kid": one.kid, "hash": one.digest, "from": replica or None, "over": one.revoked or None}
+        if isinstance(one, AgentKey):
+            draft = system("key.minted", agent=one.agent, **said)
+        else:
+            draft = system("operator.minted", name=one.operator, **said)
+        await self._pen.durable(draft, Rank.WRITE)
+
+    async def revoked_elsewhere(self, one: AgentKey | OperatorToken, replica: str) -> None:
+        """
+        Record that what is known here was revoked at another process.
+        """
+        kind = "key.revoked" if isinstance(one, AgentKey) else "operator.revoked"
+        await self._pen.durable(system(kind, kid=one.kid, **{"from": replica or None}), Rank.END)
+
+    async def asked(self, by: str, replica: str, route: str, about: str) -> None:
+        """
+        Record that an operator has something done here whom another process let in.
+        """
+        said = {"from": replica, "route": route, "about": about}
+        await self._pen.durable(system("operator.asked", by=by, **said), Rank.WRITE)
 
     async def credential_changed(self, name: str, number: int, act: str) -> None:
         """

@@ -118,6 +118,15 @@ class ApprovalRecords:
         }
         await self._pen.durable(_of(after, "approval.ended", said, _words(reason)), Rank.END)
 
+    def of(self, id_: str, place: str) -> Showing:
+        """
+        Return what a suggestion shows, as `at`; the logs of two processes may have one name, and so one place.
+        """
+        showing = self.at(place)
+        if showing.entry.get("call") != id_:
+            raise LookupError(f"what stands at {place!r} is another's")
+        return showing
+
     def at(self, place: str) -> Showing:
         """
         Return what a suggestion shows, by the place of its record; it reads files: call it in a thread.

@@ -318,4 +318,5 @@ def is_locked(folder: Path, disk: Disk) -> bool:
     """
     Tell whether a running process uses a state folder.
     """
-    return disk.locked(folder / "lock")
+    # A parent of workers goes on while the worker of this folder is being replaced.
+    return disk.locked(folder / "lock") or disk.locked(folder / "parent.lock")

@@ -74,7 +74,7 @@ SEEN = frozenset(
 
 # Only these are parsed: in a long log most entries are others.
 _TOLD = re.compile(
-    rb'"k":"(?:call\.(?:intent|outcome|delivery|held)|recovery\.|log\.|task\.|token\.revoked|budget\.|approval\.'
+    rb'"k":"(?:call\.(?:intent|outcome|delivery|held)|lease\.|recovery\.|log\.|task\.|token\.revoked|budget\.|approval\.'
     rb'|breaker\.|notice\.)|"notice":\{'
 )
 # Of a read that was charged to no cap nothing follows.

@@ -39,13 +39,14 @@ class KeptAnswer:
     """
     What was shown of a write. `body` is None where it is not kept whole: too large, cut, or its key was destroyed.
 
-    `sent` tells whether the write may have left.
+    `sent` tells whether the write may have left, `call` which one it was.
     """
 
     status: int
     headers: Headers
     body: bytes | None
     sent: bool = True
+    call: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ class Reread:
         said, opened = entry.get(part, {}), self._open(found)
         body = opened.get(part)
         whole = body.data if isinstance(body, Kept) and not said.get("cut") and "came" not in said else None
-        return KeptAnswer(status, _head(opened, said.get("ct")), whole, sent=entry.get("sent") != Sent.NO)
+        return KeptAnswer(status, _head(opened, said.get("ct")), whole, entry.get("sent") != Sent.NO, entry["call"])
 
     def intent(self, place: str) -> StoredIntent:
         """

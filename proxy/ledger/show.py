@@ -107,9 +107,11 @@ def result(entry: Mapping[str, Any]) -> str:
         case "key.minted" | "key.revoked":
             return str(entry["kid"])
         case "operator.minted":
-            return f"{entry['kid']} for {entry['name']}, by {entry['by']}"
+            return f"{entry['kid']} for {entry['name']}, {_by(entry)}"
         case "operator.revoked":
-            return f"{entry['kid']}, by {entry['by']}"
+            return f"{entry['kid']}, {_by(entry)}"
+        case "operator.asked":
+            return f"{entry['by']} at process {entry['from']}: {entry['route']}, {entry['about']}"
         case "credential.changed":
             return f"{entry['name']}@{entry['ver']} {entry['how']}"
         case "log.opened":
@@ -120,6 +122,11 @@ def result(entry: Mapping[str, Any]) -> str:
             return doubt(entry)
         case _:
             return enveloped(entry)
+
+
+def _by(entry: Mapping[str, Any]) -> str:
+    # Who did it elsewhere stands in the record of that process.
+    return f"by {entry['by']}" if "by" in entry else f"at process {entry.get('from', '?')}"
 
 
 def enveloped(entry: Mapping[str, Any]) -> str:

@@ -124,12 +124,11 @@ class Views:
             case "log.opened":
                 self.origin = entry["origin"]
             case "key.minted":
-                self.keys.setdefault(entry["kid"], AgentKey(entry["kid"], entry["agent"], entry["hash"]))
+                self.keys.setdefault(entry["kid"], _key_from(entry))
             case "key.revoked" if entry["kid"] in self.keys:
                 self.keys[entry["kid"]] = replace(self.keys[entry["kid"]], revoked=True)
             case "operator.minted":
-                token = OperatorToken(entry["kid"], entry["name"], entry["hash"])
-                self.operators.setdefault(entry["kid"], token)
+                self.operators.setdefault(entry["kid"], _token_from(entry))
             case "operator.revoked" if entry["kid"] in self.operators:
                 self.operators[entry["kid"]] = replace(self.operators[entry["kid"]], revoked=True)
             case "credential.changed":
@@ -212,6 +211,15 @@ class Views:
         Return the writes in doubt of which no record says so yet.
         """
         return tuple(write for write in self.open.values() if not write.named)
+
+
+def _key_from(entry: Mapping[str, Any]) -> AgentKey:
+    # What was learned of elsewhere may be over already.
+    return AgentKey(entry["kid"], entry["agent"], entry["hash"], entry.get("over", False))
+
+
+def _token_from(entry: Mapping[str, Any]) -> OperatorToken:
+    return OperatorToken(entry["kid"], entry["name"], entry["hash"], entry.get("over", False))
 
 
 def opened_from(entry: Mapping[str, Any], place: str) -> IntentOpened:

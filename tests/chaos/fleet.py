@@ -26,7 +26,7 @@ from tests.chaos.pair import Pair, redis_pair
 from tests.chaos.wire import Wire, wired
 from tests.crash.forked import Forker, Hook
 from tests.crash.record import read_log
-from tests.crash.site import CAPS, CARD, SECRET, Site
+from tests.crash.site import CARD, SECRET, Site
 from tests.crash.totals import Sums, spent_on_record
 from tests.crash.waiting import until
 
@@ -34,6 +34,15 @@ REPLICAS, AGENTS = 2, 4
 
 # Whose caps are what a fault may not make them forget: they have tasks of their own.
 PAYER, READER = "payer", "reader"
+
+# How many there may be, each with a charge and a customer of its own.
+TASKS = 48
+
+# Far more than anything here takes. Reads take nothing of any cap, but in tasks of their own: they need no store.
+CAPS: Mapping[str, object] = {
+    "task": {"writes": 10**6, "moved": "1000000000 USD"},
+    "month": {"moved": "1000000000 USD"},
+}
 
 # Longer than a fleet needs to be whole again, on a machine that does everything else at once.
 HEALS_S = 45.0
@@ -48,7 +57,8 @@ FAILURES = (
 
 GITHUB = {"issues/create": {}, "issues/create-comment": {}, "issues/get": {}}
 
-SOON: Hook = {"soon": True}
+# A claim whose process was killed keeps others out for its lease: a short one, or the end would wait for the last.
+SOON: Hook = {"soon": True, "lease_s": 4.0}
 
 
 @dataclass(eq=False)
@@ -63,6 +73,8 @@ class Fleet:
     stripe: StripeSandbox
     github: GithubSandbox
     mix: BothMix
+    charges: list[str]
+    customers: list[str]
     # Which of them may be asked at the moment: one that was killed hangs up on everybody.
     up: set[int] = field(default_factory=set)
 
@@ -220,12 +232,13 @@ async def fleet_of(
         github = await stack.enter_async_context(GithubSandbox(secret=SECRET, seed=seed))
         pair = await stack.enter_async_context(redis_pair(folder))
         wires = [await stack.enter_async_context(wired(pair.primary.port)) for _ in range(REPLICAS)]
-        mix = BothMix(stripe, github, await _before(stripe, github))
+        charges, customers = await _before(stripe, github)
+        mix = BothMix(stripe, github, charges[0])
         sites = [
             _site(folder / f"replica-{number}", forker, stripe, github, wire, {"hook": hook, "more": more})
             for number, wire in enumerate(wires)
         ]
-        fleet = Fleet(pair, wires, sites, stripe, github, mix)
+        fleet = Fleet(pair, wires, sites, stripe, github, mix, charges, customers)
         stack.push_async_callback(_killed, fleet)
         await fleet.start()
         for sandbox in (stripe, github):
@@ -256,22 +269,27 @@ def _site(
         hook=said["hook"],
         store=f"redis://127.0.0.1:{wire.port}",
         caps=CAPS,
+        timeouts={"caller_deadline": "2s"},
         more={"deployment": "chaos", **(said["more"] or {})},
     )
     return site
 
 
-async def _before(stripe: StripeSandbox, github: GithubSandbox) -> str:
+async def _before(stripe: StripeSandbox, github: GithubSandbox) -> tuple[list[str], list[str]]:
     """
-    Make what is there before anybody comes: a charge, which is returned, and an issue.
+    Make what is there before anybody comes: an issue, charges and customers; return the ids of these two.
     """
     paid = {"amount": "90000000", "currency": "usd", "payment_method": "pm_card_visa", "confirm": "true"}
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {SECRET}"}) as session:
-        async with session.post(f"{stripe.url}/v1/payment_intents", data=paid) as answer:
-            charge = str((await answer.json())["latest_charge"])
-        async with session.post(f"{github.url}/repos/ada/engine/issues", json={"title": "The first"}) as answer:
-            await answer.read()
-    return charge
+
+        async def made(url: str, field: str, **said: Any) -> str:
+            async with session.post(url, **said) as answer:
+                return str((await answer.json())[field])
+
+        await made(f"{github.url}/repos/ada/engine/issues", "number", json={"title": "The first"})
+        charges = [await made(f"{stripe.url}/v1/payment_intents", "latest_charge", data=paid) for _ in range(TASKS)]
+        customers = [await made(f"{stripe.url}/v1/customers", "id", data={"name": "a"}) for _ in range(TASKS)]
+        return charges, customers
 
 
 async def _killed(fleet: Fleet) -> None:

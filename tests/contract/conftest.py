@@ -19,9 +19,10 @@ __all__ = ["cutter", "fragile", "fresh_redis", "redis_server", "replica"]
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    Have stores wait for a server on a busy machine; a case that is about that sets it back.
+    Have stores wait for a server on a busy machine, and not between attempts; a case about that sets it back.
     """
     monkeypatch.setattr("breakers.store.redis.ANSWERS_WITHIN_S", 10.0)
+    monkeypatch.setattr("breakers.store.pool.PAUSE_S", 0.0)
 
 
 @pytest.fixture(params=["memory", "redis", "model"])

@@ -10,16 +10,21 @@ from dataclasses import dataclass, field
 import pytest
 
 from breakers.store.fleet import FleetStore
-from breakers.store.redis import redis_store
+from breakers.store.redis import Access, redis_store
+from breakers.store.resp import pack
 from config.store import RedisAddress
 from tests.breakers.world import AT
 from tests.redis_server import RedisServer
+
+WHO = pack(["INFO"])
 
 
 @dataclass(slots=True)
 class Cutter:
     """
     A wire that can lose answers: with `cut`, what is asked arrives, and its answer is dropped with the connection.
+
+    Who answers is asked of each new connection first, and is always told: that is none of what is `asked`.
     """
 
     upstream: int
@@ -27,6 +32,7 @@ class Cutter:
     cut: bool = False
     asked: list[bytes] = field(default_factory=list)
     running: set[asyncio.Task[None]] = field(default_factory=set)
+    introduced: set[asyncio.StreamWriter] = field(default_factory=set)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """
@@ -44,7 +50,7 @@ class Cutter:
             return
         asking = asyncio.create_task(self.pass_on(reader, back))
         try:
-            while (answer := await there.read(1 << 20)) and not self.cut:
+            while (answer := await there.read(1 << 20)) and (not self.cut or back in self.introduced):
                 writer.write(answer)
         finally:
             asking.cancel()
@@ -57,7 +63,11 @@ class Cutter:
         Carry what is asked, in however many pieces it comes.
         """
         while data := await reader.read(1 << 20):
-            self.asked.append(data)
+            if data == WHO:
+                self.introduced.add(back)
+            else:
+                self.introduced.discard(back)
+                self.asked.append(data)
             back.write(data)
         back.close()
 
@@ -101,7 +111,7 @@ async def fragile(cutter: Cutter) -> AsyncIterator[FleetStore]:
     """
     Return a store behind that wire.
     """
-    store = redis_store(RedisAddress("127.0.0.1", cutter.port), None, f"cut-{cutter.port}", lambda: AT)
+    store = redis_store(RedisAddress("127.0.0.1", cutter.port), Access(), f"cut-{cutter.port}", lambda: AT)
     await store.start(())
     yield store
     await store.close()

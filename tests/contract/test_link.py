@@ -16,7 +16,7 @@ from breakers.known import State as Of
 from breakers.stops import ALL
 from breakers.store.fleet import FleetStore
 from breakers.store.protocol import HeldWrite, Permit, StoreUnavailable
-from breakers.store.redis import CONNECTIONS, redis_store
+from breakers.store.redis import CONNECTIONS, Access, redis_store
 from breakers.store.scripts import SCRIPTS
 from config.store import RedisAddress
 from tests.breakers.world import AT
@@ -219,7 +219,7 @@ async def test_config_refused(redis_server: RedisServer) -> None:
     with contextlib.closing(redis_server.operator()) as operator:
         operator.acl_setuser("app", enabled=True, passwords=[f"+{password}"], keys=["*"], commands=["+@all", "-config"])
         address = RedisAddress("127.0.0.1", redis_server.port, user="app")
-        store = redis_store(address, password, "refused", lambda: AT)
+        store = redis_store(address, Access(password), "refused", lambda: AT)
         await store.start(())
         assert await store.fault() is None
         operator.config_set("maxmemory-policy", "allkeys-lru")
@@ -236,7 +236,7 @@ async def test_password_refused(redis_server: RedisServer) -> None:
     password = secret("store-password")
     with contextlib.closing(redis_server.operator()) as operator:
         operator.acl_setuser("app", enabled=True, passwords=["+another"], keys=["*"], commands=["+@all"])
-        store = redis_store(RedisAddress("127.0.0.1", redis_server.port, user="app"), password, "x", lambda: AT)
+        store = redis_store(RedisAddress("127.0.0.1", redis_server.port, user="app"), Access(password), "x", lambda: AT)
         with pytest.raises(StoreUnavailable, match="password") as caught:
             await store.start(())
         operator.acl_deluser("app")

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import defaultdict
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -79,7 +79,8 @@ class Load:
     ) -> None:
         self._site, self._mix, self._said, self._seed = site, mix, said, seed
         self._writers, self._pause_s = writers, pause_s
-        self._refused: dict[str, int] = dict.fromkeys(site.keys, 0)
+        self._agents: Sequence[str] = site.keys
+        self._refused = Counter[str]()
         self._began = len(said.answers)
         self._reached: dict[int, asyncio.Event] = {}
         self._stopped = False
@@ -116,7 +117,7 @@ class Load:
 
     async def _write(self, number: int, session: aiohttp.ClientSession) -> None:
         draw = random.Random(f"{self._seed}/{number}")
-        agent = self._site.keys[number % len(self._site.keys)]
+        agent = self._agents[number % len(self._agents)]
         turn, last = 0, None
         asked: Asked | None = None
         try:

@@ -9,7 +9,7 @@ import contextlib
 import json
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,7 @@ class Site:
         allow: Mapping[str, Mapping[str, object]] | None = None,
         secrets: Mapping[str, str] | None = None,
         agents: int = 1,
+        called: Sequence[str] = (),
         ledger: Mapping[str, object] | None = None,
         timeouts: Mapping[str, object] | None = None,
         hook: Hook | None = None,
@@ -77,7 +78,7 @@ class Site:
         self.state, self.log = folder / "state", folder / "serve.log"
         self._forker, self._folder, self._config = forker, folder, folder / "breakwater.yaml"
         self._environ = environment(folder, secrets or {"STRIPE_SECRET": SECRET})
-        self.names = [f"agent_{number}" for number in range(agents)]
+        self.names = [*(f"agent_{number}" for number in range(agents)), *called]
         document = {
             "state": str(self.state),
             "admin": "127.0.0.1:0",

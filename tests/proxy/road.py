@@ -32,6 +32,7 @@ from proxy.keys import make_key
 from proxy.ledger.disk import Disk, RealDisk
 from proxy.ledger.read import Payloads, Record, find_call, last_records, ledger_in
 from proxy.ledger.show import as_json
+from proxy.opening import open_ledger
 from proxy.reloading import Reloading
 from proxy.rooms import Rooms
 from proxy.server import Program
@@ -317,7 +318,7 @@ async def road(
     configuration = configured(folder, {"apis": apis, "agents": cards, **named, **settings})
     clock, log = StillClock(), Lines()
     accounts = app.open_accounts(configuration, {"STRIPE_SECRET": secret})
-    ledger, keys = app.open_ledger(configuration, clock=clock, disk=disk)
+    ledger, keys = open_ledger(configuration, clock=clock, disk=disk)
     doors = app.declared_doors(configuration)
     listeners = sockets.bind(configuration, doors)
     taken = [listener.address for listener in listeners]

@@ -12,6 +12,7 @@ from proxy.credentials import Credentials
 from proxy.ledger.book import Ledger
 from proxy.ledger.drafts import checked, system
 from proxy.ledger.keyring import KeyRing
+from proxy.opening import open_ledger
 from proxy.secret import Secret
 from proxy.vault import Vault
 from tests.ledger.memory_disk import MemoryDisk
@@ -83,7 +84,7 @@ def put(folder: Path, name: str, text: str) -> None:
 
     async def once() -> None:
         configuration = configured(folder, {})
-        ledger, _ = app.open_ledger(configuration)
+        ledger, _ = open_ledger(configuration)
         ledger.start(asyncio.get_running_loop())
         credentials = app.open_credentials(configuration, ledger)
         await credentials.put(name, Secret(text))

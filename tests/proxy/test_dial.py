@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import ssl
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 from aiohttp import ClientConnectorError, ClientSession
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from breakers.call import Fault
-from proxy.dial import Dialer, is_public
+from proxy.dial import Dialer, is_public, tls_context
 from proxy.exchange import fault_of
 
 NOT_PUBLIC = (
@@ -47,3 +55,31 @@ async def test_own_door(door: str, unused_tcp_port: int) -> None:
         with pytest.raises(ClientConnectorError) as caught:
             await session.get(f"http://127.0.0.1:{unused_tcp_port}/")
     assert fault_of(caught.value, passed=False) is Fault.REFUSED_ADDRESS
+
+
+def authority(name: str) -> bytes:
+    """
+    Return the certificate of an authority of a test's own.
+    """
+    key, whose = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(x509.OID_COMMON_NAME, name)])
+    made = x509.CertificateBuilder(whose, whose, key.public_key(), x509.random_serial_number())
+    made = made.not_valid_before(datetime.now(UTC)).not_valid_after(datetime.now(UTC) + timedelta(days=1))
+    made = made.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    return made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+def test_authorities(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system's authorities are read once, and read again when their file is another."""
+    file = tmp_path / "authorities.pem"
+    places = SimpleNamespace(openssl_cafile=str(file), openssl_capath=str(tmp_path / "none"))
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: places)
+
+    def trusted() -> list[object]:
+        return [dict(part[0] for part in one["subject"])["commonName"] for one in tls_context().get_ca_certs()]
+
+    assert trusted() == []
+    file.write_bytes(authority("the first"))
+    assert trusted() == ["the first"]
+    assert tls_context() is tls_context()
+    file.write_bytes(authority("the first") + authority("the second"))
+    assert trusted() == ["the first", "the second"]

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Any, cast
 
 import pytest
-from redis.asyncio import Redis
 
-from breakers.store.redis import RedisLink
 from proxy.server import Program
 
 
@@ -34,38 +31,3 @@ async def test_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
     await Program.end(*tasks)
     await Program.end()
     assert (told, tasks[0].cancelled(), tasks[1].done()) == (2, True, True)
-
-
-class Deaf:
-    """A client that takes it for its own when whoever asks is told to end."""
-
-    async def execute_command(self, *_: object) -> bytes:
-        """
-        Answer all the same.
-        """
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.Event().wait()
-        return b"answered"
-
-
-@pytest.mark.parametrize("how", ["told to end", "too late"])
-async def test_not_lost_in_the_link(how: str) -> None:
-    """Whoever asks Redis and is told to end, or has no time left, is told so although the client answers."""
-    link = RedisLink(cast("Redis", cast("Any", Deaf())))
-
-    async def ask() -> None:
-        if how == "too late":
-            with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.001):
-                    await link.ask("HGETALL", "stops")
-        else:
-            await link.ask("HGETALL", "stops")
-
-    asking = asyncio.create_task(ask())
-    await asyncio.sleep(0)
-    if how == "told to end":
-        asking.cancel()
-    await asyncio.wait({asking})
-    assert asking.cancelled() is (how == "told to end")
-    if how == "too late":
-        assert asking.exception() is None

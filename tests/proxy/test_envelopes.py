@@ -12,7 +12,7 @@ import pytest
 from breakers.call import Caller
 from breakers.caveats import Caveat
 from breakers.store.protocol import Store, StoreUnavailable
-from breakers.task import Closed, Envelope, Task
+from breakers.task import Closed, Envelope, News, Task
 from breakers.verdict import Refuse
 from config.caps import NO_CAPS
 from proxy.envelopes import AWAY_S, FRESH_S, KEPT_MAX, Envelopes
@@ -27,9 +27,10 @@ KEYED = Caller("clerk", "kid", "clerk/2026-11-21")
 
 @dataclass
 class Shared:
-    """A store that others share, and that counts how often it is asked."""
+    """A store that others share, and that counts how often it is asked; `tidings` is what is new."""
 
     kind: str = "redis"
+    tidings: News = field(default_factory=News)
     said: Envelope = OPEN
     away: bool = False
     asked: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
@@ -43,6 +44,11 @@ class Shared:
         if self.meanwhile is not None:
             await self.meanwhile()
         return said
+
+    async def news(self) -> News:
+        if self.away:
+            raise StoreUnavailable("it does not answer")
+        return self.tidings
 
 
 def made(**more: object) -> tuple[Envelopes, Shared, StillClock]:
@@ -155,15 +161,16 @@ async def test_changed_while_asking() -> None:
 
 
 async def test_away() -> None:
-    """Without its store a read goes on by what was said up to a minute ago, and a write does not."""
+    """Without its store a read goes on by what was said up to a minute ago; a write is asked for when it is taken."""
     envelopes, store, clock = made()
     await envelopes.within(CALLER, None)
     store.away = True
     clock.move(AWAY_S)
     assert reason(await envelopes.within(CALLER, None)) == ""
     assert await envelopes.still(CALLER, writes=False) is None
-    with pytest.raises(StoreUnavailable):
-        await envelopes.still(CALLER, writes=True)
+    asked = len(store.asked)
+    assert await envelopes.still(CALLER, writes=True) is None
+    assert len(store.asked) == asked
     clock.move(0.001)
     with pytest.raises(StoreUnavailable):
         await envelopes.still(CALLER, writes=False)
@@ -191,3 +198,43 @@ async def test_bounded() -> None:
     for number in range(KEPT_MAX + 10):
         await envelopes.within(replace(CALLER, tokens=("tid", str(number))), None)
     assert repr(envelopes) == f"Envelopes({KEPT_MAX} kept)"
+
+
+async def test_heard() -> None:
+    """Of what is heard of nobody asks, for as long as it is heard; what is not open any more is asked for."""
+    envelopes, store, clock = made(tidings=News({ID: TASK}, anew=True))
+    await envelopes.hear()
+    for text, writes in ((CALLER, True), (CALLER, False), (replace(CALLER, tokens=("other",)), True)):
+        assert isinstance(await envelopes.within(text, None), Caller)
+        assert await envelopes.still(text, writes=writes) is None
+    assert store.asked == []
+    store.tidings = News({ID: None}, frozenset({"stage"}))
+    await envelopes.hear()
+    store.said = Envelope(replace(TASK, closed=Closed.DONE, closed_at=START))
+    assert reason(await envelopes.within(KEYED, ID)) == "task-closed"
+    assert len(store.asked) == 1
+    store.away = True
+    clock.move(FRESH_S + 0.001)
+    with pytest.raises(StoreUnavailable):
+        await envelopes.within(replace(CALLER, tokens=("new",)), None)
+
+
+async def test_heard_of_revocations() -> None:
+    """A token that was heard to be revoked is refused; where some may be missing each token is asked for."""
+    envelopes, store, _ = made(tidings=News({ID: TASK}, frozenset({"stage"}), whole=False, anew=True))
+    await envelopes.hear()
+    assert reason(await envelopes.within(CALLER, None)) == "token-expired"
+    assert store.asked == []
+    assert isinstance(await envelopes.within(replace(CALLER, tokens=("tid",)), None), Caller)
+    assert store.asked == [(ID, ("tid",))]
+
+
+async def test_told_by_the_way() -> None:
+    """What whoever takes something was told of its task is said in the words of one that came so, and asked anew."""
+    envelopes, store, _ = made()
+    await envelopes.within(CALLER, None)
+    for name, (said, why) in REFUSED.items():
+        assert reason(envelopes.told(CALLER, said)) == why, name
+    assert envelopes.told(CALLER, OPEN) is None
+    await envelopes.within(CALLER, None)
+    assert len(store.asked) == 2

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from breakers.store.redis import client
+from breakers.store.redis import Access, RedisLink, redis_link
 from config.store import RedisAddress
 from loadtest.installation import stripe_api
 from proxy import app, selftest, server
@@ -47,18 +47,31 @@ def unguarded(connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(connector=connector, request_class=GatedRequest)
 
 
-def ours(port: int) -> Redis:
+def ours(port: int) -> RedisLink:
     """
-    Return the client of Redis that the store is built on.
+    Return the link that the store is built on.
     """
-    return client(RedisAddress(selftest.HOST, port), None)
+    return redis_link(RedisAddress(selftest.HOST, port), Access(), "")
 
 
-def eager(port: int) -> Redis:
-    """
-    Return a client of Redis that sends a command again by itself.
-    """
-    return Redis(host="127.0.0.1", port=port, retry=Retry(NoBackoff(), 1))
+class Eager:
+    """A client of Redis that sends a command again by itself."""
+
+    def __init__(self, port: int) -> None:
+        self._redis = Redis(host="127.0.0.1", port=port, retry=Retry(NoBackoff(), 1))
+
+    async def ask(self, command: str, key: str) -> object:
+        """
+        Send a command, and again.
+        """
+        said: object = await self._redis.execute_command(command, key)  # type: ignore[no-untyped-call]
+        return said
+
+    async def close(self) -> None:
+        """
+        Close it.
+        """
+        await self._redis.aclose()
 
 
 async def test_requests_once(peers: list[Dropping]) -> None:
@@ -92,7 +105,7 @@ async def test_commands_once(peers: list[Dropping]) -> None:
 async def test_would_notice_commands() -> None:
     """A client of Redis that repeats a command is no start."""
     with pytest.raises(StartRefused, match="the client of Redis sends a command again by itself"):
-        await check_commands(eager)
+        await check_commands(Eager)
 
 
 @pytest.mark.parametrize(("kind", "names"), [("memory", {*METHODS}), ("redis", {*METHODS, "ECHO"})])

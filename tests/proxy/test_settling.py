@@ -1,7 +1,8 @@
-"""What the store could not be told is told again behind the road, and nobody waits for it or fails by it."""
+"""What the store has to be told is told behind the road where it is shared, and again where it could not be told."""
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import cast
 
@@ -17,23 +18,33 @@ PAUSES = (0.0, 0.0)
 
 
 class Away:
-    """A store that is away for so many verbs, and notes those that reach it."""
+    """A store that is away for so many verbs, and notes those that reach it; until `answers` none of them ends."""
 
-    def __init__(self, for_verbs: int) -> None:
-        self.left = for_verbs
+    def __init__(self, for_verbs: int, kind: str = "memory") -> None:
+        self.left, self.kind = for_verbs, kind
         self.told: list[object] = []
+        self.answers = asyncio.Event()
+        self.answers.set()
 
     async def settle(self, held: Reservation, ended: Ended | None, answer: bytes | None = None) -> None:
         """
         Note how a reservation ended.
         """
+        await self.answers.wait()
         self._tell((held.go.call.id, ended, answer))
 
     async def delivered(self, intent: str, *, reached: bool) -> None:
         """
         Note whether an answer reached its caller.
         """
+        await self.answers.wait()
         self._tell((intent, reached))
+
+    async def earlier(self, intent: str) -> None:
+        """
+        Know nothing of any intent.
+        """
+        self._tell(("earlier", intent))
 
     def _tell(self, what: object) -> None:
         self.left -= 1
@@ -111,3 +122,31 @@ async def test_in_doubt_and_let_go() -> None:
         (held.go.call.id, Ended(State.UNKNOWN, START, delivered=False), None),
         (held.go.call.id, Ended(State.COMPLETED, START, applied=False, delivered=False, spent=(0,)), None),
     ]
+
+
+async def test_nobody_waits() -> None:
+    """What others share is told behind the road, at once and in order, while nobody waits for its answer."""
+    store, held = Away(0, "redis"), write()
+    told, _ = settling(store)
+    store.answers.clear()
+    await told.settle(held, ENDED, b"sealed")
+    await told.missed(held.go.call.id)
+    assert (store.told, len(told)) == ([], 2)
+    assert await told.is_completed(held.go.call.id)
+    await told.settle(read(), None)
+    store.answers.set()
+    assert await told.drain(1.0) == 0
+    assert store.told == [(held.go.call.id, ENDED, b"sealed"), (held.go.call.id, False)]
+    assert not await told.is_completed(held.go.call.id)
+
+
+async def test_later_though_shared() -> None:
+    """What others share and cannot be told at once is told again, before what came after it."""
+    store, held = Away(2, "redis"), write()
+    told, _ = settling(store)
+    await told.settle(held, ENDED)
+    told.noted(held.go.call.id, reached=True)
+    assert not store.told
+    for _ in range(2):
+        await told.drain(1.0)
+    assert store.told == [(held.go.call.id, ENDED, None), (held.go.call.id, True)]

@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from breakers.store.connection import Login
 from breakers.store.fleet import FleetStore
 from breakers.store.link import Purpose
 from breakers.store.memory import MemoryStore
 from breakers.store.packed import millis
 from breakers.store.protocol import Store
-from breakers.store.redis import RedisLink, client
+from breakers.store.redis import RedisLink
 from breakers.store.scripts import SCRIPTS
+from breakers.store.whereabouts import Whereabouts
+from config.store import RedisAddress
 from tests.redis_server import RedisServer
 from tests.repeats.world import BEGAN
 
@@ -71,15 +74,20 @@ class StillLink(RedisLink):
     A link to a Redis whose scripts go by the machine's clock.
     """
 
-    now: Callable[[], datetime]
+    def __init__(self, address: RedisAddress, now: Callable[[], datetime]) -> None:
+        # On a machine that does everything else at once; what a slow Redis means is asked elsewhere.
+        super().__init__(Whereabouts(address, "machine", Login(), None, None, lambda: PATIENT_S), lambda: 1.0)
+        self.now = now
 
     async def run(
         self, verb: str, keys: Sequence[str], *arguments: str | int | bytes, purpose: Purpose | None = None
     ) -> Any:
         text = SCRIPTS[verb].text
         assert CLOCK in text, "the scripts know the time otherwise now"
-        await self._execute("SET", "now", millis(self.now()))
-        return await self._execute("EVAL", text.replace(CLOCK, STILL_CLOCK), len(keys), *keys, *arguments)
+        told = (text.replace(CLOCK, STILL_CLOCK), len(keys), *keys, *arguments)
+        async with self._lent(Purpose.BEHIND, PATIENT_S) as connection:
+            await connection.ask("SET", "now", millis(self.now()))
+            return self._judged(connection, await connection.ask("EVAL", *told))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +110,7 @@ class Fleet:
         """
         Return a store in the same Redis.
         """
-        redis = client(self.server.address, None)
-        # On a machine that does everything else at once; what a slow Redis means is asked elsewhere.
-        redis.connection_pool.connection_kwargs |= dict.fromkeys(
-            ("socket_timeout", "socket_connect_timeout"), PATIENT_S
-        )
-        link = StillLink(redis)
-        link.now = now
+        link = StillLink(self.server.address, now)
         return FleetStore(link, "machine", now)
 
     def clear(self) -> None:

@@ -57,7 +57,17 @@ def _limited(found: list[bytes], options: Sequence[bytes]) -> list[bytes]:
 
 
 def _zrangebyscore(keys: Keyspace, key: bytes, low: bytes, high: bytes, *options: bytes) -> Reply:
-    return _limited(_between(keys, key, low, high), options)
+    with_scores = [option.upper() for option in options[:1]] == [b"WITHSCORES"]
+    found = _limited(_between(keys, key, low, high), options[with_scores:])
+    if with_scores:
+        scores = keys.sorted(key).scores
+        return [each for member in found for each in (member, spelled(scores[member]))]
+    return found
+
+
+def _zremrangebyrank(keys: Keyspace, key: bytes, first: bytes, last: bytes) -> Reply:
+    gone = _zrange(keys, key, first, last)
+    return _zrem(keys, key, *gone) if gone else 0
 
 
 def _zremrangebyscore(keys: Keyspace, key: bytes, low: bytes, high: bytes) -> Reply:
@@ -176,7 +186,7 @@ _READS = {
 _WRITES = {
     b"SET": plain.set_, b"INCR": plain.incr, b"INCRBY": plain.incrby, b"PEXPIRE": plain.pexpire, b"PEXPIREAT": plain.pexpireat,
     b"EXPIRE": plain.expire, b"PERSIST": plain.persist, b"HSET": plain.hset, b"HSETNX": plain.hsetnx, b"HINCRBY": plain.hincrby,
-    b"HDEL": plain.hdel, b"ZADD": _zadd, b"ZREM": _zrem, b"ZREMRANGEBYSCORE": _zremrangebyscore, b"LPUSH": _lpush,
+    b"ZREMRANGEBYRANK": _zremrangebyrank, b"HDEL": plain.hdel, b"ZADD": _zadd, b"ZREM": _zrem, b"ZREMRANGEBYSCORE": _zremrangebyscore, b"LPUSH": _lpush,
     b"RPUSH": _rpush, b"LPOP": _lpop, b"RPOP": _rpop, b"LTRIM": _ltrim,
 }  # fmt: skip
 

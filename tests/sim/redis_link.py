@@ -38,6 +38,9 @@ class ModelLink:
         self, command: str, key: str, *arguments: str, purpose: Purpose = Purpose.DECISIONS, within_s: float | None = None
     ) -> Any:
         model = self._current()
+        if command == "BLPOP":
+            found = telling(lambda: model.execute("LPOP", key.encode()))
+            return None if found is None else [key.encode(), found]
         with_key = encoded((key, *arguments))
         return answered(command, telling(lambda: model.execute(command, *with_key)))
 

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from tests.tidy.source import ROOMS, SHIPPED, Source, bindings, dotted, imports, sources, within
+from tests.tidy.source import ROOMS, SHIPPED, TABLE, Source, bindings, dotted, imports, sources, tabled, within
 
 # config <- breakers <- proxy. Nothing imports loadtest or tests but themselves.
 _MAY_IMPORT: Mapping[str, frozenset[str]] = {
@@ -29,6 +29,7 @@ EDGE = (
     "proxy/front.py",
     "proxy/inbound.py",
     "proxy/listener.py",
+    "proxy/parent.py",
     "proxy/respond.py",
     "proxy/server.py",
     "proxy/sockets.py",
@@ -162,14 +163,21 @@ def world_outside_clock(root: Path) -> list[str]:
 
 def late_imports(root: Path) -> list[str]:
     """
-    Find imports by a computed name, which no other check could see.
+    Find imports by a computed name, which no other check could see, and names in the table of commands that lead nowhere.
+
+    The table names what a command needs by whole names, which count as imports of its file.
     """
     return [
         f"{source.path}:{call.lineno}: import by statement, so that arrows can be checked"
         for source in sources(root, *SHIPPED)
         for bound in (bindings(source),)
         for call in _calls(source)
-        if dotted(call.func, bound) in {"importlib.import_module", "__import__"}
+        if dotted(call.func, bound) in {"importlib.import_module", "__import__"} and source.path != TABLE
+    ] + [
+        f"{source.path}:{line}: there is no module {name}"
+        for source in sources(root, "proxy")
+        for line, name in tabled(source)
+        if not (root / f"{name.replace('.', '/')}.py").exists()
     ]
 
 

@@ -8,6 +8,7 @@ on a planted tree as well as on the repository.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -16,6 +17,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 SHIPPED = ("config", "breakers", "proxy")
 ROOMS = (*SHIPPED, "loadtest", "tests")
+
+# The one file that imports by name: the modules that its table names, each when its command is called.
+TABLE = "proxy/cli/__init__.py"
+_MODULE = re.compile(rf"(?:{'|'.join(ROOMS)})(?:\.[a-z_]+)+")
 
 # The one hidden folder that a person wrote; tools make the others.
 _WRITTEN = ".ci"
@@ -87,10 +92,22 @@ def texts(root: Path) -> Iterator[tuple[str, str]]:
             yield path.as_posix(), file.read_text("utf-8", "replace")
 
 
+def tabled(source: Source) -> Iterator[tuple[int, str]]:
+    """
+    Yield line and name of every module that the table of commands names; no other file has any.
+    """
+    for node in source.nodes if source.path == TABLE else ():
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and _MODULE.fullmatch(node.value):
+            yield node.lineno, node.value
+
+
 def imports(source: Source) -> Iterator[tuple[int, str]]:
     """
     Yield line and dotted name of everything that a file imports, wherever in it; `from a import b` yields `a.b`.
+
+    What the table of commands names counts as imported.
     """
+    yield from tabled(source)
     package = source.module.split(".")
     if not source.path.endswith("__init__.py"):
         package = package[:-1]

@@ -9,7 +9,8 @@
 --       8 the sealed answer, empty for none  9 ms until the answer may be forgotten  10 how many names  11 now in µs
 --       12 the packed charges  13 the suggestion that it carries out, empty for none  14 `1` where it was let go
 --       15 when it was opened or ended, in µs  16 how many wishes  then those  then the charges
--- Returns {1, the record as it is now}, or {0, the record as it was found} where it is not the one that was seen.
+-- Returns {1, the record as it is now}, or {0, the record as it was found} where it is not the one that was seen; behind
+-- the record, where what was under way has ended, {field, value, …} for each name.
 local found = redis.call('GET', KEYS[2]) or ''
 if found ~= ARGV[2] then return {0, found} end
 local now, letter, kept, names = now_ms(), ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[10])
@@ -41,4 +42,8 @@ if ARGV[14] == '1' and (not was or was == 'c') then
 elseif ARGV[13] ~= '' then
   carry(shelf_at(11), ARGV[13], ARGV[1], has_ended, ARGV[15], now)
 end
-return {1, value}
+local moved = {1, value}
+if was == 'd' then
+  for i = 14, 13 + names do moved[#moved + 1] = redis.call('HGETALL', KEYS[i]) end
+end
+return moved

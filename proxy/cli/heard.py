@@ -1,0 +1,50 @@
+"""What commands say of processes that they heard nothing of: their answer is good, and not whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from config.place import read_files
+from proxy.cli.client import TIMEOUT_S, Running
+from proxy.cli.say import warning
+
+HINT = "`breakwater fleet list` says how it stands; what only its record has is missing here"
+
+
+def looked(running: Running, path: str, *, within_s: float = TIMEOUT_S) -> Any:
+    """
+    Return what all processes know, and name those that were not heard.
+    """
+    answer, unheard = running.look(path, within_s=within_s)
+    say_unheard(unheard)
+    return answer
+
+
+def say_unheard(unheard: Mapping[str, str]) -> None:
+    """
+    Name who was not heard.
+    """
+    for replica, why in unheard.items():
+        warning(f"the process {replica} was not heard ({why})", HINT)
+
+
+def say_alone(config: Path) -> None:
+    """
+    Say that others of the deployment were not asked, where there may be some.
+    """
+    source, _ = read_files(config)
+    if source.value.get("store", "memory") != "memory":
+        hint = "ask where one runs"
+        warning("no Breakwater runs on this state folder: what others have on record is missing here", hint)
+
+
+def whose(headers: Sequence[str], rows: Sequence[Sequence[object]], found: Sequence[Mapping[str, Any]]) -> Any:
+    """
+    Return headers and rows with whose each one is, where several processes were asked.
+    """
+    if not any("replica" in one for one in found):
+        return headers, rows
+    owners = [one.get("replica") or "not heard" for one in found]
+    return [*headers, "process"], [[*row, owner] for row, owner in zip(rows, owners, strict=True)]

@@ -1,0 +1,86 @@
+"""What a process has to do with the others of its deployment: the letters that they write, the board that they keep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from breakers.store.fleet import FleetStore
+from breakers.store.members import Member
+from breakers.store.protocol import Store
+from config.settings import Settings
+from proxy.board import Board
+from proxy.clock import Clock, Randomness
+from proxy.keys import Keys
+from proxy.ledger.book import Ledger
+from proxy.ledger.drafts import stamp
+from proxy.letters import Letters, Other
+from proxy.logline import Log
+from proxy.operators import Operators
+from proxy.pinned import PinSeal
+from proxy.sealer import Bad, Sealer
+
+STOPPED = "stopped"
+
+
+class Company(NamedTuple):
+    """
+    The rooms in which others are met, by their names, and the operators whom all of them know.
+    """
+
+    letters: Letters
+    board: Board
+    operators: Operators
+
+
+def open_company(
+    settings: Settings,
+    ledger: Ledger,
+    store: Store,
+    keys: Keys,
+    operators: Operators,
+    clock: Clock,
+    randomness: Randomness,
+    log: Log,
+    on_bad: Callable[[Bad], None],
+) -> Company:
+    """
+    Join what a process has to do with others; where the store is nobody else's, that is nothing.
+    """
+    shared = store if isinstance(store, FleetStore) else None
+    sealer = Sealer(ledger.ring, settings.deployment, clock.now, randomness)
+    letters = Letters(None if shared is None else shared.mail, sealer, ledger.replica, clock, log)
+    letters.on_bad = on_bad
+    if shared is not None:
+        fleet = shared
+
+        async def others() -> tuple[Other, ...]:
+            every = fleet.members()
+            return tuple(other(one) for one in every if one.id != ledger.replica and one.state != STOPPED)
+
+        letters.others = others
+    seal = PinSeal(ledger.ring, settings.deployment, randomness)
+    pins, views = None if shared is None else shared.pins, (keys, operators.tokens)
+    board = Board(pins, seal, views, ledger.access, ledger.replica, clock, log)
+    board.away_s = settings.keys.away_s
+    return Company(letters, board, operators)
+
+
+def other(member: Member) -> Other:
+    """
+    Return another process as its last sign of life has it.
+    """
+    said = member.presence
+    return Other(
+        member.id,
+        member.live,
+        {
+            "host": said.host,
+            "pid": said.pid,
+            "epoch": said.kill_epoch,
+            "applied_at": None if said.applied_at is None else stamp(said.applied_at),
+            "in_flight": said.in_flight,
+            "last_dispatch": None if said.last_dispatch is None else stamp(said.last_dispatch),
+            "heard_at": stamp(member.heard_at),
+        },
+    )

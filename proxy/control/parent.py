@@ -1,0 +1,356 @@
+"""
+The admin door of a parent: what it knows itself, and the way to its workers, who answer everything else.
+
+It lets nobody in by itself: a call is passed on with the token that was shown, and a worker says who that is and what
+he or she may do; so a restart is asked of a worker first. `spread` says whom a call is for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, generate_latest
+
+from proxy.control.merged import LIVE, MERGED, SILENT, UNHEARD
+from proxy.control.reply import refuse, reply
+from proxy.control.spread import SPREAD, Spread
+from proxy.control.summing import Totals, read, spelled
+from proxy.control.workers import LOOK_S, Answered, Asked, Workers
+from proxy.logline import Log
+from proxy.seats import Seat, Seats, State
+
+BODY_BYTES_MAX = 64 * 1024
+
+NOBODY = "no worker serves at the moment, so nobody can be asked"
+NOBODY_HINT = "see /readyz and the log; `stop-writes` in the file STATE/KILL stops writes without anybody"
+
+READY = Asked("GET", "/readyz", {})
+METRICS = Asked("GET", "/metrics", {})
+
+SERVING = frozenset({State.READY, State.LEAVING})
+"""Those that may have calls under way; what binds one that starts, it learns before it serves."""
+
+
+class ParentMetrics:
+    """
+    What a parent counts itself.
+    """
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.workers = Gauge("breakwater_workers", "Workers, by how they stand.", ("state",), registry=self.registry)
+        self.starts = Counter(
+            "breakwater_worker_starts_total", "Processes that were started, by worker.", ("worker",),
+            registry=self.registry,
+        )  # fmt: skip
+
+    def moved(self, seats: Seats) -> None:
+        """
+        Show how workers stand.
+        """
+        for state in State:
+            self.workers.labels(str(state)).set(sum(seat.state is state for seat in seats))
+
+
+class ParentDoor:
+    """
+    What answers at a parent's admin door; `house` reads the token that lies in the state folder.
+    """
+
+    def __init__(
+        self,
+        seats: Seats,
+        workers: Workers,
+        metrics: ParentMetrics,
+        house: Callable[[], str],
+        doors: Mapping[str, str],
+        log: Log,
+    ) -> None:
+        self._seats, self._workers, self._metrics, self._house = seats, workers, metrics, house
+        self._doors, self._log = doors, log
+        self._totals, self._turn = Totals(), asyncio.Lock()
+        self._behind: set[asyncio.Task[None]] = set()
+        self.is_stopping = False
+
+    def __repr__(self) -> str:
+        return f"ParentDoor({self._seats!r})"
+
+    def app(self) -> web.Application:
+        """
+        Build its application.
+        """
+        own = {
+            "/livez": self._livez, "/readyz": self._readyz, "/metrics": self._show_metrics,
+            "/v1/restart": self._restart, "/v1/reload": self._reload,
+        }  # fmt: skip
+        ways: Mapping[Spread, Callable[[web.Request], Awaitable[web.Response]]] = {
+            Spread.ANY: self._any, Spread.ALL: self._all, Spread.KEEPER: self._keeper, Spread.MERGED: self._merged,
+        }  # fmt: skip
+        app = web.Application(client_max_size=BODY_BYTES_MAX)
+        for (method, path), spread in SPREAD.items():
+            # A breaker's key has colons and may have slashes.
+            pattern = path.replace("{key}", "{key:.+}")
+            app.router.add_route(method, pattern, own[path] if spread is Spread.PARENT else ways[spread])
+        app.router.add_route("*", "/{rest:.*}", self._any)
+        return app
+
+    # ------------------------------------------------------------------------------------------------------- the parent
+
+    async def _livez(self, _: web.Request) -> web.Response:
+        return reply({"live": True})
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        rows = await self._readiness()
+        why = [f"worker {row['worker']}: {', '.join(row['why'])}" for row in rows if row["why"]]
+        if self.is_stopping:
+            why = ["stopping"]
+        is_ready = not self.is_stopping and any(row["ready"] for row in rows)
+        return reply({"ready": is_ready, "why": why, "workers": rows}, 200 if is_ready else 503)
+
+    async def _readiness(self) -> list[dict[str, Any]]:
+        serving = [seat.number for seat in self._seats.ready]
+        answers = await self._workers.ask_all(serving, READY, LOOK_S)
+        rows = []
+        for seat in self._seats:
+            answer = answers.get(seat.number)
+            if seat.number not in answers:
+                why = [str(seat.state)]
+            else:
+                why = ["it does not answer"] if answer is None else list((answer.json() or {}).get("why", ()))
+            is_ready = answer is not None and answer.is_good
+            rows.append({"worker": seat.number, "ready": is_ready, "why": why})
+        return rows
+
+    async def _show_metrics(self, _: web.Request) -> web.Response:
+        answers = await self._workers.ask_all(self._serving(), METRICS, LOOK_S)
+        pids = {seat.number: seat.pid for seat in self._seats}
+        heard = []
+        for number, answer in answers.items():
+            pid = pids[number]
+            if answer is not None and answer.is_good and pid is not None:
+                self._totals.heard(number, pid, read(answer.body.decode()))
+                heard.append(number)
+        self._metrics.moved(self._seats)
+        text = generate_latest(self._metrics.registry).decode() + spelled(self._totals.all(heard).values())
+        return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def _restart(self, request: web.Request) -> web.Response:
+        granted = await self._first(await Asked.of(request))
+        if granted is None:
+            return refuse(503, NOBODY, NOBODY_HINT)
+        if not granted.is_good:
+            return granted.passed_on()
+        if request.method == "POST":
+            if self._seats.is_rolling or self.is_stopping:
+                return refuse(409, "workers are being replaced already", "`breakwater status` shows how far that is")
+            self.roll()
+        seats = self._seats
+        said = {
+            "under_way": seats.is_rolling,
+            "done": list(seats.rolled),
+            "workers": len(seats.all),
+            "why": seats.roll_why,
+        }
+        return reply(said, 202 if request.method == "POST" else 200)
+
+    def roll(self) -> None:
+        """
+        Replace every worker's process, one after the other, behind whoever asks.
+        """
+        if not (self._seats.is_rolling or self.is_stopping):
+            self._seats.is_rolling = True
+            self._start(self._seats.roll(self._sound))
+
+    async def _sound(self, seat: Seat) -> bool:
+        answer = await self._workers.ask(seat.number, READY, LOOK_S)
+        return answer is not None and answer.is_good
+
+    # ------------------------------------------------------------------------------------------------------------ reload
+
+    async def _reload(self, request: web.Request) -> web.Response:
+        return (await self.reload(await Asked.of(request))).passed_on()
+
+    def reload_behind(self) -> None:
+        """
+        Have every worker take a changed configuration, as a signal asks for; what comes of it is in the log.
+        """
+        self._start(self._reload_as_house())
+
+    async def _reload_as_house(self) -> None:
+        asked = Asked("POST", "/v1/reload", {"Authorization": f"Bearer {self._house()}"})
+        answer = await self.reload(asked)
+        if not answer.is_good:
+            said = answer.json() or {}
+            self._log.event("config-refused", why=[str(said.get("error", answer.status))])
+
+    async def reload(self, asked: Asked) -> Answered:
+        """
+        Have every worker take a changed configuration, or none: each one tries it before the first one takes it.
+        """
+        async with self._turn:
+            serving = self._serving()
+            if not serving:
+                return _refused(503, NOBODY, NOBODY_HINT)
+            tried = await self._workers.ask_all(serving, Asked("POST", "/v1/reload?try=1", asked.headers))
+            for number, answer in tried.items():
+                if answer is None:
+                    return _refused(503, f"worker {number} does not answer, so nothing was changed", "see /readyz")
+                if not answer.is_good:
+                    return answer
+            taken = await self._workers.ask_all(serving, asked)
+            good = [answer for answer in taken.values() if answer is not None and answer.is_good]
+            late = [number for number, answer in taken.items() if answer is None or not answer.is_good]
+            if good and not late:
+                return good[0]
+            error = f"it is in force, but not in worker {', '.join(map(str, late))}"
+            return _refused(503, error, "`breakwater restart` has every worker read it; see the log for why not")
+
+    # ------------------------------------------------------------------------------------------------------ the workers
+
+    def _serving(self) -> list[int]:
+        return [seat.number for seat in self._seats if seat.state in SERVING]
+
+    async def _first(self, asked: Asked) -> Answered | None:
+        """
+        Ask the first worker that serves; what only looks is asked of the next one where that does not answer.
+        """
+        for number in self._serving():
+            answer = await self._workers.ask(number, asked)
+            if answer is not None or asked.method != "GET":
+                return answer
+        return None
+
+    async def _any(self, request: web.Request) -> web.Response:
+        answer = await self._first(await Asked.of(request))
+        return refuse(503, NOBODY, NOBODY_HINT) if answer is None else answer.passed_on()
+
+    async def _all(self, request: web.Request) -> web.Response:
+        asked = await Asked.of(request)
+        answers = await self._workers.ask_all(self._serving(), asked)
+        silent = [number for number, answer in answers.items() if answer is None]
+        heard = [answer for answer in answers.values() if answer is not None]
+        good = [answer for answer in heard if answer.is_good]
+        if request.path == "/v1/kill" and good:
+            return reply(ordered([answer.json() for answer in good], silent))
+        if not heard:
+            return refuse(503, NOBODY, NOBODY_HINT)
+        if good and silent:
+            return refuse(503, f"it is done, but {_named(silent)} did not answer", "see /readyz, and say it once more")
+        return (good or heard)[0].passed_on()
+
+    async def _keeper(self, request: web.Request) -> web.Response:
+        asked, keeper = await Asked.of(request), self._seats.all[0].number
+        serving = self._serving()
+        answer = await self._workers.ask(keeper, asked) if keeper in serving else None
+        if answer is None:
+            return refuse(503, "the first worker keeps the vault, and does not answer", "see /readyz and the log")
+        if answer.is_good and asked.method != "GET":
+            others = [number for number in serving if number != keeper]
+            told = await self._workers.ask_all(others, Asked("POST", "/v1/vault", asked.headers))
+            late = [number for number, one in told.items() if one is None or not one.is_good]
+            if late:
+                return refuse(503, f"it is done, but {_named(late)} did not take it", "`breakwater restart` does")
+        return answer.passed_on()
+
+    async def _merged(self, request: web.Request) -> web.Response:
+        asked = await Asked.of(request)
+        answer = await self._first(asked)
+        if answer is None:
+            return refuse(503, NOBODY, NOBODY_HINT)
+        if not answer.is_good or request.query.get("here") == "1":
+            return answer.passed_on()
+        body, headers = await self._whole(asked, answer)
+        if request.path == "/v1/status":
+            body = await self._with_workers(body, asked)
+        merged = reply(body)
+        merged.headers.update(headers)
+        return merged
+
+    async def _whole(self, asked: Asked, answer: Answered) -> tuple[Any, Mapping[str, str]]:
+        """
+        Return what one worker says for all; where it did not hear of our others, ask each of them.
+        """
+        unheard = _unheard(answer.headers.get(UNHEARD, ""))
+        own = {seat.replica for seat in self._seats} - {""}
+        if not own & unheard.keys():
+            return answer.json(), {name: answer.headers[name] for name in (UNHEARD,) if name in answer.headers}
+        said = await self._workers.ask_all(self._serving(), asked.here())
+        heard = {seat.replica: one.json() for seat in self._seats if (one := said.get(seat.number)) and one.is_good}
+        left = {replica: why for replica, why in unheard.items() if replica not in heard}
+        rows = [{"replica": replica, "state": SILENT if why == SILENT else LIVE} for replica, why in left.items()]
+        header = {UNHEARD: ", ".join(f"{replica};{why}" for replica, why in left.items())} if left else {}
+        path = asked.target.partition("?")[0]
+        return (MERGED[path](heard, rows) if heard else answer.json()), header
+
+    async def _with_workers(self, body: dict[str, Any], asked: Asked) -> dict[str, Any]:
+        here = Asked("GET", "/v1/status?here=1", asked.headers)
+        said = await self._workers.ask_all(self._serving(), here, LOOK_S)
+        rows = []
+        for seat in self._seats:
+            one = said.get(seat.number)
+            own = (one.json() or {}) if one is not None and one.is_good else {}
+            rows.append(
+                {
+                    "worker": seat.number,
+                    "replica": seat.replica or None,
+                    "pid": seat.pid,
+                    "state": str(seat.state),
+                    "starts": seat.starts,
+                    "ready": bool(own.get("ready")),
+                    "why": own.get("why", ["it does not answer"] if seat.state in SERVING else [str(seat.state)]),
+                    "policy": own.get("policy"),
+                    "ledger": own.get("ledger"),
+                    "in_flight": own.get("in_flight", 0),
+                }
+            )
+        flying = sum(row["in_flight"] for row in rows)
+        return {**body, "doors": dict(self._doors), "in_flight": flying, "workers": rows}
+
+    def _start(self, work: Any) -> None:
+        task: asyncio.Task[None] = asyncio.create_task(work)
+        self._behind.add(task)
+        task.add_done_callback(self._behind.discard)
+
+    async def close(self) -> None:
+        """
+        End what goes on behind whoever asked.
+        """
+        for task in self._behind:
+            task.cancel()
+        await asyncio.gather(*self._behind, return_exceptions=True)
+        await self._workers.close()
+
+
+def ordered(said: list[dict[str, Any]], silent: list[int]) -> dict[str, Any]:
+    """
+    Return what came of a stop that was ordered of several: the newest order, and everything that did not work.
+    """
+    newest = max(said, key=lambda one: int(one["epoch"]))
+    whys = list(dict.fromkeys(one["why"] for one in said if one["why"]))
+    if silent:
+        whys.append(f"{_named(silent)} did not answer")
+    return {
+        **newest,
+        "recorded": all(one["recorded"] for one in said),
+        "shared": any(one["shared"] for one in said),
+        "confirmed": newest["confirmed"] and not silent,
+        "why": "; ".join(whys) or None,
+    }
+
+
+def _unheard(header: str) -> dict[str, str]:
+    parts = (part.strip().partition(";") for part in header.split(",") if part.strip())
+    return {replica: why for replica, _, why in parts}
+
+
+def _named(workers: list[int]) -> str:
+    return f"worker{'s' if len(workers) > 1 else ''} {', '.join(map(str, workers))}"
+
+
+def _refused(status: int, error: str, hint: str) -> Answered:
+    said = refuse(status, error, hint)
+    assert isinstance(said.body, bytes)
+    return Answered(status, {"Content-Type": "application/json"}, said.body)

@@ -1,0 +1,294 @@
+"""
+The workers of a parent: each one's process, started, kept, and replaced one after the other.
+
+| a process | then |
+|---|---|
+| ends before it was ever ready, at the parent's start | the parent's start has failed |
+| ends by itself | another one, after a pause that doubles from a quarter of a second to half a minute |
+| was told to leave | another one at once |
+
+A pause begins anew once a process has lived for a minute. Pauses are drawn around their length, so that workers which
+failed together do not come back together. One that hangs is not killed: it may be in the middle of a write, and whoever
+ends it knows what for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
+from enum import StrEnum
+from signal import SIGKILL, SIGTERM
+from typing import Protocol
+
+from proxy.clock import Clock, Randomness
+from proxy.logline import Log
+
+SHORTEST_S, LONGEST_S = 0.25, 30.0
+
+LIVED_S = 60.0
+"""Whatever ends a process after that is not what ended the one before."""
+
+SOUND_WITHIN_S = 60.0
+"""For a ledger's replay, and for the store to be asked: after that something is wrong with the new process."""
+
+DRAW_BYTES = 4
+
+
+class State(StrEnum):
+    """
+    How a worker stands.
+    """
+
+    STARTING = "starting"
+    READY = "ready"
+    LEAVING = "leaving"
+    WAITING = "waiting"
+    ENDED = "ended"
+
+
+class Process(Protocol):
+    """
+    One running process of a worker.
+    """
+
+    pid: int
+    replica: str
+    """By what the shared state knows it, once it serves."""
+
+    async def ready(self) -> bool:
+        """
+        Return True once it serves, False where it ends before.
+        """
+
+    async def ended(self) -> int:
+        """
+        Return its exit code, negative for the signal that ended it.
+        """
+
+    def leave(self) -> None:
+        """
+        Tell it to end once nobody is connected any more.
+        """
+
+    def send(self, number: int) -> None:
+        """
+        Send it a signal, if it runs.
+        """
+
+
+Launch = Callable[[int], Awaitable[Process]]
+
+
+def pause_s(failures: int, drawn: float) -> float:
+    """
+    Return how long to wait after this many failures in a row, by a draw from 0 to 1.
+    """
+    return min(LONGEST_S, SHORTEST_S * 2.0 ** min(failures, 16)) * (0.5 + drawn)
+
+
+class Seat:
+    """
+    One worker, whichever process it is at the moment.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.number, self.state = number, State.WAITING
+        self.process: Process | None = None
+        self.starts, self.failures, self.code = 0, 0, 0
+        self.is_told = False
+
+    def __repr__(self) -> str:
+        return f"Seat({self.number}, {self.state})"
+
+    @property
+    def serves(self) -> bool:
+        """
+        Tell whether it takes connections.
+        """
+        return self.state is State.READY
+
+    @property
+    def pid(self) -> int | None:
+        """
+        Return the process, where there is one.
+        """
+        return None if self.process is None else self.process.pid
+
+    @property
+    def replica(self) -> str:
+        """
+        Return by what the shared state knows the process.
+        """
+        return "" if self.process is None else self.process.replica
+
+
+class Seats:
+    """
+    All of them. `on_moved` is told whenever one stands otherwise; `roll_why` is what kept the last replacement back.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        launch: Launch,
+        clock: Clock,
+        randomness: Randomness,
+        log: Log,
+        on_moved: Callable[[Seat], None] = lambda _: None,
+    ) -> None:
+        self.all = [Seat(number) for number in range(1, count + 1)]
+        self._launch, self._clock, self._randomness, self._log = launch, clock, randomness, log
+        self._on_moved = on_moved
+        self._moved, self._kept = asyncio.Event(), set[asyncio.Task[None]]()
+        self._ending = asyncio.Event()
+        self.is_rolling, self.rolled = False, list[int]()
+        self.roll_why: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Seats({self.all})"
+
+    def __iter__(self) -> Iterator[Seat]:
+        return iter(self.all)
+
+    @property
+    def ready(self) -> list[Seat]:
+        """
+        Return those that serve.
+        """
+        return [seat for seat in self.all if seat.serves]
+
+    async def begin(self) -> Seat | None:
+        """
+        Start every worker, the first one before the others; return one that could not, and then none goes on.
+
+        What a start puts right that was cut short, and what is on record for all, is so before another one serves.
+        """
+        first, *others = self.all
+        for seats in ([first], others):
+            fine = await asyncio.gather(*(self._start(seat) for seat in seats))
+            for seat, is_fine in zip(seats, fine, strict=True):
+                if not is_fine or self._ending.is_set():
+                    return seat
+        for seat in self.all:
+            self._kept.add(asyncio.create_task(self._keep(seat)))
+        return None
+
+    async def end(self, within_s: float) -> bool:
+        """
+        Have every worker end, those at last by force that have not after so long; tell whether all ended well.
+        """
+        self._ending.set()
+        running = [seat.process for seat in self.all if seat.process is not None]
+        for process in running:
+            process.send(SIGTERM)
+        try:
+            async with asyncio.timeout(within_s):
+                codes = await asyncio.gather(*(process.ended() for process in running))
+        except TimeoutError:
+            self.send(SIGKILL)
+            codes = await asyncio.gather(*(process.ended() for process in running))
+        await asyncio.gather(*self._kept)
+        for seat in self.all:
+            self._now(seat, State.ENDED)
+        return not any(codes)
+
+    def send(self, number: int) -> None:
+        """
+        Send every worker a signal.
+        """
+        for seat in self.all:
+            if seat.process is not None:
+                seat.process.send(number)
+
+    async def roll(self, sound: Callable[[Seat], Awaitable[bool]]) -> None:
+        """
+        Replace one process after the other, the next only when the last is `sound` again; `roll_why` says what failed.
+        """
+        self.is_rolling, self.rolled, self.roll_why = True, [], None
+        self._log.event("restarting", workers=len(self.all))
+        try:
+            for seat in self.all:
+                self.roll_why = await self._replace(seat, sound)
+                if self.roll_why is not None:
+                    self._log.event("restart-stopped", why=self.roll_why)
+                    return
+                self.rolled.append(seat.number)
+            self._log.event("restarted", workers=self.rolled)
+        finally:
+            self.is_rolling = False
+
+    async def _replace(self, seat: Seat, sound: Callable[[Seat], Awaitable[bool]]) -> str | None:
+        for other in self.all:
+            if other is not seat and not (other.serves and await sound(other)):
+                return f"worker {other.number} is not ready, so worker {seat.number} stays"
+        if not seat.serves or seat.process is None:
+            return f"worker {seat.number} is not ready"
+        former = seat.starts
+        seat.is_told = True
+        seat.process.leave()
+        self._now(seat, State.LEAVING)
+        await self._until(lambda: seat.starts > former and seat.state in {State.READY, State.WAITING, State.ENDED})
+        if not seat.serves:
+            return f"worker {seat.number} could not be started again: it ended with {seat.code}"
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SOUND_WITHIN_S):
+                while not await sound(seat):  # noqa: ASYNC110 another process is asked, which sets no event here
+                    await asyncio.sleep(SHORTEST_S)
+                return None
+        return f"worker {seat.number} serves, but is not ready; see /readyz"
+
+    async def _until(self, holds: Callable[[], bool]) -> None:
+        while not holds():
+            moved = self._moved
+            await moved.wait()
+
+    def _now(self, seat: Seat, state: State) -> None:
+        seat.state = state
+        moved, self._moved = self._moved, asyncio.Event()
+        moved.set()
+        self._on_moved(seat)
+
+    async def _start(self, seat: Seat) -> bool:
+        """
+        Start a process; tell whether it came to serve.
+        """
+        self._now(seat, State.STARTING)
+        seat.starts += 1
+        try:
+            seat.process = await self._launch(seat.number)
+        except OSError as error:
+            # No process, or no descriptor, is to be had at the moment.
+            self._log.failure("", error)
+            return False
+        if self._ending.is_set():
+            seat.process.send(SIGTERM)
+        if await seat.process.ready():
+            self._now(seat, State.READY)
+            return True
+        seat.code = await seat.process.ended()
+        self._log.event("worker-failed", worker=seat.number, pid=seat.pid, code=seat.code)
+        seat.process = None
+        return False
+
+    async def _keep(self, seat: Seat) -> None:
+        """
+        Have somebody on a seat for ever.
+        """
+        began = self._clock.monotonic()
+        while not self._ending.is_set():
+            if seat.process is not None:
+                seat.code = await seat.process.ended()
+                self._log.event("worker-ended", worker=seat.number, pid=seat.pid, code=seat.code, told=seat.is_told)
+                seat.process = None
+            if self._clock.monotonic() - began > LIVED_S or seat.is_told:
+                seat.failures = 0
+            if not seat.is_told:
+                self._now(seat, State.WAITING)
+                drawn = int.from_bytes(self._randomness(DRAW_BYTES)) / 2 ** (8 * DRAW_BYTES)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._ending.wait(), pause_s(seat.failures, drawn))
+                seat.failures += 1
+            if not self._ending.is_set():
+                seat.is_told, began = False, self._clock.monotonic()
+                await self._start(seat)

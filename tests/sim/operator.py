@@ -1,0 +1,114 @@
+"""The operator of a simulation: stops all writes at one process, waits for the proof, lets them pass again."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from breakers.stops import ALL, Mode
+from proxy.errors import LedgerUnavailable, StartRefused
+from proxy.proof import proof_of
+from tests.sim import checks
+from tests.sim.process import Life
+
+if TYPE_CHECKING:
+    from tests.sim.world import World
+
+
+@dataclass(slots=True)
+class Operator:
+    """
+    `stopped` are the processes at which a stop is known to be in force, or `all` of them.
+    """
+
+    world: World
+    rng: Random
+    stopped: set[str] = field(default_factory=set)
+    number: int = 0
+
+    def plan(self, until: float) -> None:
+        """
+        Draw when writes are stopped, if at all.
+        """
+        if self.rng.random() < 0.5:
+            self.world.loop.call_at(self.rng.uniform(1.0, until - 3.0), self._begin)
+
+    def left(self, process: str) -> None:
+        """
+        Note that the first byte of a write leaves a process.
+        """
+        if "all" in self.stopped or process in self.stopped:
+            broken = checks.Broken(checks.STOPPED, f"a write leaves {process} after {sorted(self.stopped)} had stopped")
+            self.world.breaks(broken)
+
+    def _begin(self) -> None:
+        self.world.loop.create_task(self._stops_and_resumes())
+
+    async def _stops_and_resumes(self) -> None:
+        machine = self.rng.choice(self.world.machines)
+        life = machine.life
+        if life is None or not life.is_ready:
+            return
+        await self._in(life, self._stops(life))
+        await asyncio.sleep(self.rng.uniform(0.2, 2.5))
+        await self.resumes_for_good()
+
+    async def resumes_for_good(self) -> None:
+        """
+        Have writes pass again, wherever that can be said.
+        """
+        while True:
+            for machine in self.world.machines:
+                life = machine.life
+                if life is None or not life.is_ready:
+                    continue
+                if await self._in(life, self._resumes(life)):
+                    return
+            await asyncio.sleep(0.5)
+
+    async def _stops(self, life: Life) -> bool:
+        ordered = await life.rooms.killswitch.order(ALL, Mode.STOP_WRITES, "operator", "a drill")
+        self.world.told("operator", "stops", life.loop.name, ordered.recorded, ordered.shared)
+        self.world.counted["stops"] += 1
+        self.stopped.add(life.loop.name)
+        for _ in range(6):
+            proof = await proof_of(ALL, life.rooms)
+            if proof.confirmed:
+                self.world.told("operator", "confirmed", life.loop.name)
+                self.world.counted["stops confirmed"] += 1
+                self.stopped.add("all")
+                return True
+            await asyncio.sleep(0.4)
+        return False
+
+    async def _resumes(self, life: Life) -> bool:
+        self.stopped.clear()
+        try:
+            ordered = await life.rooms.killswitch.order(ALL, Mode.RUN, "operator", "over")
+        except (LedgerUnavailable, StartRefused):
+            return False
+        self.world.told("operator", "resumes", life.loop.name, ordered.recorded, ordered.shared, ordered.holds)
+        return ordered.shared and ordered.holds
+
+    async def _in(self, life: Life, work: Any) -> bool:
+        """
+        Have work done in a process, and return what came of it; False where the process died meanwhile.
+        """
+        done = self.world.loop.create_future()
+
+        async def carried() -> None:
+            said = False
+            try:
+                said = bool(await work)
+            finally:
+                self.world.loop.call_soon(lambda: done.done() or done.set_result(said))
+
+        task = life.loop.create_task(carried())
+        try:
+            async with asyncio.timeout(8.0):
+                return bool(await done)
+        except TimeoutError:
+            task.cancel()
+            return False

@@ -1,0 +1,401 @@
+"""
+A deployment in one thread: two processes with a disk each, a Redis, an upstream, agents, an operator, and what befalls
+them, all drawn from one seed.
+
+`simulated(seed)` runs one seed to its end and returns what came of it. The same seed gives the same `trace`, whatever
+the machine, the process and the order of its hashes are: nothing here waits, dials, reads a clock or draws on its own.
+
+| seconds | what happens |
+|---|---|
+| 0 | both processes begin, on empty disks and an empty Redis |
+| to `WORKS_S` | agents work, an operator stops and resumes, faults come and go |
+| then | every fault is over, what died begins again, writes are let pass |
+| to `OVER_S` | a write of an agent without caps passes at both doors, nothing is in flight any more |
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import functools
+import gc
+import hashlib
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+from unittest import mock
+
+import aiohttp.connector
+import aiohttp.helpers
+
+from config.load import Configuration
+from loadtest.installation import agent
+from proxy import dial, server
+from proxy.keys import AgentKey, make_key
+from proxy.ledger import book, snapshots
+from proxy.ledger.keyring import make_ring
+from tests.proxy.road import configured
+from tests.sim import checks
+from tests.sim.agents import NOTES, PAYOUTS, Agent
+from tests.sim.faults import Faults
+from tests.sim.http import Server
+from tests.sim.loop import ProcessLoop, Scheduler, StuckError
+from tests.sim.network import Shore
+from tests.sim.operator import Operator
+from tests.sim.process import BEGAN, Life, LoopThread, Machine, SteppedWriter
+from tests.sim.redis_model import RedisModel
+from tests.sim.upstream import Arrived, Mood, Till
+from tests.sim.wire import Pipe, connected
+
+WORKS_S, OVER_S = 6.5, 75.0
+THINGS_MAX = 7
+"""What each agent does at most on each of its two lanes."""
+
+LOOKS_S = 0.5
+"""Between two looks at what must hold at every moment."""
+
+TURNS_MAX = 200_000
+"""Twenty times what a seed needs."""
+
+TASK_CAP, DAY_CAP, DAY_CALLS = 40, 60, 30
+"""Of an agent, in dollars, and in calls: few enough to be met."""
+
+CAPPED, PROBE = ("ann", "bob"), "zoe"
+"""Agents with caps, and the one without, by whom it is seen that writes pass."""
+
+_TILL = Path(__file__).with_name("till")
+
+
+@functools.cache
+def configuration() -> Configuration:
+    """
+    Return the one configuration of every simulated process, but for its state folder.
+    """
+    folder = Path(tempfile.mkdtemp())
+    try:
+        for one in _TILL.iterdir():
+            shutil.copy(one, folder / one.name)
+        api = {"catalog": "till.table.json", "upstream": "unix:///sim/till.sock", "credential": {"env": "TILL"}}
+        caps = {
+            "task": {"moved": f"{TASK_CAP} USD"},
+            "day": {"moved": f"{DAY_CAP} USD", "calls": DAY_CALLS},
+        }
+        cards = {name: agent({"till": {"*": {}}}, loops=False, caps=caps) for name in CAPPED}
+        cards[PROBE] = agent({"till": {"*": {}}}, loops=False)
+        document: dict[str, object] = {
+            "apis": {"till": api},
+            "agents": cards,
+            "store": "redis://127.0.0.1:1",
+            "deployment": "sim",
+            "timeouts": {"first_byte": "2s", "idle": "2s", "write_total": "5s", "look": "1s", "caller_deadline": "4s"},
+        }
+        return configured(folder, document)
+    finally:
+        shutil.rmtree(folder)
+
+
+@functools.cache
+def keys() -> tuple[tuple[AgentKey, str], ...]:
+    """
+    Return a key of each agent, with its text.
+    """
+    rng = Random("keys")
+    return tuple(make_key(name, rng.randbytes) for name in (*CAPPED, PROBE))
+
+
+class World:
+    """
+    Everything that one seed decides.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed, self.scheduler = seed, Scheduler(seed)
+        self.rng = Random(f"world/{seed}")
+        self.loop = ProcessLoop(self.scheduler, "world")
+        self.lines: list[str] = []
+        self.counted: Counter[str] = Counter()
+        self.shore = Shore(self.scheduler, self.loop, RedisModel(self.micros, "run-0"))
+        self.shore.on_run = self._ran
+        self.moods: Callable[[bool], Mood] = lambda _: Mood.WELL
+        self.till = Till(self.loop, lambda writes: self.moods(writes), self.stamp)
+        self.till.on_arrival = self._arrived
+        self.pipes: list[Pipe] = []
+        self.machines = tuple(self._machine(name) for name in ("a", "b"))
+        self.agents = tuple(
+            Agent(
+                *(key.agent, text, self.loop, self.machines, Random(f"{seed}/{key.agent}"), self.told, self.pipes)
+            )
+            for key, text in keys()
+        )
+        self.faults = Faults(self, Random(f"faults/{seed}"))
+        self.operator = Operator(self, Random(f"operator/{seed}"))
+        self.is_healed = self.is_over = False
+
+    def __repr__(self) -> str:
+        return f"<World seed={self.seed} {self.scheduler!r}>"
+
+    def _machine(self, name: str) -> Machine:
+        state = Path(f"/sim/{name}")
+        own = dataclasses.replace(
+            configuration(), settings=configuration().settings.model_copy(update={"state": state})
+        )
+        agents = tuple(key for key, _ in keys())
+        made = Machine(name, self.seed, self.scheduler, own, self.shore, self.connect, self.told, agents)
+        made.disk.make_folder(state)
+        make_ring(made.disk, state / "keyring", Random("ring").randbytes)
+        made.on_death = self._died
+        return made
+
+    def caps(self) -> dict[str, int]:
+        """
+        Return what each agent may move at most, in cents.
+        """
+        return dict.fromkeys(CAPPED, 100 * min(TASK_CAP, DAY_CAP))
+
+    # ---------------------------------------------------------------------------------------------------- time and wires
+
+    def micros(self) -> int:
+        """
+        Return the microseconds of Redis' clock.
+        """
+        return int(BEGAN.timestamp()) * 1_000_000 + round(self.scheduler.now * 1_000_000)
+
+    def stamp(self) -> str:
+        """
+        Return the time as the upstream says it.
+        """
+        at = BEGAN + timedelta(seconds=self.scheduler.now)
+        return at.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+    def told(self, who: str, what: str, *more: object) -> None:
+        """
+        Note what happened.
+        """
+        self.lines.append(f"{self.scheduler.now:.6f} {who} {what} {' '.join(map(str, more))}")
+
+    def _ran(self, process: str, what: str, said: object) -> None:
+        self.told(process, "redis", what, _short(said))
+
+    def _arrived(self, arrived: Arrived) -> None:
+        self.told("till", "done" if arrived.was_done else "not-done", arrived.process, arrived.write)
+        if arrived.was_done:
+            checks.once(self)
+
+    async def connect(self, here: ProcessLoop, factory: Any, path: str) -> tuple[Pipe, Any]:
+        """
+        Connect a process to the upstream.
+        """
+        protocol = factory()
+        one, _ = connected(
+            here,
+            protocol,
+            self.loop,
+            lambda: Server(functools.partial(self.till.serve, here.name)),
+            lambda: self.scheduler.rng.uniform(0.000_1, 0.001),
+        )
+        one.on_write = functools.partial(self._left, here.name)
+        self.pipes.append(one)
+        return one, protocol
+
+    def _left(self, process: str, data: bytes) -> None:
+        if data.startswith(b"POST"):
+            self.told(process, "sends")
+            self.operator.left(process)
+
+    # -------------------------------------------------------------------------------------------------------- the course
+
+    def run(self) -> checks.Records:
+        """
+        Run all of it. Raise `checks.Broken` where something does not hold.
+        """
+        loop = self.loop
+        self.machines[0].start()
+        loop.call_later(self.rng.choice((0.0, 0.0, 0.004, 0.4)), self.machines[1].start)
+        for one in self.agents[: len(CAPPED)]:
+            for _ in range(2):
+                loop.call_later(0.3, lambda who=one: loop.create_task(who.works(THINGS_MAX, WORKS_S)))
+        self.faults.plan(WORKS_S)
+        self.operator.plan(WORKS_S)
+        loop.call_at(WORKS_S, self._heal)
+        loop.call_later(LOOKS_S, self._look)
+        try:
+            self.scheduler.run(OVER_S, TURNS_MAX, lambda: self.is_over)
+        except StuckError as stuck:
+            raise checks.Broken(checks.ALIVE, str(stuck)) from None
+        self._raise_failed()
+        checks.held(self.is_over, checks.ALIVE, self._why_not())
+        return checks.all_hold(self)
+
+    def _raise_failed(self) -> None:
+        if self.failed is not None:
+            raise self.failed
+
+    failed: checks.Broken | None = None
+
+    def breaks(self, broken: checks.Broken) -> None:
+        """
+        End the run, because something does not hold.
+        """
+        self.told("check", str(broken))
+        self.failed = self.failed or broken
+        self.is_over = True
+
+    def _look(self) -> None:
+        try:
+            checks.within_caps(self)
+        except checks.Broken as broken:
+            self.breaks(broken)
+        self.loop.call_later(LOOKS_S, self._look)
+
+    def _died(self, life: Life) -> None:
+        machine = life.machine
+        self.loop.call_later(self.rng.choice((0.05, 0.4, 1.5)), self._revive, machine)
+
+    def _revive(self, machine: Machine) -> None:
+        if machine.life is None:
+            machine.start()
+
+    def _heal(self) -> None:
+        self.told("world", "heals")
+        self.faults.heal()
+        self.is_healed = True
+        self.loop.create_task(self._recovers())
+
+    async def _recovers(self) -> None:
+        """
+        See that all goes on by itself: a fresh write passes at each door, and nothing is in flight any more.
+        """
+        await self.operator.resumes_for_good()
+        probe = self.agents[-1]
+        for machine in self.machines:
+            while not await self._passes(probe, machine):
+                await asyncio.sleep(1.0)
+        while not self._is_quiet():
+            await asyncio.sleep(0.5)
+        self.is_over = True
+
+    async def _passes(self, probe: Agent, machine: Machine) -> bool:
+        write = f"{probe.name}/{len(probe.meant)}"
+        probe.meant.append(write)
+        path = self.rng.choice((NOTES, PAYOUTS))
+        seen = await probe.asks(machine, "POST", path, {}, probe.body(path, write), write)
+        return seen is not None and seen.status == 201
+
+    def _is_quiet(self) -> bool:
+        return not self._why_not()
+
+    def _why_not(self) -> str:
+        """
+        Return what is not as it should be by now, or nothing.
+        """
+        for machine in self.machines:
+            life = machine.life
+            if life is None or not life.is_ready:
+                return f"{machine.name} does not listen"
+            rooms = life.rooms
+            if rooms.standing.fault is not None:
+                return f"{machine.name} refuses writes: {rooms.standing.fault}"
+            busy = (len(rooms.settling), len(rooms.inflight), len(rooms.pending), rooms.ledger.pending)
+            if any(busy):
+                return f"{machine.name} has something under way: {busy}"
+        for key, value in self.shore.model.keys.values.items():
+            if key.endswith(b"}:open") and isinstance(value, dict):
+                flying = [intent.decode() for intent, record in value.items() if record[:1] in {b"c", b"d"}]
+                if flying:
+                    return f"in flight: {flying}"
+            if key.endswith(b"}:lapsing") and self.shore.model.keys.found(key):
+                return "holds that have not lapsed"
+        return ""
+
+
+def _short(said: object) -> str:
+    if isinstance(said, list):
+        return f"[{','.join(_short(one) for one in said[:2])}]"
+    return str(said)[:40]
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """
+    What came of one seed: its trace, what it reached, and which invariant did not hold, if any.
+    """
+
+    seed: int
+    lines: tuple[str, ...]
+    counted: Counter[str]
+    broken: checks.Broken | None
+
+    @property
+    def trace(self) -> str:
+        """
+        Return the digest of all that happened.
+        """
+        return hashlib.sha256("\n".join(self.lines).encode()).hexdigest()
+
+
+@functools.cache
+def _tls() -> Any:
+    return dial.tls_context()
+
+
+@functools.cache
+def _frozen() -> None:
+    """
+    Have the collector leave alone what was there before the first seed: it looks behind each.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+@contextlib.contextmanager
+def _in_simulation(world: World) -> Iterator[None]:
+    """
+    Put in place what takes the place of threads, clocks and the machine; and keep the collector out of it.
+    """
+    tls = _tls()
+    with (
+        mock.patch.object(dial, "tls_context", lambda: tls),
+        mock.patch.object(server, "_announce", lambda _: None),
+        mock.patch.object(book, "Writer", SteppedWriter),
+        mock.patch.object(snapshots, "Thread", LoopThread),
+        mock.patch.object(aiohttp.connector, "monotonic", lambda: world.scheduler.now),
+        mock.patch.object(aiohttp.helpers.time, "time", lambda: BEGAN.timestamp() + world.scheduler.now),
+    ):
+        hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+        _frozen()
+        gc.disable()
+        try:
+            yield
+        finally:
+            for machine in world.machines:
+                for life in machine.lives:
+                    life.loop.die()
+            world.loop.die()
+            gc.enable()
+            gc.collect()
+            sys.unraisablehook = hook
+
+
+def simulated(seed: int) -> Ran:
+    """
+    Run one seed.
+    """
+    world = World(seed)
+    with _in_simulation(world):
+        broken, counted = None, Counter[str]()
+        try:
+            records = world.run()
+            counted = checks.counted(world, records)
+        except checks.Broken as found:
+            broken = found
+            world.told("check", str(found))
+            counted = world.counted
+    return Ran(seed, tuple(world.lines), counted, broken)

@@ -1,0 +1,44 @@
+"""Real processes: one worker that is replaced while calls wait for it, and that ends where its parent is gone."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import aiohttp
+
+from proxy.ledger.disk import RealDisk, is_locked
+from tests.workers.fleet import lives, until, workers
+
+
+async def test_one_worker(tmp_path: Path) -> None:
+    """Calls wait while the only worker is replaced, a second process is kept out, and none outlives the parent."""
+    async with workers(tmp_path, "memory", "--workers", "1") as on:
+        (pid,), over = on.pids(), asyncio.Event()
+
+        async def calls() -> None:
+            async with aiohttp.ClientSession() as session:
+                turn = 0
+                while not over.is_set():
+                    turn += 1
+                    assert await on.write(f"write {turn}", session) == 200
+                    assert await on.read(session) == 200
+
+        traffic = asyncio.create_task(calls())
+        restart = asyncio.create_task(asyncio.to_thread(on.breakwater.cli, "restart", "--json"))
+        await asyncio.wait({restart, traffic}, return_when=asyncio.FIRST_COMPLETED)
+        over.set()
+        await traffic
+        ended = await restart
+        assert (ended.code, ended.json["done"]) == (0, [1]), ended.err
+        (fresh,) = on.pids()
+        assert fresh != pid
+        assert set(on.upstream.effects.values()) == {1}
+        second = await asyncio.to_thread(on.breakwater.cli, "serve")
+        assert (second.code, "a parent of workers has the state folder" in second.err) == (1, True), second.err
+        await asyncio.to_thread(on.breakwater.kill)
+
+        async def is_free() -> bool:
+            return not lives(fresh) and not is_locked(on.state, RealDisk())
+
+        await until(is_free)

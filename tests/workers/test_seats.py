@@ -1,0 +1,212 @@
+"""Workers are started, kept and replaced: what is done with a process that ends, without one process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from signal import SIGKILL, SIGTERM
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.clock import SystemClock
+from proxy.seats import LONGEST_S, SHORTEST_S, Seat, Seats, State, pause_s
+from tests.proxy.road import Lines
+
+
+class Acted:
+    """
+    A process that does what a test says; `obeys` tells whether it ends when it is told to.
+    """
+
+    def __init__(self, number: int, *, starts: bool = True, obeys: bool = True) -> None:
+        self.pid, self.replica = number, f"replica-{number}"
+        self._starts, self._obeys = starts, obeys
+        self.code: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.sent: list[int] = []
+        self.is_told = False
+        if not starts:
+            self.code.set_result(1)
+
+    async def ready(self) -> bool:
+        return self._starts
+
+    async def ended(self) -> int:
+        return await asyncio.shield(self.code)
+
+    def leave(self) -> None:
+        self.is_told = True
+        self.end(0)
+
+    def send(self, number: int) -> None:
+        self.sent.append(number)
+        if number == SIGKILL or (number == SIGTERM and self._obeys):
+            self.end(0 if number == SIGTERM else -SIGKILL)
+
+    def end(self, code: int) -> None:
+        """
+        End it.
+        """
+        if not self.code.done():
+            self.code.set_result(code)
+
+
+class Stage:
+    """
+    Seats whose processes are acted; `fails` are the seats whose next process ends before it serves.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.log, self.fails, self.launched = Lines(), set[int](), list[tuple[int, Acted]]()
+        self.obeys = True
+        # Every pause is drawn at its shortest.
+        self.seats = Seats(count, self._launch, SystemClock(), bytes, self.log)
+
+    async def _launch(self, number: int) -> Acted:
+        made = Acted(len(self.launched) + 1, starts=number not in self.fails, obeys=self.obeys)
+        self.launched.append((number, made))
+        return made
+
+    def now(self, number: int) -> Acted:
+        """
+        Return the newest process of a seat.
+        """
+        return next(made for seat, made in reversed(self.launched) if seat == number)
+
+    async def back(self, number: int, starts: int) -> None:
+        """
+        Wait until a seat has been started so often, and serves.
+        """
+        seat = self.seats.all[number - 1]
+        while seat.starts < starts or not seat.serves:  # noqa: ASYNC110 what is waited for is what is tested
+            await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def begun(count: int) -> AsyncIterator[Stage]:
+    """
+    Give seats with a process on each.
+    """
+    stage = Stage(count)
+    assert await stage.seats.begin() is None
+    try:
+        yield stage
+    finally:
+        await stage.seats.end(1.0)
+
+
+async def sound(_: Seat) -> bool:
+    return True
+
+
+@given(failures=st.integers(0, 10_000), drawn=st.floats(0, 1))
+def test_pauses(failures: int, drawn: float) -> None:
+    """A pause is never shorter than half the shortest, never longer than one and a half times the longest, and grows."""
+    pause = pause_s(failures, drawn)
+    assert SHORTEST_S / 2 <= pause <= LONGEST_S * 1.5
+    assert pause_s(failures + 1, drawn) >= pause
+
+
+async def test_first_alone() -> None:
+    """The first worker serves before another one is started."""
+    stage = Stage(3)
+    stage.fails = {1}
+    assert await stage.seats.begin() is stage.seats.all[0]
+    assert [number for number, _ in stage.launched] == [1]
+
+
+async def test_start_fails() -> None:
+    """A start fails with a worker that does not come to serve, and the others can be ended."""
+    stage = Stage(2)
+    stage.fails = {2}
+    assert await stage.seats.begin() is stage.seats.all[1]
+    assert await stage.seats.end(1.0)
+    assert stage.now(1).sent == [SIGTERM]
+
+
+async def test_kept() -> None:
+    """A process that ends is followed by another, again after a failed start, and the others stay."""
+    async with begun(2) as stage:
+        stage.fails = {2}
+        stage.now(2).end(-9)
+        while len(stage.launched) < 4:  # noqa: ASYNC110 what is waited for is what is tested
+            await asyncio.sleep(0.005)
+        stage.fails = set()
+        await stage.back(2, 4)
+        assert [number for number, _ in stage.launched] == [1, 2, 2, 2, 2]
+        assert stage.seats.all[1].failures >= 2
+
+
+async def test_rolled() -> None:
+    """Workers are replaced in their order, each told to leave once the one before is sound again."""
+    async with begun(3) as stage:
+        former = [stage.now(number) for number in (1, 2, 3)]
+        order: list[tuple[int, list[bool]]] = []
+
+        async def asked(seat: Seat) -> bool:
+            order.append((seat.number, [one.is_told for one in former]))
+            return True
+
+        await stage.seats.roll(asked)
+        assert (stage.seats.rolled, stage.seats.roll_why, stage.seats.is_rolling) == ([1, 2, 3], None, False)
+        assert [number for number, _ in stage.launched] == [1, 2, 3, 1, 2, 3]
+        assert all(told == sorted(told, reverse=True) for _, told in order)
+        assert not any(one.sent for one in former)
+
+
+@pytest.mark.parametrize(
+    ("case", "why"),
+    [("unsound", "worker 2 is not ready"), ("broken", "could not be started again"), ("gone", "worker 2 is not ready")],
+)
+async def test_roll_stops(case: str, why: str) -> None:
+    """Nothing more is replaced where another worker is not ready, or the replaced one does not come back."""
+    async with begun(2) as stage:
+
+        async def asked(seat: Seat) -> bool:
+            return not (case == "unsound" and seat.number == 2)
+
+        stage.fails = {1} if case == "broken" else set()
+        if case == "gone":
+            stage.fails = {2}
+            stage.now(2).end(1)
+            while stage.seats.all[1].serves:  # noqa: ASYNC110 what is waited for is what is tested
+                await asyncio.sleep(0.005)
+        await stage.seats.roll(asked)
+        assert stage.seats.roll_why is not None
+        assert why in stage.seats.roll_why
+        assert stage.seats.rolled == []
+        assert len([number for number, _ in stage.launched if number == 2]) < 2 or case == "gone"
+
+
+async def test_signals() -> None:
+    """A signal reaches every process, and one that does not end when it is told to is ended."""
+    async with begun(2) as stage:
+        stage.seats.send(10)
+        assert [made.sent for _, made in stage.launched] == [[10], [10]]
+    stage = Stage(2)
+    stage.obeys = False
+    await stage.seats.begin()
+    assert not await stage.seats.end(0.02)
+    assert {seat.state for seat in stage.seats} == {State.ENDED}
+
+
+async def test_no_process() -> None:
+    """Where the machine gives no process another start is tried."""
+    stage = Stage(1)
+    launch, tries = stage.seats._launch, list[int]()  # noqa: SLF001 to put a fault before it
+
+    async def scarce(number: int) -> Any:
+        tries.append(number)
+        if len(tries) == 2:
+            raise BlockingIOError
+        return await launch(number)
+
+    stage.seats._launch = scarce  # noqa: SLF001
+    await stage.seats.begin()
+    stage.now(1).end(1)
+    await stage.back(1, 3)
+    await stage.seats.end(1.0)
+    assert tries == [1, 1, 1]

@@ -1,0 +1,139 @@
+"""Real processes: two workers over one Redis behave as one Breakwater, whatever becomes of one of them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from pathlib import Path
+
+import aiohttp
+
+from tests.redis_server import running_redis
+from tests.workers.fleet import Workers, calls, lives, until, workers
+
+READERS, WRITERS = 4, 4
+
+
+async def test_two_workers(tmp_path: Path) -> None:
+    """Two workers share calls, and a stop binds both; one that is killed comes back; none is missed at a restart."""
+    with running_redis(tmp_path / "redis") as redis:
+        async with workers(tmp_path / "site", redis.url, "--workers", "2") as on:
+            await spread(on)
+            await stopped(on)
+            await killed(on)
+            await replaced(on)
+            pids, parent = on.pids(), on.breakwater.process
+            assert parent is not None
+            assert await asyncio.to_thread(on.breakwater.terminate) == 0
+            assert not any(lives(pid) for pid in pids)
+            assert not (on.state / "run.json").exists()
+            verified = await asyncio.to_thread(on.breakwater.cli, "ledger", "verify", "--json")
+            assert (verified.code, len(verified.json["workers"])) == (0, 1), verified.err
+            lines = [json.loads(line) for line in on.breakwater.log.read_text().splitlines()]
+            assert {line.get("worker") for line in lines if "verdict" in line} == {1, 2}
+
+
+async def spread(on: Workers) -> None:
+    """
+    Calls come to both workers, and the parent's figures are the sums of theirs.
+    """
+
+    async def both() -> bool:
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
+            assert set(await asyncio.gather(*(on.read(session) for _ in range(20)))) == {200}
+        return all(await on.served())
+
+    await until(both)
+    assert await on.write("first") == await on.write("first") == 200
+    _, text = await on.admin("GET", "/metrics")
+    assert calls(text) == sum(await on.served()) == on.sent.total()
+    assert 'breakwater_workers{state="ready"} 2.0' in text
+    assert text.count("breakwater_ledger_ready{") == 2
+    _, said = await on.admin("GET", "/v1/status")
+    assert [(row["worker"], row["state"], row["ready"]) for row in said["workers"]] == [(1, "ready", True), (2, "ready", True)]
+    assert len({row["ledger"]["origin"] for row in said["workers"]}) == 2
+    assert (await on.admin("GET", "/readyz"))[0] == 200
+
+
+async def stopped(on: Workers) -> None:
+    """
+    A stop that the parent was told binds every worker when it answers, and a resume lets both go on.
+    """
+    assert (await on.admin("POST", "/v1/kill", {"reason": "to see"}))[0] == 200
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
+        told = await asyncio.gather(*(on.write(f"stopped {number}", session) for number in range(20)))
+    assert set(told) == {403}
+    stands = [(await on.admin("GET", "/v1/kill?here=1", at=row["admin"]))[1] for row in on.run["workers"]]
+    assert {one["in_force"]["mode"] for one in stands} == {"stop-writes"}
+    _, said = await on.admin("GET", "/v1/kill")
+    body = {"scope": "all", "epoch": said["record"]["epoch"], "reason": "seen", "full": True}
+    status, said = await on.admin("POST", "/v1/resume", body)
+    assert status == 200, said
+
+    async def runs() -> bool:
+        stands = [(await on.admin("GET", "/v1/kill?here=1", at=row["admin"]))[1] for row in on.run["workers"]]
+        return {one["in_force"]["mode"] for one in stands} == {"run"}
+
+    await until(runs)
+
+
+async def killed(on: Workers) -> None:
+    """
+    Another process takes the place of one that was killed, and calls pass meanwhile.
+    """
+    before = on.pids()
+    _, text = await on.admin("GET", "/metrics")
+    os.kill(before[1], signal.SIGKILL)
+
+    async def is_back() -> bool:
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
+            # What the dead one had accepted is broken off; what comes after is served.
+            await asyncio.gather(*(on.read(session) for _ in range(4)), return_exceptions=True)
+        pids = on.pids()
+        return pids[1] not in {0, before[1]} and on.run["workers"][1]["state"] == "ready"
+
+    await until(is_back)
+    assert on.pids()[0] == before[0]
+    await until(lambda: _is_sound(on))
+    assert calls((await on.admin("GET", "/metrics"))[1]) >= calls(text)
+
+
+async def _is_sound(on: Workers) -> bool:
+    return all(row["ready"] for row in (await on.admin("GET", "/readyz"))[1]["workers"])
+
+
+async def replaced(on: Workers) -> None:
+    """
+    Every process is replaced while readers and writers go on, who see nothing of it but what they asked for.
+    """
+    before, over = on.pids(), asyncio.Event()
+    made: list[str] = []
+
+    async def reads() -> None:
+        async with aiohttp.ClientSession() as session:
+            while not over.is_set():
+                assert await on.read(session) == 200
+
+    async def writes(number: int) -> None:
+        async with aiohttp.ClientSession() as session:
+            turn = 0
+            while not over.is_set():
+                turn += 1
+                name = f"writer {number} turn {turn}"
+                assert await on.write(name, session) == 200, name
+                assert await on.write(name, session) == 200, name
+                made.append(name)
+
+    traffic = [asyncio.create_task(reads()) for _ in range(READERS)]
+    traffic += [asyncio.create_task(writes(number)) for number in range(WRITERS)]
+    restart = asyncio.create_task(asyncio.to_thread(on.breakwater.cli, "restart"))
+    await asyncio.wait({restart, *traffic}, return_when=asyncio.FIRST_COMPLETED)
+    over.set()
+    await asyncio.gather(*traffic)
+    ended = await restart
+    assert (ended.code, ended.out.split()) == (0, "worker 1 is replaced worker 2 is replaced".split()), ended.err
+    assert not set(before) & set(on.pids())
+    counted = on.upstream.effects
+    assert {counted[name] for name in made} == {1}, "a write was made twice"
