@@ -25,6 +25,7 @@ from config.ranges import MoneyRange, NumberRange
 from config.settings import EVERY_BASE, ApiAccount, Settings
 from config.shape import Places
 from config.source import Trail
+from config.store import MEMORY
 from config.store_tls import misplaced
 from config.tables import Catalog
 from config.written import Address, UnixSocket
@@ -111,6 +112,9 @@ def inconsistencies(written: Written) -> Iterator[Fault]:
 
 
 def _store(written: Written) -> Iterator[Fault]:
+    if (written.settings.workers or 1) > 1 and written.settings.store == MEMORY:
+        hint = "name a Redis under `store`, or write `workers: 1`"
+        yield written.places.key(("workers",)).fault("several workers share what they know in a Redis", hint)
     for name, (message, hint) in misplaced(written.settings.store).items():
         if getattr(written.settings, name) is not None:
             yield written.places.key((name,)).fault(message, hint)

@@ -28,6 +28,7 @@ from proxy.doors import SHARED, Door
 from proxy.drifting import Drifting
 from proxy.envelopes import Envelopes
 from proxy.following import Following
+from proxy.fleetnews import FleetNews
 from proxy.forward import Forwarder
 from proxy.inflight import InFlight
 from proxy.inforce import InForce
@@ -158,7 +159,8 @@ def build(
     operators = Operators(roles_of(configuration), ledger.recovered.operators)
     company = open_company(settings, ledger, store, keys, operators, clock, randomness, log, metrics.letter_refused)
     tasks.envelopes.vouch = company.board.vouch
-    standing = Standing(store, ledger.events, log, namer.made_with, ledger.replica)
+    news = FleetNews(ledger.fleet, brakes.announcer, metrics.fleet, ends.ids.new, log)
+    standing = Standing(store, ledger.events, log, namer.made_with, ledger.replica, ledger.fleet, news)
     brakes.killswitch.on_emptied = standing.hurry
     return Rooms(
         settings=settings,

@@ -92,7 +92,7 @@ async def launch(command: Sequence[str], orders: Orders, environ: Mapping[str, s
     ours, theirs = socket.socketpair()
     # It inherits that the signal which stops writes waits, until it hears it.
     with theirs, stops_wait():
-        process = subprocess.Popen(  # noqa: ASYNC220 the program itself, and a start takes no longer in another thread
+        process = subprocess.Popen(  # noqa: ASYNC220, S603 the program itself; a thread starts it no sooner
             [*command, WORKER, str(orders.worker)],
             stdin=theirs.fileno(),
             pass_fds=[fd for fd, _ in orders.doors.values()],

@@ -168,14 +168,14 @@ class Letters:
     """
     The letters of one process. Without boxes, in a store that nobody shares, there is nobody to ask.
 
-    `answering` answers a question, `others` says who else there is.
+    `answering` answers a question, `others` says who else there is; `looks_s` is how long a look is waited for.
     """
 
     def __init__(self, boxes: Boxes | None, sealer: Sealer, replica: str, clock: Clock, log: Log) -> None:
         self._boxes, self._sealer, self.replica, self._clock, self._log = boxes, sealer, replica, clock, log
         self._waiting: dict[tuple[str, str], asyncio.Future[bytes]] = {}
         self._seen: OrderedDict[tuple[str, str], datetime] = OrderedDict()
-        self._answered = InFlight()
+        self._answered, self.looks_s = InFlight(), LOOKS_WITHIN_S
         self.answering: Callable[[Question, str], Awaitable[Answer]] = _says_nothing
         self.others: Callable[[], Awaitable[tuple[Other, ...]]] = _alone
         # Who there was when that was last known.
@@ -192,9 +192,9 @@ class Letters:
         """
         return self._boxes is None
 
-    async def ask_all(self, question: Question, within_s: float = LOOKS_WITHIN_S) -> Heard:
+    async def ask_all(self, question: Question) -> Heard:
         """
-        Ask every other process that gives signs of life.
+        Ask every other process that gives signs of life what takes no more than looking something up.
         """
         if self._boxes is None:
             return Heard({}, {})
@@ -202,11 +202,11 @@ class Letters:
             self._known = await self.others()
         except StoreUnavailable:
             return Heard({}, {one.replica: Unheard.STORE for one in self._known}, self._known)
-        heard = await self.ask(question, [one.replica for one in self._known if one.lives], within_s)
+        heard = await self.ask(question, [one.replica for one in self._known if one.lives], self.looks_s)
         silent = {one.replica: Unheard.SILENT for one in self._known if not one.lives}
         return Heard(heard.answers, {**heard.unheard, **silent}, self._known)
 
-    async def ask(self, question: Question, of: Collection[str], within_s: float = LOOKS_WITHIN_S) -> Heard:
+    async def ask(self, question: Question, of: Collection[str], within_s: float) -> Heard:
         """
         Ask others, all at once, and return what was heard in time.
         """

@@ -20,6 +20,7 @@ from breakers.stops import CANARY, Mode, Stop
 from breakers.store.protocol import Store, StoreUnavailable
 from breakers.verdict import Reason
 from proxy.drifting import DriftMetrics
+from proxy.fleetnews import FleetMetrics
 from proxy.ledger.book import Ledger
 from proxy.queued import SuggestionMetrics
 from proxy.reviewing import ReviewMetrics
@@ -96,7 +97,7 @@ class Metrics:
             ("node", "span", "measure", "state"), registry=r,
         )  # fmt: skip
         self.suggestions = SuggestionMetrics(r)
-        self.reviews, self.drift = ReviewMetrics(r), DriftMetrics(r)
+        self.reviews, self.drift, self.fleet = ReviewMetrics(r), DriftMetrics(r), FleetMetrics(r)
         self.letters_refused = Counter(
             "breakwater_letters_refused_total", "Letters that were not taken, by why.", ("why",), registry=r
         )

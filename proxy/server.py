@@ -25,6 +25,7 @@ from proxy import app
 from proxy.account import Account
 from proxy.alerting import Alerting
 from proxy.answer import Whole
+from proxy.beating import beat_on, presence_of
 from proxy.clock import Clock, SystemClock, system_randomness
 from proxy.control.api import admin_app
 from proxy.dial import Dialer
@@ -33,6 +34,7 @@ from proxy.doubt.doubts import Doubts
 from proxy.driftwatch import watch_drift
 from proxy.errors import LedgerUnavailable, StartRefused
 from proxy.executing import Executing
+from proxy.forgetting import finish_forgetting
 from proxy.front import Front
 from proxy.ledger.disk import RealDisk
 from proxy.ledger.state import read_admin_token
@@ -201,6 +203,7 @@ class Program:
             # Once all that ends here has ended: what that has reached would be told of by nobody.
             await self.alerting.note()
         await rooms.forward.close()
+        await rooms.standing.beat(presence_of(rooms), stops=True)
         await rooms.store.close()
         await rooms.ledger.close("stopped")
         self.place.ended(self.state)
@@ -293,6 +296,8 @@ async def open_doors(program: Program, listeners: list[Listener]) -> None:
     # What ended while nobody was here is over before anyone is let in.
     await rooms.tasks.try_sweep()
     program.tasks.append(asyncio.create_task(rooms.standing.watch()))
+    program.tasks.append(asyncio.create_task(beat_on(rooms)))
+    program.tasks.append(asyncio.create_task(finish_forgetting(rooms)))
     program.tasks.append(asyncio.create_task(rooms.tasks.watch()))
     program.tasks.append(asyncio.create_task(watch_drift(rooms)))
     program.tasks.append(asyncio.create_task(rooms.slices.watch()))

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -140,6 +141,8 @@ def take_up() -> Posted:
     Return the place that a parent gives this process; raise `StartRefused` where there is none.
     """
     try:
+        if not stat.S_ISSOCK(os.fstat(STDIN).st_mode):
+            raise ValueError("nobody is at the other end")
         channel = socket.socket(fileno=os.dup(STDIN))
         line = channel.makefile("rb", buffering=0).readline()
         posted = Posted(read_orders(line), channel)

@@ -24,6 +24,7 @@ import pytest
 from loadtest.installation import ROOT, START_S, STOP_S, Breakwater, agent, environment, stripe_api
 from loadtest.upstreams.sandbox import Sandbox
 from loadtest.upstreams.stripe import StripeSandbox
+from proxy.cli.client import find_running
 from tests.canary.forms import secret
 from tests.canary.plugin import watch
 from tests.unbroken import unbroken
@@ -119,12 +120,20 @@ def running(
     Run Breakwater, with a key for each agent named, and breakers only where the configuration says so.
     """
     installation = Breakwater(folder, unbroken(document), secrets)
-    keys = {name: installation.mint(name) for name in agents}
     try:
         installation.start()
-        yield installation, keys
+        yield installation, {name: minted(installation, name) for name in agents}
     finally:
         installation.terminate()
+
+
+def minted(installation: Breakwater, name: str) -> str:
+    """
+    Have a running process mint an agent's key, as `key mint` does and without a process of its own.
+    """
+    process = find_running(installation.state)
+    assert process is not None
+    return str(process.insist("POST", "/v1/keys", {"agent": name})["key"])
 
 
 @dataclass(frozen=True, slots=True)

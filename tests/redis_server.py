@@ -116,6 +116,39 @@ def running_redis(folder: Path, *options: str) -> Iterator[RedisServer]:
     raise AssertionError("no Redis could be started")
 
 
+@contextlib.contextmanager
+def running_sentinel(folder: Path, name: str, watched: int) -> Iterator[int]:
+    """
+    Run a Sentinel that decides alone about the Redis on this port, and yield its own.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = (
+        *("bind 127.0.0.1", f"dir {folder}", f"sentinel monitor {name} 127.0.0.1 {watched} 1"),
+        *(f"sentinel down-after-milliseconds {name} 500", f"sentinel failover-timeout {name} 2000"),
+    )
+    for _ in range(TRIES):
+        port, written = _free_port(), folder / "sentinel.conf"
+        written.write_text("\n".join((f"port {port}", *lines)) + "\n", encoding="utf-8")
+        with subprocess.Popen(
+            [str(binary()), str(written), "--sentinel"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+            env={"HOME": str(folder)},
+            text=True,
+        ) as process:
+            assert process.stdout is not None
+            try:
+                if any("+monitor" in line for line in process.stdout):
+                    yield port
+                    return
+            finally:
+                process.terminate()
+                process.wait(STOP_S)
+    raise AssertionError("no Sentinel could be started")
+
+
 def _free_port() -> int:
     # Its cluster bus stands 10,000 above.
     while True:

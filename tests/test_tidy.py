@@ -170,7 +170,7 @@ INNOCENT: tuple[tuple[Check, dict[str, str]], ...] = (
     (arrows.unreached, {"proxy/cli/a.py": "", "proxy/cli/__init__.py": "x = 'proxy.cli.a'"}),
     (
         arrows.late_imports,
-        {"proxy/cli/a.py": "", "proxy/cli/__init__.py": "from importlib import import_module\nimport_module('proxy.cli.a')"},
+        {"proxy/cli/a.py": "", "proxy/cli/__init__.py": "import importlib as i\ni.import_module('proxy.cli.a')"},
     ),
     (
         arrows.makers,

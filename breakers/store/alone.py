@@ -11,6 +11,7 @@ class Alone:
     """
 
     untold = False
+    lost = ""
 
     async def begin(self, *, names_by: str = "", roll: Roll | None = None) -> None:
         """

@@ -108,7 +108,7 @@ class Belonging:
             match word, rest:
                 case "begun", [base, why]:
                     self._base, self.begun = base, True
-                    if why != "new" or self.known.joined:
+                    if why and (why != "new" or self.known.joined):
                         self.lost = self.lost or ("emptied" if why == "new" else why)
                     return
                 case "wipe", [wiped]:
@@ -279,7 +279,17 @@ class InFleet:
 
     @property
     def untold(self) -> bool:
+        """
+        Return whether the ledger has to be told again.
+        """
         return self.fleet.untold
+
+    @property
+    def lost(self) -> str:
+        """
+        Return why what was told is gone.
+        """
+        return self.fleet.lost
 
     async def begin(self, *, names_by: str = "", roll: Roll | None = None) -> None:
         self.fleet.roll = roll

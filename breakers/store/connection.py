@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from dataclasses import dataclass
+from typing import cast
 
 from breakers.store.protocol import StoreUnavailable
 from breakers.store.resp import Answer, More, Reply, pack
@@ -37,8 +38,8 @@ class Connection(asyncio.Protocol):
         return f"<Connection {'open' if self.open else 'closed'} answered={self.answered}>"
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport, self.open = transport, True
+        # Not asked of the object: uvloop's are transports of its own.
+        self._transport, self.open = cast("asyncio.Transport", transport), True
 
     def data_received(self, data: bytes) -> None:
         asked = self._asked

@@ -20,10 +20,10 @@ import orjson
 from breakers.call import Caller
 from breakers.store.events import TaskClosed, TaskOpened, TokenRevoked
 from breakers.store.link import Shared, reading, text
+from breakers.store.opened import LIFE_MAX
 from breakers.store.packed import micros, millis, moment
 from breakers.task import Above, Closed, Envelope, News, Task
 from config.caps import Caps
-from config.tasks import LIFE_MAX_S
 
 POSTED = ("tasks", "versions", "news")
 
@@ -33,9 +33,6 @@ KEPT = timedelta(days=1)
 
 AT_ONCE = 256
 """How much news is told in one step, so that nobody waits for it."""
-
-LIFE_MAX = timedelta(seconds=LIFE_MAX_S)
-"""After this much a task that was closed is over anyway, whoever opened it."""
 
 
 def enveloped_by(caller: Caller) -> tuple[str, ...]:

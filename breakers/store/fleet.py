@@ -215,7 +215,7 @@ class FleetStore(Seeing, InFleet):
             match said:
                 case "lost", _:
                     raise self._shared.lost()
-                case "held", _ if self.emptied:
+                case "held", _ if self._shared.emptied:
                     # It was held where nothing holds any more.
                     await self._unheld(go)
                     raise self._shared.lost()

@@ -12,8 +12,12 @@ from datetime import datetime, timedelta
 
 from breakers.store.events import TaskClosed, TaskOpened, TokenRevoked
 from breakers.task import STANDING, Envelope, Task
+from config.tasks import LIFE_MAX_S
 
 KEPT = timedelta(days=1)
+
+LIFE_MAX = timedelta(seconds=LIFE_MAX_S)
+"""After this much a task that was closed is over anyway, whoever opened it."""
 
 
 class Opened:
@@ -21,15 +25,17 @@ class Opened:
     Every task and every revocation that still says something.
     """
 
-    __slots__ = ("_closed", "_open", "_revoked")
+    __slots__ = ("_closed", "_ended", "_open", "_revoked")
 
     def __init__(self) -> None:
         self._open: dict[str, Task] = {}
         self._closed: dict[str, Task] = {}
+        # Those of which only the end is known: another process opened them, in whose ledger that stands.
+        self._ended: dict[str, TaskClosed] = {}
         self._revoked: dict[str, datetime] = {}
 
     def __len__(self) -> int:
-        return len(self._open) + len(self._closed) + len(self._revoked)
+        return len(self._open) + len(self._closed) + len(self._ended) + len(self._revoked)
 
     def envelope(self, task: str, tokens: tuple[str, ...]) -> Envelope:
         """
@@ -51,18 +57,25 @@ class Opened:
         """
         match event:
             case TaskOpened(task):
-                if task.id not in self._closed:
+                ended = self._ended.pop(task.id, None)
+                if ended is not None:
+                    self._closed[task.id] = replace(task, closed_at=ended.at, closed=ended.why)
+                elif task.id not in self._closed:
                     self._open.setdefault(task.id, task)
             case TaskClosed(task, at, why):
                 known = self._open.pop(task, None)
                 if known is not None:
                     self._closed[task] = replace(known, closed_at=at, closed=why)
+                elif task not in self._closed:
+                    self._ended.setdefault(task, event)
                 self._forget_tasks(now)
             case TokenRevoked(token, until):
                 self._revoked[token] = max(until, self._revoked.get(token, until))
                 self._forget_tokens(now)
 
     def _forget_tasks(self, now: datetime) -> None:
+        while self._ended and (one := next(iter(self._ended.values()))).at + LIFE_MAX + KEPT <= now:
+            del self._ended[one.task]
         # They are closed about in the order in which they end, and the first that was closed stands first.
         while self._closed:
             first = next(iter(self._closed.values()))

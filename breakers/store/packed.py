@@ -127,8 +127,8 @@ def pack_opened(opened: IntentOpened) -> bytes:
     Return an intent as one line.
     """
     names = opened.names
-    more = (opened.suggestion, opened.replica)
-    more = more if opened.replica else more[:1] if opened.suggestion else ()
+    carries: tuple[str, ...] = (opened.suggestion,) if opened.suggestion else ()
+    more = (opened.suggestion, opened.replica) if opened.replica else carries
     return orjson.dumps([
         opened.intent,
         micros(opened.at),

@@ -127,6 +127,12 @@ class Store(Protocol):
         Tell whether the ledger has to be told again, from its `begin` on.
         """
 
+    @property
+    def lost(self) -> str:
+        """
+        Return in a word why what it was told is gone, until it holds writes again; empty where nothing is.
+        """
+
     async def begin(self, *, names_by: str = "", roll: Roll | None = None) -> None:
         """
         Say that the ledger is about to be read and told: what is read of it after this is all that there is to be told.

@@ -77,6 +77,7 @@ COMMANDS: Mapping[str, Listed] = MappingProxyType(
         "rollout": Listed("proxy.cli.rollout", "what each tier would have done with an agent's recorded past"),
         "reviews": Listed("proxy.cli.reviews", "list, show CALL, mark CALL: writes to look at afterwards"),
         "drift": Listed("proxy.cli.drift", "list, reset AGENT: agents whose calls are not what they were"),
+        "fleet": Listed("proxy.cli.fleet", "list, forget ID REASON: the replicas that share a store"),
         "catalog": Listed("proxy.cli.catalog", "list, show CATALOG, import FILE"),
         "test": Listed("proxy.cli.rehearse", "policy tests: calls with the verdict that they should have"),
     }

@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from config.faults import did_you_mean
 from config.load import load
-from proxy.cli.lookup import looking_into, moment, print_calls
+from proxy.cli.lookup import looking_into, moment, others_of, print_calls, say_others
 from proxy.cli.say import data, error, shown, table
 from proxy.cli.usage import add_noun
 from proxy.cli.where import add_dir, state_of
@@ -17,7 +17,7 @@ from proxy.ledger.about import object_hashes
 from proxy.ledger.disk import RealDisk
 from proxy.ledger.index import Wanted
 from proxy.ledger.keyring import read_ring
-from proxy.ledger.layout import KEY_RING
+from proxy.ledger.layout import KEY_RING, home_of
 from proxy.ledger.read import Payloads, Record, find_call, last_records, ledger_in
 from proxy.ledger.show import HEADERS, as_json, lines, row
 from proxy.ledger.timeline import about, calls
@@ -102,18 +102,27 @@ def _add_find(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> arg
 
 def verify(args: argparse.Namespace) -> int:
     """
-    Check the ledger; return 1 where anything is not as it was.
+    Check the ledger, and those of further workers; return 1 where anything is not as it was.
     """
     state, disk = state_of(args), RealDisk()
     ledger_in(disk, state)
     report = verify_ledger(disk, state)
+    others = {number: verify_ledger(disk, folder) for number, folder in others_of(state).items()}
     if args.json:
-        # One finding has a name of its own at the top: the first, which is where the log stopped being whole.
-        first = report.findings[0].finding if report.findings else None
-        data({"ok": report.ok, "finding": first, **asdict(report)})
+        beside = {"workers": [{"worker": number, **_said(one)} for number, one in others.items()]} if others else {}
+        data({**_said(report), **beside, "ok": report.ok and all(one.ok for one in others.values())})
     else:
         _print(report)
-    return 0 if report.ok else 1
+        for number, one in others.items():
+            print(f"worker {number}:")
+            _print(one)
+    return 0 if report.ok and all(one.ok for one in others.values()) else 1
+
+
+def _said(report: Report) -> dict[str, object]:
+    # One finding has a name of its own at the top: the first, which is where the log stopped being whole.
+    first = report.findings[0].finding if report.findings else None
+    return {"ok": report.ok, "finding": first, **asdict(report)}
 
 
 def _print(report: Report) -> None:
@@ -132,8 +141,12 @@ def show(args: argparse.Namespace) -> int:
     Print all that is on record of a call.
     """
     state, disk = state_of(args), RealDisk()
-    records = find_call(disk, ledger_in(disk, state), args.call)
-    if not records:
+    # A call is in the record of one worker, whole.
+    for folder in (state, *others_of(state).values()):
+        if records := find_call(disk, ledger_in(disk, folder), args.call):
+            state = folder
+            break
+    else:
         raise StartRefused(f"no record names the call {args.call}", "its id is in the header Breakwater-Call")
     payloads = Payloads(disk, state)
     try:
@@ -153,7 +166,7 @@ def history(args: argparse.Namespace) -> int:
     """
     state = state_of(args)
     with looking_into(state) as record:
-        ring = read_ring(RealDisk(), state / KEY_RING)
+        ring = read_ring(RealDisk(), home_of(state, RealDisk()) / KEY_RING)
         found = record.index.touching(args.type, *object_hashes(args.api, args.type, args.id, ring))
         if not found:
             raise _not_named(args, record.index.types())
@@ -197,6 +210,7 @@ def tail(args: argparse.Namespace) -> int:
     Print the newest records.
     """
     state, disk = state_of(args), RealDisk()
+    say_others(state)
     _print_rows(last_records(disk, ledger_in(disk, state), max(0, args.n)), as_data=args.json)
     return 0
 

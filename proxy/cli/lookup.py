@@ -11,11 +11,12 @@ from pathlib import Path
 
 from config.faults import Unreadable
 from config.written import read_duration
-from proxy.cli.say import data, shown
+from proxy.cli.say import data, shown, warning
 from proxy.clock import SystemClock
 from proxy.ledger.disk import RealDisk
 from proxy.ledger.drafts import stamp
 from proxy.ledger.index import Index, open_index
+from proxy.ledger.layout import worker_folder, workers_with_records
 from proxy.ledger.read import Payloads, ledger_in
 from proxy.ledger.timeline import Told, block, told_as_json
 
@@ -33,13 +34,31 @@ class Lookup:
 @contextlib.contextmanager
 def looking_into(state: Path) -> Iterator[Lookup]:
     """
-    Open a state folder's record, and close it.
+    Open a state folder's record, and close it; say where the records of further workers are.
     """
     disk = RealDisk()
+    say_others(state)
     with contextlib.ExitStack() as opened:
         index = opened.enter_context(contextlib.closing(open_index(disk, state, ledger_in(disk, state))))
         payloads = opened.enter_context(contextlib.closing(Payloads(disk, state)))
         yield Lookup(index, payloads)
+
+
+def others_of(state: Path) -> dict[int, Path]:
+    """
+    Return the folders of further workers that have records of their own.
+    """
+    return {number: worker_folder(state, number) for number in workers_with_records(state, RealDisk())}
+
+
+def say_others(state: Path) -> None:
+    """
+    Say that this is the record of the first of several workers.
+    """
+    if others := others_of(state):
+        hint = f"`--dir {next(iter(others.values()))}`, where a command takes it, reads another one"
+        those = ", ".join(map(str, others))
+        warning(f"this is the record of the first worker; others have records of their own: {those}", hint)
 
 
 def moment(text: str) -> str:

@@ -50,6 +50,10 @@ def run(args: argparse.Namespace) -> int:
         kept = ("breaker", "state", "until", "why")
         table(kept, [["-" if one[name] is None else one[name] for name in kept] for one in state["breakers"]])
     table(["door", "address"], sorted(state["doors"].items()))
+    if workers := state.get("workers"):
+        columns = ["worker", "pid", "state", "starts"]
+        rows = [[*(one[name] or "-" for name in columns), ", ".join(one["why"]) or "ready"] for one in workers]
+        table([*columns, "is"], rows)
     print_replicas(state.get("replicas", ()))
     if state["in_doubt"]:
         columns = ["intent", "api", "operation", "agent", "at"]

@@ -20,6 +20,7 @@ from proxy.control.asking import Asking
 from proxy.control.breakers import add_breakers
 from proxy.control.doubt import add_doubt
 from proxy.control.drift import add_drift
+from proxy.control.fleet import add_fleet
 from proxy.control.kill import add_kill
 from proxy.control.operators import add_operators
 from proxy.control.reload import add_reload
@@ -84,6 +85,7 @@ def admin_app(
     add_tasks(app, rooms.tasks)
     add_spend(app, rooms.store)
     add_drift(app, rooms)
+    add_fleet(app, rooms)
     add_reviews(asking, rooms)
     add_suggestions(asking, Desk(rooms))
     add_breakers(app, rooms)
@@ -117,6 +119,7 @@ def _add_health(app: web.Application, rooms: Rooms) -> None:
     async def metrics(_: web.Request) -> web.Response:
         await rooms.metrics.sample(rooms.ledger, rooms.store, len(rooms.inflight), rooms.clock.now())
         rooms.metrics.breakers(rooms.observer.all())
+        rooms.metrics.fleet.sample(rooms.store.members(), rooms.standing.fault)
         return web.Response(body=generate_latest(rooms.metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     app.router.add_get("/livez", livez)

@@ -138,12 +138,13 @@ class ParentDoor:
         return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def _restart(self, request: web.Request) -> web.Response:
-        granted = await self._first(await Asked.of(request))
-        if granted is None:
-            return refuse(503, NOBODY, NOBODY_HINT)
-        if not granted.is_good:
-            return granted.passed_on()
+        # How far it is, everybody may see, as at /readyz: whoever could say who asks may be the one that is replaced.
         if request.method == "POST":
+            granted = await self._first(await Asked.of(request))
+            if granted is None:
+                return refuse(503, NOBODY, NOBODY_HINT)
+            if not granted.is_good:
+                return granted.passed_on()
             if self._seats.is_rolling or self.is_stopping:
                 return refuse(409, "workers are being replaced already", "`breakwater status` shows how far that is")
             self.roll()
@@ -168,7 +169,7 @@ class ParentDoor:
         answer = await self._workers.ask(seat.number, READY, LOOK_S)
         return answer is not None and answer.is_good
 
-    # ------------------------------------------------------------------------------------------------------------ reload
+    # ----------------------------------------------------------------------------------------------------------- reload
 
     async def _reload(self, request: web.Request) -> web.Response:
         return (await self.reload(await Asked.of(request))).passed_on()

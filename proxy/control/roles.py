@@ -48,6 +48,7 @@ WHO: Mapping[tuple[str, str], str] = MappingProxyType(
         ("POST", "/v1/suggestions/{id}/reject"): OWN,
         ("POST", "/v1/reviews/{id}"): APPROVER,
         ("POST", "/v1/drift/{agent}/reset"): RESUME,
+        ("POST", "/v1/fleet/{id}/forget"): ADMIN,
     }
 )
 """The role that each call needs which changes something, by its method and path."""

@@ -181,7 +181,7 @@ class Doubts:
 
     def _take_new(self) -> None:
         for opened in self._rooms.doubts.empty():
-            self._take(opened, parked=False)
+            self._take(opened, parked=opened.intent in self._rooms.doubts.parked)
 
     def _take(self, opened: IntentOpened, *, parked: bool) -> None:
         now = self._rooms.clock.now()

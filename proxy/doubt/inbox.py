@@ -15,6 +15,8 @@ class Inbox:
 
     def __init__(self) -> None:
         self._new: list[IntentOpened] = []
+        # Those that wait for a person from the first.
+        self.parked: set[str] = set()
         self.bell = asyncio.Event()
 
     def __repr__(self) -> str:
@@ -33,6 +35,13 @@ class Inbox:
         """
         self._new.append(opened)
         self.bell.set()
+
+    def take_parked(self, opened: IntentOpened) -> None:
+        """
+        Take a write of which nobody knows how it ended, and that a person is to decide about.
+        """
+        self.parked.add(opened.intent)
+        self.opened(opened)
 
     def empty(self) -> list[IntentOpened]:
         """

@@ -37,6 +37,7 @@ from proxy.ledger.doubts import Doubts, Probed, Resolved
 from proxy.ledger.drafts import Draft, system
 from proxy.ledger.drifts import DriftRecords
 from proxy.ledger.entries import Entry, Intent
+from proxy.ledger.fleets import FleetRecords
 from proxy.ledger.keyring import KeyRing
 from proxy.ledger.layout import LEDGER
 from proxy.ledger.lookups import Lookups
@@ -88,7 +89,7 @@ class Ledger:
         answer_bytes_max: int = WRITE_BYTES_KEPT,
     ) -> None:
         self._state, self._settings, self._clock, self._randomness = state, settings, clock, randomness
-        self._disk, self._answer_bytes_max = disk, answer_bytes_max
+        self._disk, self._answer_bytes_max, self._started, self._closed = disk, answer_bytes_max, False, False
         self._writer = Writer(
             state.log,
             disk,
@@ -105,12 +106,11 @@ class Ledger:
         self.access, self.tasks = Access(self._pen), TaskRecords(self._pen)
         self.alerted = Alerted(self._pen, state.remembered.enveloped.alerts)
         self.charged_reads, self.lookups = ChargedReads(self._pen, state.ring), Lookups(self._pen)
-        self.configured, self.replica = Configured(self._pen), state.replica
-        self.notices = Notices(self._pen, state.remembered.noticed.untold)
+        self.configured, self.notices = Configured(self._pen), Notices(self._pen, state.remembered.noticed.untold)
+        self.fleet = FleetRecords(self._pen, state.replica, state.views.fleet, self._doubts)
         self.reviews, self.drift = ReviewRecords(self._pen), DriftRecords(self._pen, state.views.drifted)
-        self._reread = Reread(disk, folder, state.ring)
+        self.replica, self._reread = state.replica, Reread(disk, folder, state.ring)
         self.approvals = ApprovalRecords(self._pen, state.ring, self._reread, state.remembered.parked.known.values())
-        self._started = self._closed = False
         self.on_poisoned: Callable[[], None] = lambda: None
         recovered = state.views.recovery(len(state.torn.entries) if state.torn else 0)
         self.stops = StopRecords(self._pen, worded(recovered.stops, recovered.words, self._reread))

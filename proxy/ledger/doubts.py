@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from breakers.call import Applied, Call
@@ -138,6 +138,23 @@ class Doubts:
         except BaseException:
             self._named.discard(opened.intent)
             raise
+
+    async def adopted(self, opened: IntentOpened, replica: str) -> None:
+        """
+        Record that a write whose intent stands in the log of a replica that is gone is in doubt; once. A person decides.
+        """
+        if opened.intent in self._named:
+            return
+        try:
+            place = read_place(opened.place)
+            index, log = place.index, place.origin
+        except ValueError:
+            index, log = 0, opened.intent
+        # Several replicas may have logs of one name, and nobody here can read there.
+        write = OpenWrite(replace(opened, place=""), index, f"{log}@{replica}", named=True, parked=True)
+        await self._pen.durable(opened_draft(write, carried=True), Rank.END)
+        self._found[opened.intent] = write
+        self._named.add(opened.intent)
 
     async def probed(self, opened: IntentOpened, probed: Probed, never_store: tuple[str, ...]) -> None:
         """

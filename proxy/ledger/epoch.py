@@ -2,9 +2,9 @@
 A new log beside a former one: what it takes over from what can still be read, and how it comes to exist.
 
 An epoch is written in a folder that is no epoch's yet, and renamed once its first batch is durable: either it began
-with everything in it or it never existed. From a damaged former log it takes no keys and no operators' tokens, because
-a revocation may be in what is lost; of what stands behind the damage it believes what narrows (a stop) and what leaves
-doubt (an intent), and nothing that widens.
+with everything in it or it never existed. From a damaged former log it takes no key and no operator's token that is
+valid, because a revocation may be in what is lost; of what stands behind the damage it believes what narrows (a stop)
+and what leaves doubt (an intent), and nothing that widens.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from typing import Any
 import orjson
 
 from breakers.stops import ALL, Mode, Stop
+from proxy.keys import AgentKey, OperatorToken
 from proxy.ledger import frames
 from proxy.ledger.changed import interrupted
 from proxy.ledger.disk import Disk
 from proxy.ledger.doubts import opened_draft
 from proxy.ledger.drafts import Draft, system
 from proxy.ledger.drifts import alarm_draft
+from proxy.ledger.fleets import fleet_drafts
 from proxy.ledger.fold import Fold, fold
 from proxy.ledger.layout import epoch_folder, segments
 from proxy.ledger.log import commit
@@ -41,7 +43,7 @@ REASON_LENGTH_MAX = 500
 BELIEVED = frozenset(
     {
         "call.intent", "call.outcome", "change.recorded", "recovery.opened", "recovery.resolved", "key.revoked",
-        "operator.revoked", "credential.changed", "drift.alarmed",
+        "operator.revoked", "credential.changed", "drift.alarmed", "fleet.changed",
     }
 )  # fmt: skip
 """Kinds that are believed from behind the damage; a kill record is, where it stops."""
@@ -62,17 +64,10 @@ def take_over(disk: Disk, former: Path, reason: str) -> tuple[Mapping[str, objec
         "reason": reason[:REASON_LENGTH_MAX],
         "lost_bytes": lost,
     }
-    # A revocation may stand in what is damaged: then no key of the former log is valid any more.
-    keys = [
-        system("key.minted", agent=key.agent, kid=key.kid, hash=key.digest)
-        for key in views.keys.values()
-        if not key.revoked and not lost
-    ]
-    keys += [
-        system("operator.minted", name=token.operator, kid=token.kid, hash=token.digest, by=CARRIED)
-        for token in views.operators.values()
-        if not token.revoked and not lost
-    ]
+    # A revocation may stand in what is damaged: then no key of the former log is valid any more. That one was revoked is
+    # carried on: another process of the deployment may have missed it.
+    keys = [_key(key) for key in views.keys.values() if key.revoked or not lost]
+    keys += [_token(token) for token in views.operators.values() if token.revoked or not lost]
     # All of them, those that are gone too: no number of a name is ever used again.
     sealed = [system("credential.changed", name=n, ver=ver, how=how) for (n, ver), how in views.credentials.items()]
     open_there = [replace(write, origin=write.origin or views.origin) for write in views.open.values()]
@@ -80,7 +75,16 @@ def take_over(disk: Disk, former: Path, reason: str) -> tuple[Mapping[str, objec
     untold = [interrupted(owed, views.origin) for owed in views.owed.values()]
     stops = [stop_draft(stop) for stop in _stops(views.stops, lost)]
     drifted = [alarm_draft(one, told=False) for one in views.drifted.values()]
-    return previous, (*stops, *keys, *sealed, *drifted, *doubts, *untold)
+    return previous, (*stops, *keys, *sealed, *drifted, *fleet_drafts(views.fleet), *doubts, *untold)
+
+
+def _key(key: AgentKey) -> Draft:
+    return system("key.minted", agent=key.agent, kid=key.kid, hash=key.digest, over=key.revoked or None)
+
+
+def _token(token: OperatorToken) -> Draft:
+    said = {"name": token.operator, "kid": token.kid, "hash": token.digest, "over": token.revoked or None}
+    return system("operator.minted", by=CARRIED, **said)
 
 
 def _stops(known: Mapping[str, Stop], lost: int) -> Iterator[Stop]:

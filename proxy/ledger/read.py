@@ -23,7 +23,7 @@ from proxy.ledger.datakeys import DataKeys
 from proxy.ledger.disk import Disk
 from proxy.ledger.frames import Kind
 from proxy.ledger.keyring import KeyRing, read_ring
-from proxy.ledger.layout import DATA_KEYS, KEY_RING, LEDGER, blobs_beside, epochs, segment_name, segments
+from proxy.ledger.layout import DATA_KEYS, KEY_RING, LEDGER, blobs_beside, epochs, home_of, segment_name, segments
 
 PIECE_BYTES = 8 << 20
 """What is read at once of a file whose size nobody asks for."""
@@ -171,7 +171,7 @@ class Payloads:
 
     def __init__(self, disk: Disk, state: Path, ring: KeyRing | None = None) -> None:
         self._disk, self._state = disk, state
-        self._ring = ring or read_ring(disk, state / KEY_RING)
+        self._ring = ring or read_ring(disk, home_of(state, disk) / KEY_RING)
         self._keys: DataKeys | None = None
         if disk.exists(state / DATA_KEYS):
             self._keys = DataKeys(disk.database(state / DATA_KEYS, read_only=True), disk, self._ring)

@@ -158,6 +158,8 @@ def enveloped(entry: Mapping[str, Any]) -> str:
             return f"{entry['agent']}: {entry['differs']} is {entry['hits']} of {entry['of']}"
         case "drift.reset":
             return f"{entry['agent']}, by {entry['by']}" + (", its days are learned anew" if entry["learn"] else "")
+        case "fleet.changed":
+            return " ".join([entry["how"], *entry.get("names", ()), *([entry["why"]] if "why" in entry else [])])
         case "review.asked":
             return "somebody is to look at it"
         case "review.decided":

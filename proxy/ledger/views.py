@@ -20,6 +20,7 @@ from proxy.keys import AgentKey, OperatorToken
 from proxy.ledger.charges import charges_of
 from proxy.ledger.drafts import read_stamp
 from proxy.ledger.drifted import Drifted, drifted_from
+from proxy.ledger.fleet import Stands, note_fleet
 from proxy.ledger.stopped import stop_from
 from proxy.ledger.tail import LONG_AGO
 
@@ -100,6 +101,7 @@ class Views:
     chains: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     owed: dict[int | str, OwedChange] = field(default_factory=dict)
     drifted: dict[str, Drifted] = field(default_factory=dict)
+    fleet: dict[str, Stands] = field(default_factory=dict)
 
     def see(self, index: int, leaf: bytes, entry: Mapping[str, Any], place: str = "") -> None:
         """
@@ -139,6 +141,8 @@ class Views:
                 self.drifted.setdefault(entry["agent"], drifted_from(entry))
             case "drift.reset":
                 self.drifted.pop(entry["agent"], None)
+            case "fleet.changed":
+                note_fleet(self.fleet, entry)
             case _:
                 pass
 

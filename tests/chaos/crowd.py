@@ -22,7 +22,7 @@ from tests.crash.mixes import Asked, Mix
 WRITERS = 6
 
 # Between two calls of a writer, and before it asks again: what is wanted is faults met, not a processor kept busy.
-PAUSE_S, AGAIN_S = 0.12, 0.08
+PAUSE_S, AGAIN_S = 0.3, 0.2
 
 # A crowd that nobody answers at all for so long will not be answered.
 GIVES_UP_S = 60.0

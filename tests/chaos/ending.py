@@ -5,32 +5,35 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
-from tests.chaos.crowd import Crowd
+from tests.chaos.crowd import WRITERS, Crowd
 from tests.chaos.fleet import HEALS_S, Fleet
 from tests.chaos.standing import doubts_listed, held
 from tests.crash.load import Said
 
 
-def untold(said: Said) -> set[str]:
+def untold(said: Said) -> dict[str, str | None]:
     """
-    Return the writes that are to be asked again, but for those of which it was said that nobody knows yet.
+    Return the writes that are to be asked again, each with what was said last, but for those that nobody knows of yet.
     """
     last = {seen.asked.name: seen.reason for seen in said.answers}
     names = {asked.name for each in said.broken.values() for asked in each}
-    return {name for name in names if last.get(name) != "outcome-unknown"}
+    return {name: last.get(name) for name in names if last.get(name) != "outcome-unknown"}
 
 
-async def settled(fleet: Fleet, said: Said) -> Counter[str]:
+async def settled(fleet: Fleet, said: Said, writers: int = WRITERS) -> Counter[str]:
     """
     Let every client ask until it is told, at upstreams that fail no longer; then hold everything against everything.
     """
     for sandbox in (fleet.stripe, fleet.github):
         sandbox.faults.clear()
-    async with asyncio.timeout(HEALS_S):
-        # In how many rounds they are told is a matter of leases; that they are, is the promise.
-        await Crowd(fleet, said, 0).finish()
-        while untold(said):
-            await Crowd(fleet, said, 0).finish()
+    # In how many rounds they are told is a matter of leases; that they are, is the promise.
+    try:
+        async with asyncio.timeout(HEALS_S):
+            await Crowd(fleet, said, 0, writers=writers).finish()
+            while untold(said):
+                await Crowd(fleet, said, 0, writers=writers).finish()
+    except TimeoutError:
+        raise AssertionError(f"these are never told what became of them: {untold(said)}") from None
     await fleet.nothing_under_way()
     counted = held(fleet, said)
     counted["doubts left"] = await doubts_listed(fleet, said)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+import redis
+
 from tests.crash.waiting import until
 from tests.redis_server import RedisServer, running_redis
 
@@ -33,11 +35,12 @@ class Pair:
     _more: contextlib.ExitStack
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
-    def told(self, *command: str | int, server: RedisServer | None = None) -> Any:
+    def told(self, *command: str | int, server: RedisServer | None = None, password: str | None = None) -> Any:
         """
         Have a server, the primary where none is named, do something as an operator would.
         """
-        with contextlib.closing((server or self.primary).operator()) as operator:
+        port = (server or self.primary).port
+        with contextlib.closing(redis.Redis("127.0.0.1", port, password=password)) as operator:
             return operator.execute_command(*command)
 
     def info(self, section: str, server: RedisServer | None = None) -> Mapping[str, Any]:

@@ -21,6 +21,8 @@ class Together(checks.Standing):
     The logs one after the other; an entry's place counts from where its log begins.
     """
 
+    counts_refusals = True
+
     def __init__(self, fleet: Fleet, said: Said) -> None:
         self.said, self.mix, self._states = said, fleet.mix, fleet.states
         self.entries = [

@@ -17,6 +17,7 @@ from tests.chaos.asking import EXECUTED
 from tests.chaos.commands import Command
 from tests.chaos.fleet import Fleet
 from tests.chaos.wire import Fault, Instead
+from tests.canary.forms import secret
 
 UNAVAILABLE = "store-unavailable"
 
@@ -27,6 +28,9 @@ EITHER = SERVED | REFUSED
 
 # What the upstreams do by themselves meanwhile.
 UPSTREAMS_OWN = frozenset({"outcome-unknown"})
+
+# What nobody was told.
+PASSWORD = secret("chaos")
 
 # How long work goes on that a failover loses.
 LOST_S = 1.0
@@ -130,13 +134,11 @@ async def evicts(fleet: Fleet) -> AsyncIterator[None]:
 
 @contextlib.asynccontextmanager
 async def asks_for_a_password(fleet: Fleet) -> AsyncIterator[None]:
-    fleet.pair.told("CONFIG", "SET", "requirepass", "upstream-secret-canary")
+    fleet.pair.told("CONFIG", "SET", "requirepass", PASSWORD)
     for wire in fleet.wires:
         wire.drop()
     yield
-    with contextlib.closing(fleet.pair.primary.operator()) as operator:
-        operator.execute_command("AUTH", "upstream-secret-canary")
-        operator.execute_command("CONFIG", "SET", "requirepass", "")
+    fleet.pair.told("CONFIG", "SET", "requirepass", "", password=PASSWORD)
 
 
 @contextlib.asynccontextmanager

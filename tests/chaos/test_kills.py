@@ -27,7 +27,7 @@ TORTURE_KILLS, TORTURE_KILLS_A_FLEET = 1000, 25
 WHOLE_MINUTES = 60
 
 # More than in the walk along the table: a kill shall come where something is under way.
-WRITERS, PAUSE_S = 12, 0.02
+WRITERS, PAUSE_S = 8, 0.05
 
 FLOORS: dict[str, int] = json.loads((Path(__file__).parent / "floors.json").read_text())["kills"]
 
@@ -36,7 +36,7 @@ async def killed(fleet: Fleet, crowd: Crowd, draw: random.Random) -> Counter[str
     """Kill one of them, or all, at a random moment among the answers; have Redis forget all, now and then; start again."""
     numbers = range(len(fleet.sites))
     victims = [*numbers] if draw.random() < 0.15 else [draw.choice(numbers)]
-    await crowd.more(draw.randrange(15, 60))
+    await crowd.more(draw.randrange(8, 30))
     await asyncio.sleep(draw.uniform(0, 0.03))
     for number in victims:
         await fleet.kill(number)
@@ -44,7 +44,7 @@ async def killed(fleet: Fleet, crowd: Crowd, draw: random.Random) -> Counter[str
     if forgot := draw.random() < 0.25:
         fleet.pair.told("FLUSHALL")
     if len(victims) < len(numbers):
-        await crowd.more(draw.randrange(5, 15))
+        await crowd.more(draw.randrange(2, 8))
     for number in victims:
         await fleet.restart(number, draw)
     return Counter(kills=len(victims), left=bool(left), forgot=forgot)
@@ -72,7 +72,7 @@ async def one_fleet(
         except AssertionError as error:
             error.add_note(f"seed {seed}, kill {total['kills']}; not ready because {await fleet.why()}")
             raise
-        return total + crowd.counted + await settled(fleet, said)
+        return total + crowd.counted + await settled(fleet, said, WRITERS)
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ from loadtest.upstreams.faults import Status
 from loadtest.upstreams.sandbox import Sandbox
 from loadtest.upstreams.wiretap import Seen
 from tests.canary.forms import secret
-from tests.harness import in_thread
+from tests.harness import in_thread, minted
 
 FOURTH = Path(__file__).parent / "fourth"
 SECRET = secret("office")
@@ -155,8 +155,8 @@ def counter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         imported = made.cli("catalog", "import", str(FOURTH / "boxoffice.openapi.yaml"), "-o", table)
         assert imported.code == 0, imported.err
         shutil.copy(FOURTH / "boxoffice.overlay.yaml", folder)
-        key = made.mint("clerk")
         made.start()
+        key = minted(made, "clerk")
         headers = {"Authorization": f"Bearer {key}"}
         try:
             with httpx.Client(base_url=made.doors["boxoffice"], headers=headers, trust_env=False) as http:

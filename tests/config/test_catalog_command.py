@@ -18,8 +18,8 @@ DOCUMENT = {"openapi": "3.1.0", "info": {"title": "Pets"}, "paths": {"/pets": {"
 
 def run(*argv: str, as_json: bool = False) -> int:
     parser = argparse.ArgumentParser()
-    catalog.add(parser.add_subparsers())
-    args = parser.parse_args(["catalog", *argv])
+    catalog.add(parser)
+    args = parser.parse_args(argv)
     args.json = as_json
     return int(args.run(args))
 

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import json
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
 from config.faults import Fault
-from proxy.cli import check, say, schema
+from proxy.cli import build_parser, check, say, schema
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "example.yaml"
 BROKEN = "staet: x\napis: {s: {catalog: strip, credential: {env: A}}}\n"
@@ -76,9 +76,8 @@ def test_schema_is_json(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("command", [check, schema])
 def test_help(command: object, capsys: pytest.CaptureFixture[str]) -> None:
     """Each command's help ends in examples, and running it is what the parser chooses."""
-    parser = ArgumentParser(prog="breakwater")
-    command.add(parser.add_subparsers())  # type: ignore[attr-defined]
     name = command.__name__.rpartition(".")[2]  # type: ignore[attr-defined]
+    parser = build_parser()
     assert parser.parse_args([name]).run is command.run  # type: ignore[attr-defined]
     with pytest.raises(SystemExit):
         parser.parse_args([name, "--help"])

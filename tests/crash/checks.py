@@ -30,9 +30,6 @@ _PLACE = re.compile(rb"http://127\.0\.0\.1:\d+")
 # Answers in which a write's own end is not told, because another call is the first of it or nobody knows yet.
 UNTOLD = frozenset({"outcome-unknown", "idempotency-in-flight"})
 
-# Said before anything was asked of anybody, and as often as somebody tries: past 60 a minute they are counted.
-UNCOUNTED = frozenset({"store-unavailable", "killed", "budget-exhausted"})
-
 # Of what is refused because of an earlier write, and of that only.
 BECAUSE = frozenset({"duplicate-suspected", "idempotency-key-reused"})
 
@@ -47,7 +44,11 @@ def unplaced(body: bytes) -> bytes:
 class Standing:
     """
     A state folder's record after a start, beside what clients and the upstream know.
+
+    `counts_refusals` tells whether agents were refused so often that refusals are counted instead of recorded each.
     """
+
+    counts_refusals = False
 
     def __init__(self, site: Site, said: Said, mix: Mix) -> None:
         self.site, self.said, self.mix = site, said, mix
@@ -201,9 +202,9 @@ def _held(now: Standing, seen: Seen, records: list[Entry]) -> str:
     if seen.reason in {"ledger-unavailable", "upstream-unreachable", "unsettled-state"}:
         assert (seen.status, seen.dispatched) == (503, "no"), seen
         return "unavailable"
-    if seen.reason in UNCOUNTED:
+    if now.counts_refusals and seen.outcome == "denied" and seen.reason not in UNTOLD and not _decided(records):
         assert seen.dispatched == "no", seen
-        assert records == [] or _refusal(seen, records) is None
+        assert all(entry["k"] not in {"call.intent", "call.outcome"} for entry in records), seen
         return f"refused {seen.reason}"
     if seen.reason in BECAUSE:
         _refusal(seen, records)
@@ -219,8 +220,12 @@ def _held(now: Standing, seen: Seen, records: list[Entry]) -> str:
     return f"answers {seen.outcome}"
 
 
+def _decided(records: list[Entry]) -> list[Entry]:
+    return [entry for entry in records if entry["k"] == "call.decision"]
+
+
 def _refusal(seen: Seen, records: list[Entry]) -> None:
-    decisions = [entry for entry in records if entry["k"] == "call.decision"]
+    decisions = _decided(records)
     assert len(decisions) == 1, f"{seen} has {len(decisions)} decisions on record"
     assert decisions[0]["st"] == seen.status, (seen, decisions[0])
     assert decisions[0]["pol"]["reasons"] == [seen.reason], (seen, decisions[0])

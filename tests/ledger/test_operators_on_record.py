@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from proxy.keys import OperatorToken
 from proxy.ledger.book import Ledger
 from proxy.ledger.drafts import system
 from tests.ledger.test_recovery import damage_behind
 from tests.ledger.world import World, commit_now
 
-KEPT = OperatorToken("k2", "bob", "h2")
+GONE, KEPT = OperatorToken("k1", "ada", "h1", revoked=True), OperatorToken("k2", "bob", "h2")
 
 
 def minted(ledger: Ledger) -> None:
@@ -30,17 +32,17 @@ def test_restart() -> None:
 
 
 def test_new_epoch() -> None:
-    """A new log takes over the tokens that were valid in a whole one, and stays so over the next."""
+    """A new log takes over the tokens of a whole one, and which of them were revoked, and stays so over the next."""
     world = World()
     minted(world.open())
     second = World(disk=world.disk.after_kill())
-    assert second.open(new_epoch="moved").recovered.operators == (KEPT,)
+    assert second.open(new_epoch="moved").recovered.operators == (GONE, KEPT)
     third = World(disk=second.disk.after_kill())
-    assert third.open(new_epoch="again").recovered.operators == (KEPT,)
+    assert third.open(new_epoch="again").recovered.operators == (GONE, KEPT)
 
 
 def test_damage() -> None:
-    """From a damaged log no token is taken over: its revocation may stand in what is lost."""
+    """From a damaged log no token is taken over that is valid: its revocation may stand in what is lost."""
     world = World()
     ledger = world.open()
     minted(ledger)
@@ -48,4 +50,5 @@ def test_damage() -> None:
     commit_now(ledger, system("test.damaged"))
     commit_now(ledger, system("operator.revoked", kid="k2", by="bob"))
     commit_now(ledger, system("operator.minted", name="thief", kid="k3", hash="h3", by="admin"))
-    assert World(disk=damage_behind(world, size)).open(new_epoch="because").recovered.operators == ()
+    recovered = World(disk=damage_behind(world, size)).open(new_epoch="because").recovered
+    assert recovered.operators == (GONE, replace(KEPT, revoked=True))

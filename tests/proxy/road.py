@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 from urllib.parse import urlencode
 
 from prometheus_client import generate_latest
@@ -27,6 +28,7 @@ from loadtest.installation import agent, stripe_api
 from loadtest.upstreams.stripe import StripeSandbox
 from loadtest.upstreams.stripe.account import Charge
 from proxy import app, server, sockets
+from proxy.beating import presence_of
 from proxy.clock import system_randomness
 from proxy.keys import make_key
 from proxy.ledger.disk import Disk, RealDisk
@@ -234,6 +236,10 @@ class Road:
         return text
 
 
+# The programs that run in this process, the oldest first.
+_RUNNING: list[Road] = []
+
+
 async def soon(true: Callable[[], object]) -> None:
     """
     Wait until something is so.
@@ -241,6 +247,16 @@ async def soon(true: Callable[[], object]) -> None:
     async with asyncio.timeout(SOON_S):
         while not true():  # noqa: ASYNC110 what is waited for is a fact, and nobody sets an event for it
             await asyncio.sleep(_STEP_S)
+
+
+async def joined(new: Road) -> None:
+    """
+    Have a program that is new to its fleet known to all others that run here, without a second's wait for that.
+    """
+    if new.rooms.standing.fault is not None and "is new here" in new.rooms.standing.fault:
+        for on in (*_RUNNING, new):
+            await on.rooms.standing.beat(presence_of(on.rooms))
+        await new.rooms.standing.look()
 
 
 async def _no_pause(_: float) -> None:
@@ -304,13 +320,14 @@ async def road(
     disk: Disk | None = None,
     doubts: bool = False,
     store: Store | str = "memory",
+    decision_s: float = 10.0,
     **settings: object,
 ) -> AsyncIterator[Road]:
     """
     Give a running Breakwater whose API `stripe`, and all of `apis`, lead to the upstream.
 
     What is in doubt is looked for only with `doubts`, or where a test says so. `store` is as in a configuration, or one
-    that does as a test says.
+    that does as a test says. `decision_s` is how long a call waits for it in all: long, on a busy machine.
     """
     cards = {"support": SUPPORT, "platform": PLATFORM} if agents is None else dict(agents)
     apis = {"stripe": stripe_api(upstream), **(apis or {})}
@@ -334,12 +351,16 @@ async def road(
         program.doubts.watch = _nobody_looks  # type: ignore[method-assign] # until the test says so
     await server.open_doors(program, listeners)
     running = Road(rooms, program, clock, log, {}, configuration.settings.state)
+    _RUNNING.append(running)
+    await joined(running)
     watch.follow(rooms.addresses, configuration.settings.state)
     for name in cards:
         running.keys[name] = await running.mint(name)
     try:
-        yield running
+        with mock.patch("proxy.patience.DECISION_S", decision_s):
+            yield running
     finally:
+        _RUNNING.remove(running)
         if not rooms.stopping:
             await program.shutdown()
         watch.leave(rooms.addresses)

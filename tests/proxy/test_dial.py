@@ -57,7 +57,7 @@ async def test_own_door(door: str, unused_tcp_port: int) -> None:
     assert fault_of(caught.value, passed=False) is Fault.REFUSED_ADDRESS
 
 
-def authority(name: str) -> bytes:
+def authority(name: str) -> str:
     """
     Return the certificate of an authority of a test's own.
     """
@@ -65,7 +65,7 @@ def authority(name: str) -> bytes:
     made = x509.CertificateBuilder(whose, whose, key.public_key(), x509.random_serial_number())
     made = made.not_valid_before(datetime.now(UTC)).not_valid_after(datetime.now(UTC) + timedelta(days=1))
     made = made.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-    return made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    return made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
 
 
 def test_authorities(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,12 +74,13 @@ def test_authorities(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     places = SimpleNamespace(openssl_cafile=str(file), openssl_capath=str(tmp_path / "none"))
     monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: places)
 
-    def trusted() -> list[object]:
-        return [dict(part[0] for part in one["subject"])["commonName"] for one in tls_context().get_ca_certs()]
+    def trusted() -> list[str]:
+        return [ssl.DER_cert_to_PEM_cert(one) for one in tls_context().get_ca_certs(binary_form=True)]
 
+    first, second = authority("the first"), authority("the second")
     assert trusted() == []
-    file.write_bytes(authority("the first"))
-    assert trusted() == ["the first"]
+    file.write_text(first)
+    assert trusted() == [first]
     assert tls_context() is tls_context()
-    file.write_bytes(authority("the first") + authority("the second"))
-    assert trusted() == ["the first", "the second"]
+    file.write_text(first + second)
+    assert trusted() == [first, second]

@@ -7,7 +7,7 @@ from typing import cast
 
 from breakers.store.events import Event
 from breakers.store.protocol import Store, StoreUnavailable
-from proxy.standing import AWAY_S, EVERY_S, NOT_BEGUN, Standing
+from proxy.standing import NOT_BEGUN, Standing
 from tests.breakers.stopping import halted, running
 from tests.proxy.road import Lines
 
@@ -22,22 +22,45 @@ class Moody:
         self.away = False
         self.wrong: str | None = None
         self.emptied = False
+        self.lost = ""
+        # How many replays do not come to an end, and what is waited for once all was told.
+        self.failing, self.waits = 0, ""
+        self.said: list[str] = []
         self.begun: list[list[Event]] = []
+
+    @property
+    def untold(self) -> bool:
+        """
+        Tell whether it has to be told again.
+        """
+        return self.emptied
+
+    async def begin(self, **_: object) -> None:
+        """
+        Hear that it will be told.
+        """
+        self._here()
+        self.said.append("begin")
 
     async def start(self, events: Iterable[Event], **_: str) -> None:
         """
-        Begin.
+        Be told.
         """
         self._here()
         self.begun.append(list(events))
+        if self.failing:
+            self.failing, self.emptied = self.failing - 1, True
+            raise StoreUnavailable("it was lost again")
         self.emptied = False
+        if self.waits:
+            raise StoreUnavailable(self.waits)
 
     async def fault(self) -> str | None:
         """
         Say what is wrong.
         """
         self._here()
-        return "it lost what it knew" if self.emptied else self.wrong
+        return "it lost what it knew" if self.emptied else self.waits or self.wrong
 
     def _here(self) -> None:
         if self.away:
@@ -126,19 +149,46 @@ async def test_wrongly_set_up() -> None:
     assert [line["fault"] for line in log.of("store")] == ["its maxmemory-policy evicts", None]
 
 
-async def test_asked_again_soon() -> None:
-    """While a store is away it is asked every few seconds, and the record is not read for one that does not listen."""
-    store, read = Moody(), list[str]()
+async def test_read_when_heard() -> None:
+    """The record is not read for a store that does not listen, and only once that has heard that it will be told."""
+    store = Moody()
     store.away = True
 
     def events() -> Iterable[Event]:
-        read.append("read")
+        store.said.append("read")
         return LATER
 
     asked = Standing(cast("Store", store), events, Lines())
     await asked.begin(FIRST)
     await asked.look()
-    assert (read, asked.pause_s) == ([], AWAY_S)
+    assert store.said == []
     store.away = False
     await asked.look()
-    assert (read, asked.pause_s) == (["read"], EVERY_S)
+    assert store.said == ["begin", "read"]
+
+
+async def test_waits_for_others() -> None:
+    """A store that was told and waits for others says for whom, and is not told again."""
+    store = Moody()
+    store.waits = "waiting for replica two"
+    asked, _ = standing(store)
+    await asked.begin(FIRST)
+    await asked.look()
+    assert (fault(asked), len(store.begun)) == ("waiting for replica two", 1)
+    store.waits = ""
+    await asked.look()
+    assert (fault(asked), len(store.begun)) == (None, 1)
+
+
+async def test_put_off() -> None:
+    """A store that is lost again and again while it is told is told ever more rarely."""
+    store = Moody()
+    store.failing = 5
+    asked, _ = standing(store)
+    await asked.begin(FIRST)
+    told = []
+    for _ in range(1 + 1 + 2 + 4 + 8):
+        await asked.look()
+        told.append(len(store.begun))
+    assert told == [2, 2, 3, 3, 3, 3, 4, *7 * [4], 5, 5]
+    assert fault(asked) == "it lost what it knew"

@@ -87,7 +87,8 @@ async def test_store_away(two: tuple[Road, Road], upstream: Scripted, monkeypatc
     _, token = await open_task(on)
     assert said(await under(on, token)) == PASSED
     with monkeypatch.context() as patch:
-        patch.setattr(on.rooms.store, "envelope", Away())
+        for verb in ("envelope", "news", "reserve"):
+            patch.setattr(on.rooms.store, verb, Away())
         on.clock.move(AWAY_S)
         # The time that passed at once is no time without a word of the stop, which would refuse the write by itself.
         assert await on.rooms.killswitch.poll()

@@ -56,6 +56,13 @@ class Seen:
         return self.headers.get("breakwater-call", "")
 
     @property
+    def gate(self) -> str:
+        """
+        Return what decided it.
+        """
+        return self.headers.get("breakwater-decision", "").partition(":")[0]
+
+    @property
     def reason(self) -> str:
         """
         Return why it was decided so.

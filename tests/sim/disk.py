@@ -44,7 +44,9 @@ def _left(folder: Folder, rng: Random) -> Folder:
 
 def _file_left(file: File, rng: Random) -> File:
     if file.database is not None:
-        return _copied_file(file, durable=True)
+        copy = _copied_file(file, durable=True)
+        copy.durable = bytes(copy.content)
+        return copy
     content, durable = bytes(file.content), file.durable
     if content.startswith(durable):
         content = content[: len(durable) + rng.randint(0, len(content) - len(durable))]

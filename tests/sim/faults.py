@@ -173,14 +173,14 @@ def flushed(faults: Faults) -> None:
     """
     Somebody throws away what Redis holds.
     """
-    faults.world.shore.model.execute("FLUSHALL")
+    faults.world.shore.model.flush()
 
 
 def scripts_forgotten(faults: Faults) -> None:
     """
     Redis forgets its scripts.
     """
-    faults.world.shore.model.execute("SCRIPT")
+    faults.world.shore.model.texts.clear()
 
 
 def out_of_memory(faults: Faults) -> Undo:

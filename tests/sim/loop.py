@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import traceback
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context
@@ -251,7 +252,11 @@ class ProcessLoop(asyncio.AbstractEventLoop):
         if self.is_dead or "was destroyed" in context.get("message", ""):
             return
         error = context.get("exception")
-        self.scheduler.failures.append(f"{self.name}: {context.get('message')}: {error!r}")
+        where = traceback.extract_tb(error.__traceback__)[-1:] if error is not None else []
+        if isinstance(error, AssertionError) and where[-1].filename.endswith("web_protocol.py"):
+            # aiohttp's own, where a connection has ended by the time that it is begun with; nothing comes of it.
+            return
+        self.scheduler.failures.append(f"{self.name}: {context.get('message')}: {error!r} at {list(where)}")
 
     def default_exception_handler(self, context: dict[str, Any]) -> None:
         self.call_exception_handler(context)

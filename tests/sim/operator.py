@@ -69,10 +69,13 @@ class Operator:
             await asyncio.sleep(0.5)
 
     async def _stops(self, life: Life) -> bool:
-        ordered = await life.rooms.killswitch.order(ALL, Mode.STOP_WRITES, "operator", "a drill")
+        ordering = asyncio.ensure_future(life.rooms.killswitch.order(ALL, Mode.STOP_WRITES, "operator", "a drill"))
+        await asyncio.sleep(0)
+        # It takes hold before anything is waited for.
+        self.stopped.add(life.loop.name)
+        ordered = await ordering
         self.world.told("operator", "stops", life.loop.name, ordered.recorded, ordered.shared)
         self.world.counted["stops"] += 1
-        self.stopped.add(life.loop.name)
         for _ in range(6):
             proof = await proof_of(ALL, life.rooms)
             if proof.confirmed:

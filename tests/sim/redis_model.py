@@ -103,6 +103,13 @@ class RedisModel:
 
     # ------------------------------------------------------------------------------------------- what befalls a server
 
+    def flush(self) -> None:
+        """
+        Throw away every key.
+        """
+        self.keys.values.clear()
+        self.keys.over_ms.clear()
+
     def restarted(self, run_id: str, keys: Keyspace | None = None) -> RedisModel:
         """
         Return what comes up in its place: another run, without scripts, with the keys that survived.

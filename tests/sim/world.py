@@ -51,6 +51,7 @@ from tests.sim.loop import ProcessLoop, Scheduler, StuckError
 from tests.sim.network import Shore
 from tests.sim.operator import Operator
 from tests.sim.process import BEGAN, Life, LoopThread, Machine, SteppedWriter
+from tests.sim.redis_data import Sorted
 from tests.sim.redis_model import RedisModel
 from tests.sim.upstream import Arrived, Mood, Till
 from tests.sim.wire import Pipe, connected
@@ -311,8 +312,10 @@ class World:
                 flying = [intent.decode() for intent, record in value.items() if record[:1] in {b"c", b"d"}]
                 if flying:
                     return f"in flight: {flying}"
-            if key.endswith(b"}:lapsing") and self.shore.model.keys.found(key):
-                return "holds that have not lapsed"
+            if key.endswith(b"}:lapsing") and isinstance(value, Sorted):
+                soon = [call.decode() for due, call in value.order if due < self.micros() / 1000 + 1000 * OVER_S]
+                if soon:
+                    return f"holds that have not lapsed: {soon}"
         return ""
 
 

@@ -163,7 +163,7 @@ def world_outside_clock(root: Path) -> list[str]:
 
 def late_imports(root: Path) -> list[str]:
     """
-    Find imports by a computed name, which no other check could see, and names in the table of commands that lead nowhere.
+    Find imports by a computed name, which no other check could see, and what the table of commands names in vain.
 
     The table names what a command needs by whole names, which count as imports of its file.
     """

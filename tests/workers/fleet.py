@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -46,7 +45,8 @@ class Workers:
     upstream: StripeSandbox
     session: Session
     key: str = ""
-    sent: Counter[str] = field(default_factory=Counter)
+    sent: int = 0
+    made: set[str] = field(default_factory=set)
 
     @property
     def state(self) -> Path:
@@ -97,6 +97,12 @@ class Workers:
         said = [await self.admin("GET", "/v1/keys", at=row["admin"]) for row in self.run["workers"]]
         return all(rows for _, rows in said)
 
+    async def sound(self) -> bool:
+        """
+        Tell whether every worker is ready.
+        """
+        return all(row["ready"] for row in (await self.admin("GET", "/readyz"))[1]["workers"])
+
     async def read(self, session: Session | None = None) -> int:
         """
         Read a customer; return the status.
@@ -104,7 +110,7 @@ class Workers:
         shown = {"Authorization": f"Bearer {self.key}"}
         async with (session or self.session).get(f"{self._door}/v1/customers", headers=shown) as answer:
             await answer.read()
-            self.sent["read"] += 1
+            self.sent += 1
             return answer.status
 
     async def write(self, name: str, session: Session | None = None) -> int:
@@ -115,8 +121,16 @@ class Workers:
         data = {"name": name}
         async with (session or self.session).post(f"{self._door}/v1/customers", data=data, headers=shown) as answer:
             await answer.read()
-            self.sent["write"] += 1
+            self.sent += 1
+            if answer.status == 200:
+                self.made.add(name)
             return answer.status
+
+    def once(self) -> bool:
+        """
+        Tell whether everything that was made was made once, as the upstream counts it.
+        """
+        return self.upstream.effects.total() == len(self.made)
 
     @property
     def _door(self) -> str:
@@ -156,6 +170,7 @@ async def workers(folder: Path, store: str, *arguments: str) -> AsyncIterator[Wo
             watch.follow(breakwater.doors, breakwater.state)
             running = Workers(breakwater, upstream, session)
             await running.mint()
+            await until(running.sound)
             yield running
         finally:
             await asyncio.to_thread(breakwater.terminate)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from pathlib import Path
 
 import aiohttp
@@ -33,9 +34,16 @@ async def test_one_worker(tmp_path: Path) -> None:
         assert (ended.code, ended.json["done"]) == (0, [1]), ended.err
         (fresh,) = on.pids()
         assert fresh != pid
-        assert set(on.upstream.effects.values()) == {1}
+        assert on.once()
         second = await asyncio.to_thread(on.breakwater.cli, "serve")
         assert (second.code, "a parent of workers has the state folder" in second.err) == (1, True), second.err
+        assert on.breakwater.process is not None
+        on.breakwater.process.send_signal(signal.SIGUSR1)
+
+        async def stops() -> bool:
+            return await on.write("stopped") == 403
+
+        await until(stops)
         await asyncio.to_thread(on.breakwater.kill)
 
         async def is_free() -> bool:

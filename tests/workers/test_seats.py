@@ -104,7 +104,7 @@ async def sound(_: Seat) -> bool:
 
 @given(failures=st.integers(0, 10_000), drawn=st.floats(0, 1))
 def test_pauses(failures: int, drawn: float) -> None:
-    """A pause is never shorter than half the shortest, never longer than one and a half times the longest, and grows."""
+    """A pause is half the shortest at least, one and a half times the longest at most, and grows."""
     pause = pause_s(failures, drawn)
     assert SHORTEST_S / 2 <= pause <= LONGEST_S * 1.5
     assert pause_s(failures + 1, drawn) >= pause
@@ -196,7 +196,7 @@ async def test_signals() -> None:
 async def test_no_process() -> None:
     """Where the machine gives no process another start is tried."""
     stage = Stage(1)
-    launch, tries = stage.seats._launch, list[int]()  # noqa: SLF001 to put a fault before it
+    launch, tries = stage.seats._launch, list[int]()
 
     async def scarce(number: int) -> Any:
         tries.append(number)
@@ -204,7 +204,7 @@ async def test_no_process() -> None:
             raise BlockingIOError
         return await launch(number)
 
-    stage.seats._launch = scarce  # noqa: SLF001
+    stage.seats._launch = scarce
     await stage.seats.begin()
     stage.now(1).end(1)
     await stage.back(1, 3)

@@ -22,8 +22,8 @@ async def test_every_route(tmp_path: Path) -> None:
         for route in app.router.routes()
         if route.resource is not None and route.method != "HEAD"
     }
-    assert routes - set(SPREAD) - {("POST", "/v1/reload")} == set()
-    assert set(SPREAD) - routes - {("POST", "/v1/reload")} == set()
+    # A process that read no files can read none again.
+    assert routes | {("POST", "/v1/reload")} == set(SPREAD)
 
 
 def test_merged_rows() -> None:

@@ -91,8 +91,8 @@ def test_never_falls(steps: list[tuple[int, str, int]]) -> None:
             missed = missed or counts[worker] > 0
             counts[worker], pids[worker] = 0, pids[worker] + 3
         else:
-            for each in counts:
-                look(totals, each, pids[each], counts[each])
+            for each, count in counts.items():
+                look(totals, each, pids[each], count)
             now = value(totals, "breakwater_calls_total", set(counts)) or 0.0
             assert shown <= now <= truth
             assert missed or now == truth
