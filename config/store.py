@@ -133,11 +133,11 @@ def redis_address(url: str) -> RedisAddress:
         if parts.path not in {"", "/"}:
             raise Unreadable("a cluster has one database, and no number stands after its hosts", _FORMS)
         return RedisAddress(tls=parts.scheme in _TLS, user=user, seeds=seeds)
-    primary, slash, database = parts.path[1:].partition("/")
+    primary, slash, number = parts.path[1:].partition("/")
     if not _PRIMARY.fullmatch(primary):
         raise Unreadable("after the Sentinels stands the name that they know the Redis by", _FORMS)
     return RedisAddress(
-        database=_database(slash + database), tls=parts.scheme in _TLS, user=user, seeds=seeds, primary=primary
+        database=_database(slash + number), tls=parts.scheme in _TLS, user=user, seeds=seeds, primary=primary
     )
 
 

@@ -46,7 +46,7 @@ class StoreTls(Strict):
         Refuse a certificate without its key, and a key without its certificate.
         """
         if (self.certificate is None) != (self.key is None):
-            raise Unreadable("a certificate and its key are named together", "write `certificate: FILE` and `key: FILE`")
+            raise Unreadable("a certificate and its key go together", "write `certificate: FILE` and `key: FILE`")
         return self
 
     def within(self, folder: Path) -> StoreTls:

@@ -45,7 +45,6 @@ from proxy.logline import JsonLog, Log
 from proxy.metrics import Metrics
 from proxy.naming import Namer
 from proxy.observing import Observer
-from proxy.operators import Operators, roles_of
 from proxy.outbound import Wires
 from proxy.pending import Pending
 from proxy.retrying import Retries
@@ -156,8 +155,7 @@ def build(
     policy, tasks = policy_of(configuration), open_tasks(configuration, ledger, store, clock, randomness)
     brakes = _open_brakes(settings, policy, accounts, ledger, store, clock, randomness, log, metrics, retries)
     ends = _open_ends(ledger, store, clock, randomness, log)
-    operators = Operators(roles_of(configuration), ledger.recovered.operators)
-    company = open_company(settings, ledger, store, keys, operators, clock, randomness, log, metrics.letter_refused)
+    company = open_company(configuration, ledger, store, keys, clock, randomness, log, metrics.letter_refused)
     tasks.envelopes.vouch = company.board.vouch
     news = FleetNews(ledger.fleet, brakes.announcer, metrics.fleet, ends.ids.new, log)
     standing = Standing(store, ledger.events, log, namer.made_with, ledger.replica, ledger.fleet, news)
@@ -168,7 +166,6 @@ def build(
         policy=policy,
         agents=frozenset(configuration.agents),
         doors=doors,
-        keys=keys,
         tokens=tasks.tokens,
         envelopes=tasks.envelopes,
         tasks=tasks,

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from breakers.store.fleet import FleetStore
-from breakers.store.members import Member
+from breakers.store.members import Member, id_of
 from breakers.store.protocol import Store
-from config.settings import Settings
+from config.load import Configuration
 from proxy.board import Board
 from proxy.clock import Clock, Randomness
 from proxy.keys import Keys
@@ -16,7 +16,7 @@ from proxy.ledger.book import Ledger
 from proxy.ledger.drafts import stamp
 from proxy.letters import Letters, Other
 from proxy.logline import Log
-from proxy.operators import Operators
+from proxy.operators import Operators, roles_of
 from proxy.pinned import PinSeal
 from proxy.sealer import Bad, Sealer
 
@@ -25,20 +25,20 @@ STOPPED = "stopped"
 
 class Company(NamedTuple):
     """
-    The rooms in which others are met, by their names, and the operators whom all of them know.
+    The rooms in which others are met, by their names, and what all of them know of who may call or act.
     """
 
+    keys: Keys
+    operators: Operators
     letters: Letters
     board: Board
-    operators: Operators
 
 
 def open_company(
-    settings: Settings,
+    configuration: Configuration,
     ledger: Ledger,
     store: Store,
     keys: Keys,
-    operators: Operators,
     clock: Clock,
     randomness: Randomness,
     log: Log,
@@ -47,6 +47,7 @@ def open_company(
     """
     Join what a process has to do with others; where the store is nobody else's, that is nothing.
     """
+    settings, operators = configuration.settings, Operators(roles_of(configuration), ledger.recovered.operators)
     shared = store if isinstance(store, FleetStore) else None
     sealer = Sealer(ledger.ring, settings.deployment, clock.now, randomness)
     letters = Letters(None if shared is None else shared.mail, sealer, ledger.replica, clock, log)
@@ -55,15 +56,18 @@ def open_company(
         fleet = shared
 
         async def others() -> tuple[Other, ...]:
-            every = fleet.members()
-            return tuple(other(one) for one in every if one.id != ledger.replica and one.state != STOPPED)
+            heard = {one.id: one for one in fleet.members()}
+            there = [other(one) for one in heard.values() if one.id != ledger.replica and one.state != STOPPED]
+            # Who belongs to the fleet by this record, and is not heard of at all, is silent and not gone.
+            missed = {id_of(name) for name in ledger.fleet.known.names} - heard.keys() - {ledger.replica}
+            return (*there, *(Other(id_, lives=False) for id_ in sorted(missed)))
 
         letters.others = others
     seal = PinSeal(ledger.ring, settings.deployment, randomness)
     pins, views = None if shared is None else shared.pins, (keys, operators.tokens)
     board = Board(pins, seal, views, ledger.access, ledger.replica, clock, log)
     board.away_s = settings.keys.away_s
-    return Company(letters, board, operators)
+    return Company(keys, operators, letters, board)
 
 
 def other(member: Member) -> Other:

@@ -98,9 +98,6 @@ class Metrics:
         )  # fmt: skip
         self.suggestions = SuggestionMetrics(r)
         self.reviews, self.drift, self.fleet = ReviewMetrics(r), DriftMetrics(r), FleetMetrics(r)
-        self.letters_refused = Counter(
-            "breakwater_letters_refused_total", "Letters that were not taken, by why.", ("why",), registry=r
-        )
         self._of_the_record()
 
     def _of_the_record(self) -> None:
@@ -110,6 +107,9 @@ class Metrics:
             "breakwater_ledger_sync_seconds", "Time until a batch of entries was durable.", buckets=SECONDS, registry=r
         )
         self.ledger_queue = Gauge("breakwater_ledger_queue", "Entries waiting to become durable.", registry=r)
+        self.letters_refused = Counter(
+            "breakwater_letters_refused_total", "Letters that were not taken, by why.", ("why",), registry=r
+        )
         self.ledger_ready = Gauge("breakwater_ledger_ready", "1 while the ledger can be written.", registry=r)
         self.config_info = Gauge(
             "breakwater_config_info", "1 for the version of the configuration that is in force.",

@@ -196,7 +196,7 @@ class Parent:
             listener.listen()
         runner = web.AppRunner(self._door.app(), access_log=None, shutdown_timeout=1.0)
         await serve_on(runner, self._listeners[0])
-        loop.add_signal_handler(signal.SIGUSR1, self._seats.send, signal.SIGUSR1)
+        loop.add_signal_handler(signal.SIGUSR1, self._seats.tell, signal.SIGUSR1)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1})
         begun, stopped = asyncio.create_task(self._seats.begin()), asyncio.create_task(stop.wait())
         failed: Seat | None = None

@@ -96,7 +96,7 @@ class Seat:
         self.number, self.state = number, State.WAITING
         self.process: Process | None = None
         self.starts, self.failures, self.code = 0, 0, 0
-        self.is_told = False
+        self.is_told, self.owed = False, set[int]()
 
     def __repr__(self) -> str:
         return f"Seat({self.number}, {self.state})"
@@ -186,20 +186,23 @@ class Seats:
             async with asyncio.timeout(within_s):
                 codes = await asyncio.gather(*(process.ended() for process in running))
         except TimeoutError:
-            self.send(SIGKILL)
+            for process in running:
+                process.send(SIGKILL)
             codes = await asyncio.gather(*(process.ended() for process in running))
         await asyncio.gather(*self._kept)
         for seat in self.all:
             self._now(seat, State.ENDED)
         return not any(codes)
 
-    def send(self, number: int) -> None:
+    def tell(self, number: int) -> None:
         """
-        Send every worker a signal.
+        Send every worker a signal, and each that has no process at the moment as soon as it has one.
         """
         for seat in self.all:
             if seat.process is not None:
                 seat.process.send(number)
+            else:
+                seat.owed.add(number)
 
     async def roll(self, sound: Callable[[Seat], Awaitable[bool]]) -> None:
         """
@@ -229,6 +232,9 @@ class Seats:
         seat.process.leave()
         self._now(seat, State.LEAVING)
         await self._until(lambda: seat.starts > former and seat.state in {State.READY, State.WAITING, State.ENDED})
+        return await self._back(seat, sound)
+
+    async def _back(self, seat: Seat, sound: Callable[[Seat], Awaitable[bool]]) -> str | None:
         if not seat.serves:
             return f"worker {seat.number} could not be started again: it ended with {seat.code}"
         with contextlib.suppress(TimeoutError):
@@ -261,6 +267,9 @@ class Seats:
             # No process, or no descriptor, is to be had at the moment.
             self._log.failure("", error)
             return False
+        # It hears them once it can: a program that starts has what stops writes wait.
+        while seat.owed:
+            seat.process.send(seat.owed.pop())
         if self._ending.is_set():
             seat.process.send(SIGTERM)
         if await seat.process.ready():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
+from pathlib import Path
 
 from breakers.store.memory import MemoryStore
 from breakers.store.moves import Retention
@@ -15,7 +16,6 @@ from config.store_tls import StoreTls
 from proxy.clock import Clock, Randomness, system_randomness
 from proxy.errors import StartRefused
 from proxy.secret import read_secret
-
 
 _CA_HINT = "it is a file of certificates in PEM; see `store_tls`"
 _PAIR_HINT = "both are PEM, the key belongs to the first certificate and has no passphrase; see `store_tls`"
@@ -59,17 +59,26 @@ def tls_context(is_wanted: bool, files: StoreTls | None) -> ssl.SSLContext | Non
     if not is_wanted:
         return None
     files = files or StoreTls()
-    try:
-        context = ssl.create_default_context(cafile=None if files.ca is None else str(files.ca))
-    except OSError as error:
-        raise StartRefused(f"the store's CA cannot be read: file {files.ca}: {_why(error)}", _CA_HINT) from None
+    # Not the default context: that one trusts what the environment names, and writes session secrets where it says.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if files.ca is None:
+        where = ssl.get_default_verify_paths()
+        for kind, place in (("cafile", where.openssl_cafile), ("capath", where.openssl_capath)):
+            if Path(place).exists():
+                context.load_verify_locations(**{kind: place})
+    else:
+        try:
+            context.load_verify_locations(files.ca)
+        except OSError as error:
+            raise StartRefused(f"the store's CA cannot be read: file {files.ca}: {_why(error)}", _CA_HINT) from None
     if files.certificate is not None and files.key is not None:
         try:
             # Without an answer at hand it would ask the terminal for a passphrase.
             context.load_cert_chain(files.certificate, files.key, password="")
         except OSError as error:
-            where = f"file {files.certificate} with the key in {files.key}: {_why(error)}"
-            raise StartRefused(f"the store's certificate cannot be used: {where}", _PAIR_HINT) from None
+            pair = f"file {files.certificate} with the key in {files.key}: {_why(error)}"
+            raise StartRefused(f"the store's certificate cannot be used: {pair}", _PAIR_HINT) from None
     return context
 
 

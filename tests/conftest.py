@@ -21,12 +21,18 @@ settings.register_profile("torture", _QUIET)
 
 # By what they took beside another worker; most of it is waiting for processes that they start.
 LONGEST = (
-    "tests/loadtest/test_demo.py",
-    "tests/crash/",
-    "tests/starts/",
+    "tests/repeats/test_machine.py",
+    "tests/chaos/",
+    "tests/sim/",
     "tests/clients/",
-    "tests/ledger/test_snapshot_speed.py",
     "tests/gaps/",
+    "tests/crash/",
+    "tests/workers/",
+    "tests/wire/",
+    "tests/starts/",
+    "tests/loadtest/test_demo.py",
+    "tests/ledger/test_snapshot_speed.py",
+    "tests/contract/test_races.py",
     "tests/transcripts/",
     "tests/test_tidy.py",
 )

@@ -1,4 +1,4 @@
-"""A real Redis Cluster of three nodes for a test, which refuses scripts over undeclared slots: started once, in seconds."""
+"""A real Redis Cluster of three nodes for a test, which refuses scripts over undeclared slots; up in two seconds."""
 
 from __future__ import annotations
 
@@ -62,9 +62,7 @@ class RedisCluster:
         Return a store in it that was not started yet; without a name, of a deployment that nobody has used.
         """
         clock = now if callable(now) else lambda: AT
-        return redis_store(
-            self.address, Access(), deployment or f"test-{next(_numbers)}", clock, retention, lease_s
-        )
+        return redis_store(self.address, Access(), deployment or f"test-{next(_numbers)}", clock, retention, lease_s)
 
     def node_of(self, deployment: str) -> int:
         """

@@ -178,6 +178,14 @@ class Belonging:
             self.lose("evicted")
         return unsafe(now)
 
+    async def compare(self) -> None:
+        """
+        See whether what this replica holds by is there still.
+        """
+        found: bytes | None = await self._shared.ask("GET", "epoch", purpose=Purpose.BEHIND)
+        if found is None or found.decode(errors="replace") != self._shared.epoch:
+            self._shared.freeze()
+
     async def beat(self, presence: Presence, *, stops: bool = False) -> bool:
         """
         Say that this replica is here, and hear who else is; return whether somebody new was put on record.

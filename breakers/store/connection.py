@@ -80,6 +80,12 @@ class Connection(asyncio.Protocol):
         self.answered += 1
         return answer
 
+    def is_closed(self) -> bool:
+        """
+        Tell whether nothing can be asked over it any more.
+        """
+        return not self.open
+
     def drop(self) -> None:
         """
         Close it at once, with what was not sent yet.

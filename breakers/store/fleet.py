@@ -163,6 +163,7 @@ class FleetStore(Seeing, InFleet):
             if (why := await self.fleet.look()) is not None:
                 return why
             if not self.untold:
+                await self.fleet.compare()
                 await self._pay()
                 why = await self._entered() if self.emptied else None
                 await self._charged.sweep()

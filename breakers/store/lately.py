@@ -40,6 +40,7 @@ class Lately:
         """
         Note that what stands under these names is changing, by what this process does.
         """
+        self._forget_former()
         for name in names:
             self._keep(name, None)
 
@@ -47,6 +48,7 @@ class Lately:
         """
         Note what a script has found under a name.
         """
+        self._forget_former()
         if fields:
             self._keep(name, fields)
         else:
@@ -56,9 +58,7 @@ class Lately:
         """
         Return what stands under the names of a call by all that was found, or None where it has to be asked.
         """
-        if self._epoch != self._shared.epoch:
-            self._epoch = self._shared.epoch
-            self._found.clear()
+        self._forget_former()
         at = self._packer.now()
         now_ms, under, versions = millis(at) + self._packer.ahead_ms, dict[str, tuple[Earlier, ...]](), dict[str, int]()
         for name in names.asked:
@@ -69,6 +69,11 @@ class Lately:
             if records:
                 under[name] = records
         return Known(under, versions)
+
+    def _forget_former(self) -> None:
+        if self._epoch != self._shared.epoch:
+            self._epoch = self._shared.epoch
+            self._found.clear()
 
     def _keep(self, name: str, fields: Sequence[bytes] | None) -> None:
         self._found[name] = fields

@@ -56,8 +56,8 @@ class Link(Protocol):
     """
     Connections to the server. Everything raises `StoreUnavailable`, and nothing is sent twice.
 
-    Where `moved`, a connection led to another server than the trusted one; nothing was asked of that one, and nothing is
-    asked of any until `trust` says of which.
+    Where `moved`, a connection led to another server than the trusted one; nothing was asked of that one, and nothing
+    is asked of any until `trust` says of which.
     """
 
     @property

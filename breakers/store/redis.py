@@ -161,7 +161,7 @@ class RedisLink:
         until = asyncio.get_running_loop().time() + within_s
         try:
             async with asyncio.timeout_at(until), self._pools[purpose].lent(until) as connection:
-                if self._at.moved or self._at.trusted not in {"", connection.server}:
+                if not self._at.trusts(connection):
                     raise StoreUnavailable(MOVED)
                 yield connection
         except TimeoutError:
@@ -169,7 +169,7 @@ class RedisLink:
 
     def _judged(self, connection: Connection, answer: Reply) -> Any:
         """
-        Return an answer. Raise `StoreUnavailable` where it is an error, and look elsewhere where that says so.
+        Return an answer. Raise `StoreUnavailable` where it is an error, and connect anew where that says so.
         """
         if not isinstance(answer, Refusal):
             return answer
@@ -178,7 +178,6 @@ class RedisLink:
             self._at.doubt()
             self._drop_all()
         elif code in ELSEWHERE:
-            self._at.forget()
             connection.drop()
         raise StoreUnavailable(sentence(answer))
 

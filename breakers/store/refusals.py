@@ -38,7 +38,7 @@ _SPELLED: Mapping[str, str] = {
     "ERR This instance has cluster support disabled": "`store` names a cluster, and this Redis is none",
 }
 
-# After these another server has the keys; after the others it may be, or may become, another.
+# After these another server has the keys; after the others it may have them soon, or lets nobody in.
 REPLACED = frozenset({"READONLY", "MOVED", "MASTERDOWN"})
 ELSEWHERE = frozenset({"ASK", "TRYAGAIN", "CLUSTERDOWN", "LOADING", "NOAUTH"})
 

@@ -1,9 +1,9 @@
 """
 The protocol of Redis, RESP2: how a command is written, and how an answer is read in whatever pieces it comes.
 
-What is read is bounded before it is held: a server that has gone mad, or another program at its address, can neither fill
-the memory nor end the process. After an answer that breaks the protocol nobody knows where the next one begins, so that
-its connection is worth nothing any more.
+What is read is bounded before it is held: a server that has gone mad, or another program at its address, can neither
+fill the memory nor end the process. After an answer that breaks the protocol nobody knows where the next one begins, so
+that its connection is worth nothing any more.
 """
 
 from __future__ import annotations
@@ -131,7 +131,8 @@ class Answer:
                 return line[1:]
             case b"-":
                 return Refusal(line[1:].decode("utf-8", "replace"))
-        raise StoreUnavailable(GARBAGE)
+            case _:
+                raise StoreUnavailable(GARBAGE)
 
     def _begun_text(self, length: int) -> Reply | More:
         if length == -1:

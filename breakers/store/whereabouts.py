@@ -1,10 +1,10 @@
 """
 Which server has a deployment's keys, and connections to it that were checked before anything is asked.
 
-Sentinels are asked who the primary is, nodes of a cluster who serves the deployment's one slot; what they said is
-believed until a connection fails or a server says that it is not the one. A connection that leads to another server
-than the trusted one, after a restart or a failover or because an address was given away, is never used: that server may
-lack the last of what was acknowledged.
+Before each connection Sentinels are asked who the primary is, nodes of a cluster who serves the deployment's one slot:
+a server that lost its place may not know it yet. A connection that leads to another server than the trusted one, after
+a restart or a failover or because an address was given away, is never used: that server may lack the last of what was
+acknowledged.
 """
 
 from __future__ import annotations
@@ -54,29 +54,28 @@ class Whereabouts:
         self._slot = crc_hqx(deployment.encode(), 0) % SLOTS
         # Whoever answered last is asked first.
         self._seeds = list(address.seeds)
-        self._node: Node | None = None
         self.trusted, self.moved = "", False
 
     def __repr__(self) -> str:
-        return f"<Whereabouts node={self._node} trusted={self.trusted[:8]} moved={self.moved}>"
+        return f"<Whereabouts trusted={self.trusted[:8]} moved={self.moved}>"
 
     def trust(self, server: str) -> None:
         """
         Connect to this server only from here on.
         """
-        self.trusted, self.moved, self._node = server, False, None
+        self.trusted, self.moved = server, False
+
+    def trusts(self, connection: Connection) -> bool:
+        """
+        Tell whether a connection that was made before may be used still.
+        """
+        return not self.moved and self.trusted in {"", connection.server}
 
     def doubt(self) -> None:
         """
-        Ask anew where the server is, because the one that was asked takes no writes: before it is trusted again, none is.
+        Note that the trusted server said itself that another has the keys.
         """
-        self._node, self.moved = None, self.trusted != ""
-
-    def forget(self) -> None:
-        """
-        Ask anew where the server is.
-        """
-        self._node = None
+        self.moved = self.trusted != ""
 
     async def connect(self) -> Connection:
         """
@@ -86,7 +85,7 @@ class Whereabouts:
         is_other = self.trusted not in {"", told.id}
         if why := unfit(told) or (MOVED if is_other else ""):
             connection.drop()
-            self._node, self.moved = None, self.moved or self.trusted != ""
+            self.doubt()
             raise StoreUnavailable(why)
         connection.server = told.id
         return connection
@@ -95,7 +94,6 @@ class Whereabouts:
         """
         Return what the server says of itself that is to be asked now, whichever is trusted. Raise `StoreUnavailable`.
         """
-        self._node = None
         connection, told = await self._reached()
         connection.drop()
         if why := unfit(told):
@@ -106,20 +104,14 @@ class Whereabouts:
         within_s = self._within_s()
         try:
             async with asyncio.timeout(within_s):
-                node = self._node or await self._found(within_s)
-                connection = await _entered(node, self._login, self._tls)
+                connection = await _entered(await self._found(within_s), self._login, self._tls)
                 try:
                     told = server_of(await connection.ask("INFO"))
                 except BaseException:
                     connection.drop()
                     raise
         except TimeoutError:
-            self._node = None
             raise StoreUnavailable(f"Redis made no connection within {round(within_s * 1000)} ms") from None
-        except StoreUnavailable:
-            self._node = None
-            raise
-        self._node = node
         # What it was good for is counted from here on.
         connection.answered = 0
         return connection, told
@@ -155,7 +147,8 @@ class Whereabouts:
                 return Node(host.decode(), int(port))
             case Refusal():
                 raise StoreUnavailable(sentence(told).replace("store_password", "sentinel_password"))
-        raise StoreUnavailable(GARBAGE)
+            case _:
+                raise StoreUnavailable(GARBAGE)
 
     async def _serving(self, seed: Node) -> Node:
         connection = await _entered(seed, Login(self._login.user, self._login.password), self._tls)

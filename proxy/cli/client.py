@@ -69,7 +69,7 @@ class Running:
         Ask what all processes know, as `insist`; return with it who was not heard, each with why.
         """
         answer, unheard = self._insisted("GET", path, None, within_s)
-        return answer, dict(one.split(";", 1) for one in unheard.split(",") if ";" in one)
+        return answer, dict(one.strip().split(";", 1) for one in unheard.split(",") if ";" in one)
 
     def _insisted(self, method: str, path: str, body: object, within_s: float) -> tuple[Any, str]:
         status, answer, unheard = self._asked(method, path, body, within_s)

@@ -21,6 +21,7 @@ from proxy.control.asking import Asked, Asking
 from proxy.control.reply import in_words, refuse, reply
 from proxy.drill import drill
 from proxy.errors import StartRefused
+from proxy.inforce import InForce
 from proxy.killing import LEASE_S
 from proxy.lifting import Lifting, Waits, Wanted
 from proxy.ordered import Ordered, said
@@ -94,15 +95,8 @@ def add_kill(app: web.Application, asking: Asking, rooms: Rooms) -> None:
 
     async def kill(request: web.Request) -> web.Response:
         order = read_order(KillOrder, await _body(request), "kill")
-        scope, here = scope_of(order.scope), rooms.killswitch.here
-        known = here.mode(scope)
-        if order.mode is Mode.RUN or order.mode.strictness < known.strictness:
-            hint = f"`breakwater resume --scope {scope} --to {order.mode} --reason …` is how a stop is made less"
-            raise StartRefused(f"`{scope}` is `{known}`: that is more than `{order.mode}`", hint)
-        stands = here.known.by_scope.get(scope)
-        if order.allow_reconcile and known is Mode.STOP_ALL and stands is not None and not stands.reconciles:
-            hint = f"`breakwater resume --scope {scope} --to stop-writes --reason …` lets them be looked for"
-            raise StartRefused(f"`{scope}` is stopped without looking for writes in doubt", hint)
+        scope = scope_of(order.scope)
+        refuse_less(order, scope, rooms.killswitch.here)
         ordered = await rooms.killswitch.order(
             scope,
             order.mode,
@@ -143,6 +137,19 @@ def add_kill(app: web.Application, asking: Asking, rooms: Rooms) -> None:
     app.router.add_post("/v1/kill/drill", in_words(drilled))
     app.router.add_post("/v1/resume", in_words(resume))
     app.router.add_post("/v1/break-glass", in_words(break_glass))
+
+
+def refuse_less(order: KillOrder, scope: str, here: InForce) -> None:
+    """
+    Raise `StartRefused` for an order by which more of a scope would pass than does.
+    """
+    known, stands = here.mode(scope), here.known.by_scope.get(scope)
+    if order.mode is Mode.RUN or order.mode.strictness < known.strictness:
+        hint = f"`breakwater resume --scope {scope} --to {order.mode} --reason …` is how a stop is made less"
+        raise StartRefused(f"`{scope}` is `{known}`: that is more than `{order.mode}`", hint)
+    if order.allow_reconcile and known is Mode.STOP_ALL and stands is not None and not stands.reconciles:
+        hint = f"`breakwater resume --scope {scope} --to stop-writes --reason …` lets them be looked for"
+        raise StartRefused(f"`{scope}` is stopped without looking for writes in doubt", hint)
 
 
 def said_ordered(ordered: Ordered) -> dict[str, object]:

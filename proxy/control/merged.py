@@ -88,11 +88,11 @@ def _owned(answers: Answers, id_: str, at: str) -> list[dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for replica, body in answers.items():
         for row in body:
-            said = {**row, "replica": replica if row.get("mine", True) else None}
-            said.pop("mine", None)
-            known = found.get(row[id_])
-            if known is None or (known["replica"] is None and said["replica"] is not None):
-                found[row[id_]] = said
+            is_own = row.get("mine", True)
+            if row[id_] not in found or is_own:
+                # Of what is another's somebody may know whose it is.
+                said = {name: value for name, value in row.items() if name not in {"mine", "owner"}}
+                found[row[id_]] = {**said, "replica": replica if is_own else row.get("owner")}
     return sorted(found.values(), key=lambda row: (row.get(at) or "", row[id_]))
 
 

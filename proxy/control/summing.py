@@ -27,6 +27,7 @@ SHARED = frozenset(
         "breakwater_kill_drill_seconds",
         "breakwater_kill_drill_timestamp_seconds",
         "breakwater_breaker_state",
+        "breakwater_fleet_members",
     }
 )
 

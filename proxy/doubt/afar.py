@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from breakers.known import State
+from breakers.store.members import id_of
 from breakers.store.protocol import OpenIntent, StoreUnavailable
 from proxy.doubt.doubts import Doubts
 from proxy.ledger.drafts import stamp
@@ -65,4 +66,5 @@ def _said(one: OpenIntent) -> dict[str, object]:
         "how": None,
         "next": None,
         "mine": False,
+        "owner": id_of(opened.replica) or None,
     }

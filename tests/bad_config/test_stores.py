@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from config.store import RedisAddress, redis_address
+from config.store import Node, RedisAddress, redis_address
 from tests.canary.forms import secret
 from tests.config.shop import faults
 
@@ -51,6 +51,24 @@ TABLE: dict[str, tuple[str, tuple[int, int, str, str]]] = {
         "store: redis://a\nstore_password: {env: a-b}\n",
         (2, 17, "`env` is the name of an environment variable", "{env: REDIS_PASSWORD}"),
     ),
+    "sentinels without a name": ("store: sentinel://a,b\n", (1, 8, "stands the name", "`sentinel://HOST:PORT,…/NAME/DB`")),
+    "a name with a space": ("store: 'sentinel://a/b c'\n", (1, 8, "stands the name", "")),
+    "sentinels and no database": ("store: sentinel://a/shop/x\n", (1, 8, "the number of a database", "")),
+    "a node twice": ("store: 'cluster://a,a:6379'\n", (1, 8, "each host once", FORMS)),
+    "too many nodes": (f"store: 'cluster://{','.join(f'h{n}' for n in range(17))}'\n", (1, 8, "16 at most", FORMS)),
+    "an empty node": ("store: 'cluster://a,'\n", (1, 8, "names no host", FORMS)),
+    "a database in a cluster": ("store: cluster://a/1\n", (1, 8, "a cluster has one database", FORMS)),
+    "several of one": ("store: 'redis://a,b'\n", (1, 8, "names no host", FORMS)),
+    "TLS for memory": ("store_tls: {ca: a}\n", (1, 1, "no TLS leads to this store", "`rediss://`")),
+    "TLS without TLS": ("store: cluster://a\nstore_tls: {}\n", (2, 1, "no TLS leads", "`clusters://`")),
+    "a certificate without its key": (
+        "store: rediss://a\nstore_tls: {certificate: a}\n",
+        (2, 12, "go together", "`certificate: FILE` and `key: FILE`"),
+    ),
+    "a password of no sentinels": (
+        "store: redis://a\nsentinel_password: {env: A}\n",
+        (2, 1, "this store has no Sentinels", "`store: sentinel://HOST:PORT,…/NAME`"),
+    ),
     "answers for a day": ("idempotency: {answers: 1d}\n", (1, 24, "three days at least", "`3d` or more")),
 }
 
@@ -72,7 +90,11 @@ def test_stores(name: str, tmp_path: Path) -> None:
         "store: 'redis://:{}@a'",
         "store: 'rediss://app:{}@a/0'",
         "store: 'redis://a@b@{}'",
+        "store: 'sentinels://app:{}@a,b/shop'",
+        "store: 'cluster://:{}@a,b'",
+        "store: 'cluster://a@{},b@c'",
         "store: redis://a\nstore_password: {}",
+        "store: sentinel://a/shop\nsentinel_password: {}",
     ],
 )
 def test_password_in_file(spelling: str, tmp_path: Path) -> None:
@@ -107,6 +129,13 @@ def test_scheme_left_out(tmp_path: Path) -> None:
         ("redis://app@redis.internal/", RedisAddress("redis.internal", user="app")),
         ("rediss://redis.internal:6390", RedisAddress("redis.internal", 6390, tls=True)),
         ("redis://[::1]:6380", RedisAddress("::1", 6380)),
+        ("sentinel://a/shop", RedisAddress(seeds=(Node("a", 26379),), primary="shop")),
+        (
+            "sentinels://app@10.0.0.1:5,[::1]/shop/2",
+            RedisAddress("", 6379, 2, True, "app", None, (Node("10.0.0.1", 5), Node("::1", 26379)), "shop"),
+        ),
+        ("cluster://a,b:7", RedisAddress(seeds=(Node("a", 6379), Node("b", 7)))),
+        ("clusters://app@a/", RedisAddress(tls=True, user="app", seeds=(Node("a", 6379),))),
         ("unix:///run/redis/redis.sock", RedisAddress(path="/run/redis/redis.sock")),
         ("unix://app@/run/redis.sock", RedisAddress(user="app", path="/run/redis.sock")),
     ],

@@ -54,7 +54,9 @@ class Asker(Crowd):
         self._http: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Asker:
-        self._http = self._session()
+        # Each call over a connection of its own: whichever worker takes it answers.
+        connector = aiohttp.TCPConnector(limit=0, force_close=True)
+        self._http = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import random
 import shutil
 from collections import Counter
@@ -20,9 +21,12 @@ from loadtest.installation import stripe_api
 from loadtest.upstreams.github import GithubSandbox
 from loadtest.upstreams.stripe import Fault as Failure
 from loadtest.upstreams.stripe import HangUp, Status, StripeSandbox
+from proxy.ledger.disk import RealDisk
+from proxy.ledger.keyring import make_ring
 from proxy.ledger.layout import KEY_RING
 from tests.chaos.mixes import BothMix
 from tests.chaos.pair import Pair, redis_pair
+from tests.chaos.replica import WorkedSite
 from tests.chaos.wire import Wire, wired
 from tests.crash.forked import Forker, Hook
 from tests.crash.record import read_log
@@ -119,11 +123,13 @@ class Fleet:
         Start every replica, with one key ring.
         """
         for number, site in enumerate(self.sites):
+            site.state.mkdir(mode=0o700)
             if number:
-                site.state.mkdir(mode=0o700)
                 shutil.copy2(self.sites[0].state / KEY_RING, site.state / KEY_RING)
-            await site.start()
-            self.up.add(number)
+            else:
+                make_ring(RealDisk(), site.state / KEY_RING, os.urandom)
+        await asyncio.gather(*(site.start() for site in self.sites))
+        self.up.update(range(len(self.sites)))
         await self.ready()
 
     async def ready(self, *numbers: int) -> None:
@@ -222,7 +228,7 @@ class Fleet:
 
 @contextlib.asynccontextmanager
 async def fleet_of(
-    folder: Path, forker: Forker, seed: int = 0, *, hook: Hook = SOON, more: Mapping[str, object] | None = None
+    folder: Path, forker: Forker, seed: int = 0, *, kind: type[Site] = Site
 ) -> AsyncIterator[Fleet]:
     """
     Start a fleet and everything around it once.
@@ -235,7 +241,7 @@ async def fleet_of(
         charges, customers = await _before(stripe, github)
         mix = BothMix(stripe, github, charges[0])
         sites = [
-            _site(folder / f"replica-{number}", forker, stripe, github, wire, {"hook": hook, "more": more})
+            _site(kind, folder / f"replica-{number}", forker, stripe, github, wire)
             for number, wire in enumerate(wires)
         ]
         fleet = Fleet(pair, wires, sites, stripe, github, mix, charges, customers)
@@ -248,16 +254,11 @@ async def fleet_of(
 
 
 def _site(
-    folder: Path,
-    forker: Forker,
-    stripe: StripeSandbox,
-    github: GithubSandbox,
-    wire: Wire,
-    said: Mapping[str, Any],
+    kind: type[Site], folder: Path, forker: Forker, stripe: StripeSandbox, github: GithubSandbox, wire: Wire
 ) -> Site:
     bases = dict.fromkeys(("api", "uploads"), github.url)
     account = {"catalog": "github", "upstream": bases, "credential": {"env": "UPSTREAM"}}
-    site = Site(
+    return kind(
         folder,
         forker,
         stripe,
@@ -266,13 +267,12 @@ def _site(
         secrets={"STRIPE_SECRET": SECRET, "UPSTREAM": SECRET},
         agents=AGENTS,
         called=(PAYER, READER),
-        hook=said["hook"],
+        hook=SOON,
         store=f"redis://127.0.0.1:{wire.port}",
         caps=CAPS,
         timeouts={"caller_deadline": "2s"},
-        more={"deployment": "chaos", **(said["more"] or {})},
+        more={"deployment": "chaos"},
     )
-    return site
 
 
 async def _before(stripe: StripeSandbox, github: GithubSandbox) -> tuple[list[str], list[str]]:
@@ -294,7 +294,9 @@ async def _before(stripe: StripeSandbox, github: GithubSandbox) -> tuple[list[st
 
 async def _killed(fleet: Fleet) -> None:
     for site in fleet.sites:
-        if site.child is not None and site.child.code is None:
+        if isinstance(site, WorkedSite) and site.child is not None and await site.child.runs():
+            await site.kill_all()
+        elif site.child is not None:
             await site.child.kill()
 
 

@@ -17,6 +17,7 @@ from tests.chaos.asking import Asker
 from tests.chaos.crowd import Crowd
 from tests.chaos.ending import settled
 from tests.chaos.fleet import TASKS, Fleet, fleet_of
+from tests.chaos.replica import WorkedSite
 from tests.chaos.table import SERVERS, WIRES
 from tests.chaos.walk import Walk, pairs
 from tests.conftest import Figure
@@ -42,7 +43,7 @@ async def walking(fleet: Fleet, said: Said, seed: int) -> AsyncIterator[Walk]:
 async def test_every_fault(tmp_path: Path, forker: Forker, figure: Figure) -> None:
     """Whatever happens to Redis, nothing is done twice or over a cap, and the fleet is whole again by itself."""
     said = Said()
-    async with fleet_of(tmp_path, forker) as fleet:
+    async with fleet_of(tmp_path, forker, kind=WorkedSite) as fleet:
         async with walking(fleet, said, 1) as walk:
             for struck in pairs(WIRES):
                 t = time.monotonic()
@@ -66,7 +67,7 @@ async def test_any_faults(tmp_path: Path, forker: Forker, figure: Figure, tortur
     while time.monotonic() < torture_until:
         seed += 1
         draw, said = random.Random(seed), Said()
-        async with fleet_of(tmp_path / f"fleet-{seed}", forker, seed) as fleet:
+        async with fleet_of(tmp_path / f"fleet-{seed}", forker, seed, kind=WorkedSite) as fleet:
             async with walking(fleet, said, seed) as walk:
                 while walk.row < TASKS - 1 and time.monotonic() < torture_until:
                     row = draw.choice(SERVERS)

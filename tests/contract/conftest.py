@@ -10,10 +10,11 @@ from breakers.store.protocol import Store
 from tests.contract.cutter import cutter, fragile
 from tests.contract.replicas import replica
 from tests.contract.world import Clock, World
+from tests.redis_cluster import redis_cluster
 from tests.redis_server import fresh_redis, redis_server
 from tests.sim.redis_link import ModelServer
 
-__all__ = ["cutter", "fragile", "fresh_redis", "redis_server", "replica"]
+__all__ = ["cutter", "fragile", "fresh_redis", "redis_cluster", "redis_server", "replica"]
 
 
 @pytest.fixture(autouse=True)
@@ -25,12 +26,19 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("breakers.store.pool.PAUSE_S", 0.0)
 
 
-@pytest.fixture(params=["memory", "redis", "model"])
+# On a cluster every verb is made in the suite (tests/link/test_cluster.py), and the whole contract where there is time;
+# it takes what it takes, and no share of the others'.
+SERVERS = {"redis": "redis_server", "cluster": "redis_cluster"}
+CLUSTER = pytest.param("cluster", marks=pytest.mark.torture(weight=0))
+
+
+@pytest.fixture(params=["memory", "redis", "model", CLUSTER])
 async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
     """
     Return what makes stores of the kind under test.
     """
-    server, clock = request.getfixturevalue("redis_server") if request.param == "redis" else None, Clock()
+    real = request.param in SERVERS
+    server, clock = request.getfixturevalue(SERVERS[request.param]) if real else None, Clock()
     world = World(ModelServer(clock.now) if request.param == "model" else server, clock)
     yield world
     await world.close()

@@ -16,6 +16,7 @@ from breakers.store.moves import Retention
 from breakers.store.protocol import LEASE_S, HeldRead, HeldWrite, Permit, Store
 from breakers.verdict import Forward
 from tests.breakers.world import AT, call
+from tests.redis_cluster import RedisCluster
 from tests.redis_server import RedisServer
 from tests.sim.redis_link import ModelServer
 
@@ -55,7 +56,7 @@ class World:
     def __repr__(self) -> str:
         return f"<World {self.server!r}>"
 
-    server: RedisServer | ModelServer | None = None
+    server: RedisServer | RedisCluster | ModelServer | None = None
     clock: Clock = field(default_factory=Clock)
     made: list[Store] = field(default_factory=list)
 
@@ -74,7 +75,7 @@ class World:
         """
         Tell whether leases are measured by a clock that no test can move.
         """
-        return isinstance(self.server, RedisServer)
+        return isinstance(self.server, RedisServer | RedisCluster)
 
     async def lapse(self) -> None:
         """

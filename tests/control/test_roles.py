@@ -29,6 +29,7 @@ MAY: dict[tuple[str, str], frozenset[str]] = {
     ("DELETE", "/v1/keys/{kid}"): ADMINS,
     ("POST", "/v1/operators"): ADMINS,
     ("DELETE", "/v1/operators/{kid}"): ADMINS,
+    ("POST", "/v1/vault"): ADMINS,
     ("POST", "/v1/vault/{name}"): ADMINS,
     ("POST", "/v1/vault/{name}/versions"): ADMINS,
     ("DELETE", "/v1/vault/{name}"): ADMINS,
@@ -40,6 +41,7 @@ MAY: dict[tuple[str, str], frozenset[str]] = {
     ("POST", "/v1/tasks/{agent}/{ulid}/tokens"): ADMINS,
     ("POST", "/v1/tokens/revoke"): ADMINS,
     ("POST", "/v1/reload"): ADMINS,
+    ("POST", "/v1/restart"): ADMINS,
     ("POST", "/v1/kill"): ANYONE,
     ("POST", "/v1/kill/drill"): ANYONE,
     ("POST", "/v1/resume"): frozenset({"resume", "HOUSE"}),
@@ -57,6 +59,7 @@ MAY: dict[tuple[str, str], frozenset[str]] = {
 FILLED = {
     "{kid}": "nothing", "{name}": "nothing", "{number}": "1", "{intent}": "nothing", "{agent}": "nobody",
     "{ulid}": "0" * 26, "{key}": "nothing", "{id}": "nothing",
+    "{kind}": "nothing",
 }  # fmt: skip
 
 

@@ -54,12 +54,15 @@ class Process:
         views = (self.keys, self.tokens)
         self.board = Board(pins, seal, views, self.access, name, self.clock, self.log)  # type: ignore[arg-type]
         self.board.away_s = 60.0
+        # What it was known to hold revoked.
+        self.held: set[str] = set()
 
     def knows(self, kid: str) -> str:
         """
         Return how a key or a token stands here.
         """
-        found = [one for one in (*self.keys.all(), *self.tokens.all()) if one.kid == kid]
+        every: tuple[AgentKey | OperatorToken, ...] = (*self.keys.all(), *self.tokens.all())
+        found = [one for one in every if one.kid == kid]
         return "unknown" if not found else "revoked" if found[0].revoked else "valid"
 
 
@@ -267,9 +270,8 @@ class Fleet(RuleBasedStateMachine):
     def never_revived(self) -> None:
         """Whoever knew that a key is revoked knows it for good."""
         for one in self.all:
-            held = getattr(one, "held", set())
-            assert all(one.knows(kid) == "revoked" for kid in held)
-            one.held = {key.kid for key in one.keys.all() if key.revoked}  # type: ignore[attr-defined]
+            assert all(one.knows(kid) == "revoked" for kid in one.held)
+            one.held = {key.kid for key in one.keys.all() if key.revoked}
 
     def teardown(self) -> None:
         """After each has looked twice all know the same: every key, and of each whether it was revoked."""

@@ -48,7 +48,7 @@ async def once_told(on: Road, key: str, status: int) -> None:
     Wait until a read under a key is answered so; by itself that takes half a second and a look.
     """
     async with asyncio.timeout(10.0):
-        while await told(on, key) != status:
+        while await told(on, key) != status:  # noqa: ASYNC110 nobody sets an event for it
             await asyncio.sleep(0.02)
 
 
@@ -131,8 +131,8 @@ async def commanded(on: Road, *words: str, token: str | None = None) -> int:
 
 async def test_timeline_command(both: Two, capsys: pytest.CaptureFixture[str]) -> None:
     """`task timeline` prints what both did under a task in one order, as lines and as data."""
-    for on in both.roads:
-        assert (await on.ask("POST", "/v1/customers", form={"name": "a"})).status == 200
+    for number, on in enumerate(both.roads):
+        assert (await on.ask("POST", "/v1/customers", form={"name": f"told {number}"})).status == 200
     await soon(lambda: all(len(on.rooms.pending) == 0 == on.rooms.ledger.pending for on in both.roads))
     assert await commanded(both.one, "task", "timeline", "support/2026-11-21") == 0
     text = capsys.readouterr()
@@ -153,7 +153,7 @@ async def test_suggestion_commands(both: Two, capsys: pytest.CaptureFixture[str]
     assert await commanded(both.one, "suggestions", "list") == 0
     listed = capsys.readouterr().out.splitlines()
     assert listed[0].endswith("PROCESS")
-    assert [line for line in listed if line.startswith(id_)][0].endswith(ident(both.other))
+    assert next(line for line in listed if line.startswith(id_)).endswith(ident(both.other))
     assert await commanded(both.one, "--json", "suggestions", "show", id_) == 0
     digest = json.loads(capsys.readouterr().out)["digest"]
     assert await commanded(both.one, "suggestions", "approve", id_, "--digest", digest, token=ana) == 0
@@ -163,10 +163,15 @@ async def test_suggestion_commands(both: Two, capsys: pytest.CaptureFixture[str]
 async def test_unheard_commands(both: Two, capsys: pytest.CaptureFixture[str]) -> None:
     """A command names on standard error who was not heard, prints what it has, and exits as before."""
     letters, both.one.rooms.letters.looks_s = both.other.rooms.letters, 0.05
-    letters.came = lambda _: None  # type: ignore[method-assign]
+    letters.came = lambda data: None  # type: ignore[method-assign]
     warned = f"warning: the process {ident(both.other)} was not heard (unanswered)\nhint: "
     try:
-        for words in (("doubt", "list"), ("suggestions", "list"), ("status",), ("task", "timeline", "support/2026-11-21")):
+        for words in (
+            ("doubt", "list"),
+            ("suggestions", "list"),
+            ("status",),
+            ("task", "timeline", "support/2026-11-21"),
+        ):
             assert await commanded(both.one, *words) == 0
             said = capsys.readouterr()
             assert said.err.startswith(warned), words
@@ -195,7 +200,7 @@ async def test_kill_command(both: Two, capsys: pytest.CaptureFixture[str]) -> No
     await asking
     assert await killing == 0
     out = capsys.readouterr().out.splitlines()
-    assert out[1].split() == "PROCESS STATE EPOCH APPLIED AT IN FLIGHT LAST WRITE LEFT".split()
+    assert " ".join(out[1].split()) == "PROCESS STATE EPOCH APPLIED AT IN FLIGHT LAST WRITE LEFT"
     assert {line.split()[0] for line in out[2:4]} == {ident(on) for on in both.roads}
     assert out[-1] == "confirmed: nothing of it is under way"
 

@@ -53,9 +53,7 @@ def test_one_call_in_two(order: tuple[str, ...]) -> None:
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 5), st.integers(0, 3)), max_size=12, unique=True))
 def test_whoever_is_asked(made: list[tuple[str, int, int]]) -> None:
     """The same calls come in the same order from whichever process is asked, and each of them once."""
-    answers = {
-        name: line(*(told(f"c{number}", f"12:0{at}") for of, number, at in made if of == name)) for name in "ab"
-    }
+    answers = {name: line(*(told(f"c{number}", f"12:0{at}") for of, number, at in made if of == name)) for name in "ab"}
     first, second = (timeline({name: answers[name] for name in order})["told"] for order in ("ab", "ba"))
     assert [row["call"] for row in first] == [row["call"] for row in second]
     assert sorted(row["call"] for row in first) == sorted({f"c{number}" for _, number, _ in made})
@@ -77,10 +75,14 @@ def test_owned() -> None:
 
     answers = {
         "a": [row("s1", "2", mine=False), row("s2", "1"), row("s3", "3", mine=False)],
-        "b": [row("s1", "2"), row("s2", "1", mine=False), row("s3", "3", mine=False)],
+        "b": [row("s1", "2", more=1), row("s2", "1", mine=False), row("s4", "4", mine=False, owner="c")],
     }
-    found = suggestions(answers)
-    assert found == [row("s2", "1", replica="a"), row("s1", "2", replica="b"), row("s3", "3", replica=None)]
+    assert suggestions(answers) == [
+        row("s2", "1", replica="a"),
+        row("s1", "2", more=1, replica="b"),
+        row("s3", "3", replica=None),
+        row("s4", "4", replica="c"),
+    ]
 
 
 def test_joined() -> None:
@@ -138,7 +140,11 @@ def test_kill() -> None:
         "b": {**OWN, "in_force": in_force, "process": process("b", "w"), "confirmed": False},
     }
     said = kill(answers, [SILENT])
-    assert [(row["replica"], row["state"]) for row in said["replicas"]] == [("a", "live"), ("b", "live"), ("c", "silent")]
+    assert [(row["replica"], row["state"]) for row in said["replicas"]] == [
+        ("a", "live"),
+        ("b", "live"),
+        ("c", "silent"),
+    ]
     assert not said["confirmed"]
     assert kill({"a": answers["a"]})["confirmed"]
 

@@ -60,9 +60,11 @@ class Two:
         """
         Wait until each has heard of the other, and may write.
         """
-        for on, its in (self.roads, self.roads[::-1]):
-            await soon(lambda on=on, its=its: ident(its) in {one.id for one in on.rooms.store.members() if one.live})
-            await soon(lambda on=on: on.rooms.standing.fault is None)
+        pairs = (self.roads, self.roads[::-1])
+        await soon(
+            lambda: all(ident(its) in {one.id for one in on.rooms.store.members() if one.live} for on, its in pairs)
+        )
+        await soon(lambda: all(on.rooms.standing.fault is None for on in self.roads))
 
     async def token(self, name: str) -> str:
         """

@@ -18,6 +18,14 @@ Words = list[bytes]
 Says = Callable[[Words], bytes | None]
 
 
+async def until(holds: Callable[[], object]) -> None:
+    """
+    Let everything else go on until something holds.
+    """
+    while not holds():  # noqa: ASYNC110 # it is looked at in each turn, whoever brings it about
+        await asyncio.sleep(0)
+
+
 def bulk(data: bytes) -> bytes:
     """
     Return a text as it is answered.
@@ -82,6 +90,13 @@ class Fake:
         """
         for writer in self.writers:
             writer.transport.abort()
+
+    def hung_up(self, *_: object) -> bytes:
+        """
+        Hang up instead of an answer.
+        """
+        self.hang_up()
+        return b""
 
     def link(self, access: Access | None = None) -> RedisLink:
         """

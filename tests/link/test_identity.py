@@ -11,7 +11,7 @@ from breakers.store import pool, redis
 from breakers.store.link import Purpose
 from breakers.store.protocol import StoreUnavailable
 from breakers.store.redis import Access
-from tests.link.fake import ID, Fake, faking, info, linked
+from tests.link.fake import ID, Fake, faking, info, linked, until
 
 OTHER = "b" * 40
 
@@ -39,13 +39,11 @@ async def test_moved(fake_peer: Fake, said: dict[str, str], why: str) -> None:
     link = fake_peer.link()
     assert await link.server() == ID
     link.trust(ID)
-    assert await link.ask("GET", "a") == b"a"
-    assert not link.moved
+    assert (await link.ask("GET", "a"), link.moved) == (b"a", False)
     fake_peer.told = lambda: info(**said)
     (connection,) = link._pools[Purpose.DECISIONS]._idle
     fake_peer.hang_up()
-    while connection.open:
-        await asyncio.sleep(0)
+    await until(connection.is_closed)
     with pytest.raises(StoreUnavailable, match=why):
         await link.ask("GET", "b")
     assert link.moved
@@ -65,8 +63,7 @@ async def test_trust_drops(fake_peer: Fake) -> None:
     await link.ask("GET", "a")
     fake_peer.says = lambda _: None
     asking = asyncio.create_task(link.ask("GET", "slow"))
-    while len(fake_peer.seen) < 2:
-        await asyncio.sleep(0)
+    await until(lambda: len(fake_peer.seen) >= 2)
     link.trust(OTHER)
     (writer,) = fake_peer.writers
     writer.write(b"+late\r\n")
@@ -115,8 +112,8 @@ async def test_comes_back_gently(monkeypatch: pytest.MonkeyPatch) -> None:
         pauses.append(next(chances))
         return pauses[-1]
 
-    async with faking(told=lambda: b"") as fake:
-        fake.told = lambda: fake.hang_up() or b"-ERR\r\n"  # type: ignore[func-returns-value] # it hangs up
+    async with faking() as fake:
+        fake.told = fake.hung_up
         async with linked(fake, Access(chance=drawn)) as link:
             monkeypatch.setattr(redis, "ANSWERS_WITHIN_S", 0.4)
             began = time.monotonic()
@@ -148,7 +145,7 @@ async def test_flapping(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that takes connections and hangs up on every command is not dialled for each of them."""
     monkeypatch.setattr(pool, "PAUSE_S", 1000.0)
     monkeypatch.setattr(pool, "PAUSE_MAX_S", 1000.0)
-    async with faking(lambda _: fake.hang_up()) as fake, linked(fake) as link:  # type: ignore[func-returns-value]
+    async with faking(lambda _: fake.hung_up()) as fake, linked(fake) as link:
         for _ in range(50):
             with pytest.raises(StoreUnavailable, match="cannot be reached"):
                 await link.ask("GET", "a")

@@ -13,7 +13,7 @@ from breakers.store import pool, redis
 from breakers.store.link import Purpose
 from breakers.store.protocol import StoreUnavailable
 from breakers.store.resp import BULK_BYTES_MAX, GARBAGE
-from tests.link.fake import Fake, Words, bulk, echo, faking, info, linked
+from tests.link.fake import Fake, Words, bulk, echo, faking, info, linked, until
 
 
 @pytest.fixture(autouse=True)
@@ -91,8 +91,7 @@ async def test_unasked() -> None:
             (writer,) = fake.writers
             (connection,) = link._pools[Purpose.DECISIONS]._idle
             writer.write(bulk(b"stale"))
-            while connection.open:
-                await asyncio.sleep(0)
+            await until(connection.is_closed)
         fake.says = lambda words: bulk(words[-1]) + bulk(b"stale")
         with pytest.raises(StoreUnavailable, match="protocol"):
             await link.ask("ECHO", "n")
@@ -121,10 +120,10 @@ async def test_garbled(what: str, at_once: bool) -> None:
 
 async def test_endless() -> None:
     """A text that never ends is cut off at its bound, whatever the server claims to send."""
-    async with faking(lambda _: b"$%d\r\n" % BULK_BYTES_MAX + b"x" * (BULK_BYTES_MAX + 2**20)) as fake:
-        async with linked(fake) as link:
-            with pytest.raises(StoreUnavailable, match=GARBAGE):
-                await link.ask("GET", "a")
+    endless = b"$%d\r\n" % BULK_BYTES_MAX + b"x" * (BULK_BYTES_MAX + 2**20)
+    async with faking(lambda _: endless) as fake, linked(fake) as link:
+        with pytest.raises(StoreUnavailable, match=GARBAGE):
+            await link.ask("GET", "a")
 
 
 async def test_purposes() -> None:
@@ -135,8 +134,7 @@ async def test_purposes() -> None:
             for purpose in (Purpose.BEHIND, Purpose.LETTERS)
             for _ in range(12)
         ]
-        while len(fake.seen) < redis.MOST[Purpose.BEHIND] + redis.MOST[Purpose.LETTERS]:
-            await asyncio.sleep(0)
+        await until(lambda: len(fake.seen) >= redis.MOST[Purpose.BEHIND] + redis.MOST[Purpose.LETTERS])
         assert await link.ask("GET", "a") == b"a"
         for task in hanging:
             task.cancel()
@@ -173,8 +171,7 @@ async def test_hung_up_idle() -> None:
             await link.ask("GET", "a")
             (connection,) = link._pools[Purpose.DECISIONS]._idle
             fake.hang_up()
-            while connection.open:
-                await asyncio.sleep(0)
+            await until(connection.is_closed)
             assert fake.dialled == n + 1
 
 
@@ -188,8 +185,7 @@ async def test_leaves_nothing() -> None:
                 await asyncio.sleep(0)
         with contextlib.suppress(StoreUnavailable):
             await asyncio.gather(*asking)
-        while fake.writers:
-            await asyncio.sleep(0)
+        await until(lambda: not fake.writers)
         assert asyncio.all_tasks() <= before | fake.readers
 
 
@@ -197,7 +193,7 @@ async def test_sent_once(fake_peer: Fake) -> None:
     """A command that the server hangs up on arrives once, over a fresh connection and over a used one."""
     link = fake_peer.link()
     for word in ("fresh", "kept", "reused"):
-        fake_peer.says = echo if word == "kept" else lambda _: fake_peer.hang_up()
+        fake_peer.says = echo if word == "kept" else fake_peer.hung_up
         with contextlib.suppress(StoreUnavailable):
             await link.ask("ECHO", word)
     assert [words[-1] for words in fake_peer.seen] == [b"fresh", b"kept", b"reused"]

@@ -6,7 +6,7 @@ import pytest
 
 from breakers.store import pool, redis
 from breakers.store.protocol import StoreUnavailable
-from tests.link.fake import ID, Words, echo, faking, info, linked
+from tests.link.fake import ID, Fake, Words, echo, faking, info, linked
 
 # the error, part of its sentence, whether another server is to be trusted first, whether the connection is used again
 TABLE: dict[str, tuple[str, str, bool, bool]] = {
@@ -64,7 +64,7 @@ async def test_refused(what: str, verb: str, monkeypatch: pytest.MonkeyPatch) ->
         assert await link.ask("GET", "k") == b"k"
 
 
-async def test_learns_script(fake_peer) -> None:
+async def test_learns_script(fake_peer: Fake) -> None:
     """A script that the server does not know is told whole over the same connection, because it surely did not run."""
 
     def says(words: Words) -> bytes:
@@ -89,7 +89,7 @@ async def test_learns_script(fake_peer) -> None:
         ({"redis_version": "x"}, "does not speak the protocol"),
     ],
 )
-async def test_unfit(fake_peer, said: dict[str, str], why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unfit(fake_peer: Fake, said: dict[str, str], why: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that will not do is asked nothing, and it is said why."""
     monkeypatch.setattr(redis, "ANSWERS_WITHIN_S", 10.0)
     fake_peer.told = lambda: info(**said)
@@ -102,7 +102,7 @@ async def test_unfit(fake_peer, said: dict[str, str], why: str, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("version", ["6.2.0", "7.4.1", "8.0.0", "10.0.0"])
-async def test_fit(fake_peer, version: str) -> None:
+async def test_fit(fake_peer: Fake, version: str) -> None:
     """From 6.2 on every version will do."""
     fake_peer.told = lambda: info(redis_version=version, evicted_keys="7")
     link = fake_peer.link()

@@ -75,13 +75,21 @@ async def test_proof_of_both(fresh_redis: RedisServer, sandbox: StripeSandbox, t
             assert (await on.admin("GET", "/v1/kill")).json["confirmed"]
 
 
-async def test_learned_outlives(fresh_redis: RedisServer, sandbox: StripeSandbox, tmp_path: Path) -> None:
+async def test_learned_outlives(
+    fresh_redis: RedisServer, sandbox: StripeSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What one program was told to stop the other begins stopped with, alone and before a Redis that forgot it."""
     async with two(tmp_path, fresh_redis, sandbox.url) as (one, other):
         await one.admin("POST", "/v1/kill", {"scope": "agent:support", "reason": "OPS-7"})
         await other.rooms.killswitch.poll()
+        gone = one.rooms.ledger.replica
     fresh_redis.flush()
     async with road(tmp_path / "two", sandbox.url, store=fresh_redis.url) as alone:
+        # It waits for the other, and once nobody does any more, the stop is what is left.
+        assert (await alone.ask("POST", "/v1/customers", form=CREATE)).reason == "store-unavailable"
+        monkeypatch.setattr("breakers.store.belonging.SILENT_S", -1.0)
+        assert (await alone.admin("POST", f"/v1/fleet/{gone}/forget", {"reason": "a test"})).status == 200
+        await alone.rooms.standing.look()
         assert marks(await alone.ask("POST", "/v1/customers", form=CREATE)) == KILLED
         (scope,) = (await alone.admin("GET", "/v1/status")).json["kill"]["scopes"]
         assert (scope["scope"], scope["by"], scope["reason"]) == ("agent:support", "admin", "OPS-7")

@@ -33,7 +33,7 @@ class Moody:
         """
         Tell whether it has to be told again.
         """
-        return self.emptied
+        return self.emptied or not self.begun
 
     async def begin(self, **_: object) -> None:
         """

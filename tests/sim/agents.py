@@ -85,6 +85,7 @@ class Agent:
     pipes: list[Pipe]
     answers: list[Seen] = field(default_factory=list)
     meant: list[str] = field(default_factory=list)
+    sent: list[tuple[str, str, Mapping[str, str], bytes]] = field(default_factory=list)
 
     async def works(self, count: int, until: float) -> None:
         """
@@ -95,9 +96,11 @@ class Agent:
             if self.loop.scheduler.now > until:
                 return
             draw = self.rng.random()
-            if draw < 0.17:
+            if draw < 0.12:
                 await self.reads()
-            elif draw < 0.55:
+            elif draw < 0.42 and self.sent:
+                await self.repeats()
+            elif draw < 0.7:
                 await self.writes(NOTES, keyed=self.rng.random() < 0.5)
             else:
                 await self.writes(PAYOUTS, keyed=self.rng.random() < 0.6)
@@ -108,6 +111,13 @@ class Agent:
         """
         return await self.asks(self.rng.choice(self.machines), "GET", f"/v1/accounts/{self.name}", {}, b"", "")
 
+    async def repeats(self) -> None:
+        """
+        Send one of the last writes once more, under its key, at either door: a job that was started again.
+        """
+        path, write, headers, body = self.rng.choice(self.sent[-4:])
+        await self.asks(self.rng.choice(self.machines), "POST", path, headers, body, write)
+
     async def writes(self, path: str, *, keyed: bool) -> None:
         """
         Mean one write, and send it until it is known how it ended, or patience ends.
@@ -115,7 +125,10 @@ class Agent:
         write = f"{self.name}/{len(self.meant)}"
         self.meant.append(write)
         body = self.body(path, write)
-        headers = {"Idempotency-Key": f"key-{write}"} if keyed else {}
+        # Both agents count alike: the same key of two agents is two keys.
+        headers = {"Idempotency-Key": f"key-{len(self.meant)}"} if keyed else {}
+        if keyed:
+            self.sent.append((path, write, headers, body))
         machine = self.rng.choice(self.machines)
         if keyed and self.rng.random() < 0.25:
             # Two of one at once, at both doors: a job that ran twice.

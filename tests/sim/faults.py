@@ -273,7 +273,7 @@ def slow_disk(faults: Faults) -> Undo:
     A disk takes long.
     """
     machine = faults.machine()
-    machine.disk_s = (0.05, 0.4)
+    machine.disk_s = faults.rng.choice(((0.05, 0.4), (0.3, 2.5)))
 
     def undo() -> None:
         machine.disk_s = None

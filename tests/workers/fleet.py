@@ -32,6 +32,8 @@ LEDGER: Mapping[str, object] = {"disk": {"min_free_bytes": 0, "min_free_pct": 0,
 WITHIN_S = 60.0
 _STEP_S = 0.02
 
+LATE = ("store-unavailable", "unsettled-state")
+
 Session = aiohttp.ClientSession
 
 
@@ -47,6 +49,7 @@ class Workers:
     key: str = ""
     sent: int = 0
     made: set[str] = field(default_factory=set)
+    refusals: list[str] = field(default_factory=list)
 
     @property
     def state(self) -> Path:
@@ -109,21 +112,36 @@ class Workers:
         """
         shown = {"Authorization": f"Bearer {self.key}"}
         async with (session or self.session).get(f"{self._door}/v1/customers", headers=shown) as answer:
-            await answer.read()
+            said = await answer.text()
             self.sent += 1
+            if answer.status != 200:
+                self.refusals.append(said)
             return answer.status
 
     async def write(self, name: str, session: Session | None = None) -> int:
         """
         Make a customer of a name, under a key of the same; return the status.
+
+        On a machine that does everything else at once a store, or a write's turn, may be over before it leaves: nothing
+        was sent, and it may be asked for again.
         """
+        while True:
+            status = await self._written(name, session)
+            if status != 503 or not any(reason in self.refusals[-1] for reason in LATE):
+                return status
+            assert '"dispatched":"no"' in self.refusals[-1]
+            await asyncio.sleep(_STEP_S)
+
+    async def _written(self, name: str, session: Session | None) -> int:
         shown = {"Authorization": f"Bearer {self.key}", "Idempotency-Key": name.replace(" ", "-")}
         data = {"name": name}
         async with (session or self.session).post(f"{self._door}/v1/customers", data=data, headers=shown) as answer:
-            await answer.read()
+            said = await answer.text()
             self.sent += 1
             if answer.status == 200:
                 self.made.add(name)
+            else:
+                self.refusals.append(said)
             return answer.status
 
     def once(self) -> bool:

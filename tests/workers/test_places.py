@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 from pathlib import Path
 
@@ -12,7 +13,6 @@ from hypothesis import strategies as st
 
 from config.load import Configuration, load
 from proxy.app import open_credentials
-from proxy.cli.folder import open_ledger
 from proxy.dial import Address
 from proxy.doors import Door
 from proxy.errors import StartRefused
@@ -20,6 +20,7 @@ from proxy.ledger.disk import RealDisk, is_locked
 from proxy.ledger.layout import ADMIN_TOKEN, KEY_RING, home_of, worker_folder, workers_with_records
 from proxy.ledger.state import read_admin_token
 from proxy.logline import pieces
+from proxy.opening import open_ledger
 from proxy.parent import SOCKET, Wanted, admin_doors, locked, refuse_fewer, supervise
 from proxy.secret import Secret
 from proxy.worker import Orders, Posted, read_orders
@@ -145,7 +146,7 @@ def test_homes(folder: str, home: str, tmp_path: Path) -> None:
 
 
 def test_fewer(here: Installed) -> None:
-    """A start with fewer workers than there are records is refused, by a parent and by a process alone."""
+    """Every worker's record is verified, and a start with fewer workers than records is refused."""
     for number in (1, 2, 3):
         asyncio.run(open_ledger(as_worker(here, number))[0].close("test"))
     refuse_fewer(here.state, 3)
@@ -153,6 +154,16 @@ def test_fewer(here: Installed) -> None:
         refuse_fewer(here.state, 2)
     no = here.run("serve")
     assert (no.code, "workers/2 has a record of its own" in no.err) == (1, True)
+    whole = here.run("ledger", "verify", "--json")
+    assert (whole.code, [one["worker"] for one in json.loads(whole.out)["workers"]]) == (0, [2, 3])
+    tail = here.run("ledger", "tail")
+    assert (tail.code, "others have records of their own: 2, 3" in tail.err) == (0, True)
+    segment = next((here.state / "workers" / "3" / "ledger" / "000001").glob("*.bwl"))
+    damaged = bytearray(segment.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    segment.write_bytes(damaged)
+    broken = json.loads(here.run("ledger", "verify", "--json").out)
+    assert (broken["ok"], [one["ok"] for one in broken["workers"]]) == (False, [True, False])
 
 
 def test_memory(here: Installed) -> None:

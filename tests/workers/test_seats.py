@@ -182,10 +182,16 @@ async def test_roll_stops(case: str, why: str) -> None:
 
 
 async def test_signals() -> None:
-    """A signal reaches every process, and one that does not end when it is told to is ended."""
+    """A signal reaches every process, also the next one of a seat without, and one that does not end is ended."""
     async with begun(2) as stage:
-        stage.seats.send(10)
+        stage.seats.tell(10)
         assert [made.sent for _, made in stage.launched] == [[10], [10]]
+        stage.now(2).end(1)
+        while stage.seats.all[1].serves:  # noqa: ASYNC110 what is waited for is what is tested
+            await asyncio.sleep(0.005)
+        stage.seats.tell(12)
+        await stage.back(2, 2)
+        assert [made.sent for _, made in stage.launched] == [[10, 12], [10], [12]]
     stage = Stage(2)
     stage.obeys = False
     await stage.seats.begin()

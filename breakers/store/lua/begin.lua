@@ -67,7 +67,7 @@ if why ~= '' then
   epoch, row = nil, nil
 end
 redis.call('SET', KEYS[5], ARGV[3])
-if belongs and not epoch then
+if not epoch then
   for one in string.gmatch(ARGV[10], '%S+') do redis.call('HSET', KEYS[11], one, 1) end
 end
 if id ~= '' then
