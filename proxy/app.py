@@ -27,8 +27,8 @@ from proxy.dial import Address, Dialer
 from proxy.doors import SHARED, Door
 from proxy.drifting import Drifting
 from proxy.envelopes import Envelopes
-from proxy.following import Following
 from proxy.fleetnews import FleetNews
+from proxy.following import Following
 from proxy.forward import Forwarder
 from proxy.inflight import InFlight
 from proxy.inforce import InForce
@@ -155,8 +155,7 @@ def build(
     policy, tasks = policy_of(configuration), open_tasks(configuration, ledger, store, clock, randomness)
     brakes = _open_brakes(settings, policy, accounts, ledger, store, clock, randomness, log, metrics, retries)
     ends = _open_ends(ledger, store, clock, randomness, log)
-    company = open_company(configuration, ledger, store, keys, clock, randomness, log, metrics.letter_refused)
-    tasks.envelopes.vouch = company.board.vouch
+    company = open_company(configuration, ledger, store, keys, tasks.envelopes, clock, randomness, log, metrics)
     news = FleetNews(ledger.fleet, brakes.announcer, metrics.fleet, ends.ids.new, log)
     standing = Standing(store, ledger.events, log, namer.made_with, ledger.replica, ledger.fleet, news)
     brakes.killswitch.on_emptied = standing.hurry

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 from breakers.store.fleet import FleetStore
@@ -11,14 +10,16 @@ from breakers.store.protocol import Store
 from config.load import Configuration
 from proxy.board import Board
 from proxy.clock import Clock, Randomness
+from proxy.envelopes import Envelopes
 from proxy.keys import Keys
 from proxy.ledger.book import Ledger
 from proxy.ledger.drafts import stamp
 from proxy.letters import Letters, Other
 from proxy.logline import Log
+from proxy.metrics import Metrics
 from proxy.operators import Operators, roles_of
 from proxy.pinned import PinSeal
-from proxy.sealer import Bad, Sealer
+from proxy.sealer import Sealer
 
 STOPPED = "stopped"
 
@@ -39,10 +40,11 @@ def open_company(
     ledger: Ledger,
     store: Store,
     keys: Keys,
+    envelopes: Envelopes,
     clock: Clock,
     randomness: Randomness,
     log: Log,
-    on_bad: Callable[[Bad], None],
+    metrics: Metrics,
 ) -> Company:
     """
     Join what a process has to do with others; where the store is nobody else's, that is nothing.
@@ -51,7 +53,7 @@ def open_company(
     shared = store if isinstance(store, FleetStore) else None
     sealer = Sealer(ledger.ring, settings.deployment, clock.now, randomness)
     letters = Letters(None if shared is None else shared.mail, sealer, ledger.replica, clock, log)
-    letters.on_bad = on_bad
+    letters.on_bad = metrics.letter_refused
     if shared is not None:
         fleet = shared
 
@@ -66,7 +68,7 @@ def open_company(
     seal = PinSeal(ledger.ring, settings.deployment, randomness)
     pins, views = None if shared is None else shared.pins, (keys, operators.tokens)
     board = Board(pins, seal, views, ledger.access, ledger.replica, clock, log)
-    board.away_s = settings.keys.away_s
+    board.away_s, envelopes.vouch = settings.keys.away_s, board.vouch
     return Company(keys, operators, letters, board)
 
 

@@ -188,9 +188,11 @@ class Envelopes:
         try:
             envelope = await self._store.envelope(*key)
         except StoreUnavailable:
-            if known is None or now - known[1] > good_s:
-                raise
-            return known[0]
+            if known is not None and now - known[1] <= good_s:
+                return known[0]
+            if now - self._heard <= good_s and (heard := self._found(caller)) is not None:
+                return heard
+            raise
         if changes == self._changes:
             # What was asked before a change here may be how it was before.
             self._keep(key, envelope, now)

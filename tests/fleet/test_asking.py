@@ -322,3 +322,10 @@ async def test_whose(both: Two) -> None:
     id_ = await parked(both.other, charged(both.sandbox))
     said = [(await on.admin("GET", f"/v1/whose/suggestion/{id_}")).json for on in both.roads]
     assert said == [{"mine": False}, {"mine": True}]
+    # The place says nothing of that: both logs have one name.
+    one = await both.one.rooms.store.suggestion(id_)
+    assert one is not None
+    records = both.other.rooms.suggesting.records
+    assert records.of(id_, one.place).entry["call"] == id_
+    with pytest.raises(LookupError):
+        records.of("another", one.place)

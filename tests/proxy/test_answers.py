@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import cast
 
@@ -123,6 +124,15 @@ async def test_nowhere() -> None:
     assert await answers.of(earlier(place="log#9/9/9/9")) is None
     assert await answers.of(earlier(place="log#0/4/2/3")) is None
     assert await answers.of(earlier(place="log#0/1/2/3", answered=False)) is None
+
+
+async def test_of_another() -> None:
+    """What stands at the same place of a log of the same name, and is another write's, is not given."""
+    shelf = Shelf()
+    shelf.recorded["log#0/1/2/3"] = replace(RECORDED, call="01Z")
+    assert await shelf.answers().of(earlier(place="log#0/1/2/3")) is None
+    shelf.recorded["log#0/1/2/3"] = replace(RECORDED, call="01A")
+    assert await shelf.answers().of(earlier(place="log#0/1/2/3")) == KEPT
 
 
 async def test_too_wide() -> None:

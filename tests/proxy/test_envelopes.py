@@ -238,3 +238,15 @@ async def test_told_by_the_way() -> None:
     assert envelopes.told(CALLER, OPEN) is None
     await envelopes.within(CALLER, None)
     assert len(store.asked) == 2
+
+
+async def test_heard_and_away() -> None:
+    """Without its store what was heard is good for reads as long as what was said is."""
+    envelopes, store, clock = made(tidings=News({ID: TASK}, anew=True))
+    await envelopes.hear()
+    store.away = True
+    clock.move(AWAY_S)
+    assert isinstance(await envelopes.within(CALLER, None), Caller)
+    clock.move(0.001)
+    with pytest.raises(StoreUnavailable):
+        await envelopes.within(CALLER, None)

@@ -213,7 +213,7 @@ async def test_reason_of_then(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> 
             said = decide(*of)
             return replace(said, parked=(*said.parked, loop)) if isinstance(said, Suggest) else said
 
-        patched.setattr("proxy.pipeline.decide", looping)
+        patched.setattr("proxy.judgement.decide", looping)
         ones.append(await stand.parked(await stand.refund(200)))
     reload(stand)
     await stand.desk.shown(ones[0].id)

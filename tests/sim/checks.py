@@ -277,6 +277,7 @@ def counted(world: World, records: Records) -> Counter[str]:
             what = seen.reason or seen.outcome
             found[f"answer {what}"] += 1
     found.update(f"record {entry['k']}" for entry in records.entries)
+    found["seeds"] = 1
     found["effects"] = world.till.effects.total()
     found["arrivals without effect"] = sum(not one.was_done for one in world.till.arrived)
     return found

@@ -174,7 +174,7 @@ class Command:
         """
         Return the keys among its arguments.
         """
-        return arguments if self.keys < 0 else arguments[: self.keys]
+        return arguments[:1] if self.keys == 1 else arguments if self.keys < 0 else ()
 
 
 _READS = {

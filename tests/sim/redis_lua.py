@@ -66,7 +66,7 @@ class Lua:
         self._table = self._lua.table_from
         self._keys: Keyspace | None = None
         self._declared: frozenset[bytes] = frozenset()
-        self._touched: Callable[[bytes, Sequence[bytes]], None] | None = None
+        self._refuses: Callable[[bytes], None] | None = None
         begin = self._lua.compile(_SANDBOX)
         self._compile = begin(object(), None, None, self._decoded, self._encoded, self._called)
         self._chunks: dict[bytes, Any] = {}
@@ -77,13 +77,13 @@ class Lua:
         keys: Sequence[bytes],
         arguments: Sequence[bytes],
         space: Keyspace,
-        touched: Callable[[bytes, Sequence[bytes]], None] | None = None,
+        refuses: Callable[[bytes], None] | None = None,
     ) -> Reply:
         """
-        Run a script over a keyspace. Raise `Refused` where it, or a command of it, fails.
+        Run a script over a keyspace. Raise `Refused` where it, or a command of it, fails, or `refuses` it.
         """
         chunk = self._chunks.get(text)
-        self._keys, self._declared, self._touched = space, frozenset(keys), touched
+        self._keys, self._declared, self._refuses = space, frozenset(keys), refuses
         try:
             if chunk is None:
                 chunk = self._chunks[text] = self._compile(text, b"@user_script")
@@ -100,13 +100,12 @@ class Lua:
         assert self._keys is not None
         told = [each if type(each) is bytes else _spelled(each) for each in arguments]
         try:
-            name = name.upper()
             command = COMMANDS.get(name)
             for key in command.named(told) if command is not None else ():
                 if key not in self._declared:
                     raise Refused(f"ERR Script attempted to access a non local key in a cluster node ({key.decode()})")
-            if self._touched is not None:
-                self._touched(name, told)
+            if self._refuses is not None:
+                self._refuses(name)
             return self._for_lua(carried(self._keys, name, told))
         except Refused as refused:
             if raises:

@@ -99,7 +99,8 @@ class RedisModel:
         else:
             text = found
         keys, told = arguments[: int(count)], arguments[int(count) :]
-        return lua().run(text, keys, told, self.keys, lambda name, _: self._refuse(name))
+        is_well = self.role == "master" and self.memory_left
+        return lua().run(text, keys, told, self.keys, None if is_well else self._refuse)
 
     # ------------------------------------------------------------------------------------------- what befalls a server
 
