@@ -101,7 +101,9 @@ class Executing:
     async def _due(self) -> tuple[Suggested, ...]:
         rooms, now, found = self._rooms, self._rooms.clock.monotonic(), dict[str, Suggested]()
         with contextlib.suppress(StoreUnavailable):
-            for one in await rooms.store.suggestions():
+            every = await rooms.store.suggestions()
+            rooms.suggesting.saw(every)
+            for one in every:
                 kept = rooms.suggesting.kept.get(one.id)
                 is_ours = one.id in rooms.suggesting.own and one.stage is Stage.APPROVED
                 if is_ours and one.api not in self._lanes and (kept is None or kept.again_at <= now):

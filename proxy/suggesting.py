@@ -39,6 +39,9 @@ JOINED = "joined"
 KEPT_MAX = 4_096
 """Of places whose policy is known; far more suggestions than may wait."""
 
+SEEN_S = 10.0
+"""How old what was seen of all that wait may be where somebody wants to know whether one more may: two sweeps."""
+
 SETTLED = frozenset(Stage) - {Stage.OPEN, Stage.APPROVED, Stage.EXECUTING}
 
 
@@ -88,6 +91,9 @@ class Suggesting:
         self._untold: dict[str, Suggested] = {}
         self._turns: dict[str, _Line] = {}
         self._changed: dict[str, asyncio.Event] = {}
+        # All that others know of, too, as it was seen behind the road, and those of here since then; and when.
+        self._seen: tuple[Suggested, ...] = ()
+        self._seen_at = float("-inf")
         # By place: what stands there never changes.
         self._judged_by: dict[str, str] = {}
         # Rung whenever one is approved, or may be carried out again.
@@ -126,8 +132,15 @@ class Suggesting:
             # Another process was first: of two equal ones only that can be approved.
             await self._ended(replace(new, stage=Stage.VOID, why=JOINED, version=new.version + 1, changed_at=now))
         else:
+            self._seen += (new,)
             self.ask(new)
         return Pending(stands)
+
+    def saw(self, every: tuple[Suggested, ...]) -> None:
+        """
+        Note how all of them stood when the store was asked just now.
+        """
+        self._seen, self._seen_at = every, self._clock.monotonic()
 
     def ask(self, new: Suggested) -> None:
         """
@@ -158,10 +171,17 @@ class Suggesting:
         return self._judged_by[one.place]
 
     async def _is_full(self, call: Call, most: int, *, shadow: bool) -> bool:
-        known = await self._store.suggestions()
+        is_fresh = self._store.kind != "memory" and self._clock.monotonic() - self._seen_at <= SEEN_S
+        # Where one more may wait nobody is asked: others may have let a few wait since. Where not, some may be over.
+        if is_fresh and self._count(self._seen, call, shadow=shadow) < most:
+            return False
+        self.saw(await self._store.suggestions())
+        return self._count(self._seen, call, shadow=shadow) >= most
+
+    def _count(self, known: tuple[Suggested, ...], call: Call, *, shadow: bool) -> int:
         # What is over waits for nobody, even where its process is away and does not say so.
         mine = (one for one in known if one.agent == call.caller.agent and one.shadow is shadow)
-        return sum(one.stage in LIVE and one.expires > self._clock.now() for one in mine) >= most
+        return sum(one.stage in LIVE and one.expires > self._clock.now() for one in mine)
 
     @asynccontextmanager
     async def turn(self, id_: str) -> AsyncIterator[Suggested | None]:

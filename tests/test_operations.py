@@ -13,7 +13,7 @@ from breakers.stops import Mode
 from breakers.suggestion import Stage
 from breakers.verdict import Reason
 from proxy.cli import build_parser
-from proxy.ledger import access, approvals, drifts
+from proxy.ledger import access, approvals, drifts, fleets
 from proxy.ledger.writer import State as LedgerState
 from tests.tidy.source import ROOT
 
@@ -23,6 +23,7 @@ PARAGRAPHS = dict(re.findall(r"^#### `([a-z_-]+)`\n((?:.+\n)+)", PAGE, re.MULTIL
 PROGRAM = "".join(path.read_text("utf-8") for path in (ROOT / "proxy").glob("*.py"))
 ANNOUNCED = {
     *(access.KIND, approvals.KIND, drifts.KIND, "break-glass", "auto-kill", "stop"),
+    *(fleets.LOST, fleets.REBUILT, fleets.FORGOTTEN),
     *re.findall(r'announcer\.say\("([a-z-]+)"', PROGRAM),
 }  # fmt: skip
 

@@ -55,7 +55,7 @@ PLANTED: tuple[tuple[Check, dict[str, str], str], ...] = (
     (
         arrows.kept_packages,
         {"breakers/store/redis.py": "from redis.asyncio import Redis"},
-        "nothing that is shipped may import redis",
+        "only breakers/store/bounded.py, breakers/store/connection.py may import redis",
     ),
     (arrows.kept_packages, {"config/a.py": "import prometheus_client"}, "only proxy/ may import prometheus_client"),
     (arrows.kept_packages, {"proxy/cli/a.py": "import localstripe"}, "nothing that is shipped may import localstripe"),
@@ -157,7 +157,7 @@ INNOCENT: tuple[tuple[Check, dict[str, str]], ...] = (
     ),
     (arrows.arrows, {"loadtest/upstreams/a.py": "from loadtest.upstreams.stripe import app\nimport json"}),
     (arrows.arrows, {"proxy/a.py": "import configparser"}),
-    (arrows.kept_packages, {"proxy/cli/serve.py": "import aiohttp", "tests/a.py": "import redis"}),
+    (arrows.kept_packages, {"proxy/cli/serve.py": "import aiohttp", "breakers/store/connection.py": "import redis"}),
     (arrows.impure_judgement, {"breakers/store/redis.py": "import time", "breakers/a.py": "import datetime"}),
     (
         arrows.world_outside_clock,

@@ -50,7 +50,7 @@ class Pool:
         """
         Lend a connection. Raise `StoreUnavailable` where there will be none by that second of the loop's clock.
         """
-        connection = self._ready() or await self._next(until)
+        connection = await self._ready() or await self._next(until)
         try:
             yield connection
         finally:
@@ -80,10 +80,10 @@ class Pool:
         # What was dropped is closed in the loop's next turn.
         await asyncio.sleep(0)
 
-    def _ready(self) -> Connection | None:
+    async def _ready(self) -> Connection | None:
         while self._idle:
             connection = self._idle.pop()
-            if connection.open:
+            if await connection.is_fit():
                 self._lent.add(connection)
                 return connection
         return None

@@ -5,8 +5,8 @@ A script whose answer was lost may have run, so that nothing is ever sent again 
 because the server does not know the script yet, is the one exception. Whatever goes wrong is `StoreUnavailable`, with a
 sentence in which nothing stands that was sent or is secret.
 
-The protocol is spoken here and in `resp.py`, by no library: what a library re-sends, keeps of an asker that gave up, or
-holds in memory of an answer without end would have to be proved of each of its versions anew.
+The protocol is spoken by the redis library's connections (`connection.py`, `bounded.py`); which of them carries what,
+and that nothing is sent twice, is seen to here, where its clients and pools would decide otherwise.
 """
 
 from __future__ import annotations
@@ -26,8 +26,7 @@ from breakers.store.link import Purpose, Server, purpose_of
 from breakers.store.moves import BY_DEFAULT, Retention
 from breakers.store.pool import Pool
 from breakers.store.protocol import LEASE_S, StoreUnavailable
-from breakers.store.refusals import ELSEWHERE, REPLACED, code_of, sentence
-from breakers.store.resp import Refusal, Reply
+from breakers.store.refusals import ELSEWHERE, REPLACED, Refusal, Reply, code_of, sentence
 from breakers.store.scripts import SCRIPTS
 from breakers.store.whereabouts import MOVED, Whereabouts, server_of
 from config.store import RedisAddress

@@ -4,8 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from breakers.store.resp import Refusal
+GARBAGE = "what answers at `store` does not speak the protocol of Redis"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """
+    An error that the server answered with, from its first word on.
+    """
+
+    said: str
+
+
+Reply = bytes | int | None | list["Reply"] | Refusal
 
 _PASSWORD = "Redis refuses the password that `store_password` names, or asks for one"  # noqa: S105 # a sentence
 _ON_ITS_WAY = "the keys of this deployment are on their way to another node of the cluster"

@@ -18,8 +18,7 @@ from collections.abc import Callable
 from breakers.store.connection import Connection, Login, dial
 from breakers.store.link import Server
 from breakers.store.protocol import StoreUnavailable
-from breakers.store.refusals import sentence
-from breakers.store.resp import GARBAGE, Refusal, Reply
+from breakers.store.refusals import GARBAGE, Refusal, Reply, sentence
 from config.store import Node, RedisAddress
 
 SLOTS = 16_384

@@ -30,12 +30,19 @@ def say_unheard(unheard: Mapping[str, str]) -> None:
         warning(f"the process {replica} was not heard ({why})", HINT)
 
 
+def is_shared(config: Path) -> bool:
+    """
+    Tell whether other processes may share the store.
+    """
+    source, _ = read_files(config)
+    return source.value.get("store", "memory") != "memory"
+
+
 def say_alone(config: Path) -> None:
     """
     Say that others of the deployment were not asked, where there may be some.
     """
-    source, _ = read_files(config)
-    if source.value.get("store", "memory") != "memory":
+    if is_shared(config):
         hint = "ask where one runs"
         warning("no Breakwater runs on this state folder: what others have on record is missing here", hint)
 

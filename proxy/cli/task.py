@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from config.faults import did_you_mean, listed
 from config.load import load
 from proxy.cli.client import Running, find_running, has_started
-from proxy.cli.heard import looked, say_alone
+from proxy.cli.heard import is_shared, looked, say_alone
 from proxy.cli.lookup import looking_into, print_calls
 from proxy.cli.say import data, shown, table
 from proxy.cli.tasked import TASK_HELP, asked
@@ -247,10 +247,10 @@ def timeline(args: argparse.Namespace) -> int:
     Print what happened under a task, call by call.
     """
     state = state_of(args)
-    running = find_running(state) if args.dir is None else None
-    if running is not None:
-        return _timeline_of_all(args, running)
-    if args.dir is None:
+    if args.dir is None and is_shared(args.config):
+        running = find_running(state)
+        if running is not None:
+            return _timeline_of_all(args, running)
         say_alone(args.config)
     with looking_into(state) as record:
         told = calls(record.index.find(Wanted(task=args.task)))

@@ -23,7 +23,7 @@ from aiohttp import web
 from config.faults import listed
 from config.operators import RESERVED
 from proxy.control.acting import HOUSE, Operator, acting
-from proxy.control.merged import LIVE, SILENT, UNHEARD, Merge
+from proxy.control.merged import HEARD, LIVE, SILENT, UNHEARD, Merge
 from proxy.control.reply import in_order, refuse, reply
 from proxy.control.roles import LOOKS, lacking
 from proxy.ledger.access import Access
@@ -177,7 +177,7 @@ class Asking:
         good = {replica: one for replica, one in heard.answers.items() if one.status < 400}  # the protocol's own bound
         answers = {self._letters.replica: orjson.loads(said.body), **{name: one.data for name, one in good.items()}}
         unheard = {**heard.unheard, **dict.fromkeys(heard.answers.keys() - good.keys(), Unheard.REFUSED)}
-        return reply(merge(answers, rows(heard, unheard)), headers=beside(unheard))
+        return reply(merge(answers, rows(heard, unheard)), headers={HEARD: ",".join(answers), **beside(unheard)})
 
     async def _acted(self, route: Route, asked: Asked, kind: str, within_s: float) -> web.Response:
         id_ = _id(asked)

@@ -17,6 +17,9 @@ from typing import Any
 UNHEARD = "Breakwater-Unheard"
 """The header that names who was not heard: `REPLICA;WHY`, separated by commas. Without it everybody was."""
 
+HEARD = "Breakwater-Heard"
+"""The header that names whose answers these are, separated by commas."""
+
 RUNS = "run"
 """The mode of a scope that is not stopped."""
 

@@ -14,7 +14,7 @@ from typing import Any
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, generate_latest
 
-from proxy.control.merged import LIVE, MERGED, SILENT, UNHEARD
+from proxy.control.merged import HEARD, LIVE, MERGED, SILENT, UNHEARD
 from proxy.control.reply import refuse, reply
 from proxy.control.spread import SPREAD, Spread
 from proxy.control.summing import Totals, read, spelled
@@ -26,6 +26,9 @@ BODY_BYTES_MAX = 64 * 1024
 
 NOBODY = "no worker serves at the moment, so nobody can be asked"
 NOBODY_HINT = "see /readyz and the log; `stop-writes` in the file STATE/KILL stops writes without anybody"
+
+APART = "not-asked"
+"""Why a process on another machine is not in an answer that was put together here: ask again in a moment."""
 
 READY = Asked("GET", "/readyz", {})
 METRICS = Asked("GET", "/metrics", {})
@@ -275,14 +278,18 @@ class ParentDoor:
         Return what one worker says for all; where it did not hear of our others, ask each of them.
         """
         unheard = _unheard(answer.headers.get(UNHEARD, ""))
-        own = {seat.replica for seat in self._seats} - {""}
-        if not own & unheard.keys():
-            return answer.json(), {name: answer.headers[name] for name in (UNHEARD,) if name in answer.headers}
+        there = {one.strip() for one in answer.headers.get(HEARD, "").split(",")} - {""}
+        own = {seat.replica for seat in self._seats if seat.state in SERVING}
+        if own <= there or len(own) == 1:
+            return answer.json(), {name: answer.headers[name] for name in (HEARD, UNHEARD) if name in answer.headers}
         said = await self._workers.ask_all(self._serving(), asked.here())
         heard = {seat.replica: one.json() for seat in self._seats if (one := said.get(seat.number)) and one.is_good}
-        left = {replica: why for replica, why in unheard.items() if replica not in heard}
+        # What those on other machines have answered is in one piece with what is missing here.
+        left = {
+            replica: why for replica, why in (dict.fromkeys(there, APART) | unheard).items() if replica not in heard
+        }
         rows = [{"replica": replica, "state": SILENT if why == SILENT else LIVE} for replica, why in left.items()]
-        header = {UNHEARD: ", ".join(f"{replica};{why}" for replica, why in left.items())} if left else {}
+        header = {UNHEARD: ",".join(f"{replica};{why}" for replica, why in left.items())} if left else {}
         path = asked.target.partition("?")[0]
         return (MERGED[path](heard, rows) if heard else answer.json()), header
 

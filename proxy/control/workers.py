@@ -13,7 +13,7 @@ import orjson
 from aiohttp import web
 from yarl import URL
 
-from proxy.control.merged import UNHEARD
+from proxy.control.merged import HEARD, UNHEARD
 
 ANSWER_S = 60.0
 """A reload compiles thousands of cards, a stop waits for a disk; whoever asks hangs up when it likes."""
@@ -22,7 +22,7 @@ LOOK_S = 2.0
 """For what a worker answers from its memory: metrics, whether it is ready."""
 
 KEPT_REQUEST = ("Authorization", "Content-Type")
-KEPT_ANSWER = ("Content-Type", UNHEARD)
+KEPT_ANSWER = ("Content-Type", HEARD, UNHEARD)
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,10 @@ TABLE: dict[str, tuple[str, tuple[int, int, str, str]]] = {
         "store: redis://a\nstore_password: {env: a-b}\n",
         (2, 17, "`env` is the name of an environment variable", "{env: REDIS_PASSWORD}"),
     ),
-    "sentinels without a name": ("store: sentinel://a,b\n", (1, 8, "stands the name", "`sentinel://HOST:PORT,…/NAME/DB`")),
+    "sentinels without a name": (
+        "store: sentinel://a,b\n",
+        (1, 8, "stands the name", "`sentinel://HOST:PORT,…/NAME/DB`"),
+    ),
     "a name with a space": ("store: 'sentinel://a/b c'\n", (1, 8, "stands the name", "")),
     "sentinels and no database": ("store: sentinel://a/shop/x\n", (1, 8, "the number of a database", "")),
     "a node twice": ("store: 'cluster://a,a:6379'\n", (1, 8, "each host once", FORMS)),

@@ -23,7 +23,7 @@ EXECUTED = "executed"
 
 # Of a task's money and calls: what is spent before a fault, and at most in all.
 CENTS, MOVES_MAX, CAP_CENTS = 100, 4, 490
-READS_BEFORE, READS_MAX = 4, 10
+READS_BEFORE, READS_MAX = 2, 6
 
 # Nobody here is answered later than that: a store's deadline is a quarter of a second, a caller's two.
 GIVE_UP_S = 20.0

@@ -19,10 +19,10 @@ from tests.chaos.fleet import Fleet
 from tests.crash.load import AGAIN, ATTEMPTS, Load, Said, Seen
 from tests.crash.mixes import Asked, Mix
 
-WRITERS = 6
+WRITERS = 4
 
 # Between two calls of a writer, and before it asks again: what is wanted is faults met, not a processor kept busy.
-PAUSE_S, AGAIN_S = 0.3, 0.2
+PAUSE_S, AGAIN_S = 0.25, 0.2
 
 # A crowd that nobody answers at all for so long will not be answered.
 GIVES_UP_S = 60.0

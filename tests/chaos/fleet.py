@@ -94,7 +94,7 @@ class Fleet:
         """
         Return the state folder of every process.
         """
-        return [state for site in self.sites for state in (site.state, *sorted(site.state.glob("workers/*")))]
+        return [state for site in self.sites for state in site.states]
 
     def key(self, number: int, agent: str) -> str:
         """
@@ -191,10 +191,13 @@ class Fleet:
         """
         Kill a replica where it stands.
         """
-        child = self.sites[number].child
-        assert child is not None
+        site = self.sites[number]
         self.up.discard(number)
-        assert await child.kill() == -9
+        if isinstance(site, WorkedSite):
+            await site.kill_all()
+            return
+        assert site.child is not None
+        assert await site.child.kill() == -9
 
     async def restart(self, number: int, draw: random.Random) -> None:
         """

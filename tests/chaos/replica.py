@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -102,7 +103,10 @@ class WorkedSite(Site):
         Kill the parent and every worker, in that order: nobody drains.
         """
         assert self.child is not None
-        workers = self.workers()
+        workers: list[int] = []
+        # Before it was ever ready it has said nothing of them; they end with it.
+        with contextlib.suppress(OSError):
+            workers = self.workers()
         self.child.send(signal.SIGKILL)
         for pid in workers:
             _killed(pid)

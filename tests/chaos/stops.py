@@ -50,10 +50,15 @@ async def resumed(fleet: Fleet, at: int) -> None:
     """
     Let everything pass again, by an order at one replica, and wait until it does everywhere.
     """
-    shown = await fleet.sites[at].admin("GET", "/v1/kill?scope=all")
-    said = {"scope": "all", "epoch": shown["record"]["epoch"], "reason": "on", "full": True}
-    done = await fleet.sites[at].admin("POST", "/v1/resume", json=said)
-    assert done["mode"] == "run", done
+
+
+    async def done() -> bool:
+        shown = await fleet.sites[at].admin("GET", "/v1/kill?scope=all")
+        said = {"scope": "all", "epoch": shown["record"]["epoch"], "reason": "on", "full": True}
+        answer = await fleet.sites[at].admin("POST", "/v1/resume", json=said)
+        return bool(answer.get("mode") == "run")
+
+    await until(done, HEALS_S)
 
 
 @asynccontextmanager

@@ -52,7 +52,14 @@ class Row:
     meets: str = ""
     noticed: bool = False
     heals: str = "by itself, as soon as the wire is well"
-    command: str = ""
+
+    @property
+    def waits(self) -> bool:
+        """
+        Tell whether a write waits in vain for its answer, rather than being told at once.
+        """
+        fault = self.fault
+        return fault is not None and self.writes == REFUSED and not (fault.there and fault.back and not fault.late_s)
 
 
 def every(said: bytes) -> Instead:

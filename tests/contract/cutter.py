@@ -11,12 +11,11 @@ import pytest
 
 from breakers.store.fleet import FleetStore
 from breakers.store.redis import Access, redis_store
-from breakers.store.resp import pack
 from config.store import RedisAddress
 from tests.breakers.world import AT
 from tests.redis_server import RedisServer
 
-WHO = pack(["INFO"])
+WHO = b"*1\r\n$4\r\nINFO\r\n"
 
 
 @dataclass(slots=True)

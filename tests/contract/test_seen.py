@@ -200,7 +200,9 @@ async def test_news(replica: Replica) -> None:
     await two.apply(TaskOpened(TASK))
     await two.apply(TokenRevoked("tid", TASK.expires_at))
     news = await one.news()
-    assert (dict(news.tasks), news.tokens, news.whole, news.anew) == ({TASK.id: TASK}, {"tid"}, True, True)
+    assert (dict(news.tasks), news.tokens, news.whole, news.anew) == (
+        *({TASK.id: TASK}, frozenset({"tid"}), True, True),
+    )
     await two.apply(TaskClosed(TASK.id, AT, Closed.DONE))
     news = await one.news()
     assert (dict(news.tasks), news.tokens, news.whole, news.anew) == ({TASK.id: None}, frozenset(), True, False)

@@ -49,6 +49,7 @@ MAY: dict[tuple[str, str], frozenset[str]] = {
     ("POST", "/v1/breakers/{key}/force"): frozenset({"resume", "HOUSE"}),
     ("POST", "/v1/breakers/{key}/release"): frozenset({"resume", "HOUSE"}),
     ("POST", "/v1/drift/{agent}/reset"): frozenset({"resume", "HOUSE"}),
+    ("POST", "/v1/fleet/{id}/forget"): frozenset({"root", "HOUSE"}),
     ("POST", "/v1/suggestions/{id}/approve"): PEOPLE,
     ("POST", "/v1/suggestions/{id}/edit"): PEOPLE,
     ("POST", "/v1/suggestions/{id}/reject"): PEOPLE,

@@ -202,6 +202,11 @@ def _held(now: Standing, seen: Seen, records: list[Entry]) -> str:
     if seen.reason in {"ledger-unavailable", "upstream-unreachable", "unsettled-state"}:
         assert (seen.status, seen.dispatched) == (503, "no"), seen
         return "unavailable"
+    if seen.reason == "killed" and any(entry["k"] == "call.intent" for entry in records):
+        # It was stopped when its intent was on record, before its first byte.
+        assert seen.dispatched == "no", seen
+        _answer(now, seen, records)
+        return "answers stopped"
     if now.counts_refusals and seen.outcome == "denied" and seen.reason not in UNTOLD and not _decided(records):
         assert seen.dispatched == "no", seen
         assert all(entry["k"] not in {"call.intent", "call.outcome"} for entry in records), seen

@@ -99,6 +99,13 @@ class Site:
         self.child: Child | None = None
         self.hook = hook
 
+    @property
+    def states(self) -> list[Path]:
+        """
+        Return the folder of each process that keeps a ledger here.
+        """
+        return [self.state, *sorted(self.state.glob("workers/*"))]
+
     async def launch(self) -> Child:
         """
         Fork `serve`, without waiting for anything.

@@ -86,6 +86,8 @@ class Replica:
     store: FleetStore = field(init=False)
     standing: Standing = field(init=False)
     every: list[FleetStore] = field(default_factory=list)
+    deployment: str = DEPLOYMENT
+    names_by: str = "ring"
 
     def __repr__(self) -> str:
         return f"<Replica {self.id}>"
@@ -94,13 +96,12 @@ class Replica:
         """
         Begin as a process, whatever the one before it was doing.
         """
-        self.store = self.at().store(DEPLOYMENT)
+        self.store = self.at().store(self.deployment)
         self.every.append(self.store)
         log = Lines()
-        self.standing = Standing(self.store, lambda: list(self.record), log, "ring", self.id, self.paper)
+        self.standing = Standing(self.store, lambda: list(self.record), log, self.names_by, self.id, self.paper)
         await self.standing.begin(list(self.record))
 
-    @property
     def fault(self) -> str | None:
         """
         Return what is wrong.
@@ -199,7 +200,7 @@ class Fleet:
         """
         for _ in range(2):
             await self.round(*ids)
-        assert [self.replicas[id_].fault for id_ in ids] == [None] * len(ids)
+        assert [self.replicas[id_].fault() for id_ in ids] == [None] * len(ids)
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -113,7 +114,7 @@ NEW = "new"
         (Stands({"server": "s/"}), {}, NEW),
     ],
 )
-async def test_begin(shared: Shared, stands: Stands, told: dict[str, object], said: object) -> None:
+async def test_begin(shared: Shared, stands: Stands, told: dict[str, Any], said: object) -> None:
     """A new epoch is built where there is none, or what is there cannot be all; else the one that is there counts."""
     await put(shared, stands)
     answer = read(await begin(shared, **told))

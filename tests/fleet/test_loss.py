@@ -54,13 +54,13 @@ async def test_flushed(fleet: Fleet) -> None:
     with pytest.raises(StoreUnavailable, match="replayed first"):
         await one.held(numbered(3))
     await one.look()
-    assert one.fault == WAITS.format("two")
+    assert one.fault() == WAITS.format("two")
     with pytest.raises(StoreUnavailable, match="waiting for replica two"):
         await one.held(numbered(3))
     await two.look()
-    assert two.fault is None
+    assert two.fault() is None
     await one.look()
-    assert one.fault is None
+    assert one.fault() is None
     assert [await one.knows(f"0{number}A") for number in (1, 2)] == [State.COMPLETED] * 2
     await one.made(numbered(3))
 
@@ -75,7 +75,7 @@ async def test_noticed_by_a_beat(fleet: Fleet) -> None:
 
 
 async def test_failover_loses_the_last(fleet: Fleet, tmp_path: Path) -> None:
-    """A new primary that lacks the last is not opened before whoever still talks to the old one has told it to the new."""
+    """A new primary that lacks the last is not opened before whoever still talks to the old one has told its record."""
     old = fleet.server
     one, two = await fleet.start("one", "two")
     with running_redis(tmp_path) as new:
@@ -85,11 +85,11 @@ async def test_failover_loses_the_last(fleet: Fleet, tmp_path: Path) -> None:
         # The first is led to the new one, as a restart of its connections would.
         await one.store.close()
         await one.start()
-        assert one.fault == WAITS.format("two")
+        assert one.fault() == WAITS.format("two")
         # The old side stays what it was, for whoever is there.
         await two.made(numbered(2))
         await one.look()
-        assert one.fault == WAITS.format("two")
+        assert one.fault() == WAITS.format("two")
         await two.store.close()
         await two.start()
         await fleet.settle("one", "two")
@@ -141,9 +141,7 @@ async def nobody(*_: object, **__: object) -> None:
     ],
     ids=["restarted", "demoted", "promoted", "evicted", "backlog made anew", "counters reset"],
 )
-async def test_told_by_a_look(
-    fleet: Fleet, monkeypatch: pytest.MonkeyPatch, said: dict[str, object], why: str
-) -> None:
+async def test_told_by_a_look(fleet: Fleet, monkeypatch: pytest.MonkeyPatch, said: dict[str, object], why: str) -> None:
     """What a server says of itself tells that it was restarted, was a replica meanwhile, or threw something away."""
     (one,) = await fleet.start("one")
     belongs = one.store.fleet
@@ -162,15 +160,15 @@ async def test_evicting(fleet: Fleet) -> None:
     operator.config_set("maxmemory-policy", "allkeys-lru")
     try:
         await one.look()
-        assert "set it to `noeviction`" in (one.fault or "")
+        assert "set it to `noeviction`" in (one.fault() or "")
         other = fleet.new("two")
         await other.start()
-        assert other.fault == one.fault
+        assert other.fault() == one.fault()
     finally:
         operator.config_set("maxmemory-policy", "noeviction")
         operator.close()
     await one.look()
-    assert (one.fault, one.store._shared.epoch) == (None, epoch)
+    assert (one.fault(), one.store._shared.epoch) == (None, epoch)
 
 
 async def test_evicted(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,7 +196,6 @@ def charged_read(call: str) -> list[Event]:
     """
     Return what the record says of a read that took ten.
     """
-
     return [ReadHeld(call, AT, (month(10, 50),)), ReadSettled(call, (10,))]
 
 
@@ -209,10 +206,10 @@ async def test_flushed_while_told(fleet: Fleet) -> None:
     await two.made(numbered(2))
     fleet.server.flush()
     await one.look()
-    assert one.fault == WAITS.format("two")
+    assert one.fault() == WAITS.format("two")
     fleet.server.flush()
     await two.look()
-    assert two.fault == WAITS.format("one")
+    assert two.fault() == WAITS.format("one")
     await fleet.settle("one", "two")
     assert [await two.knows(f"0{number}A") for number in (1, 2)] == [State.COMPLETED] * 2
     assert one.store._shared.epoch == two.store._shared.epoch
@@ -237,7 +234,7 @@ async def test_restarted_after_a_flush(fleet: Fleet) -> None:
     fleet.server.flush()
     for replica in replicas[:2]:
         await replica.start()
-        assert "three" in (replica.fault or "")
+        assert "three" in (replica.fault() or "")
     await replicas[2].start()
     await fleet.settle(*ids)
     assert {await replicas[0].knows(f"0{number}A") for number in range(3)} == {State.COMPLETED}
@@ -252,21 +249,21 @@ async def test_died_after_begin(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -
         patch.setattr(one.store, "start", nobody)
         await one.look()
     await two.look()
-    assert two.fault == WAITS.format("one")
+    assert two.fault() == WAITS.format("one")
     await one.start()
     await fleet.settle("one", "two")
     assert await two.knows("01A") is State.COMPLETED
 
 
 async def test_in_flight_stays(fleet: Fleet) -> None:
-    """What a replica has on its way while it tells its record stays on its way, for everyone; its end is taken later."""
+    """What a replica has on its way while it tells its record stays so, for everyone; its end is taken later."""
     one, two = await fleet.start("one", "two")
     held = await one.held(numbered(1))
     assert await one.sent(held) is Permit.GRANTED
     fleet.server.flush()
     for _ in range(2):
         await fleet.round("one", "two")
-    assert (one.fault, two.fault) == (None, None)
+    assert (one.fault(), two.fault()) == (None, None)
     assert await two.knows("01A") is State.DISPATCHED
     await one.ended(held)
     assert await two.knows("01A") is State.COMPLETED
@@ -274,7 +271,7 @@ async def test_in_flight_stays(fleet: Fleet) -> None:
 
 async def test_sent_before_it_was_noticed(fleet: Fleet) -> None:
     """A write that was held before a loss is not marked as sent after it: it has to be judged anew."""
-    one, two = await fleet.start("one", "two")
+    one, _ = await fleet.start("one", "two")
     held = await one.held(numbered(1))
     fleet.server.flush()
     await fleet.round("one", "two")
@@ -283,7 +280,7 @@ async def test_sent_before_it_was_noticed(fleet: Fleet) -> None:
 
 
 async def test_read_after_begin(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The record is read once the new epoch is begun, so that an end that was told to the server before is not missed."""
+    """The record is read once the new epoch is begun, so that an end that was told before that is not missed."""
     one, two = await fleet.start("one", "two")
     held = await one.held(numbered(1))
     await one.sent(held)
@@ -311,7 +308,7 @@ async def test_stopped_before_it_opens(fleet: Fleet) -> None:
     await one.look()
     await two.look()
     await one.look()
-    assert one.fault is None
+    assert one.fault() is None
     assert (await judged(one.store, numbered(1))).facts.stops.by_scope[ALL].mode is Mode.STOP_WRITES
 
 
@@ -322,9 +319,9 @@ async def test_new_one_before_others_notice(fleet: Fleet) -> None:
     fleet.server.flush()
     three = fleet.new("three")
     await three.start()
-    assert three.fault is None
+    assert three.fault() is None
     await one.look()
-    assert one.fault == "the shared state was lost: waiting for replicas three, two to tell what they know"
+    assert one.fault() == "the shared state was lost: waiting for replicas three, two to tell what they know"
     with pytest.raises(StoreUnavailable):
         await three.held(numbered(2))
     await two.look()
@@ -341,7 +338,7 @@ async def test_restarts_freeze_nobody(fleet: Fleet) -> None:
         await replica.store.beat(Presence(), stops=True)
         await replica.store.close()
         await replica.start()
-        assert replica.fault is None
+        assert replica.fault() is None
         for other in replicas:
             await other.beat()
             assert not other.store.emptied

@@ -76,7 +76,7 @@ async def test_first_one(fleet: Fleet) -> None:
     """The first replica of an empty deployment holds writes at once."""
     one = fleet.new("one")
     await one.start()
-    assert one.fault is None
+    assert one.fault() is None
     await one.made(numbered(1))
     assert one.paper.known.names == {"one"}
 
@@ -86,15 +86,15 @@ async def test_joins_once_known(fleet: Fleet) -> None:
     one, two = await fleet.start("one", "two")
     three = fleet.new("three")
     await three.start()
-    assert three.fault == "this replica is new here: waiting for replicas one, two to have it on record"
+    assert three.fault() == "this replica is new here: waiting for replicas one, two to have it on record"
     with pytest.raises(StoreUnavailable, match="new here"):
         await three.held(numbered(1))
     # They have it on record, and it knows of one only by then.
     await fleet.round("one", "three")
-    assert three.fault == NEW.format("two")
+    assert three.fault() == NEW.format("two")
     assert states(one) == {"one": "here", "two": "here", "three": "joining"}
     await fleet.round("two", "three")
-    assert three.fault is None
+    assert three.fault() is None
     assert [each.paper.known.names for each in (one, two, three)] == [{"one", "two", "three"}] * 3
 
 
@@ -107,7 +107,7 @@ async def test_joins_while_one_is_down(fleet: Fleet, silence: None) -> None:
     for _ in range(3):
         await fleet.round("one", "three")
     three = fleet.replicas["three"]
-    assert (three.fault, states(one)["two"]) == (NEW.format("two"), "stopped")
+    assert (three.fault(), states(one)["two"]) == (NEW.format("two"), "stopped")
     await two.start()
     await fleet.settle("one", "two", "three")
     await two.store.close()
@@ -123,21 +123,21 @@ async def test_dead_new_one_stops_nobody(fleet: Fleet) -> None:
     await three.start()
     await three.store.close()
     await one.start()
-    assert one.fault is None
+    assert one.fault() is None
 
 
 async def test_unrecorded(fleet: Fleet) -> None:
-    """Whoever cannot put a new replica on record does not say that it knows it; who cannot record that it joined waits."""
+    """Whoever cannot put a new replica on record does not say that it knows it; who cannot record its own joining waits."""
     (one,) = await fleet.start("one")
     two = fleet.new("two")
     await two.start()
     one.paper.full = True
     for _ in range(2):
         await fleet.round("one", "two")
-    assert two.fault == NEW.format("one")
+    assert two.fault() == NEW.format("one")
     one.paper.full, two.paper.full = False, True
     await fleet.round("one", "two")
-    assert two.fault is not None
+    assert two.fault() is not None
     two.paper.full = False
     await fleet.settle("one", "two")
 
@@ -155,7 +155,7 @@ async def test_died_as_it_joined(fleet: Fleet) -> None:
     assert (two.paper.known.joined, states(one)) == (False, {"one": "here", "two": "here"})
     two.paper = Paper("two", two.paper.fleet)
     await two.start()
-    assert two.fault is None
+    assert two.fault() is None
     assert two.paper.known.joined
 
 
@@ -167,7 +167,7 @@ async def test_live_one_stays(fleet: Fleet) -> None:
     assert 0 <= silent_s < 60
     fleet.server.flush()
     await one.look()
-    assert one.fault == LOST.format("two")
+    assert one.fault() == LOST.format("two")
     assert await one.store.forget("two", asks=True) is not None
     await two.store.beat(Presence(), stops=True)
     assert await one.store.forget("nobody", asks=True) is not None
@@ -187,10 +187,10 @@ async def test_forgotten_thaws(fleet: Fleet, silence: None) -> None:
     await two.store.close()
     fleet.server.flush()
     await one.look()
-    assert one.fault == LOST.format("two")
+    assert one.fault() == LOST.format("two")
     await forgotten(one, "two")
     await one.look()
-    assert one.fault is None
+    assert one.fault() is None
     assert await one.knows("02A") is None
 
 
@@ -205,7 +205,7 @@ async def test_forgotten_writes_nothing(fleet: Fleet, silence: None) -> None:
             await step
     told = len(three.every)
     await fleet.round("one", "three")
-    assert (one.fault, three.fault, len(three.every), three.store.lost) == (None, None, told, "")
+    assert (one.fault(), three.fault(), len(three.every), three.store.lost) == (None, None, told, "")
     assert await three.sent(kept) is Permit.GRANTED
 
 
@@ -218,7 +218,7 @@ async def test_forgotten_comes_back(fleet: Fleet, silence: None) -> None:
     await one.look()
     assert await one.knows("02A") is None
     await two.look()
-    assert two.fault is not None
+    assert two.fault() is not None
     assert two.paper.known.name == "two.1"
     assert "one" in two.paper.known.names
     await fleet.settle("one", "two")
@@ -227,7 +227,7 @@ async def test_forgotten_comes_back(fleet: Fleet, silence: None) -> None:
     assert one.paper.known.forgotten == {"two"}
     fleet.server.flush()
     await one.look()
-    assert one.fault == LOST.format("two")
+    assert one.fault() == LOST.format("two")
     await fleet.settle("two", "one")
 
 
@@ -238,7 +238,7 @@ async def test_told_by_records(fleet: Fleet, silence: None) -> None:
     await forgotten(one, "two")
     fleet.server.flush()
     await three.start()
-    assert three.fault == "the shared state was lost: waiting for replicas one, two to tell what they know"
+    assert three.fault() == "the shared state was lost: waiting for replicas one, two to tell what they know"
     await one.look()
     await fleet.settle("one", "three")
     assert three.paper.known.forgotten == {"two"}

@@ -27,6 +27,7 @@ from proxy.ledger.drafts import Draft, stamp, system
 from proxy.ledger.drifted import Drifted
 from proxy.ledger.drifts import alarm_draft
 from proxy.ledger.enveloped import task_fields
+from proxy.ledger.fleet import How
 from proxy.ledger.layout import LEDGER, epochs
 from proxy.ledger.reads import lease_ended, lease_taken
 from proxy.ledger.records import read_held
@@ -43,7 +44,7 @@ STEPS = (
     "doubted", "found", "absent", "parked", "changed", "read", "read ended", "key", "revoked", "operator",
     "leased", "given back",
     "operator gone", "credential", "stopped", "resumed", "drifted", "looked at", "task", "task over", "token", "alert",
-    "alert told", "other",
+    "alert told", "other", "fleet", "fleet",
 )  # fmt: skip
 """Records; those of an intent, a read, a task, an alert are of one that there is, if there is any."""
 
@@ -119,6 +120,8 @@ class History:
             return self._operator(step, which)
         if step in {"drifted", "looked at"}:
             return self._drifted(step, which)
+        if step == "fleet":
+            return self._fleet(which)
         return self._of_intent(step, which)
 
     def _write(self, step: str) -> HeldWrite:
@@ -211,6 +214,11 @@ class History:
             return system("drift.reset", agent=agent, by="ada", learn=bool(which % 3))
         alarm = Alarm([*Kind][which % len(Kind)], "shop/refund", "", which, which, 9)
         return alarm_draft(Drifted(agent, f"d{self.count}", self.world.clock.now(), alarm))
+
+    def _fleet(self, which: int) -> Draft:
+        how, name = [*How][which], f"r{self.count % 4}"
+        said = {"names": [name], "was": f"r{self.count % 3}", "by": "ada" if self.count % 2 else None}
+        return system("fleet.changed", how=str(how), **said)
 
     def _operator(self, step: str, which: int) -> Draft:
         match step:

@@ -74,8 +74,8 @@ def run(*words: str) -> int:
     parser = argparse.ArgumentParser()
     parser.set_defaults(config=Path("breakwater.yaml"), json="--json" in words)
     commands = parser.add_subparsers()
-    ledger_command.add(commands)
-    task_command.add(commands)
+    ledger_command.add(commands.add_parser("ledger"))
+    task_command.add(commands.add_parser("task"))
     args = parser.parse_args([word for word in words if word != "--json"])
     return int(args.run(args))
 

@@ -19,8 +19,8 @@ def run(on: Road, *words: str) -> None:
     parser = argparse.ArgumentParser()
     parser.set_defaults(config=on.state.parent / "breakwater.yaml", json=False)
     commands = parser.add_subparsers()
-    ledger_command.add(commands)
-    task_command.add(commands)
+    ledger_command.add(commands.add_parser("ledger"))
+    task_command.add(commands.add_parser("task"))
     args = parser.parse_args(words)
     assert args.run(args) == 0
 

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
+from breakers.store.connection import Connection
 from breakers.store.redis import Access, RedisLink, redis_link
 from config.store import Node, RedisAddress
 
@@ -23,6 +24,14 @@ async def until(holds: Callable[[], object]) -> None:
     Let everything else go on until something holds.
     """
     while not holds():  # noqa: ASYNC110 # it is looked at in each turn, whoever brings it about
+        await asyncio.sleep(0)
+
+
+async def closed(connection: Connection) -> None:
+    """
+    Let everything else go on until a connection carries nothing more.
+    """
+    while await connection.is_fit():  # noqa: ASYNC110 # as above
         await asyncio.sleep(0)
 
 

@@ -8,10 +8,11 @@ import time
 import pytest
 
 from breakers.store import pool, redis
+from breakers.store.connection import Connection
 from breakers.store.link import Purpose
 from breakers.store.protocol import StoreUnavailable
 from breakers.store.redis import Access
-from tests.link.fake import ID, Fake, faking, info, linked, until
+from tests.link.fake import ID, Fake, closed, faking, info, linked, until
 
 OTHER = "b" * 40
 
@@ -43,7 +44,7 @@ async def test_moved(fake_peer: Fake, said: dict[str, str], why: str) -> None:
     fake_peer.told = lambda: info(**said)
     (connection,) = link._pools[Purpose.DECISIONS]._idle
     fake_peer.hang_up()
-    await until(connection.is_closed)
+    await closed(connection)
     with pytest.raises(StoreUnavailable, match=why):
         await link.ask("GET", "b")
     assert link.moved
@@ -76,18 +77,55 @@ async def test_trust_drops(fake_peer: Fake) -> None:
 
 
 async def test_trusted_while_dialling(fake_peer: Fake) -> None:
-    """A connection that was being made while another server came to be trusted is not used."""
+    """A connection that was being made while another server came to be trusted is asked nothing, at whatever turn."""
     link = fake_peer.link()
     for turns in range(12):
         link.trust(ID)
         asking = asyncio.create_task(link.ask("GET", "a"))
         for _ in range(turns):
             await asyncio.sleep(0)
-        sent = len(fake_peer.seen)
+        lent = bool(link._pools[Purpose.DECISIONS]._lent)
         link.trust(OTHER)
-        said = (await asyncio.gather(asking, return_exceptions=True))[0]
-        assert isinstance(said, StoreUnavailable) or sent == len(fake_peer.seen) or said == b"a"
-        assert len(fake_peer.seen) - sent <= (said == b"a")
+        await asyncio.wait({asking})
+        assert lent or isinstance(asking.exception(), StoreUnavailable)
+    await link.close()
+
+
+async def test_trusted_at_hand_over(fake_peer: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection whose server is no more trusted when its asker wakes up is asked nothing."""
+    link = fake_peer.link()
+    link.trust(ID)
+    decisions = link._pools[Purpose.DECISIONS]
+    offer = decisions._offer
+
+    def offered(connection: Connection) -> None:
+        offer(connection)
+        link.trust(OTHER)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(decisions, "_offer", offered)
+        with pytest.raises(StoreUnavailable, match="another Redis answers"):
+            await link.ask("GET", "a")
+    assert fake_peer.seen == []
+    await link.close()
+
+
+async def test_given_up_at_hand_over(fake_peer: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that comes in the turn in which its asker gives up is kept for the next."""
+    link = fake_peer.link()
+    decisions = link._pools[Purpose.DECISIONS]
+    offer = decisions._offer
+    asking = asyncio.create_task(link.ask("GET", "a"))
+
+    def offered(connection: Connection) -> None:
+        offer(connection)
+        asking.cancel()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(decisions, "_offer", offered)
+        await asyncio.wait({asking})
+    assert (asking.cancelled(), len(decisions._lent), len(decisions._idle)) == (True, 0, 1)
+    assert (await link.ask("GET", "b"), fake_peer.dialled) == (b"b", 1)
     await link.close()
 
 

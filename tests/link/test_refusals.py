@@ -36,7 +36,7 @@ TABLE: dict[str, tuple[str, str, bool, bool]] = {
     "NOREPLICAS": ("NOREPLICAS Not enough good replicas to write.", "too few replicas", False, True),
     "MISCONF": ("MISCONF Redis is configured to save RDB snapshots", "save to its disk", False, True),
     "DENIED": ("DENIED Redis is running in protected mode", "protected mode", False, True),
-    "no client more": ("ERR max number of clients reached", "maxclients", False, True),
+    "no client more": ("ERR max number of clients reached", "maxclients", False, False),
     "unknown": ("NEWCODE secret-10.9.8.7", "(NEWCODE)", False, True),
     "without a code": ("something secret-10.9.8.7", "(ERR)", False, True),
 }

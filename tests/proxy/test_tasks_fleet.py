@@ -87,8 +87,9 @@ async def test_store_away(two: tuple[Road, Road], upstream: Scripted, monkeypatc
     _, token = await open_task(on)
     assert said(await under(on, token)) == PASSED
     with monkeypatch.context() as patch:
-        for verb in ("envelope", "news", "reserve"):
+        for verb in ("envelope", "news"):
             patch.setattr(on.rooms.store, verb, Away())
+        patch.setattr(on.rooms.store._claims, "claim", Away())  # type: ignore[attr-defined] # of a fleet's store
         on.clock.move(AWAY_S)
         # The time that passed at once is no time without a word of the stop, which would refuse the write by itself.
         assert await on.rooms.killswitch.poll()

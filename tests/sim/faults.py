@@ -47,6 +47,9 @@ class Faults:
         self.world.told("fault", name)
         self.world.counted[name] += 1
         undo = fault(self)
+        if self.rng.random() < 0.6:
+            # Whoever hears of a disturbance starts jobs again.
+            self.world.herd()
         if undo is not None:
             self._ends(undo, self.rng.choice((0.2, 0.7, 1.5, 3.0, 6.5)))
 
@@ -313,7 +316,7 @@ def upstream_ill(faults: Faults) -> Undo:
     world.moods = mood
 
     def undo() -> None:
-        world.moods = lambda _: Mood.WELL
+        world.moods = world.mostly_well
 
     return undo
 

@@ -12,6 +12,7 @@ A process that dies takes with it whatever it had still to do: no callback, no t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
 import traceback
 from collections import deque
@@ -124,6 +125,7 @@ class ProcessLoop(asyncio.AbstractEventLoop):
         self._queue: deque[asyncio.Handle] = deque()
         self._is_waiting = False
         self._still_until = 0.0
+        self._tasks: list[asyncio.Task[Any]] = []
 
     def __repr__(self) -> str:
         return f"<ProcessLoop {self.name}{' dead' if self.is_dead else ''}>"
@@ -134,6 +136,18 @@ class ProcessLoop(asyncio.AbstractEventLoop):
         """
         self.is_dead = True
         self._queue.clear()
+
+    def end(self) -> None:
+        """
+        Close what was left unfinished, once the simulation is over: the collector is not to meet it half-way.
+        """
+        self.die()
+        for task in reversed(self._tasks):
+            coroutine = task.get_coro()
+            if not task.done() and coroutine is not None:
+                with contextlib.suppress(BaseException):
+                    coroutine.close()
+        self._tasks.clear()
 
     def stand_still(self, seconds: float) -> None:
         """
@@ -215,7 +229,9 @@ class ProcessLoop(asyncio.AbstractEventLoop):
         return asyncio.Future(loop=self)
 
     def create_task(self, coro: Any, *, name: str | None = None, context: Context | None = None) -> asyncio.Task[Any]:
-        return asyncio.Task(coro, loop=self, name=name or "task", context=context)
+        task: asyncio.Task[Any] = asyncio.Task(coro, loop=self, name=name or "task", context=context)
+        self._tasks.append(task)
+        return task
 
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]
         future = self.create_future()

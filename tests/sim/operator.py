@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from breakers.stops import ALL, Mode
 from proxy.errors import LedgerUnavailable, StartRefused
@@ -51,7 +53,7 @@ class Operator:
         life = machine.life
         if life is None or not life.is_ready:
             return
-        await self._in(life, self._stops(life))
+        await self._in(life, functools.partial(self._stops, life))
         await asyncio.sleep(self.rng.uniform(0.2, 2.5))
         await self.resumes_for_good()
 
@@ -64,7 +66,7 @@ class Operator:
                 life = machine.life
                 if life is None or not life.is_ready:
                     continue
-                if await self._in(life, self._resumes(life)):
+                if await self._in(life, functools.partial(self._resumes, life)):
                     return
             await asyncio.sleep(0.5)
 
@@ -95,7 +97,7 @@ class Operator:
         self.world.told("operator", "resumes", life.loop.name, ordered.recorded, ordered.shared, ordered.holds)
         return ordered.shared and ordered.holds
 
-    async def _in(self, life: Life, work: Any) -> bool:
+    async def _in(self, life: Life, work: Callable[[], Awaitable[bool]]) -> bool:
         """
         Have work done in a process, and return what came of it; False where the process died meanwhile.
         """
@@ -104,7 +106,7 @@ class Operator:
         async def carried() -> None:
             said = False
             try:
-                said = bool(await work)
+                said = await work()
             finally:
                 self.world.loop.call_soon(lambda: done.done() or done.set_result(said))
 

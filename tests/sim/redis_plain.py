@@ -54,7 +54,8 @@ def set_(keys: Keyspace, key: bytes, value: bytes, *options: bytes) -> Reply:
 
 
 def incrby(keys: Keyspace, key: bytes, by: bytes) -> Reply:
-    value = integer(keys.string(key) or b"0") + integer(by)
+    found = keys.string(key)
+    value = integer(b"0" if found is None else found) + integer(by)
     if not -INT_MAX - 1 <= value <= INT_MAX:
         raise Refused("ERR increment or decrement would overflow")
     keys.values[key] = b"%d" % value

@@ -87,7 +87,7 @@ class Till:
             self._answer(transport, 500, _fault("broken"), 0.002)
         elif mood is not Mood.HANGS:
             pause = self.loop.scheduler.rng
-            self._answer(transport, status, body, pause.uniform(0.3, 1.6) if mood is Mood.SLOW else pause.uniform(0.001, 0.03))
+            self._answer(transport, status, body, pause.uniform(0.3, 3.4) if mood is Mood.SLOW else pause.uniform(0.001, 0.03))
 
     def _answer(self, transport: asyncio.Transport, status: int, body: bytes, after_s: float) -> None:
         self.loop.call_later(after_s, transport.write, response(status, {}, body))

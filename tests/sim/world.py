@@ -57,7 +57,7 @@ from tests.sim.upstream import Arrived, Mood, Till
 from tests.sim.wire import Pipe, connected
 
 WORKS_S, OVER_S = 6.5, 75.0
-THINGS_MAX = 7
+THINGS_MAX = 5
 """What each agent does at most on each of its two lanes."""
 
 LOOKS_S = 0.5
@@ -66,7 +66,7 @@ LOOKS_S = 0.5
 TURNS_MAX = 200_000
 """Twenty times what a seed needs."""
 
-TASK_CAP, DAY_CAP, DAY_CALLS = 40, 60, 30
+TASK_CAP, DAY_CAP, DAY_CALLS = 25, 60, 16
 """Of an agent, in dollars, and in calls: few enough to be met."""
 
 CAPPED, PROBE = ("ann", "bob"), "zoe"
@@ -125,7 +125,7 @@ class World:
         self.counted: Counter[str] = Counter()
         self.shore = Shore(self.scheduler, self.loop, RedisModel(self.micros, "run-0"))
         self.shore.on_run = self._ran
-        self.moods: Callable[[bool], Mood] = lambda _: Mood.WELL
+        self.moods: Callable[[bool], Mood] = self.mostly_well
         self.till = Till(self.loop, lambda writes: self.moods(writes), self.stamp)
         self.till.on_arrival = self._arrived
         self.pipes: list[Pipe] = []
@@ -139,6 +139,8 @@ class World:
         self.faults = Faults(self, Random(f"faults/{seed}"))
         self.operator = Operator(self, Random(f"operator/{seed}"))
         self.is_healed = self.is_over = False
+        self.waits_for = ""
+        self.failed: checks.Broken | None = None
 
     def __repr__(self) -> str:
         return f"<World seed={self.seed} {self.scheduler!r}>"
@@ -160,6 +162,25 @@ class World:
         Return what each agent may move at most, in cents.
         """
         return dict.fromkeys(CAPPED, 100 * min(TASK_CAP, DAY_CAP))
+
+    def mostly_well(self, writes: bool) -> Mood:  # noqa: FBT001 as the till asks
+        """
+        Return how an upstream is on a day like any other: a few requests are slow, of a few the answer is lost.
+        """
+        draw = self.scheduler.rng.random() if writes and not self.is_healed else 1.0
+        return Mood.SLOW if draw < 0.05 else Mood.ANSWER_LOST if draw < 0.08 else Mood.WELL
+
+    def herd(self) -> None:
+        """
+        Have agents send their last writes once more, now and in the next second, at either door.
+        """
+        for one in self.agents[: len(CAPPED)]:
+            for _ in range(3):
+                self.loop.call_later(self.rng.uniform(0.0, 1.3), self._again, one)
+
+    def _again(self, one: Agent) -> None:
+        if one.sent:
+            self.loop.create_task(one.repeats())
 
     # ---------------------------------------------------------------------------------------------------- time and wires
 
@@ -232,14 +253,12 @@ class World:
         except StuckError as stuck:
             raise checks.Broken(checks.ALIVE, str(stuck)) from None
         self._raise_failed()
-        checks.held(self.is_over, checks.ALIVE, self._why_not())
+        checks.held(self.is_over, checks.ALIVE, self.waits_for or self._why_not())
         return checks.all_hold(self)
 
     def _raise_failed(self) -> None:
         if self.failed is not None:
             raise self.failed
-
-    failed: checks.Broken | None = None
 
     def breaks(self, broken: checks.Broken) -> None:
         """
@@ -274,11 +293,14 @@ class World:
         """
         See that all goes on by itself: a fresh write passes at each door, and nothing is in flight any more.
         """
+        self.waits_for = "nobody can resume"
         await self.operator.resumes_for_good()
         probe = self.agents[-1]
         for machine in self.machines:
+            self.waits_for = f"no write passes at {machine.name}"
             while not await self._passes(probe, machine):
                 await asyncio.sleep(1.0)
+        self.waits_for = ""
         while not self._is_quiet():
             await asyncio.sleep(0.5)
         self.is_over = True
@@ -380,8 +402,8 @@ def _in_simulation(world: World) -> Iterator[None]:
         finally:
             for machine in world.machines:
                 for life in machine.lives:
-                    life.loop.die()
-            world.loop.die()
+                    life.loop.end()
+            world.loop.end()
             gc.enable()
             gc.collect()
             sys.unraisablehook = hook

@@ -41,7 +41,7 @@ EDGE = (
 # Packages that only some files may import, within what is shipped.
 _KEPT: Mapping[str, tuple[str, ...]] = {
     "aiohttp": EDGE,
-    "redis": (),
+    "redis": ("breakers/store/bounded.py", "breakers/store/connection.py"),
     "hiredis": (),
     "cel": ("config/expressions.py",),
     "prometheus_client": ("proxy/",),

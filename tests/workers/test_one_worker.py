@@ -9,7 +9,7 @@ from pathlib import Path
 import aiohttp
 
 from proxy.ledger.disk import RealDisk, is_locked
-from tests.workers.fleet import lives, until, workers
+from tests.workers.fleet import PAUSE_S, lives, until, workers
 
 
 async def test_one_worker(tmp_path: Path) -> None:
@@ -24,6 +24,7 @@ async def test_one_worker(tmp_path: Path) -> None:
                     turn += 1
                     assert await on.write(f"write {turn}", session) == 200
                     assert await on.read(session) == 200
+                    await asyncio.sleep(PAUSE_S)
 
         traffic = asyncio.create_task(calls())
         restart = asyncio.create_task(asyncio.to_thread(on.breakwater.cli, "restart"))

@@ -15,9 +15,9 @@ from proxy.ledger.disk import RealDisk
 from proxy.ledger.layout import worker_folder
 from proxy.ledger.verify import verify
 from tests.redis_server import RedisServer, running_redis
-from tests.workers.fleet import Workers, calls, lives, until, workers
+from tests.workers.fleet import PAUSE_S, Workers, calls, lives, until, workers
 
-READERS, WRITERS = 4, 4
+READERS, WRITERS = 3, 3
 
 
 async def test_two_workers(tmp_path: Path) -> None:
@@ -106,6 +106,7 @@ async def killed(on: Workers) -> None:
     os.kill(before[1], signal.SIGKILL)
 
     async def is_back() -> bool:
+        await asyncio.sleep(PAUSE_S)
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
             # What the dead one had accepted is broken off; what comes after is served.
             await asyncio.gather(*(on.read(session) for _ in range(4)), return_exceptions=True)
@@ -128,6 +129,7 @@ async def replaced(on: Workers) -> None:
         async with aiohttp.ClientSession() as session:
             while not over.is_set():
                 assert await on.read(session) == 200, on.refusals[-1]
+                await asyncio.sleep(PAUSE_S)
 
     async def writes(number: int) -> None:
         async with aiohttp.ClientSession() as session:
@@ -137,6 +139,7 @@ async def replaced(on: Workers) -> None:
                 name = f"writer {number} turn {turn}"
                 assert await on.write(name, session) == 200, on.refusals[-1]
                 assert await on.write(name, session) == 200, on.refusals[-1]
+                await asyncio.sleep(PAUSE_S)
 
     traffic = [asyncio.create_task(reads()) for _ in range(READERS)]
     traffic += [asyncio.create_task(writes(number)) for number in range(WRITERS)]

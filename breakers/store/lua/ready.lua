@@ -21,7 +21,7 @@ if not epoch then
       waits[#waits + 1] = one
     end
   end
-  if #waits > 9 then return waits end
+  if #waits > 1 then return waits end
   epoch = told .. '/0'
   redis.call('SET', KEYS[1], epoch)
   redis.call('DEL', KEYS[2])
