@@ -68,7 +68,8 @@ def open_company(
     seal = PinSeal(ledger.ring, settings.deployment, randomness)
     pins, views = None if shared is None else shared.pins, (keys, operators.tokens)
     board = Board(pins, seal, views, ledger.access, ledger.replica, clock, log)
-    board.away_s, envelopes.vouch = settings.keys.away_s, board.vouch
+    board.away_s = envelopes.away_s = settings.keys.away_s
+    envelopes.vouch = board.vouch
     return Company(keys, operators, letters, board)
 
 

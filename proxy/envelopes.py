@@ -5,7 +5,7 @@ The shared state knows it. Where asking is a round trip, what is opened, closed 
 behind the road twice a second, and nobody asks as long as that is heard; otherwise what was said is good for five
 seconds. So a read feels within them what was revoked elsewhere. A write is compared again in the very step that takes
 what it consumes, and feels it at once, as everybody feels what was changed here. While the store is away a read goes on
-by what it said up to a minute ago, and a write does not. What was changed here while it is away is felt here.
+by what it said last, for as long as `keys.away` says, and a write does not. What was changed here while it is away is felt here.
 """
 
 from __future__ import annotations
@@ -23,14 +23,12 @@ from breakers.store.events import Event, TaskClosed, TokenRevoked
 from breakers.store.protocol import Store, StoreUnavailable
 from breakers.task import Envelope, Task
 from breakers.verdict import Reason, Refuse
+from config.keys import KeySettings
 from proxy.clock import Clock
 from proxy.identify import EXPIRED
 
 FRESH_S = 5.0
 """How long a revocation that was made at another process may take to be felt here."""
-
-AWAY_S = 60.0
-"""How long reads go on without a store: a restart of it takes less, and a revoked token must not live on for long."""
 
 NEWS_S = 0.5
 """Between two questions for news, as between two for what is stopped."""
@@ -58,6 +56,7 @@ class Envelopes:
         self._store, self._clock = store, clock
         self._said: OrderedDict[Key, tuple[Envelope, float]] = OrderedDict()
         self._changes = 0
+        self.away_s = KeySettings().away_s
         # Raises where nobody knows any more whether agents' keys are valid.
         self.vouch: Callable[[], None] = lambda: None
         # What was heard of behind the road: the tasks that are open, what was revoked, and when.
@@ -89,7 +88,7 @@ class Envelopes:
             caller = replace(caller, task=named, named=True)
         if not caller.named:
             return caller
-        envelope = await self._asked(caller, good_s=AWAY_S)
+        envelope = await self._asked(caller, good_s=self.away_s)
         return self._refused(caller, envelope) or replace(caller, opened=envelope.task)
 
     async def still(self, caller: Caller, *, writes: bool) -> Refuse | None:
@@ -105,7 +104,7 @@ class Envelopes:
         if known is not None:
             # Whoever takes what it consumes compares it with how it stands by then.
             return self._refused(caller, known[0])
-        return self._refused(caller, await self._asked(caller, good_s=FRESH_S if writes else AWAY_S))
+        return self._refused(caller, await self._asked(caller, good_s=FRESH_S if writes else self.away_s))
 
     def told(self, caller: Caller, envelope: Envelope) -> Refuse | None:
         """

@@ -121,7 +121,7 @@ class Reloading:
         rooms.operators.roles = roles_of(fresh)
         rooms.tasks.agents, rooms.tasks.settings = rooms.agents, fresh.settings.tasks
         rooms.killswitch.heeds_itself = fresh.settings.kill.auto
-        rooms.board.away_s = fresh.settings.keys.away_s
+        rooms.board.away_s = rooms.envelopes.away_s = fresh.settings.keys.away_s
         rooms.metrics.applied(fresh.version)
 
     def ask(self) -> None:

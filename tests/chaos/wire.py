@@ -21,7 +21,7 @@ from tests.chaos.commands import Command, Commands, Replies
 PIECE = 1 << 16
 
 # How much of an answer a slicer lets through at once; after each piece the loop turns, and the receiver is woken.
-SLICE = 3
+SLICE = 16
 
 # Zero seconds of lingering: a close becomes a reset.
 _RESET = struct.pack("ii", 1, 0)

@@ -1,4 +1,4 @@
-"""Replicas without a road: each a store, a record that outlives its process, and what asks and beats when a test says."""
+"""Replicas without a road: each a store, a record that outlives its process, and what beats when a test says."""
 
 from __future__ import annotations
 

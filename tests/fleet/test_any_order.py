@@ -33,7 +33,7 @@ HAPPENS = st.one_of(
 @dataclass(slots=True)
 class World:
     """
-    Replicas on models of Redis. `newest` is where a new connection leads; each process stays where it is until it moves.
+    Replicas on models of Redis. The newest is where a start leads; each process stays where it is until it moves.
     """
 
     micros: int = 1_760_000_000_000_000
@@ -176,7 +176,7 @@ MOVED = [("copy", ""), ("write", "a"), ("failover", ""), ("move", "b"), ("look",
 @example([*MOVED, ("move", "a"), ("look", "a"), ("write", "a"), ("write", "b")])
 @given(st.lists(HAPPENS, min_size=8, max_size=40))
 def test_nothing_missing(happenings: list[tuple[str, str]]) -> None:
-    """Whoever holds a write knows every write of the fleet, and once everyone is up all hold writes, with no command."""
+    """Whoever holds a write knows every write of the fleet; once everyone is up all hold writes, with no command."""
 
     async def live() -> None:
         await healed(await lived(BEGUN + happenings))

@@ -172,7 +172,7 @@ async def test_evicting(fleet: Fleet) -> None:
 
 
 async def test_evicted(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After an eviction everything is told anew over nothing: what was counted of a cap is neither missing nor doubled."""
+    """After an eviction all is told anew, over nothing: what was counted of a cap is neither missing nor doubled."""
     one, two = await fleet.start("one", "two")
     ten = month(10, 50)
     for replica in (one, two):

@@ -127,7 +127,7 @@ async def test_dead_new_one_stops_nobody(fleet: Fleet) -> None:
 
 
 async def test_unrecorded(fleet: Fleet) -> None:
-    """Whoever cannot put a new replica on record does not say that it knows it; who cannot record its own joining waits."""
+    """Whoever cannot put a new replica on record does not say that it knows it; and one that cannot record it waits."""
     (one,) = await fleet.start("one")
     two = fleet.new("two")
     await two.start()
@@ -233,7 +233,7 @@ async def test_forgotten_comes_back(fleet: Fleet, silence: None) -> None:
 
 async def test_told_by_records(fleet: Fleet, silence: None) -> None:
     """That somebody was forgotten survives a flush in the record of whoever ordered it, for those who were down."""
-    one, two, three = await fleet.start("one", "two", "three")
+    one, _, three = await fleet.start("one", "two", "three")
     await three.store.close()
     await forgotten(one, "two")
     fleet.server.flush()

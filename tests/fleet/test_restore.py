@@ -19,7 +19,7 @@ from breakers.store.protocol import Permit
 from loadtest.upstreams.stripe import StripeSandbox
 from proxy.cli import main as breakwater
 from tests.fleet.replicas import Paper, Replica, numbered
-from tests.fleet.world import Two, two
+from tests.fleet.world import two
 from tests.proxy.road import SECRET, Road, marks, road, soon
 from tests.proxy.rows import CREATE
 from tests.redis_server import RedisServer, fresh_redis, redis_server
@@ -98,8 +98,10 @@ async def test_all_alive(fresh_redis: RedisServer, tmp_path: Path) -> None:
         first = await both.one.ask("POST", "/v1/customers", form=CREATE)
         assert marks(first)[0] == 200
         for _ in range(2):
+            told = [len(on.log.of("store-lost")) for on in both.roads]
             fresh_redis.flush()
-            await noticed(both)
+            for on, count in zip(both.roads, told, strict=True):
+                await soon(partial(has_noticed, on, count))
             for on in both.roads:
                 await soon(partial(is_well, on))
         again = await both.other.ask("POST", "/v1/customers", form=CREATE)
@@ -117,19 +119,11 @@ def is_well(on: Road) -> bool:
     return on.rooms.standing.fault is None and not on.rooms.store.emptied
 
 
-async def noticed(both: Two) -> None:
-    """
-    Wait until both know that it is lost.
-    """
-    for on in both.roads:
-        await soon(partial(has_noticed, on, len(on.log.of("store-lost"))))
-
-
 def has_noticed(on: Road, told: int) -> bool:
     """
     Tell whether a program knows of one more loss than it has told of.
     """
-    return on.rooms.store.emptied or len(on.log.of("store-lost")) > told
+    return len(on.log.of("store-lost")) > told
 
 
 async def test_disk_lost(drill: Drill, fresh_redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from breakers.store.protocol import Store, StoreUnavailable
 from breakers.task import Closed, Envelope, News, Task
 from breakers.verdict import Refuse
 from config.caps import NO_CAPS
-from proxy.envelopes import AWAY_S, FRESH_S, KEPT_MAX, Envelopes
+from proxy.envelopes import FRESH_S, KEPT_MAX, Envelopes
 from tests.ledger.world import START, StillClock
 
 ID = "clerk/01M7YZDQY12XJKES0GC4ZSQHB4"
@@ -161,11 +161,12 @@ async def test_changed_while_asking() -> None:
 
 
 async def test_away() -> None:
-    """Without its store a read goes on by what was said up to a minute ago; a write is asked for when it is taken."""
+    """Without its store a read goes on by what was said last, for a while; a write is asked for when it is taken."""
     envelopes, store, clock = made()
     await envelopes.within(CALLER, None)
     store.away = True
-    clock.move(AWAY_S)
+    envelopes.away_s = 60.0
+    clock.move(60.0)
     assert reason(await envelopes.within(CALLER, None)) == ""
     assert await envelopes.still(CALLER, writes=False) is None
     asked = len(store.asked)
@@ -245,7 +246,8 @@ async def test_heard_and_away() -> None:
     envelopes, store, clock = made(tidings=News({ID: TASK}, anew=True))
     await envelopes.hear()
     store.away = True
-    clock.move(AWAY_S)
+    envelopes.away_s = 60.0
+    clock.move(60.0)
     assert isinstance(await envelopes.within(CALLER, None), Caller)
     clock.move(0.001)
     with pytest.raises(StoreUnavailable):

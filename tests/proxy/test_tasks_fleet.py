@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from breakers.store.protocol import StoreUnavailable
-from proxy.envelopes import AWAY_S, FRESH_S
+from proxy.envelopes import FRESH_S
 from proxy.ledger.layout import KEY_RING
 from tests.proxy.road import Road, road
 from tests.proxy.scripted import Scripted, scripted
@@ -82,7 +82,7 @@ async def test_closed_elsewhere(two: tuple[Road, Road]) -> None:
 
 
 async def test_store_away(two: tuple[Road, Road], upstream: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While the store is away a read under a token goes on for a minute, and a write does not begin."""
+    """While the store is away a read under a token goes on for as long as is configured, and a write does not begin."""
     on, _ = two
     _, token = await open_task(on)
     assert said(await under(on, token)) == PASSED
@@ -90,7 +90,8 @@ async def test_store_away(two: tuple[Road, Road], upstream: Scripted, monkeypatc
         for verb in ("envelope", "news"):
             patch.setattr(on.rooms.store, verb, Away())
         patch.setattr(on.rooms.store._claims, "claim", Away())  # type: ignore[attr-defined] # of a fleet's store
-        on.clock.move(AWAY_S)
+        on.rooms.envelopes.away_s = 60.0
+        on.clock.move(60.0)
         # The time that passed at once is no time without a word of the stop, which would refuse the write by itself.
         assert await on.rooms.killswitch.poll()
         assert said(await under(on, token)) == PASSED
