@@ -101,7 +101,7 @@ class InHand:
 
 class Slices:
     """
-    The slices in hand, by the caps that they are of. `processes` is how many share the caps, as was last seen.
+    The slices in hand, by the caps that they are of.
     """
 
     def __init__(
@@ -115,7 +115,6 @@ class Slices:
     ) -> None:
         self._store, self._records, self._settling = store, records, settling
         self._clock, self._ids, self._log = clock, ids, log
-        self.processes = 1
         self._in_hand: dict[Key, InHand] = {}
         self._by_id: dict[str, Slice] = {}
         self._closing = False
@@ -238,14 +237,14 @@ class Slices:
         """
         Return how many calls all of these caps have to spare for one process.
         """
-        sizes = [SLICE_MAX]
+        sizes, processes = [SLICE_MAX], max(1, sum(one.live for one in self._store.members()))
         for charge in key:
             totals = await self._store.totals(charge.node)
             taken = sum(one.settled + one.held for one in totals if (one.period, one.measure) == (charge.period, CALLS))
             room = charge.cap - taken
             if room < ROOM_MIN or 10 * room < charge.cap:
                 return 0
-            sizes.append(room // (SHARE * self.processes))
+            sizes.append(room // (SHARE * processes))
         return min(sizes)
 
     async def _end(self, one: Slice) -> None:

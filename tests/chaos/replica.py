@@ -73,22 +73,30 @@ class WorkedSite(Site):
         """
         Tell whether every worker says that it is, and knows the keys that were minted at another.
         """
-        token = (self.state / "admin.token").read_text().strip()
+        minted = {key.rpartition("_")[0].rpartition("_")[2] for key in self.keys}
+        return all([is_ready and minted <= known for is_ready, known in await self._said()])
+
+    async def away(self) -> bool:
+        return not any([is_ready for is_ready, _ in await self._said()])
+
+    async def _said(self) -> list[tuple[bool, set[str]]]:
+        """
+        Return of every worker whether it is ready, and which keys it knows.
+        """
+        token, said = (self.state / "admin.token").read_text().strip(), list[tuple[bool, set[str]]]()
         for worker in self._run():
-            path = str(worker["admin"]).removeprefix("unix:")
+            connector = aiohttp.UnixConnector(str(worker["admin"]).removeprefix("unix:"))
             async with aiohttp.ClientSession(
-                connector=aiohttp.UnixConnector(path), headers={"Authorization": f"Bearer {token}"}
+                connector=connector, headers={"Authorization": f"Bearer {token}"}
             ) as session:
                 try:
                     async with session.get("http://worker/readyz") as answer:
                         is_ready = answer.status == 200
                     async with session.get("http://worker/v1/keys") as answer:
-                        known = {key["kid"] for key in await answer.json()}
+                        said.append((is_ready, {key["kid"] for key in await answer.json()}))
                 except (aiohttp.ClientError, OSError):
-                    return False
-            if not is_ready or not {key.rpartition("_")[0].rpartition("_")[2] for key in self.keys} <= known:
-                return False
-        return True
+                    said.append((False, set()))
+        return said
 
     async def kill_worker(self, which: int) -> None:
         """

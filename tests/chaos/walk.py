@@ -81,13 +81,10 @@ class Walk:
 
     async def refuses(self, at: int) -> None:
         """
-        Wait until a replica refuses writes, because it cannot tell.
+        Wait until every process of a replica has noticed that it cannot rely on what it shares.
         """
-
-        async def refused() -> bool:
-            return (await self.asker.write(at, self.row)).word in REFUSED
-
-        await until(refused, HEALS_S)
+        await until(self.fleet.sites[at].away, HEALS_S)
+        assert (await self.asker.write(at, self.row)).word in REFUSED
 
     async def _probed(self, at: int, row: Row) -> Counter[str]:
         """

@@ -191,6 +191,12 @@ class Site:
         async with aiohttp.ClientSession() as session, session.get(self.doors["admin"] + "/readyz") as answer:
             return answer.status == 200
 
+    async def away(self) -> bool:
+        """
+        Tell whether it serves, and says that it should get no traffic.
+        """
+        return not await self.ready()
+
     async def metric(self, name: str) -> float:
         """
         Return a metric without labels.

@@ -137,6 +137,7 @@ async def test_disk_lost(drill: Drill, fresh_redis: RedisServer, monkeypatch: py
     operator.close()
     drill.on.rooms.store.fleet.lose("server")  # type: ignore[attr-defined] # as a connection that leads there tells it
     await soon(lambda: "waiting for replica" in (drill.on.rooms.standing.fault or ""))
+    await soon(lambda: LOST not in {one.id for one in drill.on.rooms.store.members()})
 
     code, printed = await drill.types("breakwater fleet list")
     assert code == 0

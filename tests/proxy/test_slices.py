@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from breakers.store.protocol import Stale, StoreUnavailable
 from loadtest.upstreams.faults import Fault
 from loadtest.upstreams.stripe import StripeSandbox
 from proxy.errors import LedgerUnavailable
-from proxy.slices import KEPT_S, REFUSED_S, ROOM_MIN, SLICE_MAX
+from proxy.slices import KEPT_S, REFUSED_S, ROOM_MIN, SHARE, SLICE_MAX
 from tests.crash.record import read_log
 from tests.crash.totals import spent_on_record
 from tests.proxy.road import SECRET, Road, marks, road, soon
@@ -254,3 +255,13 @@ async def test_stale_is_judged_again(tmp_path: Path, sandbox: StripeSandbox) -> 
         (key,) = on.rooms.slices._in_hand
         assert await on.rooms.slices.reserve(replace(one.held.go, charges=key), moved) == Stale()
         assert one.taken == 0
+
+
+async def test_shared_out(tmp_path: Path, sandbox: StripeSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slice is the smaller the more processes share the cap, and those that nobody hears of do not count."""
+    there = [SimpleNamespace(live=lives) for lives in (True, True, True, False)]
+    async with road(tmp_path, sandbox.url, **caps(sandbox, WIDE)) as on:
+        monkeypatch.setattr(on.rooms.store, "members", lambda: there, raising=False)
+        await leased(on)
+        (one,) = on.rooms.slices._by_id.values()
+        assert one.size == (WIDE - 1) // (SHARE * 3)
