@@ -56,7 +56,10 @@ def list_replicas(args: argparse.Namespace) -> int:
         return 0
     if found["fault"] is not None:
         print(shown(f"no write is begun: {found['fault']}"))
-    table(HEADERS, [_cells(row) for row in found["members"]])
+    if found["members"]:
+        table(HEADERS, [_cells(row) for row in found["members"]])
+    else:
+        print("nobody shares this Breakwater's store")
     return 0
 
 

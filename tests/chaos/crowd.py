@@ -22,7 +22,7 @@ from tests.crash.mixes import Asked, Mix
 WRITERS = 4
 
 # Between two calls of a writer, and before it asks again: what is wanted is faults met, not a processor kept busy.
-PAUSE_S, AGAIN_S = 0.25, 0.2
+PAUSE_S, AGAIN_S = 0.4, 0.4
 
 # A crowd that nobody answers at all for so long will not be answered.
 GIVES_UP_S = 60.0

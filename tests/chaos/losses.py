@@ -14,17 +14,17 @@ from tests.crash.waiting import until
 GONE = 1
 
 
-async def workers_killed(walk: Walk) -> None:
+async def worker_killed(walk: Walk) -> None:
     """
-    Kill a worker of each replica: its parent starts another, and the replica goes on meanwhile.
+    Kill a worker: its parent starts another, and the replica goes on meanwhile.
     """
-    fleet = walk.fleet
-    for number, site in enumerate(fleet.sites):
-        assert isinstance(site, WorkedSite)
-        await site.kill_worker(number % 2)
-        walk.counted["workers killed"] += 1
-    await fleet.ready()
+    site = walk.fleet.sites[GONE]
+    assert isinstance(site, WorkedSite)
+    await site.kill_worker(walk.row % 2)
+    assert (await walk.asker.read(GONE, f"/v1/customers/{walk.fleet.customers[0]}")).word == EXECUTED
+    await walk.fleet.ready()
     await walk.whole()
+    walk.counted["workers killed"] += 1
 
 
 async def one_is_gone(walk: Walk) -> None:

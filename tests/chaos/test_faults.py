@@ -17,7 +17,7 @@ from tests.chaos.asking import Asker
 from tests.chaos.crowd import Crowd
 from tests.chaos.ending import settled
 from tests.chaos.fleet import TASKS, Fleet, fleet_of
-from tests.chaos.losses import one_is_gone, workers_killed
+from tests.chaos.losses import worker_killed
 from tests.chaos.replica import WorkedSite
 from tests.chaos.stops import STOPS
 from tests.chaos.table import SERVERS, WIRES
@@ -53,7 +53,7 @@ async def test_every_fault(tmp_path: Path, forker: Forker, figure: Figure) -> No
                 t = time.monotonic()
                 await walk.meet(struck)
                 print([r.name for r in struck.values()], round(time.monotonic() - t, 2))
-            for further in (workers_killed, *STOPS, one_is_gone):
+            for further in (worker_killed, *STOPS):
                 t = time.monotonic()
                 walk.row += 1
                 await further(walk)

@@ -12,9 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos.asking import Asker
 from tests.chaos.crowd import Crowd
 from tests.chaos.ending import settled
 from tests.chaos.fleet import Fleet, fleet_of
+from tests.chaos.losses import one_is_gone
+from tests.chaos.walk import Walk
 from tests.conftest import Figure
 from tests.crash.forked import Forker
 from tests.crash.load import Said
@@ -64,11 +67,11 @@ async def one_fleet(
     async with fleet_of(folder, forker, seed) as fleet:
         crowd = Crowd(fleet, said, seed, writers=WRITERS, pause_s=PAUSE_S)
         try:
-            async with crowd.working():
+            async with Asker(fleet, said) as asker, crowd.working():
                 while total["kills"] < kills and time.monotonic() < until:
                     total += await killed(fleet, crowd, draw)
-                    print(round(time.monotonic()%1000, 2), total)
                 await fleet.ready()
+                await one_is_gone(Walk(fleet, said, asker))
         except AssertionError as error:
             error.add_note(f"seed {seed}, kill {total['kills']}; not ready because {await fleet.why()}")
             raise

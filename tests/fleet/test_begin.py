@@ -112,6 +112,8 @@ NEW = "new"
         (built_at(), {"belongs": 1}, ("B", "")),
         (built_at(server="t/"), {}, "server"),
         (Stands({"server": "s/"}), {}, NEW),
+        # What a version before fleets left.
+        (Stands({"epoch": "1760000000.1"}), {}, "server"),
     ],
 )
 async def test_begin(shared: Shared, stands: Stands, told: dict[str, Any], said: object) -> None:

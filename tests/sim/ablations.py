@@ -15,13 +15,13 @@ from typing import Any
 from unittest import mock
 
 from breakers import idempotency
-from breakers.call import Applied, Fault
+from breakers.call import Applied
 from breakers.known import Ended, State
 from breakers.store.events import Event, IntentEnded, IntentOpened
 from breakers.store.fleet import FleetStore
 from breakers.store.protocol import HeldWrite, Permit, Reservation
 from breakers.store.scripts import SCRIPTS, Script
-from proxy import exchange, forward, naming
+from proxy import forward, naming
 from proxy.killing import KillSwitch
 from proxy.ledger import records
 from proxy.ledger.book import Entry, Ledger
@@ -121,13 +121,6 @@ def _hopeful(original: Any) -> Any:
     return judged
 
 
-def _never_left(original: Any) -> Any:
-    def fault_of(error: BaseException, *, passed: bool) -> Fault:
-        return Fault.CONNECT
-
-    return fault_of
-
-
 def _ungated(original: Any) -> Any:
     def permit(self: KillSwitch, call: Any) -> Permit:
         return Permit.GRANTED
@@ -203,7 +196,6 @@ ABLATIONS: Mapping[str, Ablation] = {
     "repeat": Ablation("a key that was used is not recognised", _instead(idempotency, "standing", _keyless)),
     "again": Ablation("the same without a key is a new call", _instead(naming.Namer, "names", _unlike)),
     "doubt": Ablation("what may have happened is taken for nothing", _instead(forward, "judge_result", _hopeful)),
-    "cut": Ablation("what broke off is taken for unsent", _instead(exchange, "fault_of", _never_left)),
     "kill here": Ablation("the stop is not asked before the first byte", _instead(KillSwitch, "permit", _ungated)),
     "kill there": Ablation(
         "the stop is not asked in Redis",

@@ -135,7 +135,7 @@ class Agent:
             both = [self.loop.create_task(self.asks(one, "POST", path, headers, body, write)) for one in self.machines]
             await asyncio.wait(both)
         for _ in range(self.rng.randint(1, 4)):
-            hangs_up_s = self.rng.uniform(0.000_5, 0.06) if self.rng.random() < 0.12 else HEARS_WITHIN_S
+            hangs_up_s = self.rng.uniform(0.000_5, 0.06) if self.rng.random() < 0.2 else HEARS_WITHIN_S
             seen = await self.asks(machine, "POST", path, headers, body, write, hangs_up_s)
             if seen is not None and seen.status not in COMES_BACK:
                 return

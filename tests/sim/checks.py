@@ -129,7 +129,7 @@ def all_hold(world: World) -> Records:
     once(world)
     recorded(world, records)
     true(world, records)
-    alone(world)
+    alone(world, records)
     capped(world, records)
     adds_up(world, records)
     return records
@@ -191,7 +191,7 @@ def true(world: World, records: Records) -> None:
                 held(done == 1, TRUE, f"{seen.write} was answered as done, and was done {done} times")
 
 
-def alone(world: World) -> None:
+def alone(world: World, records: Records) -> None:
     """
     Nobody is shown anything of somebody else's, nor the answer to another request of their own.
     """
@@ -201,6 +201,8 @@ def alone(world: World) -> None:
             text = seen.body.decode()
             for other in others:
                 held(f"{other}/" not in text and f"only-{other}" not in text, ALONE, f"{agent.name} sees {text[:120]}")
+            meant = records.writes.get(seen.headers.get("breakwater-intent", ""), f"{agent.name}/")
+            held(meant.startswith(f"{agent.name}/"), ALONE, f"{agent.name} is told of {meant}")
             if seen.status == 201:
                 said = json.loads(text)
                 shown = said.get("reference") or said.get("text")

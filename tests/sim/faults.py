@@ -45,7 +45,7 @@ class Faults:
     def _begin(self, fault: Callable[[Faults], Undo | None]) -> None:
         name = fault.__name__
         self.world.told("fault", name)
-        self.world.counted[name] += 1
+        self.world.counted[f"fault {name}"] += 1
         undo = fault(self)
         if self.rng.random() < 0.6:
             # Whoever hears of a disturbance starts jobs again.
@@ -144,6 +144,7 @@ def _restarts(faults: Faults, keys: Keyspace | None, down_s: float) -> None:
         world.shore.model = before.restarted(run, keys)
         world.shore.is_up = True
         world.told("redis", "answers", run)
+        world.herd()
 
     world.loop.call_later(down_s, up)
 
@@ -309,7 +310,7 @@ def upstream_ill(faults: Faults) -> Undo:
         for one, share in moods.items():
             draw -= share
             if draw < 0 and (writes or reads):
-                world.counted[str(one)] += 1
+                world.counted[f"upstream {one}"] += 1
                 return one
         return Mood.WELL
 

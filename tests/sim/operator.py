@@ -13,7 +13,7 @@ from breakers.stops import ALL, Mode
 from proxy.errors import LedgerUnavailable, StartRefused
 from proxy.proof import proof_of
 from tests.sim import checks
-from tests.sim.process import Life
+from tests.sim.process import Life, Machine
 
 if TYPE_CHECKING:
     from tests.sim.world import World
@@ -28,14 +28,39 @@ class Operator:
     world: World
     rng: Random
     stopped: set[str] = field(default_factory=set)
-    number: int = 0
+    waits: bool = False
 
     def plan(self, until: float) -> None:
         """
         Draw when writes are stopped, if at all.
         """
-        if self.rng.random() < 0.5:
-            self.world.loop.call_at(self.rng.uniform(1.0, until - 3.0), self._begin)
+        draw, at = self.rng.random(), self.rng.uniform(1.0, until - 3.0)
+        if draw < 0.3:
+            self.world.loop.call_at(at, self._begin)
+        elif draw < 0.6:
+            # At the worst moment: between a permit and the first byte.
+            self.world.loop.call_at(at, self._lies_in_wait)
+
+    def _lies_in_wait(self) -> None:
+        self.waits = True
+
+    def dispatched(self, process: str, said: object) -> None:
+        """
+        Note what Redis says to a write that asks whether it may leave.
+        """
+        granted = isinstance(said, list) and said[0] == b"granted"
+        if granted and self._stands_in_redis():
+            self.world.breaks(checks.Broken(checks.STOPPED, f"{process} is let pass while a stop stands in Redis"))
+        if self.waits and granted:
+            self.waits = False
+            machine = next((one for one in self.world.machines if process.startswith(one.name)), None)
+            self.world.loop.create_task(self._stops_and_resumes(machine))
+
+    def _stands_in_redis(self) -> bool:
+        values = self.world.shore.model.keys.values
+        stops = next((value for key, value in values.items() if key.endswith(b"}:stops")), None)
+        whole = stops.get(b"all", b"") if isinstance(stops, dict) else b""
+        return whole.startswith(b"stop-")
 
     def left(self, process: str) -> None:
         """
@@ -48,8 +73,8 @@ class Operator:
     def _begin(self) -> None:
         self.world.loop.create_task(self._stops_and_resumes())
 
-    async def _stops_and_resumes(self) -> None:
-        machine = self.rng.choice(self.world.machines)
+    async def _stops_and_resumes(self, machine: Machine | None = None) -> None:
+        machine = machine or self.rng.choice(self.world.machines)
         life = machine.life
         if life is None or not life.is_ready:
             return

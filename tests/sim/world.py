@@ -205,11 +205,15 @@ class World:
 
     def _ran(self, process: str, what: str, said: object) -> None:
         self.told(process, "redis", what, _short(said))
+        if what == "dispatch":
+            self.operator.dispatched(process, said)
 
     def _arrived(self, arrived: Arrived) -> None:
         self.told("till", "done" if arrived.was_done else "not-done", arrived.process, arrived.write)
-        if arrived.was_done:
+        try:
             checks.once(self)
+        except checks.Broken as broken:
+            self.breaks(broken)
 
     async def connect(self, here: ProcessLoop, factory: Any, path: str) -> tuple[Pipe, Any]:
         """
