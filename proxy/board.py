@@ -23,7 +23,7 @@ from proxy.errors import LedgerUnavailable
 from proxy.keys import AgentKey, Keys, OperatorToken, OperatorTokens
 from proxy.ledger.access import Access
 from proxy.logline import Log
-from proxy.pinned import Pinned, PinSeal, letter, pinned
+from proxy.pinned import Pinned, PinSeal, id_of, letter, pinned
 
 LOOK_S = 0.5
 """Between two looks: with the time that a look takes, what was done elsewhere takes hold within a second."""
@@ -44,7 +44,7 @@ class Pins(Protocol):
         Return the state of the board, and all that stands there where it is not the state that is known.
         """
 
-    async def pin(self, id_: str, kind: str, record: bytes, *, begins: str, over: bytes = b"") -> bool:
+    async def pin(self, id_: str, kind: str, record: bytes, *, state: str, over: bytes = b"") -> bool:
         """
         Put a record there; False where something stands there that is not to be replaced by it.
         """
@@ -128,8 +128,9 @@ class Board:
             began = self._clock.monotonic()
             await self._read(self._pins)
             theirs = [one for _, one in self._there.values() if one is not None]
+            known = self._known()
             for one in theirs:
-                self._revoke(one)
+                self._revoke(one, known.get(one.id))
             self._heard = began
             await self._record(theirs)
             await self._put(self._pins)
@@ -144,8 +145,7 @@ class Board:
                 self._there[id_] = known if same and known is not None else (value, self._seal.open(id_, value))
         self._state = state
 
-    def _revoke(self, one: Pinned) -> None:
-        own = self._known().get(one.id)
+    def _revoke(self, one: Pinned, own: AgentKey | OperatorToken | None) -> None:
         if not one.revoked or (own is not None and own.revoked):
             return
         self._owed[one.id] = own is not None
@@ -186,8 +186,8 @@ class Board:
             if theirs is None or (own.revoked and not theirs.revoked):
                 one = pinned(own, self._replica)
                 junk = value if theirs is None else b""
-                await pins.pin(id_, letter(one), self._seal.seal(one), begins=self._seal.name(), over=junk)
+                await pins.pin(id_, letter(one), self._seal.seal(one), state=self._seal.name(), over=junk)
 
     def _known(self) -> dict[str, AgentKey | OperatorToken]:
         every: tuple[AgentKey | OperatorToken, ...] = (*self._keys.all(), *self._operators.all())
-        return {pinned(one, "").id: one for one in every}
+        return {id_of(one): one for one in every}

@@ -314,19 +314,24 @@ class KillSwitch:
         began, was_emptied = self._clock.monotonic(), self._store.emptied
         try:
             found = await self._store.stops()
+            shared = dict(found.by_scope)
             if self._store.emptied and not was_emptied:
                 self.on_emptied()
             for stop in self.here.known.by_scope.values():
                 there = found.by_scope.get(stop.scope)
                 if there is None or (there.reason != UNREADABLE and stop.overrules(there)):
                     await self._store.apply(KillChanged(stop))
+                    shared[stop.scope] = stop
         except StoreUnavailable as away:
+            # What it had it may have lost by the time that it answers.
+            self.shared.clear()
             self._heard(str(away))
             return False
         self._learn(found)
         # As of when it was asked: what was ordered after that may be unknown here.
         self._fresh_until = began + LEASE_S
-        for scope, stop in self.here.known.by_scope.items():
+        # Not what was ordered here meanwhile: that may not be there yet.
+        for scope, stop in shared.items():
             if self.shared.get(scope, (-1, 0.0))[0] < stop.epoch:
                 self.shared[scope] = (stop.epoch, self._clock.monotonic())
         self._heard(None)

@@ -6,7 +6,7 @@ itself (`control/asking.py`). Who does not answer in time was not heard, and is 
 to say. An agent has no part in any of this: no door of theirs leads here, and what they show is no operator's token.
 
 One loop empties the box of this process: questions are answered beside each other, a bounded number at a time, and an
-answer goes to whoever waits for one with its nonce, from the process that was asked, once. A letter that was taken is
+answer goes to whoever waits for one with its nonce, from the process that was asked, once. A question that was taken is
 remembered for as long as its time would let it be taken again.
 """
 
@@ -35,6 +35,9 @@ ANSWER_BYTES_MAX = 1024 * 1024
 LOOKS_WITHIN_S = 1.0
 """For an answer that takes no more than looking something up; who has none by then was not heard."""
 
+READS_WITHIN_S = 5.0
+"""For one that takes reading a record, of which an index may have to be caught up with first."""
+
 WAIT_S = 2
 """How long the box is waited at before it is asked again, so that a lost connection is noticed."""
 
@@ -45,7 +48,7 @@ ANSWERING_MAX = 16
 """Questions that are answered at once; operators ask a few."""
 
 SEEN_MAX = 4_096
-"""Letters within twice the time for which one is taken: more are no operators'."""
+"""Questions within twice the time for which one is taken: as many as a dozen ask who wait for the proof of a stop."""
 
 TOO_LARGE = 413
 
@@ -168,14 +171,15 @@ class Letters:
     """
     The letters of one process. Without boxes, in a store that nobody shares, there is nobody to ask.
 
-    `answering` answers a question, `others` says who else there is; `looks_s` is how long a look is waited for.
+    `answering` answers a question, `others` says who else there is; `looks_s` is how long a look is waited for,
+    `reads_s` one that reads a record.
     """
 
     def __init__(self, boxes: Boxes | None, sealer: Sealer, replica: str, clock: Clock, log: Log) -> None:
         self._boxes, self._sealer, self.replica, self._clock, self._log = boxes, sealer, replica, clock, log
         self._waiting: dict[tuple[str, str], asyncio.Future[bytes]] = {}
         self._seen: OrderedDict[tuple[str, str], datetime] = OrderedDict()
-        self._answered, self.looks_s = InFlight(), LOOKS_WITHIN_S
+        self._answered, self.looks_s, self.reads_s = InFlight(), LOOKS_WITHIN_S, READS_WITHIN_S
         self.answering: Callable[[Question, str], Awaitable[Answer]] = _says_nothing
         self.others: Callable[[], Awaitable[tuple[Other, ...]]] = _alone
         # Who there was when that was last known.
@@ -192,9 +196,9 @@ class Letters:
         """
         return self._boxes is None
 
-    async def ask_all(self, question: Question) -> Heard:
+    async def ask_all(self, question: Question, *, reads: bool = False) -> Heard:
         """
-        Ask every other process that gives signs of life what takes no more than looking something up.
+        Ask every other process that gives signs of life what takes no more than looking something up, or reading it.
         """
         if self._boxes is None:
             return Heard({}, {})
@@ -202,7 +206,8 @@ class Letters:
             self._known = await self.others()
         except StoreUnavailable:
             return Heard({}, {one.replica: Unheard.STORE for one in self._known}, self._known)
-        heard = await self.ask(question, [one.replica for one in self._known if one.lives], self.looks_s)
+        within_s = self.reads_s if reads else self.looks_s
+        heard = await self.ask(question, [one.replica for one in self._known if one.lives], within_s)
         silent = {one.replica: Unheard.SILENT for one in self._known if not one.lives}
         return Heard(heard.answers, {**heard.unheard, **silent}, self._known)
 
@@ -259,14 +264,15 @@ class Letters:
         Take a letter that was in the box.
         """
         letter = self._sealer.open(data, self.replica)
-        why = letter if isinstance(letter, Bad) else self._again(letter)
-        if why is not None or isinstance(letter, Bad):
-            self.on_bad(why or Bad.JUNK)
+        if isinstance(letter, Bad):
+            self.on_bad(letter)
         elif letter.kind is Kind.ANSWER:
             waited = self._waiting.get((letter.sender, letter.nonce))
-            # Whoever asked may have given up.
+            # Whoever asked may have given up, or have it: nobody asks twice under one nonce.
             if waited is not None and not waited.done():
                 waited.set_result(letter.body)
+        elif (why := self._again(letter)) is not None:
+            self.on_bad(why)
         elif len(self._answered) >= ANSWERING_MAX:
             self.on_bad(Bad.CROWDED)
         else:
@@ -274,12 +280,12 @@ class Letters:
 
     def _again(self, letter: Letter) -> Bad | None:
         """
-        Return why a letter is not taken a second time, and remember it for the time in which it could be.
+        Return why a question is not taken a second time, and remember it for the time in which it could be.
         """
         now = self._clock.now()
         while self._seen and next(iter(self._seen.values())) < now:
             self._seen.popitem(last=False)
-        key = (letter.sender, f"{letter.kind}/{letter.nonce}")
+        key = (letter.sender, letter.nonce)
         if key in self._seen:
             return Bad.REPLAYED
         if len(self._seen) >= SEEN_MAX:

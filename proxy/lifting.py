@@ -75,7 +75,8 @@ class Lifting:
         """
         Put a mode in the place of a stricter one; return who is waited for where it takes another person.
 
-        Raise `StartRefused` where that is not to be, `LedgerUnavailable` where it cannot be recorded.
+        Raise `StartRefused` where that is not to be, `LedgerUnavailable` where it cannot be recorded, and
+        `StoreUnavailable` where the way back cannot be begun yet.
         """
         await self._seen(wanted, reason)
         if people > 1 and not personal:
@@ -91,7 +92,7 @@ class Lifting:
         """
         Let a scope run for a time; then it is stopped as it is now.
 
-        Raise `StartRefused` where that is not to be, `LedgerUnavailable` where it cannot be recorded.
+        Raise as `resume` does.
         """
         stop = await self._seen(wanted, reason)
         if wanted.for_s is None or not 0 < wanted.for_s <= GLASS_MAX_S:
@@ -147,7 +148,7 @@ class Lifting:
             to = partial(_open, *said) if wanted.full else partial(_begun, key, rate, *said)
             await self._observer.change(key, to)
         except StoreUnavailable as away:
-            raise StartRefused(f"the way back cannot be begun: {away}", "see /readyz, then resume") from None
+            raise StoreUnavailable(f"the way back cannot be begun: {away}") from None
 
 
 def _begun(key: str, rate: int, by: str, reason: str, at: datetime, known: Breaker | None) -> Breaker:

@@ -36,7 +36,8 @@ from config.store import MEMORY
 from config.written import UnixSocket
 from proxy import app
 from proxy.clock import SystemClock, system_randomness
-from proxy.control.parent import ParentDoor, ParentMetrics
+from proxy.control.parent import ParentDoor
+from proxy.control.summing import ParentMetrics
 from proxy.control.workers import Workers
 from proxy.errors import StartRefused
 from proxy.launching import Launched, launch, own_command
@@ -48,7 +49,7 @@ from proxy.places import RUN, run_of, write_run
 from proxy.seats import Seat, Seats
 from proxy.signalled import nothing_yet
 from proxy.sockets import Listener, bind, serve_on
-from proxy.worker import Orders
+from proxy.worker import Orders, shared_by
 
 SOCKET = "admin.sock"
 
@@ -213,14 +214,15 @@ class Parent:
             stopped.cancel()
             ended_well = await self._end(begun)
             await runner.cleanup()
+            await self._door.close()
         if failed is not None:
             raise StartRefused(f"worker {failed.number} did not start", "what it said stands above")
         return 0 if ended_well else 1
 
     async def _end(self, begun: asyncio.Task[Seat | None]) -> bool:
-        self._door.is_stopping, self._is_found = True, False
+        self._is_found = False
         self._log.event("stopping", workers=self._wanted.workers)
-        await self._door.close()
+        await self._door.stops()
         ended_well = await self._seats.end(ENDS_WITHIN * self._settings.timeouts.drain_s + GRACE_S)
         await begun
         (self._settings.state / RUN).unlink(missing_ok=True)
@@ -239,6 +241,7 @@ class Parent:
             str(self._doors[number]),
             {admin.name: admin.url},
             [admin.address, *((str(path), 0) for other, path in self._doors.items() if other != number)],
+            shared_by(self._settings),
         )
         self._metrics.starts.labels(str(number)).inc()
         return await launch(self._command, orders, self._environ, self._log)

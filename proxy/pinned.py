@@ -49,15 +49,19 @@ class Pinned:
         return OperatorToken(self.kid, self.whose, self.digest, self.revoked)
 
 
+def id_of(one: AgentKey | OperatorToken) -> str:
+    """
+    Return the id of a key or a token on the board.
+    """
+    return f"{AGENT if isinstance(one, AgentKey) else OPERATOR}:{one.kid}"
+
+
 def pinned(one: AgentKey | OperatorToken, replica: str) -> Pinned:
     """
     Return what is put on the board of a key or a token.
     """
-    match one:
-        case AgentKey(kid, agent, digest, revoked):
-            return Pinned(f"{AGENT}:{kid}", agent, digest, replica, revoked)
-        case OperatorToken(kid, operator, digest, revoked):
-            return Pinned(f"{OPERATOR}:{kid}", operator, digest, replica, revoked)
+    whose = one.agent if isinstance(one, AgentKey) else one.operator
+    return Pinned(id_of(one), whose, one.digest, replica, one.revoked)
 
 
 class PinSeal:
@@ -73,7 +77,7 @@ class PinSeal:
 
     def name(self) -> str:
         """
-        Return a name for a board that begins now.
+        Return a name for the board as it is once something was put there.
         """
         return self._randomness(8).hex()
 

@@ -26,6 +26,9 @@ from proxy.logline import Log
 
 SHORTEST_S, LONGEST_S = 0.25, 30.0
 
+ENDED_WELL = frozenset({0, -SIGTERM})
+"""A process that is told to end before it hears signals is ended by that one."""
+
 LIVED_S = 60.0
 """Whatever ends a process after that is not what ended the one before."""
 
@@ -179,36 +182,65 @@ class Seats:
         Have every worker end, those at last by force that have not after so long; tell whether all ended well.
         """
         self._ending.set()
-        running = [seat.process for seat in self.all if seat.process is not None]
-        for process in running:
-            process.send(SIGTERM)
+        running = self._send(SIGTERM)
         try:
             async with asyncio.timeout(within_s):
-                codes = await asyncio.gather(*(process.ended() for process in running))
+                codes = await self._gone(running)
         except TimeoutError:
-            for process in running:
-                process.send(SIGKILL)
-            codes = await asyncio.gather(*(process.ended() for process in running))
+            self._send(SIGKILL)
+            codes = await self._gone(running)
         await asyncio.gather(*self._kept)
         for seat in self.all:
             self._now(seat, State.ENDED)
-        return not any(codes)
+        return ENDED_WELL.issuperset(codes)
+
+    def _send(self, number: int) -> list[Process]:
+        running = [seat.process for seat in self.all if seat.process is not None]
+        for process in running:
+            process.send(number)
+        return running
+
+    async def _gone(self, running: list[Process]) -> list[int]:
+        # One that was just being started as all were told to end is told then, and has ended once its seat starts none.
+        await self._until(lambda: all(seat.state is not State.STARTING for seat in self.all))
+        return await asyncio.gather(*(process.ended() for process in running))
 
     def tell(self, number: int) -> None:
         """
-        Send every worker a signal, and each that has no process at the moment as soon as it has one.
+        Send every worker a signal; where its process does not serve yet, or is leaving, the next one as well.
+
+        What has not come to serve may end before it has heard it.
         """
+        self._send(number)
         for seat in self.all:
-            if seat.process is not None:
-                seat.process.send(number)
-            else:
+            if not seat.serves:
                 seat.owed.add(number)
+
+    async def settled(self, within_s: float) -> list[Seat]:
+        """
+        Wait until every process that is being started now serves, or has ended; return the seats where none does.
+        """
+        starting = [(seat, seat.starts) for seat in self.all if seat.state is State.STARTING]
+
+        def left() -> list[Seat]:
+            return [seat for seat, starts in starting if seat.state is State.STARTING and seat.starts == starts]
+
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._until(lambda: not left())
+        return left()
+
+    def begins_roll(self) -> None:
+        """
+        Note that all are about to be replaced: what is said of it from now on is not of the last time.
+        """
+        self.is_rolling, self.rolled, self.roll_why = True, [], None
 
     async def roll(self, sound: Callable[[Seat], Awaitable[bool]]) -> None:
         """
         Replace one process after the other, the next only when the last is `sound` again; `roll_why` says what failed.
         """
-        self.is_rolling, self.rolled, self.roll_why = True, [], None
+        self.begins_roll()
         self._log.event("restarting", workers=len(self.all))
         try:
             for seat in self.all:
@@ -259,6 +291,8 @@ class Seats:
         """
         Start a process; tell whether it came to serve.
         """
+        if self._ending.is_set():
+            return False
         self._now(seat, State.STARTING)
         seat.starts += 1
         try:
@@ -266,18 +300,21 @@ class Seats:
         except OSError as error:
             # No process, or no descriptor, is to be had at the moment.
             self._log.failure("", error)
+            self._now(seat, State.WAITING)
             return False
-        # It hears them once it can: a program that starts has what stops writes wait.
-        while seat.owed:
-            seat.process.send(seat.owed.pop())
+        # It hears them once it can: a program that starts has what stops writes wait. Until it serves they stay owed.
+        for number in seat.owed:
+            seat.process.send(number)
         if self._ending.is_set():
             seat.process.send(SIGTERM)
-        if await seat.process.ready():
+        if await seat.process.ready() and not self._ending.is_set():
+            seat.owed.clear()
             self._now(seat, State.READY)
             return True
         seat.code = await seat.process.ended()
         self._log.event("worker-failed", worker=seat.number, pid=seat.pid, code=seat.code)
         seat.process = None
+        self._now(seat, State.WAITING)
         return False
 
     async def _keep(self, seat: Seat) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 import orjson
 
 from config.load import Configuration
-from config.settings import UNNAMED_LOG
+from config.settings import UNNAMED_LOG, Settings
 from proxy.dial import Address
 from proxy.doors import Door
 from proxy.errors import StartRefused
@@ -40,6 +40,7 @@ class Orders:
 
     `doors` are the descriptors of its listening sockets, and the paths of those that have one. `taken` are all
     addresses of Breakwater's that the worker does not listen on, `urls` what the parent's own doors are called.
+    `shared` is what all workers share, as it was at the parent's start.
     """
 
     worker: int
@@ -48,12 +49,20 @@ class Orders:
     admin: str
     urls: Mapping[str, str]
     taken: Sequence[Address]
+    shared: Mapping[str, str]
 
     def spelled(self) -> bytes:
         """
         Return them as one line.
         """
         return orjson.dumps(asdict(self)) + b"\n"
+
+
+def shared_by(settings: Settings) -> dict[str, str]:
+    """
+    Return the settings by which workers are one Breakwater: where each has another one, a write is made by both.
+    """
+    return {"state": str(settings.state), "store": settings.store, "deployment": settings.deployment}
 
 
 def read_orders(line: bytes) -> Orders:
@@ -81,8 +90,13 @@ class Posted(Alone):
     def placed(self, configuration: Configuration) -> Configuration:
         """
         Return what the files say, with this worker's state folder, and a name of its own for its log.
+
+        Raise `StartRefused` where they name another state folder or store by now than at the parent's start.
         """
         settings, number = configuration.settings, self.orders.worker
+        if moved := [name for name, now in shared_by(settings).items() if now != self.orders.shared[name]]:
+            hint = "put it back, or stop `breakwater serve` and start it again"
+            raise StartRefused(f"the configuration has another `{moved[0]}` than the running parent began with", hint)
         if number == 1:
             return configuration
         log = settings.ledger.model_copy(update={"origin": f"{settings.ledger.origin or UNNAMED_LOG}-worker-{number}"})

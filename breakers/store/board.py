@@ -3,10 +3,11 @@ The board: what every process of a deployment must know of keys and operators' t
 
 | key | what it holds |
 |---|---|
-| `board` | by id, `m` (minted) or `r` (revoked) and a sealed record; a counter under `#`, and which it is under `#of` |
+| `board` | by id, `m` (minted) or `r` (revoked) and a sealed record; under `#` a name for the state that it is in |
 
 A revocation is never taken back here. What a record says is the road's business (`proxy/board.py`), which also puts
-back what a server has lost: the state of a board that begins anew is like none that anybody knows.
+back what a server has lost: a state has a name that no other has, so what a failover took back is not taken for what is
+known; a count of changes would come to the same number again by others.
 """
 
 from __future__ import annotations
@@ -43,10 +44,10 @@ class Pins:
             name.decode(errors="backslashreplace"): value for name, value in said.items() if not name.startswith(b"#")
         }
 
-    async def pin(self, id_: str, kind: str, record: bytes, *, begins: str, over: bytes = b"") -> bool:
+    async def pin(self, id_: str, kind: str, record: bytes, *, state: str, over: bytes = b"") -> bool:
         """
         Put a record there; False where something stands there that is not to be replaced by it.
 
-        `begins` is a name for a board that does not exist yet, `over` what stands there and is not to be believed.
+        `state` is a name that no state of the board has had, `over` what stands there and is not to be believed.
         """
-        return bool(await self._shared.run("pin", ("board",), id_, kind, record, begins, over))
+        return bool(await self._shared.run("pin", ("board",), id_, kind, record, state, over))

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from urllib.parse import quote
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
 
 from config.load import load
 from proxy.cli.client import find_running
+from proxy.cli.heard import is_shared, looked, say_alone, whose
 from proxy.cli.lookup import looking_into
 from proxy.cli.say import data, shown, table
 from proxy.cli.usage import add_noun
@@ -28,6 +31,9 @@ examples:
 Which part of an agent's writes is drawn stands on its card (`review: 2%`). What
 you say counts in `breakwater rollout`. To mark one takes the role `approver`.
 """
+
+READ_S = 30.0
+"""What is reviewed stands in records, and is read there."""
 
 HEADERS = ("call", "made", "agent", "operation", "state", "by")
 
@@ -82,14 +88,32 @@ def list_reviews(args: argparse.Namespace) -> int:
     """
     Print what waits to be looked at, the oldest first.
     """
-    with looking_into(load(args.config).settings.state) as record:
-        found = [one for one in reviews(record.index, args.agent) if args.all or one.ok is None]
+    found = _listed(load(args.config).settings.state, args)
     if args.json:
-        data([row(one) for one in found])
+        data(found)
     else:
-        rows = [(one.call, one.at, one.agent, f"{one.api} {one.operation}", one.state, one.by) for one in found]
-        table(HEADERS, rows)
+        rows = [
+            (one["call"], one["at"], one["agent"], f"{one['api']} {one['operation']}", one["state"], one["by"] or "")
+            for one in found
+        ]
+        table(*whose(HEADERS, rows, found))
     return 0
+
+
+def _listed(state: Path, args: argparse.Namespace) -> list[dict[str, Any]]:
+    """
+    Return what all processes have on record, or this record, where nobody shares the store or nothing runs.
+    """
+    if is_shared(args.config):
+        running = find_running(state)
+        if running is not None:
+            asked = {"all": "1"} if args.all else {}
+            query = urlencode(asked | ({"agent": args.agent} if args.agent else {}))
+            found: list[dict[str, Any]] = looked(running, f"/v1/reviews?{query}", within_s=READ_S)
+            return found
+        say_alone(args.config)
+    with looking_into(state) as record:
+        return [row(one) for one in reviews(record.index, args.agent) if args.all or one.ok is None]
 
 
 def show(args: argparse.Namespace) -> int:
@@ -127,7 +151,8 @@ def mark(args: argparse.Namespace) -> int:
 
 def _one(found: Sequence[Review], call: str) -> Review:
     if not found:
-        raise StartRefused(f"no review of the call {call} was asked for", "`breakwater reviews list --all` prints them")
+        hint = "`breakwater reviews list --all` prints them; what stands in another process's record is shown there"
+        raise StartRefused(f"no review of the call {call} was asked for in this record", hint)
     return found[0]
 
 

@@ -93,13 +93,13 @@ class Asking:
     def __repr__(self) -> str:
         return f"Asking({len(self._routes)} routes)"
 
-    def look(self, path: str, answering: Answering, merge: Merge) -> None:
+    def look(self, path: str, answering: Answering, merge: Merge, *, reads: bool = False) -> None:
         """
-        Add a look that every process answers.
+        Add a look that every process answers, from what it `reads` in its record where that is so.
         """
 
         async def asked_all(route: Route, asked: Asked) -> web.Response:
-            return await self._looked(route, asked, merge)
+            return await self._looked(route, asked, merge, reads=reads)
 
         self._add(Route("GET", path, answering), asked_all)
 
@@ -168,11 +168,11 @@ class Asking:
             return refuse(404, "nothing of that kind belongs to one process", f"kinds: {listed(sorted(self._owns))}")
         return reply({"mine": await owns(asked.match["id"]) is True})
 
-    async def _looked(self, route: Route, asked: Asked, merge: Merge) -> web.Response:
+    async def _looked(self, route: Route, asked: Asked, merge: Merge, *, reads: bool) -> web.Response:
         said = await route.answering(asked)
         if self._letters.is_alone or HERE in asked.query or said.status >= 400:  # the protocol's own bound
             return said
-        heard = await self._letters.ask_all(route.question(asked))
+        heard = await self._letters.ask_all(route.question(asked), reads=reads)
         assert isinstance(said.body, bytes)
         good = {replica: one for replica, one in heard.answers.items() if one.status < 400}  # the protocol's own bound
         answers = {self._letters.replica: orjson.loads(said.body), **{name: one.data for name, one in good.items()}}

@@ -8,54 +8,35 @@ he or she may do; so a restart is asked of a worker first. `spread` says whom a 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from proxy.control.merged import HEARD, LIVE, MERGED, SILENT, UNHEARD
 from proxy.control.reply import refuse, reply
 from proxy.control.spread import SPREAD, Spread
-from proxy.control.summing import Totals, read, spelled
-from proxy.control.workers import LOOK_S, Answered, Asked, Workers
+from proxy.control.summing import ParentMetrics, Totals, read, spelled
+from proxy.control.workers import LOOK_S, STOPPED_S, TOLD_S, Answered, Asked, Workers
 from proxy.logline import Log
 from proxy.seats import Seat, Seats, State
 
 BODY_BYTES_MAX = 64 * 1024
 
 NOBODY = "no worker serves at the moment, so nobody can be asked"
+UNKNOWN_HINT = "nobody here knows whether it was done: look, and ask again"
 NOBODY_HINT = "see /readyz and the log; `stop-writes` in the file STATE/KILL stops writes without anybody"
 
 APART = "not-asked"
 """Why a process on another machine is not in an answer that was put together here: ask again in a moment."""
 
+LIVE_HERE = Asked("GET", "/livez", {})
 READY = Asked("GET", "/readyz", {})
 METRICS = Asked("GET", "/metrics", {})
 
 SERVING = frozenset({State.READY, State.LEAVING})
-"""Those that may have calls under way; what binds one that starts, it learns before it serves."""
-
-
-class ParentMetrics:
-    """
-    What a parent counts itself.
-    """
-
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self.workers = Gauge("breakwater_workers", "Workers, by how they stand.", ("state",), registry=self.registry)
-        self.starts = Counter(
-            "breakwater_worker_starts_total", "Processes that were started, by worker.", ("worker",),
-            registry=self.registry,
-        )  # fmt: skip
-
-    def moved(self, seats: Seats) -> None:
-        """
-        Show how workers stand.
-        """
-        for state in State:
-            self.workers.labels(str(state)).set(sum(seat.state is state for seat in seats))
+"""Those that may have calls under way; stops, keys and tokens, one that starts learns before it serves."""
 
 
 class ParentDoor:
@@ -128,14 +109,15 @@ class ParentDoor:
         return rows
 
     async def _show_metrics(self, _: web.Request) -> web.Response:
-        answers = await self._workers.ask_all(self._serving(), METRICS, LOOK_S)
         pids = {seat.number: seat.pid for seat in self._seats}
+        answers = await self._workers.ask_all(self._serving(), METRICS, LOOK_S)
         heard = []
-        for number, answer in answers.items():
-            pid = pids[number]
-            if answer is not None and answer.is_good and pid is not None:
-                self._totals.heard(number, pid, read(answer.body.decode()))
-                heard.append(number)
+        for seat in self._seats:
+            answer, pid = answers.get(seat.number), pids[seat.number]
+            # What a process said that was replaced meanwhile must not be taken for what the next one says.
+            if answer is not None and answer.is_good and pid is not None and pid == seat.pid:
+                self._totals.heard(seat.number, pid, read(answer.body.decode()))
+                heard.append(seat.number)
         self._metrics.moved(self._seats)
         text = generate_latest(self._metrics.registry).decode() + spelled(self._totals.all(heard).values())
         return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE_LATEST})
@@ -144,8 +126,6 @@ class ParentDoor:
         # How far it is, everybody may see, as at /readyz: whoever could say who asks may be the one that is replaced.
         if request.method == "POST":
             granted = await self._first(await Asked.of(request))
-            if granted is None:
-                return refuse(503, NOBODY, NOBODY_HINT)
             if not granted.is_good:
                 return granted.passed_on()
             if self._seats.is_rolling or self.is_stopping:
@@ -165,7 +145,7 @@ class ParentDoor:
         Replace every worker's process, one after the other, behind whoever asks.
         """
         if not (self._seats.is_rolling or self.is_stopping):
-            self._seats.is_rolling = True
+            self._seats.begins_roll()
             self._start(self._seats.roll(self._sound))
 
     async def _sound(self, seat: Seat) -> bool:
@@ -181,7 +161,8 @@ class ParentDoor:
         """
         Have every worker take a changed configuration, as a signal asks for; what comes of it is in the log.
         """
-        self._start(self._reload_as_house())
+        if not self.is_stopping:
+            self._start(self._reload_as_house())
 
     async def _reload_as_house(self) -> None:
         asked = Asked("POST", "/v1/reload", {"Authorization": f"Bearer {self._house()}"})
@@ -205,6 +186,10 @@ class ParentDoor:
                 if not answer.is_good:
                     return answer
             taken = await self._workers.ask_all(serving, asked)
+            # One that was just starting may have read the files before they were changed.
+            unsure = await self._seats.settled(TOLD_S)
+            taken |= await self._workers.ask_all(set(self._serving()) - taken.keys(), asked)
+            taken |= {seat.number: None for seat in unsure}
             good = [answer for answer in taken.values() if answer is not None and answer.is_good]
             late = [number for number, answer in taken.items() if answer is None or not answer.is_good]
             if good and not late:
@@ -217,28 +202,46 @@ class ParentDoor:
     def _serving(self) -> list[int]:
         return [seat.number for seat in self._seats if seat.state in SERVING]
 
-    async def _first(self, asked: Asked) -> Answered | None:
+    async def _first(self, asked: Asked) -> Answered:
         """
-        Ask the first worker that serves; what only looks is asked of the next one where that does not answer.
+        Ask the first worker that serves, one that leaves after the others.
+
+        What only looks is asked of the next one where that does not answer.
         """
-        for number in self._serving():
+        left = [seat.number for seat in sorted(self._seats, key=lambda seat: not seat.serves) if seat.state in SERVING]
+        while left:
+            number = await self._lively(left)
+            left.remove(number)
             answer = await self._workers.ask(number, asked)
-            if answer is not None or asked.method != "GET":
+            if answer is not None:
                 return answer
-        return None
+            if asked.method != "GET":
+                return _refused(504, f"worker {number} was asked and did not answer", UNKNOWN_HINT)
+        return _refused(503, NOBODY, NOBODY_HINT)
+
+    async def _lively(self, numbers: Sequence[int]) -> int:
+        """
+        Return the first worker that does not hang: for one that does whoever asks would wait in vain.
+        """
+        for number in numbers:
+            if await self._workers.ask(number, LIVE_HERE, LOOK_S) is not None:
+                return number
+        return numbers[0]
 
     async def _any(self, request: web.Request) -> web.Response:
-        answer = await self._first(await Asked.of(request))
-        return refuse(503, NOBODY, NOBODY_HINT) if answer is None else answer.passed_on()
+        return (await self._first(await Asked.of(request))).passed_on()
 
     async def _all(self, request: web.Request) -> web.Response:
         asked = await Asked.of(request)
-        answers = await self._workers.ask_all(self._serving(), asked)
+        within_s = STOPPED_S if request.path == "/v1/kill" else TOLD_S
+        answers = await self._workers.ask_all(self._serving(), asked, within_s)
         silent = [number for number, answer in answers.items() if answer is None]
         heard = [answer for answer in answers.values() if answer is not None]
         good = [answer for answer in heard if answer.is_good]
         if request.path == "/v1/kill" and good:
-            return reply(ordered([answer.json() for answer in good], silent))
+            refused = {number: answer for number, answer in answers.items() if answer and not answer.is_good}
+            whys = [f"{_named([number])} says: {_error(answer)}" for number, answer in refused.items()]
+            return reply(ordered([answer.json() for answer in good], silent, whys))
         if not heard:
             return refuse(503, NOBODY, NOBODY_HINT)
         if good and silent:
@@ -252,9 +255,12 @@ class ParentDoor:
         if answer is None:
             return refuse(503, "the first worker keeps the vault, and does not answer", "see /readyz and the log")
         if answer.is_good and asked.method != "GET":
-            others = [number for number in serving if number != keeper]
-            told = await self._workers.ask_all(others, Asked("POST", "/v1/vault", asked.headers))
+            # One that was just starting may have read the vault before.
+            unsure = await self._seats.settled(TOLD_S)
+            others = [number for number in self._serving() if number != keeper]
+            told = await self._workers.ask_all(others, Asked("POST", "/v1/vault", asked.headers), TOLD_S)
             late = [number for number, one in told.items() if one is None or not one.is_good]
+            late += [seat.number for seat in unsure]
             if late:
                 return refuse(503, f"it is done, but {_named(late)} did not take it", "`breakwater restart` does")
         return answer.passed_on()
@@ -262,8 +268,6 @@ class ParentDoor:
     async def _merged(self, request: web.Request) -> web.Response:
         asked = await Asked.of(request)
         answer = await self._first(asked)
-        if answer is None:
-            return refuse(503, NOBODY, NOBODY_HINT)
         if not answer.is_good or request.query.get("here") == "1":
             return answer.passed_on()
         body, headers = await self._whole(asked, answer)
@@ -282,7 +286,7 @@ class ParentDoor:
         own = {seat.replica for seat in self._seats if seat.state in SERVING}
         if own <= there or len(own) == 1:
             return answer.json(), {name: answer.headers[name] for name in (HEARD, UNHEARD) if name in answer.headers}
-        said = await self._workers.ask_all(self._serving(), asked.here())
+        said = await self._workers.ask_all(self._serving(), asked.here(), TOLD_S)
         heard = {seat.replica: one.json() for seat in self._seats if (one := said.get(seat.number)) and one.is_good}
         # What those on other machines have answered is in one piece with what is missing here.
         left = {
@@ -322,29 +326,35 @@ class ParentDoor:
         self._behind.add(task)
         task.add_done_callback(self._behind.discard)
 
-    async def close(self) -> None:
+    async def stops(self) -> None:
         """
-        End what goes on behind whoever asked.
+        Say from now on that workers are being ended, and end what goes on behind whoever asked; they are asked still.
         """
+        self.is_stopping = True
         for task in self._behind:
             task.cancel()
         await asyncio.gather(*self._behind, return_exceptions=True)
+
+    async def close(self) -> None:
+        """
+        Ask nobody any more.
+        """
         await self._workers.close()
 
 
-def ordered(said: list[dict[str, Any]], silent: list[int]) -> dict[str, Any]:
+def ordered(said: list[dict[str, Any]], silent: list[int], refused: Sequence[str] = ()) -> dict[str, Any]:
     """
     Return what came of a stop that was ordered of several: the newest order, and everything that did not work.
     """
     newest = max(said, key=lambda one: int(one["epoch"]))
-    whys = list(dict.fromkeys(one["why"] for one in said if one["why"]))
+    whys = [*dict.fromkeys(one["why"] for one in said if one["why"]), *refused]
     if silent:
         whys.append(f"{_named(silent)} did not answer")
     return {
         **newest,
         "recorded": all(one["recorded"] for one in said),
         "shared": any(one["shared"] for one in said),
-        "confirmed": newest["confirmed"] and not silent,
+        "confirmed": newest["confirmed"] and not silent and not refused,
         "why": "; ".join(whys) or None,
     }
 
@@ -356,6 +366,11 @@ def _unheard(header: str) -> dict[str, str]:
 
 def _named(workers: list[int]) -> str:
     return f"worker{'s' if len(workers) > 1 else ''} {', '.join(map(str, workers))}"
+
+
+def _error(answer: Answered) -> str:
+    said = answer.json()
+    return str(said.get("error", answer.status)) if isinstance(said, dict) else str(answer.status)
 
 
 def _refused(status: int, error: str, hint: str) -> Answered:

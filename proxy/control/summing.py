@@ -4,7 +4,7 @@ The metrics of several workers as those of one process: what Prometheus reads at
 Counts and histograms are summed. A worker that ends takes its counts with it, and a sum that falls would be taken for
 a restart of all; so what an ended process last said is kept and added. A gauge is summed where each worker has a part
 of it (`SUMMED`), is one value where all of them look at the same (`SHARED`, of which the highest is shown), and
-otherwise carries the label `worker`: a sum of states says nothing.
+otherwise carries the label `worker`: a sum of states says nothing. The parent's own stand beside them.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from prometheus_client import Metric
+from prometheus_client import CollectorRegistry, Counter, Gauge, Metric
 from prometheus_client.parser import text_string_to_metric_families
+
+from proxy.seats import Seats, State
 
 SUMMED = frozenset({"breakwater_in_flight", "breakwater_ledger_queue"})
 
@@ -66,6 +68,27 @@ def read(text: str) -> dict[str, Family]:
 def _family(family: Metric) -> Family:
     samples = {(one.name, tuple(sorted(one.labels.items()))): one.value for one in family.samples}
     return Family(family.name, family.documentation, family.type, samples)
+
+
+class ParentMetrics:
+    """
+    What a parent counts itself.
+    """
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.workers = Gauge("breakwater_workers", "Workers, by how they stand.", ("state",), registry=self.registry)
+        self.starts = Counter(
+            "breakwater_worker_starts_total", "Processes that were started, by worker.", ("worker",),
+            registry=self.registry,
+        )  # fmt: skip
+
+    def moved(self, seats: Seats) -> None:
+        """
+        Show how workers stand.
+        """
+        for state in State:
+            self.workers.labels(str(state)).set(sum(seat.state is state for seat in seats))
 
 
 class Totals:

@@ -51,7 +51,7 @@ def add_timeline(asking: Asking, state: Path) -> None:
         wish = Wish(task, asked.query.get("full") == "1", asked.query.get("as") == "json")
         return reply(await asyncio.to_thread(telling, state, wish))
 
-    asking.look("/v1/timeline", told, merged.timeline)
+    asking.look("/v1/timeline", told, merged.timeline, reads=True)
 
 
 def telling(state: Path, wish: Wish) -> dict[str, Any]:

@@ -18,6 +18,12 @@ from proxy.control.merged import HEARD, UNHEARD
 ANSWER_S = 60.0
 """A reload compiles thousands of cards, a stop waits for a disk; whoever asks hangs up when it likes."""
 
+TOLD_S = 5.0
+"""For what all are told or asked together: half of what a command waits, so that it hears who did not answer."""
+
+STOPPED_S = 20.0
+"""For a stop, which waits for a disk a moment; `breakwater kill` waits longer, and hears who did not answer."""
+
 LOOK_S = 2.0
 """For what a worker answers from its memory: metrics, whether it is ready."""
 

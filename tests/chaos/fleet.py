@@ -62,7 +62,7 @@ FAILURES = (
 GITHUB = {"issues/create": {}, "issues/create-comment": {}, "issues/get": {}}
 
 # A claim whose process was killed keeps others out for its lease: a short one, or the end would wait for the last.
-SOON: Hook = {"soon": True, "lease_s": 4.0}
+SHORT: Hook = {"lease_s": 4.0}
 
 
 @dataclass(eq=False)
@@ -270,7 +270,7 @@ def _site(
         secrets={"STRIPE_SECRET": SECRET, "UPSTREAM": SECRET},
         agents=AGENTS,
         called=(PAYER, READER),
-        hook=SOON,
+        hook=SHORT,
         store=f"redis://127.0.0.1:{wire.port}",
         caps=CAPS,
         timeouts={"caller_deadline": "2s"},

@@ -63,7 +63,7 @@ async def every_member(store: FleetStore) -> None:
     assert await store.mail.post("one", b"letter")
     assert await store.mail.take("one", 1) == b"letter"
     state, _ = await store.pins.changed("")
-    assert await store.pins.pin("key", MINTED, b"sealed", begins="board")
-    assert await store.pins.pin("key", REVOKED, b"sealed", begins="board")
+    assert await store.pins.pin("key", MINTED, b"sealed", state="one")
+    assert await store.pins.pin("key", REVOKED, b"sealed", state="two")
     assert (await store.pins.changed(state))[1] == {"key": b"rsealed"}
     await store.fleet._wipe("another")

@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from breakers.breaker import State
 from breakers.stops import ALL, RUNNING, Mode
+from breakers.store.protocol import StoreUnavailable
 from loadtest.upstreams.stripe import StripeSandbox
 from tests.proxy.road import SECRET, Road, road
 from tests.wire.client import Answer
@@ -148,6 +149,21 @@ async def test_not_lifted(case: str, door: Door) -> None:
     assert says in no.json["error"]
     assert no.json["hint"]
     assert door.mode() is Mode.STOP_WRITES
+
+
+async def test_not_begun(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the way back cannot be begun yet nothing is lifted, and that passes by itself: it is no conflict."""
+    await door.kill()
+
+    async def away(*_: object) -> None:
+        raise StoreUnavailable("it is being rebuilt")
+
+    monkeypatch.setattr(door.on.rooms.observer, "change", away)
+    no = await door.lift("ana", full=True)
+    assert (no.status, "the way back cannot be begun" in no.json["error"]) == (503, True)
+    assert door.mode() is Mode.STOP_WRITES
+    monkeypatch.undo()
+    assert (await door.lift("ana", full=True)).status == 200
 
 
 async def test_sent_again(door: Door) -> None:

@@ -45,21 +45,19 @@ class Pinboard:
     """The board in memory, by the rules of the script."""
 
     there: dict[str, bytes] = field(default_factory=dict)
-    count: int = 0
-    name: str = ""
+    state: str = ""
     away: bool = False
 
     async def changed(self, state: str) -> tuple[str, Mapping[str, bytes] | None]:
         if self.away:
             raise StoreUnavailable("it is away")
-        now = f"{self.name}:{self.count or ''}"
-        return now, None if now == state else dict(self.there)
+        return self.state, None if self.state == state else dict(self.there)
 
-    async def pin(self, id_: str, kind: str, record: bytes, *, begins: str, over: bytes = b"") -> bool:
+    async def pin(self, id_: str, kind: str, record: bytes, *, state: str, over: bytes = b"") -> bool:
         known = self.there.get(id_)
         if known is not None and known != over and (kind == "m" or known.startswith(b"r")):
             return False
-        self.name, self.count = self.name or begins, self.count + 1
+        self.state = state
         self.there[id_] = kind.encode() + record
         return True
 
@@ -67,4 +65,4 @@ class Pinboard:
         """
         Lose everything.
         """
-        self.there, self.count, self.name = {}, 0, ""
+        self.there, self.state = {}, ""

@@ -47,7 +47,7 @@ async def both(opened: Two) -> AsyncIterator[Two]:
     """
     for on in opened.roads:
         # On a busy machine whoever lives may be slow.
-        on.rooms.letters.looks_s = 10.0
+        on.rooms.letters.looks_s = on.rooms.letters.reads_s = 10.0
     yield opened
     for on in opened.roads:
         for one in await on.rooms.store.suggestions():
@@ -61,7 +61,8 @@ def deaf(both: Two, *, answers_only: bool = False) -> Iterator[None]:
     Have the other one live, and lose every question, or every answer of its.
     """
     letters = both.other.rooms.letters
-    boxes, both.one.rooms.letters.looks_s = letters._boxes, 10.0 if answers_only else BRIEF_S
+    boxes, within_s = letters._boxes, 10.0 if answers_only else BRIEF_S
+    both.one.rooms.letters.looks_s = both.one.rooms.letters.reads_s = within_s
 
     class Lost:
         async def post(self, to: str, letter: bytes) -> bool:
@@ -84,7 +85,7 @@ def deaf(both: Two, *, answers_only: bool = False) -> Iterator[None]:
     finally:
         letters._boxes = boxes
         vars(letters).pop("came", None)
-        both.one.rooms.letters.looks_s = 10.0
+        both.one.rooms.letters.looks_s = both.one.rooms.letters.reads_s = 10.0
 
 
 async def parked(on: Road, charge: str, amount: int = 500) -> str:

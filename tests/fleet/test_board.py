@@ -15,7 +15,7 @@ from proxy.board import Board
 from proxy.errors import LedgerUnavailable
 from proxy.keys import AgentKey, Keys, OperatorToken, OperatorTokens, make_key
 from proxy.ledger.keyring import KeyRing
-from proxy.pinned import PinSeal, pinned
+from proxy.pinned import PinSeal, id_of, pinned
 from tests.fleet.boxes import Pinboard
 from tests.ledger.world import Counted, StillClock
 from tests.proxy.road import Lines
@@ -23,6 +23,9 @@ from tests.proxy.road import Lines
 RING = KeyRing({1: b"1" * 32}, 1)
 KEY = AgentKey("k1", "support", "d1")
 TOKEN = OperatorToken("t1", "ana", "d2")
+
+# Enough that what grows with their square shows.
+KEYS = 30
 
 
 @dataclass(repr=False)
@@ -147,17 +150,38 @@ async def test_flushed(pins: Pinboard, a: Process, b: Process) -> None:
     assert pins.there["k:k1"].startswith(b"r")
 
 
-async def test_same_count(pins: Pinboard, a: Process, b: Process) -> None:
-    """A board that begins anew is read anew, although as many were put there as before."""
+@pytest.mark.parametrize("loses", ["all", "the last"])
+async def test_taken_back(loses: str, pins: Pinboard, a: Process, b: Process) -> None:
+    """A board that lost something is read anew, although as much was done to it since as it has lost."""
     await look(a, b)
-    pins.flush()
-    c = Process("c", pins, 3)
-    c.keys.minted(AgentKey("k2", "support", "d3"))
-    c.keys.minted(AgentKey("k3", "support", "d4"))
-    await look(c)
-    assert pins.count == 2
-    await look(b)
-    assert (b.knows("k2"), b.knows("k3")) == ("valid", "valid")
+    there, state = dict(pins.there), pins.state
+    a.keys.minted(replace(KEY, kid="k2"))
+    await look(a)
+    if loses == "all":
+        pins.flush()
+    else:
+        pins.there, pins.state = there, state
+    b.keys.revoked("k1")
+    await look(b, a, b)
+    assert [one.knows("k1") for one in (a, b)] == ["revoked"] * 2
+    assert [one.knows("k2") for one in (a, b)] == ["valid"] * 2
+
+
+async def test_many(pins: Pinboard, a: Process, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look takes as long as there are keys, and not as long as that times itself: nothing else goes on meanwhile."""
+    for number in range(KEYS):
+        a.keys.minted(replace(KEY, kid=f"n{number}"))
+    await look(a)
+    named: list[AgentKey | OperatorToken] = []
+
+    def counted(one: AgentKey | OperatorToken) -> str:
+        named.append(one)
+        return id_of(one)
+
+    monkeypatch.setattr("proxy.board.id_of", counted)
+    await look(a)
+    # Of each before what is revoked takes hold, before it is put on record, and before the board is told.
+    assert len(named) <= 3 * (KEYS + 2)
 
 
 async def test_record_away(a: Process, b: Process) -> None:
@@ -195,7 +219,7 @@ async def test_junk(case: str, pins: Pinboard, a: Process, b: Process) -> None:
     """What none of us has put there makes and revokes nothing, and gives way to what is on record."""
     await look(a)
     pins.there["k:k1"] = JUNK[case]
-    pins.count += 1
+    pins.state = "changed"
     await look(b)
     assert b.knows("k1") == "unknown"
     await look(a, b)

@@ -9,12 +9,13 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from breakers.store.events import IntentOpened
 from breakers.store.protocol import StoreUnavailable
 from loadtest.upstreams.faults import Fault
 from proxy.cli import main as breakwater
 from proxy.control.merged import UNHEARD
 from tests.fleet.world import Two, ident, looked, two
-from tests.proxy.road import Road, charged, soon
+from tests.proxy.road import Road, call_of, charged, soon
 from tests.redis_server import RedisServer, redis_server
 
 __all__ = ["redis_server"]
@@ -32,7 +33,7 @@ async def both(redis_server: RedisServer, tmp_path_factory: pytest.TempPathFacto
     redis_server.flush()
     async with two(tmp_path_factory.mktemp("company"), redis_server) as both:
         for on in both.roads:
-            on.rooms.letters.looks_s = 10.0
+            on.rooms.letters.looks_s = on.rooms.letters.reads_s = 10.0
         yield both
 
 
@@ -83,7 +84,7 @@ async def test_operator(both: Two) -> None:
 
 
 async def test_unheard_for_long(both: Two) -> None:
-    """Who hears nothing for a minute lets no key read any more, and personal tokens look and stop; then all is well."""
+    """Who hears nothing for too long lets no key read any more, and personal tokens look and stop; then all is well."""
     on, rita = both.other, await both.token("rita")
     board, look = on.rooms.board, on.rooms.board.look
 
@@ -93,7 +94,7 @@ async def test_unheard_for_long(both: Two) -> None:
     board.look = away  # type: ignore[method-assign]
     try:
         assert await told(on, on.keys["support"]) == 404
-        board._heard -= 60.001
+        board._heard -= board.away_s + 0.001
         refused = await on.ask("GET", READ)
         assert (refused.status, refused.header("Breakwater-Decision")) == (503, "store:store-unavailable")
         said = [
@@ -160,9 +161,29 @@ async def test_suggestion_commands(both: Two, capsys: pytest.CaptureFixture[str]
     assert f"{id_} is approved by ana, and executed" in capsys.readouterr().out
 
 
+async def test_reviews_command(both: Two, capsys: pytest.CaptureFixture[str]) -> None:
+    """What waits to be reviewed is listed with the process in whose record it is, whichever is asked."""
+    made = []
+    for number, on in enumerate(both.roads):
+        call = call_of(await on.ask("POST", "/v1/customers", form={"name": f"reviewed {number}"}))
+        at = on.rooms.clock.now()
+        opened = IntentOpened(call, "stripe", "customers.create", "support", "support/2026-11-21", at)
+        on.rooms.reviewing.records.asked(opened, 1)
+        made.append((call, ident(on)))
+    await soon(lambda: all(on.rooms.ledger.pending == 0 for on in both.roads))
+    assert await commanded(both.one, "reviews", "list", "--agent", "support") == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert sorted((words[0], words[-1]) for words in lines) == [*sorted(made), ("CALL", "PROCESS")]
+    assert await commanded(both.other, "--json", "reviews", "list") == 0
+    assert sorted((one["call"], one["replica"]) for one in json.loads(capsys.readouterr().out)) == sorted(made)
+    assert await commanded(both.one, "reviews", "list", "--agent", "careful") == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
 async def test_unheard_commands(both: Two, capsys: pytest.CaptureFixture[str]) -> None:
     """A command names on standard error who was not heard, prints what it has, and exits as before."""
-    letters, both.one.rooms.letters.looks_s = both.other.rooms.letters, 0.05
+    letters, asking = both.other.rooms.letters, both.one.rooms.letters
+    asking.looks_s = asking.reads_s = 0.05
     letters.came = lambda data: None  # type: ignore[method-assign]
     warned = f"warning: the process {ident(both.other)} was not heard (unanswered)\nhint: "
     try:
@@ -171,6 +192,7 @@ async def test_unheard_commands(both: Two, capsys: pytest.CaptureFixture[str]) -
             ("suggestions", "list"),
             ("status",),
             ("task", "timeline", "support/2026-11-21"),
+            ("reviews", "list", "--all"),
         ):
             assert await commanded(both.one, *words) == 0
             said = capsys.readouterr()
@@ -179,7 +201,7 @@ async def test_unheard_commands(both: Two, capsys: pytest.CaptureFixture[str]) -
         assert f"{ident(both.other)}  live, unanswered" in (await _status(both, capsys))
     finally:
         del letters.came
-        both.one.rooms.letters.looks_s = 10.0
+        asking.looks_s = asking.reads_s = 10.0
     assert (await both.one.admin("GET", "/v1/status")).header(UNHEARD) is None
 
 

@@ -167,6 +167,19 @@ async def test_crowded(desks: Desks, monkeypatch: pytest.MonkeyPatch) -> None:
     assert desks.bad == [Bad.CROWDED, Bad.CROWDED]
 
 
+async def test_many_answers(desks: Desks, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks many has more answers than letters are remembered: an answer is taken once by its question."""
+    monkeypatch.setattr("proxy.letters.SEEN_MAX", 2)
+    desks.a.on_bad = desks.bad.append
+    for nonce in ("1", "2", "3"):
+        waited = desks.a._waiting["b", nonce] = asyncio.get_running_loop().create_future()
+        answer = Sealer(RING, "here", desks.clock.now, Counted(9000)).seal(Kind.ANSWER, "b", "a", nonce, b"200\n[]")
+        desks.a.came(answer)
+        desks.a.came(answer)
+        assert waited.result() == b"200\n[]"
+    assert desks.bad == []
+
+
 async def test_store_comes_back(desks: Desks, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the store is away all that were known are named; once it is back they are asked again."""
     monkeypatch.setattr("proxy.letters.AWAY_S", 0.0)

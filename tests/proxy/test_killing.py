@@ -199,6 +199,43 @@ async def test_away_at_the_order() -> None:
     assert not may(there)
 
 
+async def test_shared_since() -> None:
+    """Since when the store has a stop is counted from when it was there, and anew once the store was away."""
+    here, _, store = pair()
+    await here.switch.order(ALL, Mode.STOP_WRITES, "ana")
+    assert await here.switch.poll()
+    here.clock.move(60.0)
+    store.away = True
+    assert not await here.switch.poll()
+    store.away = False
+    assert here.switch.shared == {}
+    assert await here.switch.poll()
+    assert here.switch.shared == {ALL: (2, here.clock.monotonic())}
+
+
+async def test_shared_not_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is ordered while the store is told of something else is not there by that."""
+    here, _, store = pair()
+    await here.switch.poll()
+    store.forget()
+    apply, disk = store.apply, asyncio.Event()
+
+    async def meanwhile(event: Event) -> None:
+        monkeypatch.setattr(store, "apply", apply)
+        monkeypatch.setattr(here.paper, "changed", lambda _: disk.wait())
+        orders.append(asyncio.create_task(here.switch.order(ALL, Mode.STOP_WRITES, "ana")))
+        await asyncio.sleep(0)
+        await apply(event)
+
+    orders: list[asyncio.Task[object]] = []
+    monkeypatch.setattr(store, "apply", meanwhile)
+    assert await here.switch.poll()
+    assert not may(here)
+    assert here.switch.shared[ALL][0] == 1
+    disk.set()
+    await orders[0]
+
+
 async def test_unreadable() -> None:
     """What the store says and nobody can read stops writes, is told to people, and is left to an order."""
     here, _, store = pair()

@@ -144,9 +144,18 @@ def _restarts(faults: Faults, keys: Keyspace | None, down_s: float) -> None:
         world.shore.model = before.restarted(run, keys)
         world.shore.is_up = True
         world.told("redis", "answers", run)
-        world.herd()
+        _unseen(faults)
 
     world.loop.call_later(down_s, up)
+
+
+def _unseen(faults: Faults) -> None:
+    """
+    Have jobs started again while one process, perhaps, sees nothing of what happened.
+    """
+    faults.world.herd()
+    if faults.rng.random() < 0.5:
+        _stands_still(faults, 1.4)
 
 
 def redis_crash(faults: Faults) -> None:
@@ -178,6 +187,7 @@ def flushed(faults: Faults) -> None:
     Somebody throws away what Redis holds.
     """
     faults.world.shore.model.flush()
+    _unseen(faults)
 
 
 def scripts_forgotten(faults: Faults) -> None:
@@ -259,9 +269,14 @@ def pause(faults: Faults) -> None:
     """
     A process stands still, and goes on as if nothing had been.
     """
+    _stands_still(faults, faults.rng.choice((0.3, 1.4, 1.4, 2.5, 7.0)))
+
+
+def _stands_still(faults: Faults, seconds: float) -> None:
     machine = faults.machine()
     if machine.life is not None:
-        machine.life.loop.stand_still(faults.rng.choice((0.3, 1.0, 2.5, 7.0, 17.0)))
+        machine.life.loop.stand_still(seconds)
+        faults.world.herd(seconds + 0.5)
 
 
 def clock_jump(faults: Faults) -> None:
@@ -277,7 +292,8 @@ def slow_disk(faults: Faults) -> Undo:
     A disk takes long.
     """
     machine = faults.machine()
-    machine.disk_s = faults.rng.choice(((0.05, 0.4), (0.3, 2.5)))
+    machine.disk_s = faults.rng.choice(((0.05, 0.4), (0.3, 2.5), (0.6, 2.5)))
+    faults.world.herd(3.0)
 
     def undo() -> None:
         machine.disk_s = None

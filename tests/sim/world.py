@@ -170,13 +170,13 @@ class World:
         draw = self.scheduler.rng.random() if writes and not self.is_healed else 1.0
         return Mood.SLOW if draw < 0.05 else Mood.ANSWER_LOST if draw < 0.08 else Mood.WELL
 
-    def herd(self) -> None:
+    def herd(self, over_s: float = 1.3) -> None:
         """
-        Have agents send their last writes once more, now and in the next second, at either door.
+        Have agents send their last writes once more, at either door, over so many seconds from now.
         """
         for one in self.agents[: len(CAPPED)]:
-            for _ in range(3):
-                self.loop.call_later(self.rng.uniform(0.0, 1.3), self._again, one)
+            for _ in range(4):
+                self.loop.call_later(self.rng.uniform(0.0, over_s), self._again, one)
 
     def _again(self, one: Agent) -> None:
         if one.sent:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 from hypothesis import given
@@ -23,7 +25,7 @@ from proxy.logline import pieces
 from proxy.opening import open_ledger
 from proxy.parent import SOCKET, Wanted, admin_doors, locked, refuse_fewer, supervise
 from proxy.secret import Secret
-from proxy.worker import Orders, Posted, read_orders
+from proxy.worker import Orders, Posted, read_orders, shared_by
 from tests.canary.forms import secret
 from tests.starts.installed import Installed
 
@@ -41,21 +43,22 @@ def here(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest
     return made
 
 
-def posted(number: int) -> Posted:
+def posted(number: int, shared: Mapping[str, str] = MappingProxyType({})) -> Posted:
     """
     Return the place of a worker whose parent says nothing more.
     """
     ours, theirs = socket.socketpair()
     ours.close()
     theirs.close()
-    return Posted(Orders(number, None, {}, "", {}, []), ours)
+    return Posted(Orders(number, None, {}, "", {}, [], shared), ours)
 
 
 def as_worker(here: Installed, number: int) -> Configuration:
     """
     Return the configuration as it is for a worker.
     """
-    return posted(number).placed(load(here.config))
+    configuration = load(here.config)
+    return posted(number, shared_by(configuration.settings)).placed(configuration)
 
 
 NAMES = st.text("abcdefghijklmnopqrstuvwxyz.", min_size=1, max_size=12)
@@ -67,10 +70,13 @@ ADDRESSES = st.tuples(st.sampled_from(["127.0.0.1", "::1", "/run/a.sock"]), st.i
     reason=st.none() | st.text(max_size=20),
     doors=st.dictionaries(NAMES, st.tuples(st.integers(3, 99), st.sampled_from(["", "/run/door.sock"])), max_size=3),
     taken=st.lists(ADDRESSES, max_size=3),
+    shared=st.dictionaries(NAMES, NAMES, max_size=3),
 )
-def test_orders(number: int, reason: str | None, doors: dict[str, tuple[int, str]], taken: list[Address]) -> None:
+def test_orders(
+    number: int, reason: str | None, doors: dict[str, tuple[int, str]], taken: list[Address], shared: dict[str, str]
+) -> None:
     """Orders are one line, and are read as what they were."""
-    orders = Orders(number, reason, doors, "/run/admin.sock", {"admin": "http://127.0.0.1:1"}, taken)
+    orders = Orders(number, reason, doors, "/run/admin.sock", {"admin": "http://127.0.0.1:1"}, taken, shared)
     line = orders.spelled()
     assert line.count(b"\n") == 1
     assert read_orders(line) == orders
@@ -196,6 +202,19 @@ def test_other_doors() -> None:
     place = posted(2)
     with pytest.raises(StartRefused, match="other doors than the running parent"):
         place.listeners(None, {"stripe": Door("stripe", "stripe", "api")})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "now"), [("store", "memory"), ("store", "redis://other/1"), ("deployment", "other"), ("state", "other")]
+)
+def test_other_store(name: str, now: str, here: Installed) -> None:
+    """A worker that is started later refuses another folder or store than the others have: it would share nothing."""
+    shared = {"store": "redis://one/1", "deployment": "one"}
+    here.write({**here.document(), **shared})
+    began = shared_by(load(here.config).settings)
+    here.write({**here.document(), **shared, name: now})
+    with pytest.raises(StartRefused, match=f"another `{name}` than the running parent"):
+        posted(1, began).placed(load(here.config))
 
 
 def test_long_path(tmp_path: Path) -> None:

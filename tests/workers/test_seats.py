@@ -19,12 +19,14 @@ from tests.proxy.road import Lines
 
 class Acted:
     """
-    A process that does what a test says; `obeys` tells whether it ends when it is told to.
+    A process that does what a test says; `obeys` tells whether it ends when it is told to, `opens` when it serves.
     """
 
-    def __init__(self, number: int, *, starts: bool = True, obeys: bool = True) -> None:
+    def __init__(
+        self, number: int, *, starts: bool = True, obeys: bool = True, opens: asyncio.Event | None = None
+    ) -> None:
         self.pid, self.replica = number, f"replica-{number}"
-        self._starts, self._obeys = starts, obeys
+        self._starts, self._obeys, self._opens = starts, obeys, opens
         self.code: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self.sent: list[int] = []
         self.is_told = False
@@ -32,6 +34,8 @@ class Acted:
             self.code.set_result(1)
 
     async def ready(self) -> bool:
+        if self._opens is not None:
+            await self._opens.wait()
         return self._starts
 
     async def ended(self) -> int:
@@ -61,12 +65,13 @@ class Stage:
 
     def __init__(self, count: int) -> None:
         self.log, self.fails, self.launched = Lines(), set[int](), list[tuple[int, Acted]]()
-        self.obeys = True
+        self.obeys, self.opens = True, dict[int, asyncio.Event]()
         # Every pause is drawn at its shortest.
         self.seats = Seats(count, self._launch, SystemClock(), bytes, self.log)
 
     async def _launch(self, number: int) -> Acted:
-        made = Acted(len(self.launched) + 1, starts=number not in self.fails, obeys=self.obeys)
+        opens = self.opens.get(number)
+        made = Acted(len(self.launched) + 1, starts=number not in self.fails, obeys=self.obeys, opens=opens)
         self.launched.append((number, made))
         return made
 
@@ -75,6 +80,16 @@ class Stage:
         Return the newest process of a seat.
         """
         return next(made for seat, made in reversed(self.launched) if seat == number)
+
+    async def starting(self, number: int) -> Acted:
+        """
+        End a seat's process; return the next one once it is being started.
+        """
+        seat, former = self.seats.all[number - 1], self.now(number)
+        former.end(1)
+        while seat.process in {former, None}:  # noqa: ASYNC110 what is waited for is what is tested
+            await asyncio.sleep(0.005)
+        return self.now(number)
 
     async def back(self, number: int, starts: int) -> None:
         """
@@ -197,6 +212,60 @@ async def test_signals() -> None:
     await stage.seats.begin()
     assert not await stage.seats.end(0.02)
     assert {seat.state for seat in stage.seats} == {State.ENDED}
+
+
+async def test_signals_owed() -> None:
+    """A signal that a process got which then did not come to serve reaches the next one, and none after that."""
+    async with begun(2) as stage:
+        stage.fails, stage.opens = {2}, {2: asyncio.Event()}
+        failing = await stage.starting(2)
+        stage.seats.tell(10)
+        assert failing.sent == [10]
+        stage.opens[2].set()
+        stage.fails = set()
+        await stage.back(2, 3)
+        stage.now(2).end(1)
+        await stage.back(2, 4)
+        assert [made.sent for number, made in stage.launched if number == 2] == [[], [10], [10], []]
+
+
+async def test_ended_starting() -> None:
+    """A process that is being started when all are ended is told and waited for, although it came to serve."""
+    stage = Stage(2)
+    stage.opens, stage.obeys = {2: asyncio.Event()}, False
+    begun = asyncio.create_task(stage.seats.begin())
+    while len(stage.launched) < 2:  # noqa: ASYNC110 what is waited for is what is tested
+        await asyncio.sleep(0)
+    ending = asyncio.create_task(stage.seats.end(60.0))
+    await asyncio.sleep(0)
+    stage.opens[2].set()
+    stage.now(1).end(0)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not ending.done()
+    assert stage.now(2).sent == [SIGTERM]
+    # One that does not hear it yet is ended by it, and that is as well.
+    stage.now(2).end(-SIGTERM)
+    assert await ending
+    assert (await begun) is stage.seats.all[1]
+
+
+async def test_settled() -> None:
+    """Whoever asks waits for those that are being started at that moment, and hears which of them are so still."""
+    async with begun(3) as stage:
+        stage.opens = {2: asyncio.Event(), 3: asyncio.Event()}
+        await asyncio.gather(stage.starting(2), stage.starting(3))
+        settled = asyncio.create_task(stage.seats.settled(60.0))
+        stage.opens[2].set()
+        await stage.back(2, 2)
+        assert not settled.done()
+        stage.now(3).end(1)
+        stage.opens[3].set()
+        assert await settled == []
+        stage.opens = {1: asyncio.Event()}
+        await stage.starting(1)
+        assert await stage.seats.settled(0.01) == [stage.seats.all[0]]
+        stage.opens[1].set()
 
 
 async def test_no_process() -> None:
