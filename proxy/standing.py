@@ -69,7 +69,8 @@ class Standing:
         Ask the store once; one that does not know what the record says is told.
         """
         why = await self._asked()
-        await self._see(why)
+        # A record is told for as long as that takes: until then this is how it stands.
+        await (self._see(why) if why is None else self._say(why))
         if self._store.untold or (not self._begun and why is None):
             if self._put_off:
                 self._put_off -= 1

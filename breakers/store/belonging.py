@@ -51,6 +51,9 @@ _JOINING = "this replica is new here: waiting for {} to have it on record"
 # What is no view over a ledger: who is here, and what replicas say to each other.
 _KEPT = ("wiping", "names-by", "members", "knows", "forgotten", "board", "letters:", "reply:")
 
+# What an end is told into: none of it says anything without the others.
+_OF_ENDS = ("intent:", "name:", "hold:", "total:")
+
 _KEYS = ("epoch", "building")
 
 
@@ -194,6 +197,7 @@ class Belonging:
         if not known.name or not self._base:
             return False
         told = (id_of(known.name), known.name, int(stops), _pack(presence), spelled(known.names))
+        by = self._shared.epoch
         answer = await self._shared.run("beat", ("epoch", "members", "knows", "forgotten"), *told)
         with reading():
             word, *rest = answer
@@ -205,7 +209,8 @@ class Belonging:
             pairs = zip(rows[::2], rows[1::2], strict=True)
             self.heard = tuple(sorted((_read(text(id_), row, now_ms) for id_, row in pairs), key=_by_id))
             held, forgotten = text(epoch), frozenset(text(one) for one in gone)
-        if not self._shared.emptied and held != self._shared.epoch:
+        # What was opened meanwhile may not have been open when it answered.
+        if by == self._shared.epoch and held != by:
             self._shared.freeze()
         return await self._take_note(forgotten)
 
@@ -250,8 +255,18 @@ class Belonging:
     async def _wipe(self, token: str) -> None:
         """
         Throw away what is told anew, where anything of it may be missing.
+
+        An end that comes meanwhile may lose a part of what it wrote, and would pass for known: so that goes as well.
         """
-        tag, cursor = self._shared.tag, "0"
+        for _ in range(ROUNDS):
+            if not await self._swept(token):
+                return
+
+    async def _swept(self, token: str) -> bool:
+        """
+        Throw away what is there, once; tell whether any of it says how a call ended.
+        """
+        tag, cursor, ends = self._shared.tag, "0", False
         while True:
             told = ("MATCH", f"{tag}*", "COUNT", str(WIPED_AT_ONCE))
             found = await self._shared.link.ask("SCAN", cursor, *told, purpose=Purpose.BEHIND)
@@ -259,9 +274,10 @@ class Belonging:
                 cursor, keys = text(found[0]), [text(key).removeprefix(tag) for key in found[1]]
             gone = [key for key in keys if not key.startswith(_KEPT)]
             if gone and not await self._shared.run("wipe", ("wiping", *gone), token):
-                return
+                return False
+            ends = ends or any(key.startswith(_OF_ENDS) for key in gone)
             if cursor == "0":
-                return
+                return ends
 
     async def _take_note(self, forgotten: frozenset[str]) -> bool:
         """

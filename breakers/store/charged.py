@@ -94,7 +94,7 @@ class Charged:
     def __init__(self, shared: Shared, now: Callable[[], datetime]) -> None:
         self._shared, self._now = shared, now
         # The reads of this process that hold something, and those whose end the server has not taken yet.
-        self._held: set[str] = set()
+        self._held: dict[str, tuple[Charge, ...]] = {}
         # What this process's holds are known by when it is gone; nothing where nobody has said.
         self.replica = ""
         self.owed: dict[str, Owed] = {}
@@ -167,7 +167,7 @@ class Charged:
                 self.owed[call] = Owed("undo", charges)
             raise
         if charges and not isinstance(said, Exhausted) and said[0] == "held":
-            self._held.add(call)
+            self._held[call] = charges
         return said
 
     def unrecorded(self, charges: tuple[Charge, ...], kind: str) -> bytes:
@@ -193,7 +193,7 @@ class Charged:
         """
         End what a read holds, by giving it back (None) or by how it ended. What the server does not take now is owed.
         """
-        self._held.discard(call)
+        self._held.pop(call, None)
         if ended is None:
             self.owed[call] = Owed("release", charges)
         elif ended.state is State.COMPLETED:
@@ -218,6 +218,14 @@ class Charged:
             await self._bill(call, Owed("hold", charges))
         elif is_kept(charges, self._now()):
             await self._bill(call, Owed("whole", charges) if spent is None else Owed("settle", charges, spent))
+
+    async def hold_again(self, said: Container[str]) -> None:
+        """
+        Hold what reads of this process hold already, and of which its ledger has not `said` so yet.
+        """
+        for call, charges in tuple(self._held.items()):
+            if call not in said:
+                await self._bill(call, Owed(f"again {round(READ_HELD_S * 1000)}", charges))
 
     async def counted(self, calls: Sequence[str]) -> frozenset[str]:
         """
@@ -327,7 +335,8 @@ class Charged:
 
     async def _bill(self, call: str, owed: Owed) -> None:
         charges = owed.charges
-        told = (call, self.at(), pack_charges(charges), owed.what, *self.told(charges, owed.spent))
+        packed = self.unrecorded(charges, "read") if owed.what.startswith("again") else pack_charges(charges)
+        told = (call, self.at(), packed, owed.what, *self.told(charges, owed.spent))
         await self._shared.run("bill", (*keys_of(call), *totals_of(charges)), *told)
 
     async def _give_up(self, calls: Iterable[str], earlier_ms: int = 0) -> None:

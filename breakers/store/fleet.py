@@ -62,11 +62,11 @@ from breakers.store.events import (
     opened_by,
 )
 from breakers.store.gauged import permits
-from breakers.store.history import History, ending, histories
+from breakers.store.history import History, delivery, ending, histories
 from breakers.store.intents import Intents, Owing
 from breakers.store.letters import Mail
 from breakers.store.link import Link, Shared, reading, text
-from breakers.store.packed import Kept, Move, Packer, pack_opened
+from breakers.store.packed import Packer, pack_opened
 from breakers.store.protocol import (
     LEASE_S,
     Exhausted,
@@ -208,6 +208,7 @@ class FleetStore(Seeing, InFleet):
             await self._pay()
         if self.emptied:
             raise self._shared.lost()
+        epoch = self._shared.epoch
         with reading():
             said = await self._taken(go)
             if isinstance(said, Exhausted) and await self._ending.told():
@@ -216,10 +217,10 @@ class FleetStore(Seeing, InFleet):
             match said:
                 case "lost", _:
                     raise self._shared.lost()
-                case "held", _ if self._shared.emptied:
-                    # It was held where nothing holds any more.
+                case "held", _ if self._shared.epoch != epoch:
+                    # It was held where nothing holds any more, though all may have been told anew by now.
                     await self._unheld(go)
-                    raise self._shared.lost()
+                    raise StoreUnavailable(self._shared.why)
                 case "held", answer:
                     self._had(go, answer)
                     return HeldWrite(go) if go.call.operation.writes else HeldRead(go)
@@ -287,12 +288,10 @@ class FleetStore(Seeing, InFleet):
         return moves.says_the_same(kept.record, ended)
 
     async def delivered(self, intent: str, *, reached: bool) -> None:
-        def decide(kept: Kept | None) -> Move | None:
-            if kept is None or kept.record.state is not State.COMPLETED or kept.record.delivered is reached:
-                return None
-            return Move(replace(kept.record, delivered=reached), kept.opened, kept.standing)
-
-        await self._intents.change(intent, None, decide)
+        if intent in self._owed:
+            # It is said of the end, and so behind it.
+            await self._pay()
+        await self._intents.change(intent, None, delivery(reached=reached))
 
     async def earlier(self, intent: str) -> Earlier | None:
         return await self._intents.earlier(intent)

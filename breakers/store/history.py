@@ -184,6 +184,19 @@ def _of_envelopes(told: Told, event: Event) -> None:
             pass
 
 
+def delivery(*, reached: bool) -> Decide:
+    """
+    Return what notes of a record whether its answer reached the caller.
+    """
+
+    def decide(kept: Kept | None) -> Move | None:
+        if kept is None or kept.record.state is not State.COMPLETED or kept.record.delivered is reached:
+            return None
+        return Move(replace(kept.record, delivered=reached), kept.opened, kept.standing)
+
+    return decide
+
+
 def ending(opened: IntentOpened | None, ended: Ended, *, is_live: bool = False) -> Decide:
     """
     Return what ends a record so; one that is not there is made of `opened`, so that no replay that was read before the

@@ -47,6 +47,7 @@ class Replay:
             await self.charged.raised(raised.alert, waits=id_ in said.undelivered)
         await _all(self._of_intents(said, lingering, over))
         await _all(self.charged.count(call, *calls[call]) for call in calls if call not in counted)
+        await self.charged.hold_again(said.reads)
         await _all(self.charged.count_end(call, said.spent[call]) for call in said.spent.keys() - said.reads.keys())
         writes = ((told.opened.at, told.opened.charges) for told in said.by_intent.values())
         reads = ((held.at, held.charges) for held in said.reads.values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ def is_shared(config: Path) -> bool:
     Tell whether other processes may share the store.
     """
     source, _ = read_files(config)
-    return source.value.get("store", "memory") != "memory"
+    return bool(source.value.get("store", "memory") != "memory")
 
 
 def say_alone(config: Path) -> None:
@@ -47,11 +47,16 @@ def say_alone(config: Path) -> None:
         warning("no Breakwater runs on this state folder: what others have on record is missing here", hint)
 
 
-def whose(headers: Sequence[str], rows: Sequence[Sequence[object]], found: Sequence[Mapping[str, Any]]) -> Any:
+def whose(
+    headers: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    found: Sequence[Mapping[str, Any]],
+    is_over: Callable[[Mapping[str, Any]], bool] = lambda _: False,
+) -> Any:
     """
-    Return headers and rows with whose each one is, where several processes were asked.
+    Return headers and rows with whose each one is, where several processes were asked; of what is over nobody says so.
     """
     if not any("replica" in one for one in found):
         return headers, rows
-    owners = [one.get("replica") or "not heard" for one in found]
+    owners = [one.get("replica") or ("-" if is_over(one) else "not heard") for one in found]
     return [*headers, "process"], [[*row, owner] for row, owner in zip(rows, owners, strict=True)]

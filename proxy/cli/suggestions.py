@@ -104,7 +104,7 @@ def list_suggestions(args: argparse.Namespace) -> int:
     if args.json:
         data(found)
     else:
-        table(*whose(HEADERS, [_row(one) for one in found], found))
+        table(*whose(HEADERS, [_row(one) for one in found], found, lambda one: one["state"] not in LIVE))
     return 0
 
 

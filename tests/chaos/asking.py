@@ -8,6 +8,7 @@ import itertools
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Self
 from urllib.parse import urlencode
 
 import aiohttp
@@ -53,7 +54,7 @@ class Asker(Crowd):
         self.at, self._names = 0, itertools.count()
         self._http: aiohttp.ClientSession | None = None
 
-    async def __aenter__(self) -> Asker:
+    async def __aenter__(self) -> Self:
         # Each call over a connection of its own: whichever worker takes it answers.
         connector = aiohttp.TCPConnector(limit=0, force_close=True)
         self._http = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
@@ -111,7 +112,7 @@ def _word(seen: Seen | None) -> str:
 @dataclass(eq=False, slots=True)
 class Purse:
     """
-    Two tasks, opened for one row: one may move so much money, one may read so often. `row` is also whose customer is read.
+    Two tasks, opened for one row: one may move so much money, one may read so often. `row` says of which customer.
     """
 
     row: int

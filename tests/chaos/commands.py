@@ -80,7 +80,7 @@ class Replies:
     """
 
     def __init__(self) -> None:
-        self._reader = hiredis.Reader(replyError=str)
+        self._reader = hiredis.Reader()
         self.awaited = 0
 
     def read(self, data: bytes) -> None:

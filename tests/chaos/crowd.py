@@ -11,13 +11,12 @@ import itertools
 import random
 from collections import Counter
 from collections.abc import AsyncIterator
-from typing import cast
 
 import aiohttp
 
 from tests.chaos.fleet import Fleet
 from tests.crash.load import AGAIN, ATTEMPTS, Load, Said, Seen
-from tests.crash.mixes import Asked, Mix
+from tests.crash.mixes import Asked
 
 WRITERS = 4
 
@@ -39,7 +38,7 @@ class Crowd(Load):
     def __init__(
         self, fleet: Fleet, said: Said, seed: int, *, writers: int = WRITERS, pause_s: float = PAUSE_S
     ) -> None:
-        super().__init__(fleet.sites[0], cast(Mix, fleet.mix), said, seed, writers=writers, pause_s=pause_s)
+        super().__init__(fleet.sites[0], fleet.mix, said, seed, writers=writers, pause_s=pause_s)
         self._fleet, self._draw = fleet, random.Random(f"{seed}/crowd")
         self._agents = fleet.names
         self._turns = itertools.count()

@@ -1,4 +1,4 @@
-"""The end of a run: every client is told, and all that it was told, and all that the upstreams did, is held against the records."""
+"""The end of a run: every client is told, and what was told and what the upstreams did is held against the records."""
 
 from __future__ import annotations
 
@@ -26,25 +26,17 @@ async def settled(fleet: Fleet, said: Said, writers: int = WRITERS) -> Counter[s
     """
     for sandbox in (fleet.stripe, fleet.github):
         sandbox.faults.clear()
-    import time; T=time.monotonic(); P=lambda w: print('   ',w, round(time.monotonic()-T,2), sum(map(len,said.broken.values())), time.process_time())
-    P('end')
     # In how many rounds they are told is a matter of leases; that they are, is the promise.
     try:
         async with asyncio.timeout(HEALS_S):
             await Crowd(fleet, said, 0, writers=writers).finish()
-            P('first')
             while untold(said):
-                P(untold(said))
                 await Crowd(fleet, said, 0, writers=writers).finish()
     except TimeoutError:
         raise AssertionError(f"these are never told what became of them: {untold(said)}") from None
     await fleet.nothing_under_way()
-    P('settled')
     counted = held(fleet, said)
-    P('held')
     counted["doubts left"] = await doubts_listed(fleet, said)
     counted["caps that add up"] = len(await fleet.adds_up())
-    P('adds')
     await fleet.stop()
-    P('stopped')
     return counted

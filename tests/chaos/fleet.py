@@ -51,6 +51,9 @@ CAPS: Mapping[str, object] = {
 # Longer than a fleet needs to be whole again, on a machine that does everything else at once.
 HEALS_S = 45.0
 
+# Between two looks at everything.
+LOOKS_S = 0.25
+
 # Upstreams fail as well, a little: what a fault of Redis leaves in doubt meets what they leave in doubt.
 FAILURES = (
     Failure(Status(500), applied=True, method="POST", times=None, rate=0.02, delay_s=0.005),
@@ -59,7 +62,7 @@ FAILURES = (
     Failure(applied=True, method="POST", times=None, rate=0.2, delay_s=0.02),
 )
 
-GITHUB = {"issues/create": {}, "issues/create-comment": {}, "issues/get": {}}
+GITHUB: Mapping[str, Mapping[str, object]] = {"issues/create": {}, "issues/create-comment": {}, "issues/get": {}}
 
 # A claim whose process was killed keeps others out for its lease: a short one, or the end would wait for the last.
 SHORT: Hook = {"lease_s": 4.0}
@@ -165,6 +168,8 @@ class Fleet:
             return spent_on_record(entry for state in self.states for entry in read_log(state).entries)
 
         async def holds() -> bool:
+            # Slices that reads took ahead are given back within seconds; to read every record is work.
+            await asyncio.sleep(LOOKS_S)
             before = on_record()
             said[:] = [before, *[await site.totals() for site in self.sites], on_record()]
             return all(each in {0: before, 1: said[-1]}.values() for each in said[1:-1])
@@ -172,7 +177,9 @@ class Fleet:
         try:
             await until(holds, HEALS_S)
         except AssertionError:
-            found = [[f"{key}: {of.get(key)}" for key in {*of, *said[-1]} if of.get(key) != said[-1].get(key)] for of in said]
+            found = [
+                [f"{key}: {of.get(key)}" for key in {*of, *said[-1]} if of.get(key) != said[-1].get(key)] for of in said
+            ]
             raise AssertionError(f"the store adds up otherwise than the records: {found}") from None
         return said[-1]
 
@@ -183,7 +190,7 @@ class Fleet:
 
         async def still() -> bool:
             said = [(await site.admin("GET", "/v1/status"))["in_flight"] for site in self.sites]
-            return sum(said) == 0
+            return bool(sum(said) == 0)
 
         await until(still, HEALS_S)
 
@@ -215,8 +222,8 @@ class Fleet:
         """
         Stop every replica; each ends well, and its record is whole.
         """
-        for site in self.sites:
-            assert await site.stop() == 0, site.log.read_text()[-3000:]
+        codes = await asyncio.gather(*(site.stop() for site in self.sites))
+        assert codes == [0] * len(self.sites), [site.log.read_text()[-3000:] for site in self.sites]
         for site in self.sites:
             assert await site.verified() == 0
         for state in self.states:
@@ -230,9 +237,7 @@ class Fleet:
 
 
 @contextlib.asynccontextmanager
-async def fleet_of(
-    folder: Path, forker: Forker, seed: int = 0, *, kind: type[Site] = Site
-) -> AsyncIterator[Fleet]:
+async def fleet_of(folder: Path, forker: Forker, seed: int = 0, *, kind: type[Site] = Site) -> AsyncIterator[Fleet]:
     """
     Start a fleet and everything around it once.
     """
@@ -244,8 +249,7 @@ async def fleet_of(
         charges, customers = await _before(stripe, github)
         mix = BothMix(stripe, github, charges[0])
         sites = [
-            _site(kind, folder / f"replica-{number}", forker, stripe, github, wire)
-            for number, wire in enumerate(wires)
+            _site(kind, folder / f"replica-{number}", forker, stripe, github, wire) for number, wire in enumerate(wires)
         ]
         fleet = Fleet(pair, wires, sites, stripe, github, mix, charges, customers)
         stack.push_async_callback(_killed, fleet)

@@ -39,7 +39,11 @@ class BothMix:
         Return the cents that refunds of that name moved at the upstream.
         """
         made = self.stripe.sandbox.account.all(Refund)
-        return sum(one.amount for one in made if NAME.fullmatch(name := one.metadata.get("name", "")) and name.startswith(prefix))
+        return sum(
+            one.amount
+            for one in made
+            if NAME.fullmatch(name := one.metadata.get("name", "")) and name.startswith(prefix)
+        )
 
     def reads(self, path: str) -> int:
         """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -41,14 +41,15 @@ class Pair:
         """
         port = (server or self.primary).port
         with contextlib.closing(redis.Redis("127.0.0.1", port, password=password)) as operator:
-            return operator.execute_command(*command)
+            execute: Callable[..., Any] = operator.execute_command
+            return execute(*command)
 
     def info(self, section: str, server: RedisServer | None = None) -> Mapping[str, Any]:
         """
         Return what a server says about itself.
         """
         with contextlib.closing((server or self.primary).operator()) as operator:
-            return cast(Mapping[str, Any], operator.info(section))
+            return cast("Mapping[str, Any]", operator.info(section))
 
     async def follow(self) -> None:
         """
@@ -59,9 +60,7 @@ class Pair:
 
     def _follows(self) -> bool:
         ours, theirs = self.info("replication"), self.info("replication", self.second)
-        return (
-            theirs.get("master_link_status") == "up" and theirs["slave_repl_offset"] == ours["master_repl_offset"]
-        )
+        return theirs.get("master_link_status") == "up" and theirs["slave_repl_offset"] == ours["master_repl_offset"]
 
     def part(self) -> None:
         """

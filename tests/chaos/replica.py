@@ -14,7 +14,7 @@ from typing import Any
 
 import aiohttp
 
-from loadtest.installation import ROOT, STOP_S
+from loadtest.installation import ROOT, START_S, STOP_S
 from tests.crash.forked import Child
 from tests.crash.site import Site
 from tests.crash.waiting import until
@@ -44,11 +44,14 @@ class WorkedSite(Site):
     An installation with two workers.
     """
 
+    # Three processes, one after the other.
+    starts_within_s = 3 * START_S
+
     async def launch(self) -> Child:
         argv = ["-m", "tests.chaos.serving", json.dumps(self.hook or {}), "--config", str(self._config), "serve"]
         self._log_from = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
-            process = subprocess.Popen(
+            process = subprocess.Popen(  # noqa: ASYNC220 it starts while nothing else has to happen
                 [sys.executable, *argv, "--workers", "2"],
                 env=self._environ,
                 cwd=ROOT,
@@ -74,10 +77,12 @@ class WorkedSite(Site):
         Tell whether every worker says that it is, and knows the keys that were minted at another.
         """
         minted = {key.rpartition("_")[0].rpartition("_")[2] for key in self.keys}
-        return all([is_ready and minted <= known for is_ready, known in await self._said()])
+        said = await self._said()
+        return all(is_ready and minted <= known for is_ready, known in said)
 
     async def away(self) -> bool:
-        return not any([is_ready for is_ready, _ in await self._said()])
+        said = await self._said()
+        return not any(is_ready for is_ready, _ in said)
 
     async def _said(self) -> list[tuple[bool, set[str]]]:
         """

@@ -51,7 +51,6 @@ async def resumed(fleet: Fleet, at: int) -> None:
     Let everything pass again, by an order at one replica, and wait until it does everywhere.
     """
 
-
     async def done() -> bool:
         shown = await fleet.sites[at].admin("GET", "/v1/kill?scope=all")
         said = {"scope": "all", "epoch": shown["record"]["epoch"], "reason": "on", "full": True}

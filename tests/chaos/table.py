@@ -13,11 +13,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
+from tests.canary.forms import secret
 from tests.chaos.asking import EXECUTED
 from tests.chaos.commands import Command
 from tests.chaos.fleet import Fleet
 from tests.chaos.wire import Fault, Instead
-from tests.canary.forms import secret
 
 UNAVAILABLE = "store-unavailable"
 
@@ -96,7 +96,9 @@ WIRES = (
     Row("OOM", Fault(instead=_writing(b"-OOM command not allowed when used memory > 'maxmemory'.\r\n"))),
     Row("BUSY", Fault(instead=every(b"-BUSY Redis is busy running a script.\r\n"))),
     Row("MOVED", Fault(instead=every(b"-MOVED 3999 127.0.0.1:1\r\n"))),
-    Row("WRONGTYPE", Fault(instead=_writing(b"-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"))),
+    Row(
+        "WRONGTYPE", Fault(instead=_writing(b"-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"))
+    ),
     Row("NOAUTH", Fault(instead=every(b"-NOAUTH Authentication required.\r\n"))),
     Row("NOSCRIPT", Fault(instead=_no_script), writes=SERVED),
 )

@@ -50,14 +50,10 @@ async def test_every_fault(tmp_path: Path, forker: Forker, figure: Figure) -> No
     async with fleet_of(tmp_path, forker, kind=WorkedSite) as fleet:
         async with walking(fleet, said, 1) as walk:
             for struck in (*pairs(WIRES), *({0: row, 1: row} for row in SERVERS)):
-                t = time.monotonic()
                 await walk.meet(struck)
-                print([r.name for r in struck.values()], round(time.monotonic() - t, 2))
             for further in (worker_killed, *STOPS):
-                t = time.monotonic()
                 walk.row += 1
                 await further(walk)
-                print(further.__name__, round(time.monotonic() - t, 2))
         counted = walk.counted + fleet.counted() + await settled(fleet, said)
     for name, count in sorted(counted.items()):
         figure(f"chaos {name}", count)

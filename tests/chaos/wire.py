@@ -1,8 +1,8 @@
 """
 A wire to a server, on a port of its own, that fails as networks and servers fail, when it is told to.
 
-One `Fault` at a time is in force, for every connection that stands and every one that comes. What it does is counted, so
-that a test can ask whether it met anything. Commands are read on their way (`commands.py`), so that some of them can be
+One `Fault` at a time is in force, for every connection that stands and every one that comes. What it does is counted:
+a test can ask whether it met anything. Commands are read on their way (`commands.py`), so that some of them can be
 answered here, in the server's place; what is answered here never arrives there.
 """
 
@@ -64,7 +64,7 @@ WELL = Fault()
 @dataclass(eq=False, slots=True)
 class Wire:
     """
-    The wire; `target` is the port that it leads to, `met` counts what was done to pieces and commands, by what was done.
+    The wire; `target` is the port that it leads to, `met` counts what was done to what passed, by what was done.
     """
 
     target: int
@@ -265,5 +265,6 @@ async def wired(target: int) -> AsyncIterator[Wire]:
     finally:
         server.close()
         made.drop()
-        while made._running:
+        # Each ends in its next turns; none holds anything.
+        while made._running:  # noqa: ASYNC110
             await asyncio.sleep(0)

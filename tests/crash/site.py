@@ -55,6 +55,8 @@ class Site:
     An installation in a folder; `child` is the process that serves it now, `hook` what the next one does to itself.
     """
 
+    starts_within_s = START_S
+
     def __init__(
         self,
         folder: Path,
@@ -120,7 +122,7 @@ class Site:
         Serve, wait until it is ready, and mint the agents' keys where that was never done.
         """
         child = await self.launch()
-        run, until = self.state / "run.json", time.monotonic() + START_S
+        run, until = self.state / "run.json", time.monotonic() + self.starts_within_s
         while time.monotonic() < until and await child.runs():
             with contextlib.suppress(OSError, ValueError):
                 written = json.loads(run.read_text())
@@ -207,11 +209,14 @@ class Site:
 
     async def verified(self) -> int:
         """
-        Return the exit code of `breakwater ledger verify`.
+        Return the exit code of `breakwater ledger verify`, the worst where several keep ledgers.
         """
-        argv = ["ledger", "verify", "--dir", str(self.state)]
-        child = await self._forker.fork(argv, self._environ, self._folder / "verify.log")
-        return await child.ended()
+        codes = []
+        for state in self.states:
+            argv = ["ledger", "verify", "--dir", str(state)]
+            child = await self._forker.fork(argv, self._environ, self._folder / "verify.log")
+            codes.append(await child.ended())
+        return max(codes)
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """

@@ -111,7 +111,7 @@ NEW = "new"
         (built_at(), {}, ("B", "")),
         (built_at(), {"belongs": 1}, ("B", "")),
         (built_at(server="t/"), {}, "server"),
-        (Stands({"server": "s/"}), {}, NEW),
+        (Stands({"server": "s/", "evicted": "3"}), {}, NEW),
         # What a version before fleets left.
         (Stands({"epoch": "1760000000.1"}), {}, "server"),
     ],
@@ -175,6 +175,23 @@ async def test_wiping(shared: Shared) -> None:
     assert await shared.ask("GET", "name:k") == b"x"
     # Who comes with the older count does not begin it once more.
     assert read(await begin(shared, name="two", evicted=4, wiped="unlike")) == ["begun", begun[1], ""]
+
+
+@pytest.mark.parametrize(
+    "stands",
+    [
+        Stands({"epoch": "B/0", "server": "s/"}),
+        Stands({"epoch": "B/0", "evicted": "3"}),
+        Stands({"epoch": "B/0"}, {"members": here("one")}),
+        Stands({"building": "B", "evicted": "3"}),
+        Stands({"server": "s/"}),
+        Stands({"server": "s/", "evicted": "2"}),
+    ],
+)
+async def test_evicted_as_well(shared: Shared, stands: Stands) -> None:
+    """What would tell of an eviction may be evicted itself, or the epoch: that is an eviction, too."""
+    await put(shared, stands)
+    assert read(await begin(shared)) == ["wipe", "unlike"]
 
 
 async def test_expected(shared: Shared) -> None:
@@ -248,3 +265,13 @@ async def test_turned(shared: Shared) -> None:
         await shared.run("forget", READY[:5], "two", "two", -1, 0, "one", " one ")
     assert await shared.ask("GET", "epoch") == b"B/1"
     assert read(await ready(shared, "one", "B")) == ["open", "B/1"]
+
+
+async def test_turned_by_a_record(shared: Shared) -> None:
+    """It turns as well where nobody but a record says that somebody was forgotten, and once for each."""
+    await put(shared, open_at(members=here("one", "two", "three"), knows=all_know("one", "two", "three")))
+    for _ in range(2):
+        assert read(await begin(shared, belongs=1, gone=" two ")) == ["begun", "B", ""]
+    assert await shared.ask("GET", "epoch") == b"B/1"
+    await begin(shared, belongs=1, gone=" three two ")
+    assert await shared.ask("GET", "epoch") == b"B/2"

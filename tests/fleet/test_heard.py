@@ -36,3 +36,6 @@ def test_whose() -> None:
     assert whose(["x"], [["1"]], [{}]) == (["x"], [["1"]])
     found: list[dict[str, str | None]] = [{"replica": "a"}, {"replica": None}]
     assert whose(["x"], [["1"], ["2"]], found) == (["x", "process"], [["1", "a"], ["2", "not heard"]])
+    # Everybody may have been heard: nobody says of what is over that it is theirs.
+    _, rows = whose(["x"], [["1"], ["2"]], found, lambda one: one["replica"] is None)
+    assert rows == [["1", "a"], ["2", "-"]]

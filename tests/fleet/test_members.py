@@ -12,6 +12,7 @@ from breakers.store.belonging import Belonging
 from breakers.store.link import Shared
 from breakers.store.members import Presence
 from breakers.store.protocol import Permit, StoreUnavailable
+from proxy.ledger.fleet import Stands
 from tests.fleet.replicas import DEPLOYMENT, Fleet, Paper, Replica, fleet_at, numbered
 from tests.redis_server import RedisServer, fresh_redis, redis_server
 
@@ -207,6 +208,18 @@ async def test_forgotten_writes_nothing(fleet: Fleet, silence: None) -> None:
     await fleet.round("one", "three")
     assert (one.fault(), three.fault(), len(three.every), three.store.lost) == (None, None, told, "")
     assert await three.sent(kept) is Permit.GRANTED
+
+
+async def test_ordered_before_a_crash(fleet: Fleet, silence: None) -> None:
+    """Whose being forgotten is on record, and was told nobody before a crash, sends nothing once the next start began."""
+    one, two = await fleet.start("one", "two")
+    held = await two.held(numbered(2))
+    one.paper.fleet["two"] = Stands.ORDERED
+    await one.start()
+    with pytest.raises(StoreUnavailable):
+        await two.sent(held)
+    await one.store.forget("two", asks=False)
+    await fleet.settle("one")
 
 
 async def test_forgotten_comes_back(fleet: Fleet, silence: None) -> None:

@@ -138,7 +138,7 @@ class Shared(MemoryStore):
         if self.away:
             raise StoreUnavailable("it does not answer")
 
-    def forget(self) -> None:
+    def flush(self) -> None:
         """
         Lose everything.
         """

@@ -128,7 +128,7 @@ async def test_learned_is_kept() -> None:
     await there.switch.drain(1.0)
     assert there.paper.stops == []
     assert there.paper.heard == [stopped]
-    store.forget()
+    store.flush()
     again = Process(clock=here.clock, store=store, begins=Stops({**RUNNING.by_scope, "agent:clerk": stopped}))
     await again.switch.poll()
     assert not may(again)

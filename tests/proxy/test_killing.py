@@ -174,7 +174,7 @@ async def test_store_forgets() -> None:
     await here.switch.order(ALL, Mode.STOP_WRITES, "ana")
     await here.switch.order("agent:clerk", Mode.STOP_ALL, "ana")
     await there.switch.poll()
-    store.forget()
+    store.flush()
     assert (may(here), may(there)) == (False, False)
     fresh = Process(clock=here.clock, store=store)
     await there.switch.poll()
@@ -217,7 +217,7 @@ async def test_shared_not_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is ordered while the store is told of something else is not there by that."""
     here, _, store = pair()
     await here.switch.poll()
-    store.forget()
+    store.flush()
     apply, disk = store.apply, asyncio.Event()
 
     async def meanwhile(event: Event) -> None:

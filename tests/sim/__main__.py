@@ -10,7 +10,7 @@ import contextlib
 import sys
 
 from tests.sim.ablations import ABLATIONS
-from tests.sim.world import simulated
+from tests.sim.run import simulated
 
 
 def main() -> int:
@@ -29,12 +29,12 @@ def main() -> int:
         for seed in told.seeds:
             ran = simulated(seed)
             broken += ran.broken is not None
-            print(ran.trace if told.digest else "\n".join(ran.lines))
+            sys.stdout.write((ran.trace if told.digest else "\n".join(ran.lines)) + "\n")
         for seed in range(told.first, told.first + told.count):
             ran = simulated(seed)
             if ran.broken is not None:
                 broken += 1
-                print(f"seed {seed}: {ran.broken}", flush=True)
+                sys.stdout.write(f"seed {seed}: {ran.broken}\n")
     return 1 if broken else 0
 
 

@@ -170,7 +170,9 @@ ABLATIONS: Mapping[str, Ablation] = {
     "mark": Ablation("the dispatch mark is not asked for", _instead(FleetStore, "dispatch", _unmarked)),
     "claim": Ablation(
         "a claim that was taken over is sent all the same",
-        _in_lua(("if letter ~= 'c' and letter ~= 'd' then return {'lost'} end", "letter = letter == 'd' and 'd' or 'c'")),
+        _in_lua(
+            ("if letter ~= 'c' and letter ~= 'd' then return {'lost'} end", "letter = letter == 'd' and 'd' or 'c'")
+        ),
     ),
     "others": Ablation(
         "a rebuilt store opens without the other's ledger", _in_lua(("if #waits > 1 then return waits end", ""))
@@ -180,7 +182,8 @@ ABLATIONS: Mapping[str, Ablation] = {
         _in_lua(("elseif redis.call('GET', KEYS[4]) ~= ARGV[2] then", "elseif false then")),
     ),
     "room": Ablation(
-        "nobody looks whether a cap has room", _in_lua(("if cap <= 0 or tonumber(charge.amount) > room then return i, settled, held end", ""))
+        "nobody looks whether a cap has room",
+        _in_lua(("if cap <= 0 or tonumber(charge.amount) > room then return i, settled, held end", "")),
     ),
     "held": Ablation(
         "what a call may take is not held",

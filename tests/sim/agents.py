@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from tests.sim.http import Client, Message, request
 from tests.sim.loop import ProcessLoop
+from tests.sim.messages import Client, Message, request
 from tests.sim.process import Machine
 from tests.sim.wire import Pipe, connected
 
@@ -192,7 +192,9 @@ class Agent:
             self.loop.scheduler.now, self.name, write, process, int(answer.first[1]), answer.headers, answer.body
         )
         self.answers.append(seen)
-        self.told(self.name, "hears", process, write, seen.status, seen.headers.get("breakwater-decision"), seen.outcome)
+        self.told(
+            self.name, "hears", process, write, seen.status, seen.headers.get("breakwater-decision"), seen.outcome
+        )
         return seen
 
 

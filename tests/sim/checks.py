@@ -111,6 +111,8 @@ class Records:
                 self.outcomes[call] = entry["eff"]
             case "call.decision":
                 self.decisions.add(call)
+            case _:
+                pass
 
     def ends(self, write: str) -> set[str]:
         """
@@ -172,7 +174,9 @@ def recorded(world: World, records: Records) -> None:
             if seen.outcome == "executed" and seen.gate == "forward" and seen.reason not in UNTOLD:
                 # What a doubt found out later is not what was said then.
                 end = records.outcomes.get(seen.call, "on no record")
-                held(seen.call in records.concluded, RECORDED, f"{seen.call} of {seen.write} was answered, and is {end}")
+                held(
+                    seen.call in records.concluded, RECORDED, f"{seen.call} of {seen.write} was answered, and is {end}"
+                )
             elif seen.outcome == "denied" and seen.reason not in UNTOLD and seen.status == 403:
                 # What was stopped at the last moment is on record as a write that was not sent.
                 told = seen.call in records.decisions or records.outcomes.get(seen.call) == "not_applied"

@@ -250,7 +250,7 @@ def read_only(faults: Faults) -> Undo:
     return undo
 
 
-# --------------------------------------------------------------------------------------------------------- the processes
+# -------------------------------------------------------------------------------------------------------- the processes
 
 
 def crash(faults: Faults) -> None:
@@ -321,7 +321,7 @@ def upstream_ill(faults: Faults) -> Undo:
     moods, world = faults.rng.choice(_MOODS), faults.world
     reads = faults.rng.random() < 0.4
 
-    def mood(writes: bool) -> Mood:  # noqa: FBT001 as the till asks
+    def mood(writes: bool) -> Mood:
         draw = world.scheduler.rng.random()
         for one, share in moods.items():
             draw -= share

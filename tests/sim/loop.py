@@ -193,7 +193,7 @@ class ProcessLoop(asyncio.AbstractEventLoop):
         if not self.is_dead:
             self.scheduler.is_ready(self)
 
-    # ------------------------------------------------------------------------------------------- what asyncio asks of it
+    # ------------------------------------------------------------------------------------------ what asyncio asks of it
 
     def time(self) -> float:
         return self.scheduler.now
@@ -259,7 +259,7 @@ class ProcessLoop(asyncio.AbstractEventLoop):
     async def getaddrinfo(self, *_: Any, **__: Any) -> Any:
         raise AssertionError("a simulation has no names")
 
-    def add_signal_handler(self, sig: int, callback: Callable[..., object], *args: Any) -> None:
+    def add_signal_handler(self, sig: int, callback: Callable[..., object], *args: Any) -> None:  # type: ignore[override]
         """
         Nobody sends signals here.
         """

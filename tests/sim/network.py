@@ -2,8 +2,8 @@
 The way of each process to Redis: slow, lossy, cut, or leading to another server; and the `Link` over it.
 
 A command is asked for once and takes its time there and back. Whoever asked waits for a quarter of a second; what was
-on its way by then arrives all the same, and is carried out. Of what is cut on the way there nothing is carried out, and
-of what is cut on the way back nobody is told. Each purpose has its own connection, and a new one first asks who answers.
+on its way by then arrives all the same, and is carried out. Of what is cut on the way there nothing is carried out; of
+what is cut on the way back nobody is told. Each purpose has its own connection, and a new one first asks who answers.
 """
 
 from __future__ import annotations
@@ -82,7 +82,12 @@ class SimLink:
         self._connected.clear()
 
     async def ask(
-        self, command: str, key: str, *arguments: str, purpose: Purpose = Purpose.DECISIONS, within_s: float | None = None
+        self,
+        command: str,
+        key: str,
+        *arguments: str,
+        purpose: Purpose = Purpose.DECISIONS,
+        within_s: float | None = None,
     ) -> Any:
         if command == "BLPOP":
             return await self._waits(key, float(arguments[-1]), purpose)
@@ -198,7 +203,9 @@ class SimLink:
         self._shore.on_run(self._process, what, said)
         self._comes_back(loop, _succeeds, future, said)
 
-    def _comes_back(self, loop: ProcessLoop, tell: Callable[..., None], future: asyncio.Future[Reply], said: Any) -> None:
+    def _comes_back(
+        self, loop: ProcessLoop, tell: Callable[..., None], future: asyncio.Future[Reply], said: Any
+    ) -> None:
         if not self.way.cut and self._rng.random() >= self.way.lost_back:
             loop.call_later(self._way_s(), tell, future, said)
 

@@ -221,7 +221,7 @@ class Life:
             log=self.log,
             store=store,
         )
-        rooms.addresses = {name: f"http://{machine.name}.example" for name in doors}
+        rooms.addresses = dict.fromkeys(doors, f"http://{machine.name}.example")
         ledger.on_poisoned = machine.crash
         ledger.start(self.loop)
         self.program = program = Program(rooms, [], configuration.settings.state, asyncio.Event())

@@ -166,7 +166,7 @@ class Command:
     How a command is carried out, and which of its arguments are keys: the first `keys`, or with -1 all of them.
     """
 
-    carry: Callable[..., Reply]
+    carry: Any
     keys: int = 1
     writes: bool = True
 
@@ -182,13 +182,13 @@ _READS = {
     b"HKEYS": plain.hkeys, b"HVALS": plain.hvals, b"HLEN": plain.hlen, b"HEXISTS": plain.hexists, b"ZSCORE": _zscore, b"ZCARD": _zcard,
     b"ZCOUNT": _zcount, b"ZRANGEBYSCORE": _zrangebyscore, b"ZRANGE": _zrange, b"ZRANGEBYLEX": _zrangebylex,
     b"LLEN": _llen, b"LRANGE": _lrange,
-}  # fmt: skip
+}
 _WRITES = {
     b"SET": plain.set_, b"INCR": plain.incr, b"INCRBY": plain.incrby, b"PEXPIRE": plain.pexpire, b"PEXPIREAT": plain.pexpireat,
     b"EXPIRE": plain.expire, b"PERSIST": plain.persist, b"HSET": plain.hset, b"HSETNX": plain.hsetnx, b"HINCRBY": plain.hincrby,
     b"ZREMRANGEBYRANK": _zremrangebyrank, b"HDEL": plain.hdel, b"ZADD": _zadd, b"ZREM": _zrem, b"ZREMRANGEBYSCORE": _zremrangebyscore, b"LPUSH": _lpush,
     b"RPUSH": _rpush, b"LPOP": _lpop, b"RPOP": _rpop, b"LTRIM": _ltrim,
-}  # fmt: skip
+}
 
 COMMANDS: Mapping[bytes, Command] = {
     **{name: Command(carry, writes=False) for name, carry in _READS.items()},

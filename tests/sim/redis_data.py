@@ -1,5 +1,5 @@
 """
-What a Redis holds, and the commands that we use of it: strings, hashes, sorted sets and lists, each with a time to live.
+What a Redis holds: strings, hashes, sorted sets and lists, each with a time to live; what its commands are made of.
 
 Written from the commands' own documentation, and held against a real server by `test_redis_model.py`: a command that is
 not here is refused loudly, as is an argument of one that is. Everything is bytes; time is what `micros` returns.
@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import math
 from bisect import bisect_left, insort
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 

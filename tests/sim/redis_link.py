@@ -35,7 +35,12 @@ class ModelLink:
         self._trusted, self.moved = server, False
 
     async def ask(
-        self, command: str, key: str, *arguments: str, purpose: Purpose = Purpose.DECISIONS, within_s: float | None = None
+        self,
+        command: str,
+        key: str,
+        *arguments: str,
+        purpose: Purpose = Purpose.DECISIONS,
+        within_s: float | None = None,
     ) -> Any:
         model = self._current()
         if command == "BLPOP":
@@ -138,7 +143,8 @@ def seen(model: RedisModel) -> Server:
     """
     said = dict(line.split(":", 1) for line in model.info().splitlines())
     names = ("run_id", "redis_version", "role", "maxmemory_policy")
-    return Server(*(said[name] for name in names), int(said["evicted_keys"]))
+    id_, version, role, policy = (said[name] for name in names)
+    return Server(id_, version, role, policy, int(said["evicted_keys"]), said["loading"] == "1")
 
 
 class ModelServer:

@@ -96,7 +96,7 @@ class Lua:
             self._keys = None
         return self._reply(said)
 
-    def _called(self, raises: bool, name: bytes, *arguments: Any) -> Any:  # noqa: FBT001 as Lua calls it
+    def _called(self, raises: bool, name: bytes, *arguments: Any) -> Any:
         assert self._keys is not None
         told = [each if type(each) is bytes else _spelled(each) for each in arguments]
         try:

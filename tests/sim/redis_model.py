@@ -1,8 +1,8 @@
 """
 A Redis in plain Python: one keyspace, scripts by their digest, a run id, an eviction policy, a role.
 
-It executes the very scripts that are shipped. Nothing here waits or fails by itself: whoever asks over a wire of its own
-(`redis_link.py`, `network.py`) loses, delays and cuts.
+It executes the very scripts that are shipped. Nothing here waits or fails by itself: whoever asks over a wire of their
+own (`redis_link.py`, `network.py`) loses, delays and cuts.
 """
 
 from __future__ import annotations

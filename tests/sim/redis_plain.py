@@ -30,7 +30,7 @@ def mget(keys: Keyspace, *names: bytes) -> Reply:
 def set_(keys: Keyspace, key: bytes, value: bytes, *options: bytes) -> Reply:
     over, left, is_kept, only = None, list(options), False, b""
     while left:
-        match (option := left.pop(0).upper()):
+        match option := left.pop(0).upper():
             case b"PX" | b"EX" if left:
                 told = integer(left.pop(0))
                 if told <= 0:

@@ -97,7 +97,10 @@ SCRIPTS = {
     "a word of the protocol": (b"return redis.status_reply('FINE')", b"FINE"),
     "nothing is false": (b"return redis.call('GET', KEYS[1]) == false and 'none'", b"none"),
     "an answer that is a word": (b"return redis.call('SET', KEYS[1], 'v').ok", b"OK"),
-    "numbers are spelled": (b"redis.call('SET', KEYS[1], 1795253400123) return redis.call('GET', KEYS[1])", b"1795253400123"),
+    "numbers are spelled": (
+        b"redis.call('SET', KEYS[1], 1795253400123) return redis.call('GET', KEYS[1])",
+        b"1795253400123",
+    ),
     "what fails may be caught": (b"return redis.pcall('INCR', KEYS[1], 'x').err ~= nil and 'caught'", b"caught"),
     "JSON is read": (b"return cjson.decode('[1, \"two\", null]')[2]", b"two"),
     "junk is no JSON": (b"return pcall(cjson.decode, 'junk') and 'read' or 'not read'", b"not read"),

@@ -13,19 +13,16 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Figure
-from tests.sim.ablations import ABLATIONS
-from tests.sim.world import Ran, simulated
-
-SEEDS = 200
-"""In the suite; they are run in portions, so that a failure names few."""
+from tests.sim.run import SEEDS, Ran, simulated
 
 PORTION = 25
+"""Of the suite's seeds in one test, so that a failure names few."""
+
 TORTURE_SEEDS = 10_000
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 FLOORS: dict[str, int] = json.loads((HERE / "floors.json").read_text())
-FOUND_BY: dict[str, int] = json.loads((HERE / "seeds.json").read_text())
 
 _reached: Counter[str] = Counter()
 
@@ -69,21 +66,6 @@ def test_same_trace() -> None:
         timeout=120,
     )
     assert told.stdout.split() == here
-
-
-@pytest.mark.timeout(180)
-@pytest.mark.parametrize("name", ABLATIONS)
-def test_ablation_found(name: str, figure: Figure) -> None:
-    """Each safeguard that is taken away is missed within the seeds of the suite, and by which is printed."""
-    ablation = ABLATIONS[name]
-    first = FOUND_BY.get(name, 0)
-    with ablation.away():
-        for seed in (first, *(other for other in range(SEEDS) if other != first)):
-            broken = simulated(seed).broken
-            if broken is not None:
-                figure(f"without a safeguard: {ablation.what} [{broken.invariant}], seed", seed)
-                return
-    raise AssertionError(f"no seed misses it: {ablation.what}")
 
 
 @pytest.mark.torture(weight=4)

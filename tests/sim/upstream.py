@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from tests.sim.http import Message, response
 from tests.sim.loop import ProcessLoop
+from tests.sim.messages import Message, response
 
 PAGE = 20
 
@@ -57,7 +57,7 @@ class Till:
 
     loop: ProcessLoop
     mood: Callable[[bool], Mood]
-    stamp: Callable[[], float]
+    stamp: Callable[[], str]
     effects: Counter[str] = field(default_factory=Counter)
     money: Counter[str] = field(default_factory=Counter)
     arrived: list[Arrived] = field(default_factory=list)
@@ -87,7 +87,9 @@ class Till:
             self._answer(transport, 500, _fault("broken"), 0.002)
         elif mood is not Mood.HANGS:
             pause = self.loop.scheduler.rng
-            self._answer(transport, status, body, pause.uniform(0.3, 3.4) if mood is Mood.SLOW else pause.uniform(0.001, 0.03))
+            self._answer(
+                transport, status, body, pause.uniform(0.3, 3.4) if mood is Mood.SLOW else pause.uniform(0.001, 0.03)
+            )
 
     def _answer(self, transport: asyncio.Transport, status: int, body: bytes, after_s: float) -> None:
         self.loop.call_later(after_s, transport.write, response(status, {}, body))
@@ -131,6 +133,8 @@ class Till:
             case ["notes", note]:
                 found = [one for one in self.notes if one["id"] == note]
                 return (200, json.dumps(found[0]).encode()) if found else (404, _fault("none"))
+            case _:
+                pass
         return 404, _fault("none")
 
 

@@ -38,7 +38,7 @@ class Pipe(asyncio.Transport):
     def __repr__(self) -> str:
         return f"<Pipe of {self.loop.name}>"
 
-    # ------------------------------------------------------------------------------------------------ what a protocol asks
+    # --------------------------------------------------------------------------------------------- what a protocol asks
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return default

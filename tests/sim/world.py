@@ -16,41 +16,25 @@ the machine, the process and the order of its hashes are: nothing here waits, di
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import functools
-import gc
-import hashlib
-import shutil
-import sys
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
-from unittest import mock
 
-import aiohttp.connector
-import aiohttp.helpers
-
-from config.load import Configuration
-from loadtest.installation import agent
-from proxy import dial, server
-from proxy.keys import AgentKey, make_key
-from proxy.ledger import book, snapshots
 from proxy.ledger.keyring import make_ring
-from tests.proxy.road import configured
 from tests.sim import checks
 from tests.sim.agents import NOTES, PAYOUTS, Agent
+from tests.sim.deployment import CAPPED, DAY_CAP, TASK_CAP, configuration, keys
 from tests.sim.faults import Faults
-from tests.sim.http import Server
 from tests.sim.loop import ProcessLoop, Scheduler, StuckError
+from tests.sim.messages import Server
 from tests.sim.network import Shore
-from tests.sim.operator import Operator
-from tests.sim.process import BEGAN, Life, LoopThread, Machine, SteppedWriter
+from tests.sim.operating import Operator
+from tests.sim.process import BEGAN, Life, Machine
 from tests.sim.redis_data import Sorted
 from tests.sim.redis_model import RedisModel
 from tests.sim.upstream import Arrived, Mood, Till
@@ -65,51 +49,6 @@ LOOKS_S = 0.5
 
 TURNS_MAX = 200_000
 """Twenty times what a seed needs."""
-
-TASK_CAP, DAY_CAP, DAY_CALLS = 25, 60, 16
-"""Of an agent, in dollars, and in calls: few enough to be met."""
-
-CAPPED, PROBE = ("ann", "bob"), "zoe"
-"""Agents with caps, and the one without, by whom it is seen that writes pass."""
-
-_TILL = Path(__file__).with_name("till")
-
-
-@functools.cache
-def configuration() -> Configuration:
-    """
-    Return the one configuration of every simulated process, but for its state folder.
-    """
-    folder = Path(tempfile.mkdtemp())
-    try:
-        for one in _TILL.iterdir():
-            shutil.copy(one, folder / one.name)
-        api = {"catalog": "till.table.json", "upstream": "unix:///sim/till.sock", "credential": {"env": "TILL"}}
-        caps = {
-            "task": {"moved": f"{TASK_CAP} USD"},
-            "day": {"moved": f"{DAY_CAP} USD", "calls": DAY_CALLS},
-        }
-        cards = {name: agent({"till": {"*": {}}}, loops=False, caps=caps) for name in CAPPED}
-        cards[PROBE] = agent({"till": {"*": {}}}, loops=False)
-        document: dict[str, object] = {
-            "apis": {"till": api},
-            "agents": cards,
-            "store": "redis://127.0.0.1:1",
-            "deployment": "sim",
-            "timeouts": {"first_byte": "2s", "idle": "2s", "write_total": "5s", "look": "1s", "caller_deadline": "4s"},
-        }
-        return configured(folder, document)
-    finally:
-        shutil.rmtree(folder)
-
-
-@functools.cache
-def keys() -> tuple[tuple[AgentKey, str], ...]:
-    """
-    Return a key of each agent, with its text.
-    """
-    rng = Random("keys")
-    return tuple(make_key(name, rng.randbytes) for name in (*CAPPED, PROBE))
 
 
 class World:
@@ -126,14 +65,13 @@ class World:
         self.shore = Shore(self.scheduler, self.loop, RedisModel(self.micros, "run-0"))
         self.shore.on_run = self._ran
         self.moods: Callable[[bool], Mood] = self.mostly_well
-        self.till = Till(self.loop, lambda writes: self.moods(writes), self.stamp)
+        # Which mood it is in changes.
+        self.till = Till(self.loop, lambda writes: self.moods(writes), self.stamp)  # noqa: PLW0108
         self.till.on_arrival = self._arrived
         self.pipes: list[Pipe] = []
         self.machines = tuple(self._machine(name) for name in ("a", "b"))
         self.agents = tuple(
-            Agent(
-                *(key.agent, text, self.loop, self.machines, Random(f"{seed}/{key.agent}"), self.told, self.pipes)
-            )
+            Agent(*(key.agent, text, self.loop, self.machines, Random(f"{seed}/{key.agent}"), self.told, self.pipes))
             for key, text in keys()
         )
         self.faults = Faults(self, Random(f"faults/{seed}"))
@@ -163,7 +101,7 @@ class World:
         """
         return dict.fromkeys(CAPPED, 100 * min(TASK_CAP, DAY_CAP))
 
-    def mostly_well(self, writes: bool) -> Mood:  # noqa: FBT001 as the till asks
+    def mostly_well(self, writes: bool) -> Mood:
         """
         Return how an upstream is on a day like any other: a few requests are slow, of a few the answer is lost.
         """
@@ -182,13 +120,19 @@ class World:
         if one.sent:
             self.loop.create_task(one.repeats())
 
-    # ---------------------------------------------------------------------------------------------------- time and wires
+    # --------------------------------------------------------------------------------------------------- time and wires
 
     def micros(self) -> int:
         """
         Return the microseconds of Redis' clock.
         """
         return int(BEGAN.timestamp()) * 1_000_000 + round(self.scheduler.now * 1_000_000)
+
+    def monotonic(self) -> float:
+        """
+        Return the seconds since the beginning.
+        """
+        return self.scheduler.now
 
     def stamp(self) -> str:
         """
@@ -236,7 +180,7 @@ class World:
             self.told(process, "sends")
             self.operator.left(process)
 
-    # -------------------------------------------------------------------------------------------------------- the course
+    # ------------------------------------------------------------------------------------------------------- the course
 
     def run(self) -> checks.Records:
         """
@@ -302,10 +246,10 @@ class World:
         probe = self.agents[-1]
         for machine in self.machines:
             self.waits_for = f"no write passes at {machine.name}"
-            while not await self._passes(probe, machine):
+            while not await self._passes(probe, machine):  # noqa: ASYNC110 a client tries again
                 await asyncio.sleep(1.0)
         self.waits_for = ""
-        while not self._is_quiet():
+        while not self._is_quiet():  # noqa: ASYNC110 nobody says that all is quiet
             await asyncio.sleep(0.5)
         self.is_over = True
 
@@ -314,6 +258,9 @@ class World:
         probe.meant.append(write)
         path = self.rng.choice((NOTES, PAYOUTS))
         seen = await probe.asks(machine, "POST", path, {}, probe.body(path, write), write)
+        if seen is not None and seen.reason in {"suggest-only", "killed"}:
+            # A process that found out that its clock had jumped stopped by itself: an operator looks, and resumes.
+            await self.operator.resumes_for_good()
         return seen is not None and seen.status == 201
 
     def _is_quiet(self) -> bool:
@@ -349,82 +296,3 @@ def _short(said: object) -> str:
     if isinstance(said, list):
         return f"[{','.join(_short(one) for one in said[:2])}]"
     return str(said)[:40]
-
-
-@dataclass(frozen=True, slots=True)
-class Ran:
-    """
-    What came of one seed: its trace, what it reached, and which invariant did not hold, if any.
-    """
-
-    seed: int
-    lines: tuple[str, ...]
-    counted: Counter[str]
-    broken: checks.Broken | None
-
-    @property
-    def trace(self) -> str:
-        """
-        Return the digest of all that happened.
-        """
-        return hashlib.sha256("\n".join(self.lines).encode()).hexdigest()
-
-
-@functools.cache
-def _tls() -> Any:
-    return dial.tls_context()
-
-
-@functools.cache
-def _frozen() -> None:
-    """
-    Have the collector leave alone what was there before the first seed: it looks behind each.
-    """
-    gc.collect()
-    gc.freeze()
-
-
-@contextlib.contextmanager
-def _in_simulation(world: World) -> Iterator[None]:
-    """
-    Put in place what takes the place of threads, clocks and the machine; and keep the collector out of it.
-    """
-    tls = _tls()
-    with (
-        mock.patch.object(dial, "tls_context", lambda: tls),
-        mock.patch.object(server, "_announce", lambda _: None),
-        mock.patch.object(book, "Writer", SteppedWriter),
-        mock.patch.object(snapshots, "Thread", LoopThread),
-        mock.patch.object(aiohttp.connector, "monotonic", lambda: world.scheduler.now),
-        mock.patch.object(aiohttp.helpers.time, "time", lambda: BEGAN.timestamp() + world.scheduler.now),
-    ):
-        hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
-        _frozen()
-        gc.disable()
-        try:
-            yield
-        finally:
-            for machine in world.machines:
-                for life in machine.lives:
-                    life.loop.end()
-            world.loop.end()
-            gc.enable()
-            gc.collect()
-            sys.unraisablehook = hook
-
-
-def simulated(seed: int) -> Ran:
-    """
-    Run one seed.
-    """
-    world = World(seed)
-    with _in_simulation(world):
-        broken, counted = None, Counter[str]()
-        try:
-            records = world.run()
-            counted = checks.counted(world, records)
-        except checks.Broken as found:
-            broken = found
-            world.told("check", str(found))
-            counted = world.counted
-    return Ran(seed, tuple(world.lines), counted, broken)

@@ -30,12 +30,12 @@ LEDGER: Mapping[str, object] = {"disk": {"min_free_bytes": 0, "min_free_pct": 0,
 
 # A machine that does everything else at once may need long for a start.
 WITHIN_S = 60.0
-_STEP_S = 0.02
+_STEP_S = 0.1
 
 LATE = ("store-unavailable", "unsettled-state", "idempotency-in-flight")
 
 # Of traffic: what is tested is that it goes on, not how much of it a machine can do.
-PAUSE_S = 0.02
+PAUSE_S = 0.1
 
 Session = aiohttp.ClientSession
 

@@ -32,14 +32,22 @@ class Acting(Workers):
     def __init__(self, says: Says) -> None:
         super().__init__({})
         self.says, self.asked = says, list[tuple[int, str, str]]()
+        self.is_closed = False
 
     async def ask(self, worker: int, asked: Asked, within_s: float = ANSWER_S) -> Answered | None:
         """
         Note what is asked, but for whether one lives.
         """
+        assert not self.is_closed
         if asked.target != "/livez":
             self.asked.append((worker, asked.method, asked.target))
         return self.says(worker, asked)
+
+    async def close(self) -> None:
+        """
+        Ask nobody any more.
+        """
+        self.is_closed = True
 
 
 @dataclass

@@ -2,7 +2,7 @@
 --
 -- What is there holds only as long as this is the server that it was built in, nothing was evicted from it, and whoever
 -- belongs to the fleet is known to it: otherwise it lost something, and nothing is held before all have replayed anew.
--- After an eviction anything may be missing: then all of it goes first (`wipe`).
+-- After an eviction anything may be missing, what tells of it first of all: then all of it goes first (`wipe`).
 --
 -- KEYS  1 epoch  2 the one that is being built  3 what names are made with  4 server  5 evicted  6 versions  7 wiping
 --       8 members  9 knows  10 forgotten  11 expected  12 replayed
@@ -21,8 +21,13 @@ end
 local id, name, belongs, now = ARGV[6], ARGV[7], ARGV[8] == '1', now_ms()
 local row = id ~= '' and read_row(redis.call('HGET', KEYS[8], id)) or nil
 if id ~= '' and redis.call('HEXISTS', KEYS[10], name) == 1 then return {'forgotten'} end
+local epoch, building = redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2])
 for gone in string.gmatch(ARGV[11], '%S+') do
-  redis.call('HSETNX', KEYS[10], gone, string.format('%.0f', now))
+  local is_new = redis.call('HSETNX', KEYS[10], gone, string.format('%.0f', now)) == 1
+  if is_new and epoch then
+    epoch = turned(epoch)
+    redis.call('SET', KEYS[1], epoch)
+  end
   local other = string.match(gone, '^[^.]+')
   local of = read_row(redis.call('HGET', KEYS[8], other))
   if of and of.name == gone then
@@ -31,20 +36,21 @@ for gone in string.gmatch(ARGV[11], '%S+') do
   end
 end
 
-local epoch, building = redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2])
-local evicted, counted = tonumber(ARGV[3]), tonumber(redis.call('GET', KEYS[5]) or '')
+local server, counted = redis.call('GET', KEYS[4]), tonumber(redis.call('GET', KEYS[5]) or '')
 local wiping, why = redis.call('GET', KEYS[7]), ''
+-- Whoever begins leaves both, and beats from then on. They are asked for seldom, and so are evicted first.
+local is_whole = server and counted or not (server or counted or redis.call('EXISTS', KEYS[8]) == 1)
 if wiping and wiping ~= ARGV[5] then return {'wipe', wiping} end
 if wiping then
   why = 'evicted'
-elseif not epoch and not building then
-  why = 'new'
-elseif redis.call('GET', KEYS[4]) ~= ARGV[2] then
-  why = 'server'
-elseif counted and evicted > counted then
+elseif not is_whole or (server == ARGV[2] and tonumber(ARGV[3]) > counted) then
   redis.call('SET', KEYS[7], ARGV[4])
   redis.call('DEL', KEYS[1], KEYS[2])
   return {'wipe', ARGV[4]}
+elseif not epoch and not building then
+  why = 'new'
+elseif server ~= ARGV[2] then
+  why = 'server'
 elseif epoch and belongs and not (row and row.name == name) then
   why = 'missing'
 end

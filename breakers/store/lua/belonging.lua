@@ -33,3 +33,9 @@ end
 local function base_of(epoch)
   return epoch and (string.match(epoch, '^(.*)/%d+$') or epoch)
 end
+
+-- Return an epoch as it is once somebody more was forgotten: who holds by the one of before, holds by none.
+local function turned(epoch)
+  local turns = tonumber(string.match(epoch, '/(%d+)$') or '') or 0
+  return base_of(epoch) .. '/' .. string.format('%.0f', turns + 1)
+end

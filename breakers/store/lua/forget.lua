@@ -23,8 +23,5 @@ if row then
   redis.call('HDEL', KEYS[4], id)
 end
 redis.call('HSET', KEYS[4], ARGV[5], ARGV[6])
-if is_new and epoch then
-  local base, turns = string.match(epoch, '^(.*)/(%d+)$')
-  redis.call('SET', KEYS[1], (base or epoch) .. '/' .. string.format('%.0f', (tonumber(turns) or 0) + 1))
-end
+if is_new and epoch then redis.call('SET', KEYS[1], turned(epoch)) end
 return {'forgotten'}
