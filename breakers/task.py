@@ -77,8 +77,8 @@ class Envelope:
 class News:
     """
     What is new of tasks and tokens since it was asked for last: `tasks` by id, None for one that is not open any more,
-    and the ids of `tokens` that were revoked. Some may be missing where it is not `whole`; with `anew` it is told from the
-    beginning.
+    and the ids of `tokens` that were revoked. Some may be missing where it is not `whole`; with `anew` it is told from
+    the beginning.
     """
 
     tasks: Mapping[str, Task | None] = field(default_factory=dict)

@@ -26,6 +26,7 @@ LONGEST = (
     "tests/sim/",
     "tests/clients/",
     "tests/gaps/",
+    "tests/chaos/",
     "tests/crash/",
     "tests/workers/",
     "tests/wire/",

@@ -18,7 +18,7 @@ from proxy.control.merged import HEARD, LIVE, MERGED, SILENT, UNHEARD
 from proxy.control.reply import refuse, reply
 from proxy.control.spread import SPREAD, Spread
 from proxy.control.summing import ParentMetrics, Totals, read, spelled
-from proxy.control.workers import LOOK_S, STOPPED_S, TOLD_S, Answered, Asked, Workers
+from proxy.control.workers import LIVES_S, LOOK_S, STOPPED_S, TOLD_S, Answered, Asked, Workers
 from proxy.logline import Log
 from proxy.seats import Seat, Seats, State
 
@@ -224,7 +224,7 @@ class ParentDoor:
         Return the first worker that does not hang: for one that does whoever asks would wait in vain.
         """
         for number in numbers:
-            if await self._workers.ask(number, LIVE_HERE, LOOK_S) is not None:
+            if await self._workers.ask(number, LIVE_HERE, LIVES_S) is not None:
                 return number
         return numbers[0]
 

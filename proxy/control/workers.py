@@ -18,11 +18,14 @@ from proxy.control.merged import HEARD, UNHEARD
 ANSWER_S = 60.0
 """A reload compiles thousands of cards, a stop waits for a disk; whoever asks hangs up when it likes."""
 
-TOLD_S = 5.0
-"""For what all are told or asked together: half of what a command waits, so that it hears who did not answer."""
+TOLD_S = 4.0
+"""For what all are told or asked together: a command waits longer, and hears who was silent."""
 
 STOPPED_S = 20.0
 """For a stop, which waits for a disk a moment; `breakwater kill` waits longer, and hears who did not answer."""
+
+LIVES_S = 1.0
+"""For a worker to say that it lives; where it does not by then, another one is asked."""
 
 LOOK_S = 2.0
 """For what a worker answers from its memory: metrics, whether it is ready."""

@@ -217,7 +217,7 @@ async def test_deadline(fresh_redis: RedisServer, sandbox: StripeSandbox, tmp_pa
                     link.answers.clear()
                 return await run(asked, *told, **more)  # noqa: B023 as above
 
-            link.run = hanging  # type: ignore[method-assign] # from there on
+            link.run = hanging  # type: ignore[method-assign,assignment] # from there on
             no = await on.ask("POST", CUSTOMERS, agent="plain", form={"name": verb})
             link.run = run  # type: ignore[method-assign] # as it was
             link.answers.set()

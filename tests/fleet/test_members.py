@@ -211,7 +211,7 @@ async def test_forgotten_writes_nothing(fleet: Fleet, silence: None) -> None:
 
 
 async def test_ordered_before_a_crash(fleet: Fleet, silence: None) -> None:
-    """Whose being forgotten is on record, and was told nobody before a crash, sends nothing once the next start began."""
+    """Whose being forgotten is on record, and was told nobody before a crash, sends nothing after the next start."""
     one, two = await fleet.start("one", "two")
     held = await two.held(numbered(2))
     one.paper.fleet["two"] = Stands.ORDERED

@@ -73,7 +73,7 @@ async def read(site: Site) -> int | None:
 
 
 async def stops(site: Site, hook: Mapping[str, Any], *, behind: bool = False) -> None:
-    """Start a process that stops in a gap of its first read; where that is `behind` the road, it may have its answer."""
+    """Start a process that stops in a gap of its first read; `behind` the road that may have its answer."""
     site.hook = hook
     child = await site.start()
     assert await read(site) in ({None, 200} if behind else {None})

@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from random import Random
-from typing import Any
+from typing import Any, Self
 
 TURN_S = 0.000_02
 """What one turn of a process takes: far less than anything that it waits for."""
@@ -49,7 +49,7 @@ class Scheduler:
         self._timers: list[tuple[float, float, int, asyncio.TimerHandle, ProcessLoop]] = []
         self._numbers = 0
         # What wakes those that stand still.
-        self.idle = ProcessLoop(self, "idle")
+        self.idle = ProcessLoop.of(self, "idle")
         self._ready: list[ProcessLoop] = []
 
     def __repr__(self) -> str:
@@ -127,6 +127,13 @@ class ProcessLoop(asyncio.AbstractEventLoop):
         self._still_until = 0.0
         self._tasks: list[asyncio.Task[Any]] = []
 
+    @classmethod
+    def of(cls, scheduler: Scheduler, name: str, connect: Connect | None = None) -> Self:
+        """
+        Return the loop of a process; what asyncio's has beside is not asked for here.
+        """
+        return cls(scheduler, name, connect)
+
     def __repr__(self) -> str:
         return f"<ProcessLoop {self.name}{' dead' if self.is_dead else ''}>"
 
@@ -179,8 +186,8 @@ class ProcessLoop(asyncio.AbstractEventLoop):
             if not queue:
                 break
             handle = queue.popleft()
-            if not handle._cancelled:  # type: ignore[attr-defined]
-                handle._run()  # type: ignore[attr-defined]
+            if not handle._cancelled:
+                handle._run()
         self._is_waiting = False
         if queue:
             self._is_waiting = True

@@ -128,12 +128,16 @@ class Operator:
         """
         done = self.world.loop.create_future()
 
+        def tell(said: bool) -> None:
+            if not done.done():
+                done.set_result(said)
+
         async def carried() -> None:
             said = False
             try:
                 said = await work()
             finally:
-                self.world.loop.call_soon(lambda: done.done() or done.set_result(said))
+                self.world.loop.call_soon(tell, said)
 
         task = life.loop.create_task(carried())
         try:

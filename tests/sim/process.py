@@ -159,7 +159,7 @@ class Life:
     def __init__(self, machine: Machine, number: int) -> None:
         self.machine = machine
         world = machine.scheduler
-        self.loop = ProcessLoop(world, f"{machine.name}{number}", machine.connect)
+        self.loop = ProcessLoop.of(world, f"{machine.name}{number}", machine.connect)
         self.random = Random(f"{machine.seed}/{machine.name}/{number}")
         self.log = SimLog(self.loop.name, machine.told)
         self.link = SimLink(self.loop.name, machine.shore, machine.way)
@@ -204,8 +204,8 @@ class Life:
             configuration, clock=machine.clock, randomness=self.random.randbytes, disk=machine.disk
         )
         assert isinstance(ledger._writer, SteppedWriter)
-        ledger._writer.on_stopped = machine.crash  # type: ignore[method-assign]
-        ledger._writer.takes_s = lambda: machine.disk_s or DISK_S  # type: ignore[method-assign]
+        ledger._writer.on_stopped = machine.crash
+        ledger._writer.takes_s = lambda: machine.disk_s or DISK_S
         doors = app.declared_doors(configuration)
         accounts = app.open_accounts(configuration, {"TILL": SECRET})
         self.rooms = rooms = app.build(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tests.sim import redis_plain as plain
 from tests.sim.redis_data import OK, SYNTAX, Bound, Keyspace, Refused, Reply, integer, number, spelled
@@ -178,16 +179,46 @@ class Command:
 
 
 _READS = {
-    b"GET": plain.get, b"PTTL": plain.pttl, b"TYPE": plain.type_, b"HGET": plain.hget, b"HMGET": plain.hmget, b"HGETALL": plain.hgetall,
-    b"HKEYS": plain.hkeys, b"HVALS": plain.hvals, b"HLEN": plain.hlen, b"HEXISTS": plain.hexists, b"ZSCORE": _zscore, b"ZCARD": _zcard,
-    b"ZCOUNT": _zcount, b"ZRANGEBYSCORE": _zrangebyscore, b"ZRANGE": _zrange, b"ZRANGEBYLEX": _zrangebylex,
-    b"LLEN": _llen, b"LRANGE": _lrange,
+    b"GET": plain.get,
+    b"PTTL": plain.pttl,
+    b"TYPE": plain.type_,
+    b"HGET": plain.hget,
+    b"HMGET": plain.hmget,
+    b"HGETALL": plain.hgetall,
+    b"HKEYS": plain.hkeys,
+    b"HVALS": plain.hvals,
+    b"HLEN": plain.hlen,
+    b"HEXISTS": plain.hexists,
+    b"ZSCORE": _zscore,
+    b"ZCARD": _zcard,
+    b"ZCOUNT": _zcount,
+    b"ZRANGEBYSCORE": _zrangebyscore,
+    b"ZRANGE": _zrange,
+    b"ZRANGEBYLEX": _zrangebylex,
+    b"LLEN": _llen,
+    b"LRANGE": _lrange,
 }
 _WRITES = {
-    b"SET": plain.set_, b"INCR": plain.incr, b"INCRBY": plain.incrby, b"PEXPIRE": plain.pexpire, b"PEXPIREAT": plain.pexpireat,
-    b"EXPIRE": plain.expire, b"PERSIST": plain.persist, b"HSET": plain.hset, b"HSETNX": plain.hsetnx, b"HINCRBY": plain.hincrby,
-    b"ZREMRANGEBYRANK": _zremrangebyrank, b"HDEL": plain.hdel, b"ZADD": _zadd, b"ZREM": _zrem, b"ZREMRANGEBYSCORE": _zremrangebyscore, b"LPUSH": _lpush,
-    b"RPUSH": _rpush, b"LPOP": _lpop, b"RPOP": _rpop, b"LTRIM": _ltrim,
+    b"SET": plain.set_,
+    b"INCR": plain.incr,
+    b"INCRBY": plain.incrby,
+    b"PEXPIRE": plain.pexpire,
+    b"PEXPIREAT": plain.pexpireat,
+    b"EXPIRE": plain.expire,
+    b"PERSIST": plain.persist,
+    b"HSET": plain.hset,
+    b"HSETNX": plain.hsetnx,
+    b"HINCRBY": plain.hincrby,
+    b"ZREMRANGEBYRANK": _zremrangebyrank,
+    b"HDEL": plain.hdel,
+    b"ZADD": _zadd,
+    b"ZREM": _zrem,
+    b"ZREMRANGEBYSCORE": _zremrangebyscore,
+    b"LPUSH": _lpush,
+    b"RPUSH": _rpush,
+    b"LPOP": _lpop,
+    b"RPOP": _rpop,
+    b"LTRIM": _ltrim,
 }
 
 COMMANDS: Mapping[bytes, Command] = {

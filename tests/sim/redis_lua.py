@@ -15,7 +15,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lupa import lua51
+from lupa import lua51  # type: ignore[import-untyped]
 
 from tests.sim.redis_commands import COMMANDS, carried
 from tests.sim.redis_data import Keyspace, Refused, Reply, Status

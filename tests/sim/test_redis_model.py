@@ -59,13 +59,13 @@ def connection(redis_server: RedisServer) -> Iterator[Connection]:
     client = redis.Redis("127.0.0.1", redis_server.port, protocol=2)
     made = client.connection_pool.get_connection()
     yield made
-    made.disconnect()
+    made.disconnect()  # type: ignore[no-untyped-call]
     client.close()
 
 
 def _really(connection: Connection, *command: bytes) -> Any:
     try:
-        connection.send_command(*command)
+        connection.send_command(*command)  # type: ignore[no-untyped-call]
         return connection.read_response()
     except ResponseError as error:
         return str(error).partition(" ")[0] if str(error).startswith("WRONGTYPE") else "refused"
@@ -139,7 +139,7 @@ def test_unknown_script() -> None:
         model.execute("EVALSHA", sha.encode(), b"0")
 
 
-STATES = {
+STATES: dict[str, dict[str, object]] = {
     "READONLY": {"role": "slave"},
     "LOADING": {"loading": True},
     "OOM": {"memory_left": False},

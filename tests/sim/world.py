@@ -59,7 +59,7 @@ class World:
     def __init__(self, seed: int) -> None:
         self.seed, self.scheduler = seed, Scheduler(seed)
         self.rng = Random(f"world/{seed}")
-        self.loop = ProcessLoop(self.scheduler, "world")
+        self.loop = ProcessLoop.of(self.scheduler, "world")
         self.lines: list[str] = []
         self.counted: Counter[str] = Counter()
         self.shore = Shore(self.scheduler, self.loop, RedisModel(self.micros, "run-0"))

@@ -35,7 +35,7 @@ _STEP_S = 0.1
 LATE = ("store-unavailable", "unsettled-state", "idempotency-in-flight")
 
 # Of traffic: what is tested is that it goes on, not how much of it a machine can do.
-PAUSE_S = 0.1
+PAUSE_S = 0.2
 
 Session = aiohttp.ClientSession
 
