@@ -99,13 +99,6 @@ def _owned(answers: Answers, id_: str, at: str) -> list[dict[str, Any]]:
     return sorted(found.values(), key=lambda row: (row.get(at) or "", row[id_]))
 
 
-def spend(answers: Answers, _: Rows = ()) -> Any:
-    """
-    Return what the store says of every cap: it is one, whoever is asked.
-    """
-    return next(iter(answers.values()))
-
-
 def kill(answers: Answers, unheard: Rows = ()) -> Any:
     """
     Join the proofs of a scope: it has stopped where every process says so, and nothing of it is on its way.
@@ -187,7 +180,6 @@ MERGED: Mapping[str, Merge] = MappingProxyType(
         "/v1/suggestions": suggestions,
         "/v1/doubt": doubts,
         "/v1/reviews": reviews,
-        "/v1/spend": spend,
         "/v1/kill": kill,
         "/v1/status": status,
     }

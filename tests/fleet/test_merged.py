@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.control.merged import MERGED, confirmed, kill, reviews, spend, status, suggestions, timeline
+from proxy.control.merged import MERGED, confirmed, kill, reviews, status, suggestions, timeline
 from proxy.control.merged import Said as Proof
 
 
@@ -86,10 +86,9 @@ def test_owned() -> None:
 
 
 def test_joined() -> None:
-    """What only one record has is joined by time, and what the store says is said as one process says it."""
+    """What only one record has is joined by time."""
     answers = {"a": [{"call": "r2", "at": "2"}], "b": [{"call": "r1", "at": "1"}]}
     assert [(row["call"], row["replica"]) for row in reviews(answers)] == [("r1", "b"), ("r2", "a")]
-    assert spend({"a": [1], "b": [2]}) == [1]
 
 
 OWN: dict[str, Any] = {"elsewhere": [], "fence": {"since_s": 1.0, "after_s": 5.0, "longest_s": 65.0}}
@@ -164,5 +163,5 @@ def test_status() -> None:
 
 def test_routes() -> None:
     """Each look that several answer has its way of being put together."""
-    looks = {"timeline", "suggestions", "doubt", "reviews", "spend", "kill", "status"}
+    looks = {"timeline", "suggestions", "doubt", "reviews", "kill", "status"}
     assert MERGED.keys() == {f"/v1/{look}" for look in looks}
