@@ -21,7 +21,7 @@ from tests.crash.mixes import Asked
 WRITERS = 4
 
 # Between two calls of a writer, and before it asks again: what is wanted is faults met, not a processor kept busy.
-PAUSE_S, AGAIN_S = 0.4, 0.4
+PAUSE_S, AGAIN_S = 0.5, 0.6
 
 # A crowd that nobody answers at all for so long will not be answered.
 GIVES_UP_S = 60.0

@@ -39,7 +39,7 @@ async def killed(fleet: Fleet, crowd: Crowd, draw: random.Random) -> Counter[str
     """Kill one of them, or all, at a random moment among the answers; now and then, have Redis forget all."""
     numbers = range(len(fleet.sites))
     victims = [*numbers] if draw.random() < 0.15 else [draw.choice(numbers)]
-    await crowd.more(draw.randrange(8, 30))
+    await crowd.more(draw.randrange(6, 24))
     await asyncio.sleep(draw.uniform(0, 0.03))
     for number in victims:
         await fleet.kill(number)

@@ -15,10 +15,10 @@ from tests.crash.load import Said
 from tests.crash.waiting import until
 
 # How many writes are asked at once of each replica that a fault strikes.
-PROBES = 4
+PROBES = 3
 
 # How many of them pass before it is called whole: enough for every worker to be met.
-HEALED = 3
+HEALED = 2
 
 
 @dataclass(eq=False, slots=True)

@@ -43,6 +43,9 @@ CLAIM_S = 0.8
 DISK_S = (0.000_2, 0.003)
 """How long a batch takes to become durable."""
 
+HICCUPS, HICCUP_S = 0.02, (0.7, 2.0)
+"""Of how many batches that is longer than a claim lasts, and how long then."""
+
 
 @dataclass(slots=True)
 class SimClock:
@@ -205,7 +208,7 @@ class Life:
         )
         assert isinstance(ledger._writer, SteppedWriter)
         ledger._writer.on_stopped = machine.crash
-        ledger._writer.takes_s = lambda: machine.disk_s or DISK_S
+        ledger._writer.takes_s = machine.takes_s
         doors = app.declared_doors(configuration)
         accounts = app.open_accounts(configuration, {"TILL": SECRET})
         self.rooms = rooms = app.build(
@@ -261,9 +264,20 @@ class Machine:
     life: Life | None = None
     lives: list[Life] = field(default_factory=list)
     on_death: Callable[[Life], None] = lambda _: None
+    on_hiccup: Callable[[], None] = lambda: None
+    hiccups: bool = True
 
     def __post_init__(self) -> None:
         self.clock = SimClock(self.scheduler)
+
+    def takes_s(self) -> tuple[float, float]:
+        """
+        Return how long the next batch takes to become durable: now and then a disk stands still for a moment.
+        """
+        if self.disk_s is None and self.hiccups and self.scheduler.rng.random() < HICCUPS:
+            self.on_hiccup()
+            return HICCUP_S
+        return self.disk_s or DISK_S
 
     def start(self) -> None:
         """

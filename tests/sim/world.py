@@ -92,7 +92,7 @@ class World:
         made = Machine(name, self.seed, self.scheduler, own, self.shore, self.connect, self.told, agents)
         made.disk.make_folder(state)
         make_ring(made.disk, state / "keyring", Random("ring").randbytes)
-        made.on_death = self._died
+        made.on_death, made.on_hiccup = self._died, self._hiccup
         return made
 
     def caps(self) -> dict[str, int]:
@@ -115,6 +115,11 @@ class World:
         for one in self.agents[: len(CAPPED)]:
             for _ in range(4):
                 self.loop.call_later(self.rng.uniform(0.0, over_s), self._again, one)
+
+    def _hiccup(self) -> None:
+        self.told("disk", "stands-still")
+        self.counted["disk stands still"] += 1
+        self.herd(2.2)
 
     def _again(self, one: Agent) -> None:
         if one.sent:
@@ -234,6 +239,8 @@ class World:
     def _heal(self) -> None:
         self.told("world", "heals")
         self.faults.heal()
+        for machine in self.machines:
+            machine.hiccups = False
         self.is_healed = True
         self.loop.create_task(self._recovers())
 
