@@ -7,11 +7,13 @@ import signal
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from proxy.ledger.disk import RealDisk, is_locked
 from tests.workers.fleet import PAUSE_S, lives, until, workers
 
 
+@pytest.mark.timeout(300)  # three processes start, one after the other, on a machine that may be busy
 async def test_one_worker(tmp_path: Path) -> None:
     """Calls wait while the only worker is replaced, a signal stops its writes, and it does not outlive the parent."""
     async with workers(tmp_path, "memory", "--workers", "1") as on:

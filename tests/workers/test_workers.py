@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from proxy.ledger.disk import RealDisk
 from proxy.ledger.layout import worker_folder
@@ -20,6 +21,7 @@ from tests.workers.fleet import PAUSE_S, Workers, calls, lives, until, workers
 READERS, WRITERS = 3, 3
 
 
+@pytest.mark.timeout(300)  # six processes start, one after the other, on a machine that may be busy
 async def test_two_workers(tmp_path: Path) -> None:
     """Two workers share calls, and a stop binds both; one that is killed comes back; none is missed at a restart."""
     with running_redis(tmp_path / "redis") as redis:
