@@ -29,6 +29,7 @@ class Operator:
     rng: Random
     stopped: set[str] = field(default_factory=set)
     waits: bool = False
+    resumed: int = 0
 
     def plan(self, until: float) -> None:
         """
@@ -100,11 +101,15 @@ class Operator:
         await asyncio.sleep(0)
         # It takes hold before anything is waited for.
         self.stopped.add(life.loop.name)
+        resumed = self.resumed
         ordered = await ordering
         self.world.told("operator", "stops", life.loop.name, ordered.recorded, ordered.shared)
         self.world.counted["stops"] += 1
         for _ in range(6):
             proof = await proof_of(ALL, life.rooms)
+            if self.resumed != resumed:
+                # Somebody else lets writes pass by now.
+                return False
             if proof.confirmed:
                 self.world.told("operator", "confirmed", life.loop.name)
                 self.world.counted["stops confirmed"] += 1
@@ -115,6 +120,7 @@ class Operator:
 
     async def _resumes(self, life: Life) -> bool:
         self.stopped.clear()
+        self.resumed += 1
         try:
             ordered = await life.rooms.killswitch.order(ALL, Mode.RUN, "operator", "over")
         except (LedgerUnavailable, StartRefused):

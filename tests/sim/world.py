@@ -239,6 +239,7 @@ class World:
     def _heal(self) -> None:
         self.told("world", "heals")
         self.faults.heal()
+        self.operator.waits = False
         for machine in self.machines:
             machine.hiccups = False
         self.is_healed = True
