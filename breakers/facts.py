@@ -102,7 +102,7 @@ class Facts:
     All that a decision may know beside the call and the policy; `known` is what came before a write.
 
     `breakers` are those of the call's keys that have a record, `suggested` the newest suggestion for this very write of
-    this agent or for its key, `drifting` says in words how the agent's calls differ from what they were. With `marks` it
+    this agent or for its key, `drifting` says in words how its calls differ from what they were. With `marks` it
     is what this process has seen, and nobody was asked: a store compares them when something is taken.
     """
 

@@ -5,7 +5,7 @@ The shared state knows it. Where asking is a round trip, what is opened, closed 
 behind the road twice a second, and nobody asks as long as that is heard; otherwise what was said is good for five
 seconds. So a read feels within them what was revoked elsewhere. A write is compared again in the very step that takes
 what it consumes, and feels it at once, as everybody feels what was changed here. While the store is away a read goes on
-by what it said last, for as long as `keys.away` says, and a write does not. What was changed here while it is away is felt here.
+by what it said last, for as long as `keys.away` says, and a write does not. What is changed here meanwhile is felt.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """
 Calls leased ahead: a part of a cap of calls that this process may spend by itself, so that a read waits for nobody.
 
-A read above which nothing but caps of calls stands takes one of a slice in hand: no question to the store, and no record
-that it would have to wait for, because the whole slice is held and on record before the first of it is taken.
+A read above which nothing but caps of calls stands takes one of a slice in hand: no question to the store, and no
+record that it would have to wait for, because the whole slice is held and on record before the first of it is taken.
 
     held > on record as leased > taken one by one > its end on record > settled at what was taken
 

@@ -228,7 +228,7 @@ def _opened(line: list[object]) -> IntentOpened:
         _text(place),
         charges=_charges(more[0]) if more else (),
         suggestion=_text(more[1]) if len(more) > 1 else "",
-        replica=_text(more[2]) if len(more) > 2 else "",  # noqa: PLR2004 it stands third of what a line may have more
+        replica=_text(more[2]) if len(more) > 2 else "",
     )
 
 

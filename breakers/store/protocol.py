@@ -194,7 +194,7 @@ class Store(Protocol):
         Take everything that `go` consumes in one atomic step, or nothing: its names, and its charges at every node.
 
         A write claims its names, for `LEASE_S`; it is `Stale` where the generation or the version of any name that its
-        facts were read under has moved, or, where they were only `seen`, a breaker, a suggestion, its task or its token.
+        facts were read under has moved; or, where they were only `seen`, a breaker, a suggestion, its task or token.
         Claims whose lease had passed in those facts are taken over. Where one total has no room for its charge the
         answer is the first such in the order of the charges. A claim that nobody dispatched is given up `LEASE_S` after
         it lapsed at the latest, and its charges with it.

@@ -141,7 +141,7 @@ class Doubts:
 
     async def adopted(self, opened: IntentOpened, replica: str) -> None:
         """
-        Record that a write whose intent stands in the log of a replica that is gone is in doubt; once. A person decides.
+        Record that a write is in doubt whose intent stands in the log of a replica that is gone; a person decides.
         """
         if opened.intent in self._named:
             return

@@ -64,8 +64,8 @@ def take_over(disk: Disk, former: Path, reason: str) -> tuple[Mapping[str, objec
         "reason": reason[:REASON_LENGTH_MAX],
         "lost_bytes": lost,
     }
-    # A revocation may stand in what is damaged: then no key of the former log is valid any more. That one was revoked is
-    # carried on: another process of the deployment may have missed it.
+    # A revocation may stand in what is damaged: then no key of the former log is valid any more. That one was revoked
+    # is carried on: another process of the deployment may have missed it.
     keys = [_key(key) for key in views.keys.values() if key.revoked or not lost]
     keys += [_token(token) for token in views.operators.values() if token.revoked or not lost]
     # All of them, those that are gone too: no number of a name is ever used again.

@@ -2,7 +2,7 @@
 Reads that are charged to a cap, on record: before they are sent, because no crash may forget one, and at their end.
 
 Both are waited for. What was held and has no end on record counts as taken whole. A lease is on record in the same way:
-so many calls that were taken ahead of the reads that will spend them, before the first does, and once none does any more.
+so many calls that were taken ahead of the reads that will spend them, before the first does, and once none does more.
 """
 
 from __future__ import annotations

@@ -14,9 +14,10 @@ from urllib.parse import urlencode
 import aiohttp
 
 from tests.chaos.crowd import Crowd
-from tests.chaos.fleet import PAYER, READER, Fleet
+from tests.chaos.fleet import HEALS_S, PAYER, READER, Fleet
 from tests.crash.load import Said, Seen
 from tests.crash.mixes import Asked
+from tests.crash.waiting import until
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -128,8 +129,14 @@ class Purse:
         """
         caps = {PAYER: {"moved": f"{CAP_CENTS / 100:.2f} USD"}, READER: {"calls": READS_MAX}}
         for agent, capped in caps.items():
-            opened = await self.fleet.sites[at].admin("POST", "/v1/tasks", json={"agent": agent, "caps": capped})
-            self.tasks[agent] = opened["task"]
+            order = {"agent": agent, "caps": capped}
+
+            async def opened(agent: str = agent, order: dict[str, object] = order) -> bool:
+                said = await self.fleet.sites[at].admin("POST", "/v1/tasks", json=order)
+                self.tasks[agent] = said.get("task", "")
+                return bool(self.tasks[agent])
+
+            await until(opened, HEALS_S)
         self.path = f"/v1/customers/{self.fleet.customers[self.row]}"
 
     async def pay(self, at: int) -> str:

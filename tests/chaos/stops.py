@@ -43,7 +43,7 @@ async def is_confirmed(fleet: Fleet, at: int) -> bool:
     """
     Tell whether a replica says that nothing moves any more, anywhere.
     """
-    return bool((await fleet.sites[at].admin("GET", "/v1/kill?scope=all"))["confirmed"])
+    return bool((await fleet.sites[at].admin("GET", "/v1/kill?scope=all")).get("confirmed"))
 
 
 async def resumed(fleet: Fleet, at: int) -> None:
@@ -53,6 +53,8 @@ async def resumed(fleet: Fleet, at: int) -> None:
 
     async def done() -> bool:
         shown = await fleet.sites[at].admin("GET", "/v1/kill?scope=all")
+        if "record" not in shown:
+            return False
         said = {"scope": "all", "epoch": shown["record"]["epoch"], "reason": "on", "full": True}
         answer = await fleet.sites[at].admin("POST", "/v1/resume", json=said)
         return bool(answer.get("mode") == "run")

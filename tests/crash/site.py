@@ -163,6 +163,7 @@ class Site:
         Return what it says was taken and is held at every cap.
         """
         rows = await self.admin("GET", "/v1/spend")
+        assert isinstance(rows, list), rows
         found = {
             f"{row['node']}|{row['period']}|{row['measure']}": (in_micros(row["settled"]), in_micros(row["held"]))
             for row in rows

@@ -32,7 +32,7 @@ async def state(tmp_path: Path) -> Path:
 def run(*words: str) -> int:
     parser = argparse.ArgumentParser()
     parser.set_defaults(config=None, json="--json" in words)
-    command.add(parser.add_subparsers())
+    command.add(parser.add_subparsers().add_parser("ledger"))
     args = parser.parse_args(["ledger", *(word for word in words if word != "--json")])
     return int(args.run(args))
 
