@@ -54,7 +54,8 @@ from proxy.worker import Orders, shared_by
 SOCKET = "admin.sock"
 
 ENDS_WITHIN = 3
-"""Times as long as a stop waits for writes: each of a worker's waits has that bound, or less."""
+"""Times as long as a stop waits for writes: each of a worker's three waits, that for who is connected to one which
+leaves, and two for its writes, has that bound, or less."""
 
 GRACE_S = 60.0
 """For what a worker does at its end beside waiting: a record's last batch, a store that does not answer."""
@@ -181,7 +182,10 @@ class Parent:
         urls = {listener.name: listener.url for listener in listeners}
         self._run = run_of(clock, urls)
         self._is_found = False
-        self._seats = Seats(wanted.workers, self._launch, clock, system_randomness, log, self._moved)
+        self._ends_s = ENDS_WITHIN * self._settings.timeouts.drain_s + GRACE_S
+        self._seats = Seats(
+            wanted.workers, self._launch, clock, system_randomness, log, self._ends_s, on_moved=self._moved
+        )
         house: Callable[[], str] = partial(read_admin_token, self._settings.state, RealDisk())
         self._door = ParentDoor(self._seats, Workers(doors), self._metrics, house, urls, log)
 
@@ -223,7 +227,7 @@ class Parent:
         self._is_found = False
         self._log.event("stopping", workers=self._wanted.workers)
         await self._door.stops()
-        ended_well = await self._seats.end(ENDS_WITHIN * self._settings.timeouts.drain_s + GRACE_S)
+        ended_well = await self._seats.end(self._ends_s)
         await begun
         (self._settings.state / RUN).unlink(missing_ok=True)
         self._log.event("stopped", well=ended_well)

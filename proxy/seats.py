@@ -9,7 +9,8 @@ The workers of a parent: each one's process, started, kept, and replaced one aft
 
 A pause begins anew once a process has lived for a minute. Pauses are drawn around their length, so that workers which
 failed together do not come back together. One that hangs is not killed: it may be in the middle of a write, and whoever
-ends it knows what for.
+ends it knows what for. One that was told to leave is, once whatever it may wait for is over: nobody reaches it any more,
+and its seat would be empty.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ ENDED_WELL = frozenset({0, -SIGTERM})
 
 LIVED_S = 60.0
 """Whatever ends a process after that is not what ended the one before."""
+
+ENDED_WITHIN_S = 10.0
+"""By force, that is: a process that has not ended after it waits for a disk, and ends when that answers."""
 
 SOUND_WITHIN_S = 60.0
 """For a ledger's replay, and for the store to be asked: after that something is wrong with the new process."""
@@ -129,6 +133,8 @@ class Seat:
 class Seats:
     """
     All of them. `on_moved` is told whenever one stands otherwise; `roll_why` is what kept the last replacement back.
+
+    Whoever was told to leave has ended within `leaves_s`, or hangs.
     """
 
     def __init__(
@@ -138,11 +144,12 @@ class Seats:
         clock: Clock,
         randomness: Randomness,
         log: Log,
+        leaves_s: float,
         on_moved: Callable[[Seat], None] = lambda _: None,
     ) -> None:
         self.all = [Seat(number) for number in range(1, count + 1)]
         self._launch, self._clock, self._randomness, self._log = launch, clock, randomness, log
-        self._on_moved = on_moved
+        self._leaves_s, self._on_moved = leaves_s, on_moved
         self._moved, self._kept = asyncio.Event(), set[asyncio.Task[None]]()
         self._ending = asyncio.Event()
         self.is_rolling, self.rolled = False, list[int]()
@@ -225,9 +232,7 @@ class Seats:
         def left() -> list[Seat]:
             return [seat for seat, starts in starting if seat.state is State.STARTING and seat.starts == starts]
 
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(within_s):
-                await self._until(lambda: not left())
+        await self._within(within_s, lambda: not left())
         return left()
 
     def begins_roll(self) -> None:
@@ -259,12 +264,27 @@ class Seats:
                 return f"worker {other.number} is not ready, so worker {seat.number} stays"
         if not seat.serves or seat.process is None:
             return f"worker {seat.number} is not ready"
-        former = seat.starts
+        process, former = seat.process, seat.starts
         seat.is_told = True
-        seat.process.leave()
+        process.leave()
         self._now(seat, State.LEAVING)
-        await self._until(lambda: seat.starts > former and seat.state in {State.READY, State.WAITING, State.ENDED})
+        if not await self._left(seat, process):
+            return f"worker {seat.number} hangs while it leaves, and cannot be ended: see what its disk does"
+        came = {State.READY, State.WAITING, State.ENDED}
+        if not await self._within(self._leaves_s, lambda: seat.starts > former and seat.state in came):
+            return f"worker {seat.number} is starting still; see the log for what it does"
         return await self._back(seat, sound)
+
+    async def _left(self, seat: Seat, process: Process) -> bool:
+        """
+        Wait until a process that leaves has ended, at last by force; tell whether it has.
+        """
+        if await self._within(self._leaves_s, lambda: seat.state is not State.LEAVING):
+            return True
+        # What it had under way is in doubt, and its next process looks for it.
+        self._log.event("worker-forced", worker=seat.number, pid=process.pid)
+        process.send(SIGKILL)
+        return await self._within(ENDED_WITHIN_S, lambda: seat.state is not State.LEAVING)
 
     async def _back(self, seat: Seat, sound: Callable[[Seat], Awaitable[bool]]) -> str | None:
         if not seat.serves:
@@ -275,6 +295,12 @@ class Seats:
                     await asyncio.sleep(SHORTEST_S)
                 return None
         return f"worker {seat.number} serves, but is not ready; see /readyz"
+
+    async def _within(self, within_s: float, holds: Callable[[], bool]) -> bool:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._until(holds)
+        return holds()
 
     async def _until(self, holds: Callable[[], bool]) -> None:
         while not holds():
@@ -297,8 +323,7 @@ class Seats:
         seat.starts += 1
         try:
             seat.process = await self._launch(seat.number)
-        except OSError as error:
-            # No process, or no descriptor, is to be had at the moment.
+        except Exception as error:  # whatever it is, as no process or no descriptor: the seat must not stay empty
             self._log.failure("", error)
             self._now(seat, State.WAITING)
             return False

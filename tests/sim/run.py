@@ -11,6 +11,7 @@ import functools
 import gc
 import hashlib
 import sys
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -101,10 +102,13 @@ def _in_simulation(world: World) -> Iterator[None]:
         try:
             yield
         finally:
-            for machine in world.machines:
-                for life in machine.lives:
-                    life.loop.end()
-            world.loop.end()
+            with warnings.catch_warnings():
+                # What a process that died had still to say is said by nobody.
+                warnings.simplefilter("ignore")
+                for machine in world.machines:
+                    for life in machine.lives:
+                        life.loop.end()
+                world.loop.end()
             gc.enable()
             gc.collect()
             sys.unraisablehook = hook
