@@ -250,7 +250,8 @@ class Parent:
         self._metrics.starts.labels(str(number)).inc()
         return await launch(self._command, orders, self._environ, self._log)
 
-    def _moved(self, _: Seat) -> None:
+    def _moved(self, seat: Seat) -> None:
+        self._door.moved(seat)
         if self._is_found:
             self._say()
 

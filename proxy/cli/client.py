@@ -69,13 +69,31 @@ class Running:
         Ask what all processes know, as `insist`; return with it who was not heard, each with why.
         """
         answer, unheard = self._insisted("GET", path, None, within_s)
-        return answer, dict(one.strip().split(";", 1) for one in unheard.split(",") if ";" in one)
+        return answer, _named(unheard)
+
+    def reach(
+        self, method: str, path: str, body: object, on_unheard: Callable[[Mapping[str, str]], None]
+    ) -> Any:
+        """
+        Have all processes do something, as `insist`; who was not heard is told first, each with why.
+        """
+        status, answer, unheard = self._asked(method, path, body, TIMEOUT_S)
+        on_unheard(_named(unheard))
+        return _good(status, answer)
 
     def _insisted(self, method: str, path: str, body: object, within_s: float) -> tuple[Any, str]:
         status, answer, unheard = self._asked(method, path, body, within_s)
-        if status >= 400:  # the protocol's own bound
-            raise StartRefused(str(answer.get("error", status)), str(answer.get("hint", "")))
-        return answer, unheard
+        return _good(status, answer), unheard
+
+
+def _good(status: int, answer: Any) -> Any:
+    if status >= 400:  # the protocol's own bound
+        raise StartRefused(str(answer.get("error", status)), str(answer.get("hint", "")))
+    return answer
+
+
+def _named(unheard: str) -> dict[str, str]:
+    return dict(one.strip().split(";", 1) for one in unheard.split(",") if ";" in one)
 
 
 class _UnixConnection(http.client.HTTPConnection):

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from config.place import state_folder
 from proxy.cli.client import Running, find_running
+from proxy.cli.heard import looked, reached, whose
 from proxy.cli.say import data, shown, table
 from proxy.cli.usage import add_noun
 from proxy.errors import StartRefused
@@ -53,20 +54,20 @@ def list_agents(args: argparse.Namespace) -> int:
     """
     Print how each agent's calls stand.
     """
-    found = _running(args).insist("GET", "/v1/drift")
+    found = looked(_running(args), "/v1/drift")
     if args.json:
         data(found)
     else:
-        table(HEADERS, [_row(one) for one in found])
+        table(*whose(HEADERS, [_row(one) for one in found], found))
     return 0
 
 
 def reset(args: argparse.Namespace) -> int:
     """
-    End an alarm.
+    End an alarm, at every process that has one.
     """
     word = {"reason": args.reason, "learn": args.learn}
-    said = _running(args).insist("POST", f"/v1/drift/{quote(args.agent, safe='')}/reset", word)
+    said = reached(_running(args), "POST", f"/v1/drift/{quote(args.agent, safe='')}/reset", word)
     if args.json:
         data(said)
     else:

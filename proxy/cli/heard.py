@@ -10,6 +10,8 @@ from config.place import read_files
 from proxy.cli.client import TIMEOUT_S, Running
 from proxy.cli.say import warning
 
+ACT_HINT = "nobody here knows whether it was done there: say it once more when that process is heard"
+
 HINT = "`breakwater fleet list` says how it stands; what only its record has is missing here"
 
 
@@ -22,12 +24,19 @@ def looked(running: Running, path: str, *, within_s: float = TIMEOUT_S) -> Any:
     return answer
 
 
-def say_unheard(unheard: Mapping[str, str]) -> None:
+def reached(running: Running, method: str, path: str, body: object) -> Any:
+    """
+    Have all processes do something, and name those that were not heard.
+    """
+    return running.reach(method, path, body, lambda unheard: say_unheard(unheard, ACT_HINT))
+
+
+def say_unheard(unheard: Mapping[str, str], hint: str = HINT) -> None:
     """
     Name who was not heard.
     """
     for replica, why in unheard.items():
-        warning(f"the process {replica} was not heard ({why})", HINT)
+        warning(f"the process {replica} was not heard ({why})", hint)
 
 
 def is_shared(config: Path) -> bool:

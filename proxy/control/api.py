@@ -84,7 +84,7 @@ def admin_app(
     add_timeline(asking, rooms.settings.state)
     add_tasks(app, rooms.tasks)
     add_spend(app, rooms.store)
-    add_drift(app, rooms)
+    add_drift(asking, rooms)
     add_fleet(app, rooms)
     add_reviews(asking, rooms)
     add_suggestions(asking, Desk(rooms))

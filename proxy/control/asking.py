@@ -3,7 +3,7 @@ What is asked at the admin door of one process and known by another: who is aske
 
 A look (`look`) is answered by every process and put together by `merged`; who asks for `here=1` has the answer of one.
 What is done about one thing (`act`) is done by the process in whose record it stands: it is asked which that is first,
-and nothing is done by two. Who acts, and by which roles, is told with the question and looked up again where it is
+and nothing is done by two. What each process has to do for itself (`reach`) is done here first, and then by the others. Who acts, and by which roles, is told with the question and looked up again where it is
 answered: nobody has a role there that the configuration of that process does not give, and whatever is done is on
 record with the name and with the process that let that person in.
 
@@ -40,6 +40,9 @@ ACTS_WITHIN_S = 8.0
 """For an answer to what is done: less than a command waits at the door."""
 
 UNKNOWN = 504
+
+NOTHING_THERE = frozenset({404, 409})
+"""What a process answers that has nothing to do where others may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,12 @@ class Asking:
 
         self._add(Route(method, path, answering), asked_one)
 
+    def reach(self, method: str, path: str, answering: Answering) -> None:
+        """
+        Add what every process does, each on its own record; one that has nothing to do there says so (`NOTHING_THERE`).
+        """
+        self._add(Route(method, path, answering), self._reached)
+
     def owns(self, kind: str, owns: Owns) -> None:
         """
         Say what tells whether a thing of one kind is this process's.
@@ -178,6 +187,22 @@ class Asking:
         answers = {self._letters.replica: orjson.loads(said.body), **{name: one.data for name, one in good.items()}}
         unheard = {**heard.unheard, **dict.fromkeys(heard.answers.keys() - good.keys(), Unheard.REFUSED)}
         return reply(merge(answers, rows(heard, unheard)), headers={HEARD: ",".join(answers), **beside(unheard)})
+
+    async def _reached(self, route: Route, asked: Asked) -> web.Response:
+        said = await route.answering(asked)
+        is_wrong = said.status >= 400 and said.status not in NOTHING_THERE  # the protocol's own bound
+        if self._letters.is_alone or HERE in asked.query or is_wrong:
+            return said
+        heard = await self._letters.ask_all(route.question(asked), reads=True)
+        assert isinstance(said.body, bytes)
+        every = {self._letters.replica: Answer(said.status, said.body), **heard.answers}
+        good = {replica: one for replica, one in every.items() if one.status < 400}  # the protocol's own bound
+        there = [replica for replica, one in every.items() if replica in good or one.status in NOTHING_THERE]
+        unheard = {**heard.unheard, **dict.fromkeys(every.keys() - set(there), Unheard.REFUSED)}
+        if good:
+            said = reply({**next(iter(good.values())).data, "replicas": list(good)})
+        said.headers.update({HEARD: ",".join(there), **beside(unheard)})
+        return said
 
     async def _acted(self, route: Route, asked: Asked, kind: str, within_s: float) -> web.Response:
         id_ = _id(asked)

@@ -6,7 +6,8 @@ import orjson
 from aiohttp import web
 
 from config.faults import did_you_mean
-from proxy.control.acting import acting
+from proxy.control import merged
+from proxy.control.asking import Asked, Asking
 from proxy.control.doubt import REASON_CHARS_MAX
 from proxy.control.reply import refuse, reply
 from proxy.rooms import Rooms
@@ -14,17 +15,17 @@ from proxy.rooms import Rooms
 BODY_HINT = 'send {"reason": TEXT, "learn": false}, or true'
 
 
-def add_drift(app: web.Application, rooms: Rooms) -> None:
+def add_drift(asking: Asking, rooms: Rooms) -> None:
     """
     Add what `breakwater drift` asks of a running process.
     """
 
-    async def listed(_: web.Request) -> web.Response:
+    async def listed(_: Asked) -> web.Response:
         return reply(rooms.drifting.said())
 
-    async def reset(request: web.Request) -> web.Response:
-        agent, drifting = request.match_info["agent"], rooms.drifting
-        said = _word(await request.read())
+    async def reset(asked: Asked) -> web.Response:
+        agent, drifting = asked.match["agent"], rooms.drifting
+        said = _word(asked.body)
         if said is None:
             return refuse(400, "the body is not a word on drift", BODY_HINT)
         reason, learn = said
@@ -36,14 +37,14 @@ def add_drift(app: web.Application, rooms: Rooms) -> None:
         alarm = None if standing is None else standing.id
         if alarm is None and not learn:
             return refuse(409, "no alarm over this agent's calls stands", "`--learn` forgets what its calls were")
-        await rooms.ledger.drift.reset(agent, alarm, acting(request).name, reason, learn=learn)
+        await rooms.ledger.drift.reset(agent, alarm, asked.who.name, reason, learn=learn)
         # Stop here: on record. The next start knows of no alarm.
         drifting.reset(agent, learn=learn)
         rooms.metrics.drift.standing.labels(agent).set(0)
         return reply({"agent": agent, "alarm": alarm, "learn": learn})
 
-    app.router.add_get("/v1/drift", listed)
-    app.router.add_post("/v1/drift/{agent}/reset", reset)
+    asking.look("/v1/drift", listed, merged.drifts)
+    asking.reach("POST", "/v1/drift/{agent}/reset", reset)
 
 
 def _word(data: bytes) -> tuple[str, bool] | None:

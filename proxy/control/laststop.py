@@ -17,8 +17,9 @@ import orjson
 
 from breakers.stops import ALL
 from proxy.control.workers import LOOK_S, STOPPED_S, Answered, Asked, Workers
+from proxy.errors import StartRefused
 from proxy.logline import Log
-from proxy.seats import Process, Seat
+from proxy.seats import Seat
 
 AGAIN_S = 1.0
 """Until a worker is asked again that serves and does not answer."""
@@ -53,22 +54,33 @@ class LastStop:
         """
         process = seat.process
         # What is ordered meanwhile it is asked like all others.
-        for scope, (epoch, body) in list(self._orders.items()):
-            while process is not None and seat.process is process and not await self._told(seat, process, scope, epoch, body):
+        for scope in list(self._orders):
+            said: str | None = None
+            while process is not None and seat.process is process:
+                why = await self._why_untold(seat, scope)
+                if why is None:
+                    break
+                if why != said:
+                    self._log.event("stop-untold", worker=seat.number, pid=process.pid, scope=scope, why=why)
+                said = why
                 await asyncio.sleep(AGAIN_S)
 
-    async def _told(self, seat: Seat, process: Process, scope: str, epoch: int, body: bytes) -> bool:
-        headers = {"Authorization": f"Bearer {self._house()}", "Content-Type": "application/json"}
+    async def _why_untold(self, seat: Seat, scope: str) -> str | None:
+        try:
+            headers = {"Authorization": f"Bearer {self._house()}", "Content-Type": "application/json"}
+        except StartRefused as no:
+            return no.error
         look = Asked("GET", f"/v1/kill?here=1&scope={quote(scope, safe='')}", headers)
         known = await self._workers.ask(seat.number, look, LOOK_S)
+        # The newest there is by now.
+        epoch, body = self._orders[scope]
         if known is not None and _epoch(known) >= epoch:
-            return True
+            return None
         answer = await self._workers.ask(seat.number, Asked("POST", "/v1/kill", headers, body), STOPPED_S)
         if answer is None:
-            self._log.event("stop-untold", worker=seat.number, pid=process.pid, scope=scope, why="it does not answer")
-            return False
-        self._log.event("stop-told", worker=seat.number, pid=process.pid, scope=scope, status=answer.status)
-        return True
+            return "it does not answer"
+        self._log.event("stop-told", worker=seat.number, pid=seat.pid, scope=scope, status=answer.status)
+        return None
 
 
 def _epoch(answer: Answered) -> int:

@@ -80,6 +80,14 @@ def reviews(answers: Answers, _: Rows = ()) -> Any:
     return _owned(answers, "call", "at")
 
 
+def drifts(answers: Answers, _: Rows = ()) -> Any:
+    """
+    Put how each process finds an agent's calls beside how the others do: each compares those that it sees.
+    """
+    found = [{**row, "replica": replica} for replica, body in answers.items() for row in body]
+    return sorted(found, key=lambda row: (row["agent"], row["replica"]))
+
+
 def owned(row: Mapping[str, Any], *, mine: bool) -> dict[str, Any]:
     """
     Return a row of what all of them know, by the one that answers: whether it is in its own record.
@@ -180,6 +188,7 @@ MERGED: Mapping[str, Merge] = MappingProxyType(
         "/v1/suggestions": suggestions,
         "/v1/doubt": doubts,
         "/v1/reviews": reviews,
+        "/v1/drift": drifts,
         "/v1/kill": kill,
         "/v1/status": status,
     }

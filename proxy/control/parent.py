@@ -8,17 +8,21 @@ he or she may do; so a restart is asked of a worker first. `spread` says whom a 
 from __future__ import annotations
 
 import asyncio
+import hmac
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from hashlib import sha256
 from typing import Any
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from proxy.control.laststop import LastStop
 from proxy.control.merged import HEARD, LIVE, MERGED, SILENT, UNHEARD
 from proxy.control.reply import refuse, reply
 from proxy.control.spread import SPREAD, Spread
 from proxy.control.summing import ParentMetrics, Totals, read, spelled
-from proxy.control.workers import LIVES_S, LOOK_S, STOPPED_S, TOLD_S, Answered, Asked, Workers
+from proxy.control.told import error_of, heard_by, named, not_heard, ordered, together
+from proxy.control.workers import ANSWER_S, LIVES_S, LOOK_S, STOPPED_S, TOLD_S, Answered, Asked, Workers
 from proxy.logline import Log
 from proxy.seats import Seat, Seats, State
 
@@ -56,6 +60,7 @@ class ParentDoor:
         self._seats, self._workers, self._metrics, self._house = seats, workers, metrics, house
         self._doors, self._log = doors, log
         self._totals, self._turn = Totals(), asyncio.Lock()
+        self._stops, self._restarted_by = LastStop(workers, house, log), b""
         self._behind: set[asyncio.Task[None]] = set()
         self.is_stopping = False
 
@@ -72,6 +77,7 @@ class ParentDoor:
         }  # fmt: skip
         ways: Mapping[Spread, Callable[[web.Request], Awaitable[web.Response]]] = {
             Spread.ANY: self._any, Spread.ALL: self._all, Spread.KEEPER: self._keeper, Spread.MERGED: self._merged,
+            Spread.EACH: self._each,
         }  # fmt: skip
         app = web.Application(client_max_size=BODY_BYTES_MAX)
         for (method, path), spread in SPREAD.items():
@@ -123,13 +129,17 @@ class ParentDoor:
         return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def _restart(self, request: web.Request) -> web.Response:
-        # How far it is, everybody may see, as at /readyz: whoever could say who asks may be the one that is replaced.
-        if request.method == "POST":
-            granted = await self._first(await Asked.of(request))
-            if not granted.is_good:
-                return granted.passed_on()
+        asked = await Asked.of(request)
+        shown, is_look = sha256(asked.headers.get("Authorization", "").encode()).digest(), asked.method == "GET"
+        granted = await self._first(asked, LOOK_S if is_look else ANSWER_S)
+        # While the only worker is replaced nobody can say who asks: it is shown to whoever was let in for this restart.
+        is_known = is_look and granted == _nobody() and hmac.compare_digest(shown, self._restarted_by)
+        if not granted.is_good and not is_known:
+            return granted.passed_on()
+        if not is_look:
             if self._seats.is_rolling or self.is_stopping:
                 return refuse(409, "workers are being replaced already", "`breakwater status` shows how far that is")
+            self._restarted_by = shown
             self.roll()
         seats = self._seats
         said = {
@@ -178,7 +188,7 @@ class ParentDoor:
         async with self._turn:
             serving = self._serving()
             if not serving:
-                return _refused(503, NOBODY, NOBODY_HINT)
+                return _nobody()
             tried = await self._workers.ask_all(serving, Asked("POST", "/v1/reload?try=1", asked.headers))
             for number, answer in tried.items():
                 if answer is None:
@@ -202,7 +212,7 @@ class ParentDoor:
     def _serving(self) -> list[int]:
         return [seat.number for seat in self._seats if seat.state in SERVING]
 
-    async def _first(self, asked: Asked) -> Answered:
+    async def _first(self, asked: Asked, within_s: float = ANSWER_S) -> Answered:
         """
         Ask the first worker that serves, one that leaves after the others.
 
@@ -212,12 +222,12 @@ class ParentDoor:
         while left:
             number = await self._lively(left)
             left.remove(number)
-            answer = await self._workers.ask(number, asked)
+            answer = await self._workers.ask(number, asked, within_s)
             if answer is not None:
                 return answer
             if asked.method != "GET":
                 return _refused(504, f"worker {number} was asked and did not answer", UNKNOWN_HINT)
-        return _refused(503, NOBODY, NOBODY_HINT)
+        return _nobody()
 
     async def _lively(self, numbers: Sequence[int]) -> int:
         """
@@ -240,13 +250,37 @@ class ParentDoor:
         good = [answer for answer in heard if answer.is_good]
         if request.path == "/v1/kill" and good:
             refused = {number: answer for number, answer in answers.items() if answer and not answer.is_good}
-            whys = [f"{_named([number])} says: {_error(answer)}" for number, answer in refused.items()]
-            return reply(ordered([answer.json() for answer in good], silent, whys))
+            whys = [f"{named([number])} says: {error_of(answer)}" for number, answer in refused.items()]
+            said = ordered([answer.json() for answer in good], silent, whys)
+            self._stops.went(asked, said)
+            for seat in self._seats:
+                if answers.get(seat.number) is None:
+                    self.moved(seat)
+            return reply(said)
         if not heard:
             return refuse(503, NOBODY, NOBODY_HINT)
         if good and silent:
-            return refuse(503, f"it is done, but {_named(silent)} did not answer", "see /readyz, and say it once more")
+            return refuse(503, f"it is done, but {named(silent)} did not answer", "see /readyz, and say it once more")
         return (good or heard)[0].passed_on()
+
+    def moved(self, seat: Seat) -> None:
+        """
+        Have a worker that came to serve hear of the stops that went to the others.
+        """
+        if seat.serves and self._stops and not self.is_stopping:
+            self._start(self._stops.tell(seat))
+
+    async def _each(self, request: web.Request) -> web.Response:
+        asked = await Asked.of(request)
+        answer = await self._first(asked)
+        reached = heard_by(answer)
+        if not reached:
+            # It was refused before anybody else was asked, or there is nobody else.
+            return answer.passed_on()
+        left = {seat.number: seat.replica for seat in self._seats if seat.state in SERVING}
+        left = {number: replica for number, replica in left.items() if replica not in reached}
+        said = await self._workers.ask_all(left, asked.here(), TOLD_S)
+        return together(answer, {left[number]: one for number, one in said.items()})
 
     async def _keeper(self, request: web.Request) -> web.Response:
         asked, keeper = await Asked.of(request), self._seats.all[0].number
@@ -262,7 +296,7 @@ class ParentDoor:
             late = [number for number, one in told.items() if one is None or not one.is_good]
             late += [seat.number for seat in unsure]
             if late:
-                return refuse(503, f"it is done, but {_named(late)} did not take it", "`breakwater restart` does")
+                return refuse(503, f"it is done, but {named(late)} did not take it", "`breakwater restart` does")
         return answer.passed_on()
 
     async def _merged(self, request: web.Request) -> web.Response:
@@ -281,8 +315,8 @@ class ParentDoor:
         """
         Return what one worker says for all; where it did not hear of our others, ask each of them.
         """
-        unheard = _unheard(answer.headers.get(UNHEARD, ""))
-        there = {one.strip() for one in answer.headers.get(HEARD, "").split(",")} - {""}
+        unheard = not_heard(answer.headers.get(UNHEARD, ""))
+        there = set(heard_by(answer))
         own = {seat.replica for seat in self._seats if seat.state in SERVING}
         if own <= there or len(own) == 1:
             return answer.json(), {name: answer.headers[name] for name in (HEARD, UNHEARD) if name in answer.headers}
@@ -342,35 +376,8 @@ class ParentDoor:
         await self._workers.close()
 
 
-def ordered(said: list[dict[str, Any]], silent: list[int], refused: Sequence[str] = ()) -> dict[str, Any]:
-    """
-    Return what came of a stop that was ordered of several: the newest order, and everything that did not work.
-    """
-    newest = max(said, key=lambda one: int(one["epoch"]))
-    whys = [*dict.fromkeys(one["why"] for one in said if one["why"]), *refused]
-    if silent:
-        whys.append(f"{_named(silent)} did not answer")
-    return {
-        **newest,
-        "recorded": all(one["recorded"] for one in said),
-        "shared": any(one["shared"] for one in said),
-        "confirmed": newest["confirmed"] and not silent and not refused,
-        "why": "; ".join(whys) or None,
-    }
-
-
-def _unheard(header: str) -> dict[str, str]:
-    parts = (part.strip().partition(";") for part in header.split(",") if part.strip())
-    return {replica: why for replica, _, why in parts}
-
-
-def _named(workers: list[int]) -> str:
-    return f"worker{'s' if len(workers) > 1 else ''} {', '.join(map(str, workers))}"
-
-
-def _error(answer: Answered) -> str:
-    said = answer.json()
-    return str(said.get("error", answer.status)) if isinstance(said, dict) else str(answer.status)
+def _nobody() -> Answered:
+    return _refused(503, NOBODY, NOBODY_HINT)
 
 
 def _refused(status: int, error: str, hint: str) -> Answered:

@@ -7,6 +7,7 @@ Who answers a call at a parent's admin door: one row for each route of the admin
 | `ALL` | every worker, at the same time: it has to bind each of them, whether or not they hear of each other |
 | `KEEPER` | the first worker and no other, and then the others take what it has changed: there is one vault |
 | `MERGED` | the first worker that serves, and every one where that one did not hear of the others |
+| `EACH` | the first worker that serves, which has every process do it, and each worker that it did not reach |
 | `PARENT` | the parent itself, of what it knows or is told by all |
 
 What is no row here is asked of a worker, which says that it is not there.
@@ -28,10 +29,11 @@ class Spread(StrEnum):
     ALL = "all"
     KEEPER = "keeper"
     MERGED = "merged"
+    EACH = "each"
     PARENT = "parent"
 
 
-ANY, ALL, KEEPER, MERGED, PARENT = Spread
+ANY, ALL, KEEPER, MERGED, EACH, PARENT = Spread
 
 SPREAD: Mapping[tuple[str, str], Spread] = MappingProxyType(
     {
@@ -66,8 +68,8 @@ SPREAD: Mapping[tuple[str, str], Spread] = MappingProxyType(
         ("GET", "/v1/timeline"): MERGED,
         ("GET", "/v1/whose/{kind}/{id}"): ANY,
         ("GET", "/v1/spend"): ANY,
-        ("GET", "/v1/drift"): ANY,
-        ("POST", "/v1/drift/{agent}/reset"): ALL,
+        ("GET", "/v1/drift"): MERGED,
+        ("POST", "/v1/drift/{agent}/reset"): EACH,
         ("GET", "/v1/fleet"): ANY,
         ("POST", "/v1/fleet/{id}/forget"): ANY,
         ("GET", "/v1/reviews"): MERGED,

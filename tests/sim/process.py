@@ -181,6 +181,17 @@ class Life:
         """
         return self.serve is not None and not self.loop.is_dead
 
+    def end(self) -> None:
+        """
+        Let go of what it holds, once the simulation is over.
+        """
+        self.loop.end()
+        forward = self.rooms.forward if self.serve is not None or self.program is not None else None
+        for session in forward._sessions.values() if forward is not None else ():
+            if session.connector is not None:
+                session.connector._conns.clear()
+            session.detach()
+
     async def begin(self) -> None:
         """
         Start as `serve` does.

@@ -107,7 +107,7 @@ def _in_simulation(world: World) -> Iterator[None]:
                 warnings.simplefilter("ignore")
                 for machine in world.machines:
                     for life in machine.lives:
-                        life.loop.end()
+                        life.end()
                 world.loop.end()
             gc.enable()
             gc.collect()

@@ -8,8 +8,8 @@ from loadtest.upstreams.stripe import StripeSandbox
 from proxy.clock import system_randomness
 from proxy.control.api import admin_app
 from proxy.control.merged import MERGED
-from proxy.control.parent import ordered
 from proxy.control.spread import SPREAD, Spread
+from proxy.control.told import ordered
 from tests.proxy.road import SECRET, road
 
 
