@@ -222,6 +222,7 @@ class Fault(StrEnum):
     ABANDONED = "abandoned"
     LATE = "late"
     LOST = "lost"
+    UNASKED = "unasked"
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,8 +63,11 @@ _BY_STATUS: Mapping[int, Judged] = MappingProxyType(
 )
 _BY_CLASS: Mapping[int, Judged] = MappingProxyType({2: _APPLIED, 3: _UNCERTAIN, 4: _UNCERTAIN, 5: _DOUBTFUL})
 
-# Stopped by an operator, too long after it was permitted, taken over by another: ours, none of the upstream's.
-_HELD_BACK = frozenset({Fault.STOPPED, Fault.LATE, Fault.LOST})
+HELD_BACK = frozenset({Fault.STOPPED, Fault.LATE, Fault.LOST, Fault.UNASKED})
+"""
+Stopped by an operator, too long after it was permitted, taken over by another, or the shared state could not be asked:
+ours, none of the upstream's.
+"""
 
 
 def judge_result(
@@ -98,7 +101,7 @@ def judge_result(
 
 
 def _unsent(fault: Fault | None) -> Judged:
-    if fault in _HELD_BACK:
+    if fault in HELD_BACK:
         return Applied.NOT_APPLIED, Health.IGNORE, Retry.NEVER
     return Applied.NOT_APPLIED, Health.FAIL_LOCAL, Retry.SAFE
 

@@ -272,6 +272,9 @@ def unsent(call: str, fault: Fault | None, dialect: Dialect) -> Whole:
     """
     if fault is Fault.STOPPED:
         return refusal(Refuse(Reason.KILLED, "kill", "It was stopped before it left."), call, dialect)
+    if fault is Fault.UNASKED:
+        detail = "Nobody could be asked any more whether it may leave."
+        return refusal(Refuse(Reason.STORE_UNAVAILABLE, "store", detail), call, dialect)
     if fault in _TURN_LOST:
         return refusal(Refuse(Reason.UNSETTLED_STATE, "forward", _TURN_LOST[fault]), call, dialect)
     detail = f"No connection to {dialect.title} could be made ({fault})."

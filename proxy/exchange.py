@@ -21,6 +21,7 @@ from aiohttp.connector import Connection
 from yarl import URL
 
 from breakers.call import Fault
+from breakers.results import HELD_BACK
 from breakers.store.protocol import Permit, StoreUnavailable
 from config.settings import Timeouts
 from proxy.errors import AddressRefused, Broken
@@ -35,7 +36,6 @@ FIRST_BYTE_WITHIN_S = 2.0
 FRAMING_HEADERS = (b"content-length", b"transfer-encoding")
 
 _REFUSED = MappingProxyType({Permit.STOPPED: Fault.STOPPED, Permit.LOST: Fault.LOST})
-_HELD_BACK = frozenset({*_REFUSED.values(), Fault.LATE})
 
 
 class Gate:
@@ -59,7 +59,7 @@ class Gate:
 
     async def pass_through(self) -> None:
         """
-        Let the request leave, or raise `Broken` with `STOPPED`, `LOST` or `LATE`.
+        Let the request leave, or raise `Broken` with `STOPPED`, `LOST`, `UNASKED` or `LATE`.
         """
         if self._permit is not None:
             self._asked = None if self._monotonic is None else self._monotonic()
@@ -73,7 +73,7 @@ class Gate:
             said = await permit()
         except StoreUnavailable:
             # Nobody can say that the write is still ours to send.
-            raise Broken(Fault.LOST) from None
+            raise Broken(Fault.UNASKED) from None
         if said is not Permit.GRANTED:
             raise Broken(_REFUSED[said])
 
@@ -87,7 +87,7 @@ class Gate:
         try:
             said = Permit.GRANTED if self._still is None else self._still()
         except StoreUnavailable:
-            said = Permit.LOST
+            raise self._held_back(Fault.UNASKED) from None
         if said is not Permit.GRANTED:
             raise self._held_back(_REFUSED[said])
 
@@ -281,7 +281,7 @@ def fault_of(error: BaseException, *, passed: bool) -> Fault:
     Say how an exchange broke, by the error that ended it and whether the gate had been passed.
     """
     if isinstance(error, Broken):
-        return error.fault if passed or error.fault in _HELD_BACK else Fault.CONNECT
+        return error.fault if passed or error.fault in HELD_BACK else Fault.CONNECT
     if not passed:
         return _fault_before(error)
     if isinstance(error, TimeoutError):

@@ -25,6 +25,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from breakers.call import Applied, Fault, Health, Outcome, Retry, Sent
+from breakers.results import HELD_BACK
 from breakers.retries import (
     DELAY_BASE_S,
     DELAY_CAP_S,
@@ -44,7 +45,7 @@ LOOK_RESENDS_MAX = 1
 BODY_BYTES_MAX = 1024 * 1024
 """A write in doubt that is larger is left to whoever looks for it: three of them at once would crowd out the rest."""
 
-_NEVER_AGAIN = frozenset({Fault.STOPPED, Fault.LATE, Fault.LOST, Fault.REFUSED_ADDRESS, Fault.ABANDONED})
+_NEVER_AGAIN = HELD_BACK | {Fault.REFUSED_ADDRESS, Fault.ABANDONED}
 _UNREADABLE = frozenset({Fault.MALFORMED, Fault.TOO_LARGE})
 
 RawHeaders = Iterable[tuple[bytes, bytes]]

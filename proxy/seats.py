@@ -9,8 +9,8 @@ The workers of a parent: each one's process, started, kept, and replaced one aft
 
 A pause begins anew once a process has lived for a minute. Pauses are drawn around their length, so that workers which
 failed together do not come back together. One that hangs is not killed: it may be in the middle of a write, and whoever
-ends it knows what for. One that was told to leave is, once whatever it may wait for is over: nobody reaches it any more,
-and its seat would be empty.
+ends it knows what for. One that was told to leave is, once all that it may wait for is over: nobody reaches it any
+more, and its seat would stay empty.
 """
 
 from __future__ import annotations

@@ -71,9 +71,7 @@ class Running:
         answer, unheard = self._insisted("GET", path, None, within_s)
         return answer, _named(unheard)
 
-    def reach(
-        self, method: str, path: str, body: object, on_unheard: Callable[[Mapping[str, str]], None]
-    ) -> Any:
+    def reach(self, method: str, path: str, body: object, on_unheard: Callable[[Mapping[str, str]], None]) -> Any:
         """
         Have all processes do something, as `insist`; who was not heard is told first, each with why.
         """

@@ -3,9 +3,10 @@ What is asked at the admin door of one process and known by another: who is aske
 
 A look (`look`) is answered by every process and put together by `merged`; who asks for `here=1` has the answer of one.
 What is done about one thing (`act`) is done by the process in whose record it stands: it is asked which that is first,
-and nothing is done by two. What each process has to do for itself (`reach`) is done here first, and then by the others. Who acts, and by which roles, is told with the question and looked up again where it is
-answered: nobody has a role there that the configuration of that process does not give, and whatever is done is on
-record with the name and with the process that let that person in.
+and nothing is done by two. What each process has to do for itself (`reach`) is done here first, and then by the others.
+Who acts, and by which roles, is told with the question and looked up again where it is answered: nobody has a role
+there that the configuration of that process does not give, and whatever is done is on record with the name and with the
+process that let that person in.
 
 An answer to a look that does not come is named as not heard. Of a deed whose answer does not come nobody knows here
 whether it was done: that is said, and it may be asked for again, because each is done once at most.

@@ -13,8 +13,6 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
-import orjson
-
 from breakers.stops import ALL
 from proxy.control.workers import LOOK_S, STOPPED_S, Answered, Asked, Workers
 from proxy.errors import StartRefused

@@ -23,7 +23,7 @@ def ordered(said: list[dict[str, Any]], silent: list[int], refused: Sequence[str
     newest = max(said, key=lambda one: int(one["epoch"]))
     whys = [*dict.fromkeys(one["why"] for one in said if one["why"]), *refused]
     if silent:
-        whys.append(f"{_named(silent)} did not answer")
+        whys.append(f"{named(silent)} did not answer")
     return {
         **newest,
         "recorded": all(one["recorded"] for one in said),
@@ -41,9 +41,10 @@ def together(first: Answered, said: Mapping[str, Answered | None]) -> web.Respon
     Where one did it, it is done; whoever was not heard is named.
     """
     good = {replica: one for replica, one in said.items() if one is not None and one.is_good}
-    heard = {replica for replica, one in said.items() if one is not None and (one.is_good or one.status in NOTHING_THERE)}
-    unheard = {replica: why for replica, why in not_heard(first.headers.get(UNHEARD, "")).items() if replica not in heard}
-    unheard |= {replica: UNANSWERED if said[replica] is None else REFUSED for replica in said.keys() - heard}
+    heard = {replica for replica, one in said.items() if one is not None and one.status in NOTHING_THERE} | good.keys()
+    mute = {replica: UNANSWERED if said[replica] is None else REFUSED for replica in said.keys() - heard}
+    before = not_heard(first.headers.get(UNHEARD, ""))
+    unheard = {replica: why for replica, why in (before | mute).items() if replica not in heard}
     if not first.is_good and not good:
         answer = first.passed_on()
     else:

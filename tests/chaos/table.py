@@ -29,9 +29,6 @@ EITHER = SERVED | REFUSED
 # What the upstreams do by themselves meanwhile.
 UPSTREAMS_OWN = frozenset({"outcome-unknown"})
 
-# Said where the store went away, or was late, between the claim of a write and its mark: it was not sent.
-TURN_LOST = frozenset({"unsettled-state"})
-
 # What nobody was told.
 PASSWORD = secret("chaos")
 

@@ -202,8 +202,8 @@ def _held(now: Standing, seen: Seen, records: list[Entry]) -> str:
     if seen.reason in {"ledger-unavailable", "upstream-unreachable", "unsettled-state"}:
         assert (seen.status, seen.dispatched) == (503, "no"), seen
         return "unavailable"
-    if seen.reason == "killed" and any(entry["k"] == "call.intent" for entry in records):
-        # It was stopped when its intent was on record, before its first byte.
+    if seen.reason in {"killed", "store-unavailable"} and any(entry["k"] == "call.intent" for entry in records):
+        # It was stopped, or nobody could be asked any more, when its intent was on record, before its first byte.
         assert seen.dispatched == "no", seen
         _answer(now, seen, records)
         return "answers stopped"

@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from breakers.baseline import Kind as Differs
+from breakers.drift import Alarm
 from breakers.suggestion import LIVE, Stage
 from loadtest.upstreams.faults import Fault, HangUp
+from proxy.cli import main
 from proxy.control.merged import UNHEARD
+from proxy.ledger.drifted import Drifted
 from proxy.letters import Question
 from proxy.sealer import Kind
 from tests.fleet.world import Two, ident, two
@@ -226,7 +231,8 @@ async def test_unheard(both: Two) -> None:
     """Where one lives and does not answer, that is said with every look, and nothing of it is taken for empty."""
     id_, theirs, ana = await parked(both.other, charged(both.sandbox)), ident(both.other), await both.token("ana")
     with deaf(both):
-        for path in (f"/v1/timeline?task={TASK}", "/v1/suggestions", "/v1/doubt", "/v1/reviews", "/v1/status"):
+        looks = ("/v1/suggestions", "/v1/doubt", "/v1/reviews", "/v1/drift", "/v1/status")
+        for path in (f"/v1/timeline?task={TASK}", *looks):
             said = await both.one.admin("GET", path)
             assert (said.status, said.header(UNHEARD)) == (200, f"{theirs};unanswered"), path
         (row,) = [row for row in (await both.one.admin("GET", "/v1/suggestions")).json if row["suggestion"] == id_]
@@ -316,6 +322,30 @@ async def test_kill_waits(both: Two) -> None:
 async def test_spend(both: Two) -> None:
     """What was taken of a cap is what the store says, whichever is asked."""
     assert await looked_at(both.one, "/v1/spend") == await looked_at(both.other, "/v1/spend")
+
+
+async def test_drift(both: Two, capsys: pytest.CaptureFixture[str]) -> None:
+    """An alarm is listed by both with whose it is, and one word ends it wherever it stands, or names who is not heard."""
+    alarm, word = Alarm(Differs.WRITES, "stripe/refunds.create", "", 1, 2, 3), {"reason": "OPS-7", "learn": False}
+    path, theirs = "/v1/drift/careful/reset", both.other.rooms.drifting.standing
+    for said_by, its in ((both.one, both.other), (both.other, both.one)):
+        its.rooms.drifting.standing["careful"] = Drifted("careful", "a1", datetime(2026, 11, 21, tzinfo=UTC), alarm)
+        for on in both.roads:
+            found = {row["replica"]: row["state"] for row in await looked_at(on, "/v1/drift") if row["agent"] == "careful"}
+            assert [found.pop(ident(its)), "drifting" in found.values(), len(found)] == ["drifting", False, 1]
+        said = await said_by.admin("POST", path, word)
+        assert (said.status, said.json["alarm"], said.json["replicas"]) == (200, "a1", [ident(its)]), said.raw
+        assert "careful" not in its.rooms.drifting.standing
+    again = await both.one.admin("POST", path, word)
+    assert (again.status, "no alarm" in again.json["error"]) == (409, True)
+    theirs["careful"] = Drifted("careful", "a1", datetime(2026, 11, 21, tzinfo=UTC), alarm)
+    asked = ["--config", str(both.one.state.parent / "breakwater.yaml"), "drift"]
+    assert await asyncio.to_thread(main, [*asked, "list"]) == 0
+    assert "PROCESS" in capsys.readouterr().out
+    with deaf(both):
+        assert await asyncio.to_thread(main, [*asked, "reset", "careful", "--reason", "OPS-7"]) == 1
+    assert f"the process {ident(both.other)} was not heard (unanswered)" in capsys.readouterr().err
+    assert theirs.pop("careful").id == "a1"
 
 
 async def test_whose(both: Two) -> None:

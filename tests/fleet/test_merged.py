@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.control.merged import MERGED, confirmed, kill, reviews, status, suggestions, timeline
+from proxy.control.merged import MERGED, confirmed, drifts, kill, reviews, status, suggestions, timeline
 from proxy.control.merged import Said as Proof
 
 
@@ -83,6 +83,13 @@ def test_owned() -> None:
         row("s3", "3", replica=None),
         row("s4", "4", replica="c"),
     ]
+
+
+def test_drifts() -> None:
+    """How each process finds an agent's calls stands beside how the others do, by agent."""
+    answers = {"b": [{"agent": "x", "state": "drifting"}, {"agent": "y"}], "a": [{"agent": "x", "state": "watching"}]}
+    found = [(row["agent"], row["replica"], row.get("state")) for row in drifts(answers)]
+    assert found == [("x", "a", "watching"), ("x", "b", "drifting"), ("y", "b", None)]
 
 
 def test_joined() -> None:
@@ -163,5 +170,5 @@ def test_status() -> None:
 
 def test_routes() -> None:
     """Each look that several answer has its way of being put together."""
-    looks = {"timeline", "suggestions", "doubt", "reviews", "kill", "status"}
+    looks = {"timeline", "suggestions", "doubt", "reviews", "drift", "kill", "status"}
     assert MERGED.keys() == {f"/v1/{look}" for look in looks}

@@ -142,7 +142,7 @@ async def unavailable() -> Permit:
 GATES = {
     "stopped": (refused, [0], Fault.STOPPED),
     "taken over": (taken_over, [0], Fault.LOST),
-    "nobody to ask": (unavailable, [0], Fault.LOST),
+    "nobody to ask": (unavailable, [0], Fault.UNASKED),
     "held up before the answer": (granted, [7, 9.1], Fault.LATE),
     "held up behind the gate": (granted, [7, 7.5, 9.1], Fault.LATE),
 }

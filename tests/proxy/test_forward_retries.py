@@ -125,7 +125,7 @@ async def test_large_body() -> None:
 HELD_BACK = {
     "stopped": ([Permit.STOPPED], Fault.STOPPED),
     "taken over": ([Permit.LOST], Fault.LOST),
-    "store gone": ([StoreUnavailable("no")], Fault.LOST),
+    "store gone": ([StoreUnavailable("no")], Fault.UNASKED),
 }
 
 

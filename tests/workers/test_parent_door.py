@@ -13,12 +13,16 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from proxy.control.merged import HEARD, UNHEARD
 from proxy.control.parent import ParentDoor
 from proxy.control.summing import ParentMetrics
 from proxy.control.workers import ANSWER_S, Answered, Asked, Workers
+from proxy.seats import State
 from tests.workers.test_seats import Stage, begun
 
 JSON = {"Content-Type": "application/json"}
+
+LOOK = (2, "GET", "/v1/kill?here=1&scope=all")
 
 Says = Callable[[int, Asked], Answered | None]
 Client = TestClient[web.Request, web.Application]
@@ -61,11 +65,12 @@ class Asking:
     door: ParentDoor
     client: Client
 
-    async def ask(self, method: str, path: str) -> tuple[int, Any]:
+    async def ask(self, method: str, path: str, token: str = "") -> tuple[int, Any]:
         """
         Ask the parent.
         """
-        async with self.client.request(method, path) as answer:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        async with self.client.request(method, path, headers=headers) as answer:
             return answer.status, orjson.loads(await answer.read())
 
 
@@ -98,6 +103,7 @@ async def asking(count: int, said: Says = by_number) -> AsyncIterator[Asking]:
     async with begun(count) as stage:
         workers = Acting(said)
         door = ParentDoor(stage.seats, workers, ParentMetrics(), lambda: "house", {}, stage.log)
+        stage.seats._on_moved = door.moved
         async with TestClient(TestServer(door.app())) as client:
             yield Asking(stage, workers, door, client)
         await door.stops()
@@ -144,6 +150,27 @@ async def test_restarted_again() -> None:
             assert said["done"] == [1, 2]
 
 
+async def test_restart_token() -> None:
+    """How far a restart is sees who shows a token, and while nobody can say whose one is, who asked for the restart."""
+
+    def let_in(_: int, asked: Asked) -> Answered:
+        return says(200, {}) if asked.headers.get("Authorization") == "Bearer mine" else says(401, {})
+
+    async with asking(1, let_in) as on:
+        assert (await on.ask("GET", "/v1/restart"))[0] == 401
+        assert (await on.ask("POST", "/v1/restart"))[0] == 401
+        on.stage.opens = {1: asyncio.Event()}
+        assert (await on.ask("POST", "/v1/restart", "mine"))[0] == 202
+        while on.stage.seats.all[0].state is not State.STARTING:  # noqa: ASYNC110 what is waited for is what is tested
+            await asyncio.sleep(0)
+        status, said = await on.ask("GET", "/v1/restart", "mine")
+        assert (status, said["under_way"]) == (200, True)
+        assert [(await on.ask("GET", "/v1/restart", token))[0] for token in ("", "theirs")] == [503, 503]
+        on.stage.opens[1].set()
+        await on.stage.back(1, 2)
+        assert (await on.ask("GET", "/v1/restart"))[0] == 401
+
+
 async def test_stopping() -> None:
     """While workers end the parent says so, and they can be asked and stopped still."""
     async with asking(2) as on:
@@ -154,7 +181,7 @@ async def test_stopping() -> None:
         assert (await on.ask("POST", "/v1/restart"))[0] == 409
 
 
-STOP: Mapping[str, object] = {"epoch": 3, "recorded": True, "shared": True, "confirmed": True, "why": None}
+STOP: Mapping[str, object] = {"scope": "all", "epoch": 3, "recorded": True, "shared": True, "confirmed": True, "why": None}
 
 
 async def test_one_refuses() -> None:
@@ -162,6 +189,67 @@ async def test_one_refuses() -> None:
     async with asking(2, lambda worker, _: says(200, STOP) if worker == 1 else says(401, {"error": "who?"})) as on:
         status, said = await on.ask("POST", "/v1/kill")
         assert (status, said["confirmed"], said["why"]) == (200, False, "worker 2 says: who?")
+
+
+async def test_stop_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stop reaches a worker that was starting, once it serves, and none that knows of as new an order."""
+    monkeypatch.setattr("proxy.control.laststop.AGAIN_S", 0.0)
+    known, told = {1: 0, 2: 0}, list[tuple[int, str, bytes]]()
+    mute = [2]
+
+    def stopped(worker: int, asked: Asked) -> Answered | None:
+        if asked.method == "GET":
+            return says(200, {"record": {"epoch": known[worker]}})
+        if worker in mute:
+            mute.clear()
+            return None
+        told.append((worker, asked.headers.get("Authorization", ""), asked.body))
+        known[worker] = 3
+        return says(200, STOP)
+
+    async def served(starts: int) -> None:
+        looks = on.workers.asked.count(LOOK)
+        on.stage.opens[2].set()
+        await on.stage.back(2, starts)
+        while on.workers.asked.count(LOOK) == looks or on.door._behind:
+            await asyncio.sleep(0.005)
+
+    async with asking(2, stopped) as on:
+        on.stage.opens = {2: asyncio.Event()}
+        await on.stage.starting(2)
+        order = orjson.dumps({"mode": "stop-all"})
+        async with on.client.post("/v1/kill", data=order, headers={"Authorization": "Bearer mine"}) as answer:
+            assert (await answer.json())["confirmed"]
+        assert told == [(1, "Bearer mine", order)]
+        # It does not answer at once.
+        await served(2)
+        assert told[1:] == [(2, "Bearer house", order)]
+        for newer, starts in ((3, 3), (4, 4)):
+            known[2], on.stage.opens = newer, {2: asyncio.Event()}
+            await on.stage.starting(2)
+            await served(starts)
+        assert len(told) == 2
+
+
+async def test_each() -> None:
+    """What every process does for itself is done by each worker that the first one did not reach, or it is named."""
+    first, heads = says(409, {"error": "no alarm"}), {HEARD: "replica-1,r9", UNHEARD: "replica-2;unanswered,r8;silent"}
+    path = "/v1/drift/an/reset"
+
+    def reset(worker: int, asked: Asked) -> Answered | None:
+        if asked.target == "/livez":
+            return says(200, {})
+        answers = {1: Answered(409, {**JSON, **heads}, first.body), 2: says(200, {"agent": "an"}), 3: None}
+        return answers[worker]
+
+    async with asking(3, reset) as on:
+        async with on.client.post(path) as answer:
+            assert (answer.status, await answer.json()) == (200, {"agent": "an", "replicas": ["replica-2"]})
+            assert answer.headers[UNHEARD] == "r8;silent,replica-3;unanswered"
+        assert on.workers.asked == [(1, "POST", path), (2, "POST", f"{path}?here=1"), (3, "POST", f"{path}?here=1")]
+        on.workers.says = lambda *_: says(401, {})
+        assert (await on.ask("POST", path))[0] == 401
+        assert len(on.workers.asked) == 4
 
 
 @pytest.mark.parametrize(("path", "then"), [("/v1/vault/stripe/versions", "/v1/vault"), ("/v1/reload", "/v1/reload")])

@@ -17,9 +17,13 @@ from proxy.seats import LONGEST_S, SHORTEST_S, Seat, Seats, State, pause_s
 from tests.proxy.road import Lines
 
 
+LEAVES_S = 60.0
+
+
 class Acted:
     """
-    A process that does what a test says; `obeys` tells whether it ends when it is told to, `opens` when it serves.
+    A process that does what a test says; `obeys` tells whether it ends when it is told to, `leaves` whether it does
+    when it is told to leave, `dies` whether by force, `opens` when it serves.
     """
 
     def __init__(
@@ -29,7 +33,7 @@ class Acted:
         self._starts, self._obeys, self._opens = starts, obeys, opens
         self.code: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self.sent: list[int] = []
-        self.is_told = False
+        self.is_told, self.leaves, self.dies = False, True, True
         if not starts:
             self.code.set_result(1)
 
@@ -43,11 +47,12 @@ class Acted:
 
     def leave(self) -> None:
         self.is_told = True
-        self.end(0)
+        if self.leaves:
+            self.end(0)
 
     def send(self, number: int) -> None:
         self.sent.append(number)
-        if number == SIGKILL or (number == SIGTERM and self._obeys):
+        if (number == SIGKILL and self.dies) or (number == SIGTERM and self._obeys):
             self.end(0 if number == SIGTERM else -SIGKILL)
 
     def end(self, code: int) -> None:
@@ -67,7 +72,7 @@ class Stage:
         self.log, self.fails, self.launched = Lines(), set[int](), list[tuple[int, Acted]]()
         self.obeys, self.opens = True, dict[int, asyncio.Event]()
         # Every pause is drawn at its shortest.
-        self.seats = Seats(count, self._launch, SystemClock(), bytes, self.log)
+        self.seats = Seats(count, self._launch, SystemClock(), bytes, self.log, LEAVES_S)
 
     async def _launch(self, number: int) -> Acted:
         opens = self.opens.get(number)
@@ -196,6 +201,35 @@ async def test_roll_stops(case: str, why: str) -> None:
         assert len([number for number, _ in stage.launched if number == 2]) < 2 or case == "gone"
 
 
+async def test_leaver_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that hangs while it leaves is ended by force, and the others are replaced; one that stays is told of."""
+    monkeypatch.setattr("proxy.seats.ENDED_WITHIN_S", 0.02)
+    async with begun(2) as stage:
+        stage.seats._leaves_s = 0.02
+        hanging = stage.now(1)
+        hanging.leaves = False
+        await stage.seats.roll(sound)
+        assert (stage.seats.rolled, stage.seats.roll_why) == ([1, 2], None)
+        assert (hanging.sent, len(stage.log.of("worker-forced"))) == ([SIGKILL], 1)
+        stuck = stage.now(1)
+        stuck.leaves = stuck.dies = False
+        await stage.seats.roll(sound)
+        assert "cannot be ended" in (stage.seats.roll_why or "")
+        assert (stage.seats.rolled, stage.seats.is_rolling) == ([], False)
+        stuck.end(-SIGKILL)
+
+
+async def test_start_hangs() -> None:
+    """A restart whose new process neither serves nor ends stops there, and leaves that process be."""
+    async with begun(2) as stage:
+        stage.seats._leaves_s, stage.opens = 0.02, {1: asyncio.Event()}
+        await stage.seats.roll(sound)
+        assert "is starting still" in (stage.seats.roll_why or "")
+        assert stage.now(1).sent == []
+        stage.opens[1].set()
+        await stage.back(1, 2)
+
+
 async def test_signals() -> None:
     """A signal reaches every process, also the next one of a seat without, and one that does not end is ended."""
     async with begun(2) as stage:
@@ -268,15 +302,16 @@ async def test_settled() -> None:
         stage.opens[1].set()
 
 
-async def test_no_process() -> None:
-    """Where the machine gives no process another start is tried."""
+@pytest.mark.parametrize("error", [BlockingIOError, ValueError])
+async def test_no_process(error: type[Exception]) -> None:
+    """Where a process cannot be started, for whatever reason, that is in the log and another start is tried."""
     stage = Stage(1)
     launch, tries = stage.seats._launch, list[int]()
 
     async def scarce(number: int) -> Any:
         tries.append(number)
         if len(tries) == 2:
-            raise BlockingIOError
+            raise error
         return await launch(number)
 
     stage.seats._launch = scarce
@@ -285,3 +320,4 @@ async def test_no_process() -> None:
     await stage.back(1, 3)
     await stage.seats.end(1.0)
     assert tries == [1, 1, 1]
+    assert [line["error"] for line in stage.log.of("failure")] == [f"{error.__name__}()"]
