@@ -137,8 +137,9 @@ class Envelopes:
         """
         Ask what is new of tasks and tokens. Raise `StoreUnavailable` where that cannot be told.
         """
-        began = self._clock.monotonic()
+        began, changes = self._clock.monotonic(), self._changes
         news = await self._store.news()
+        is_former = changes != self._changes
         if news.anew:
             self.forget()
             self._revoked, self._is_whole = set(), True
@@ -152,6 +153,9 @@ class Envelopes:
             del self._said[key]
         # As of when it was asked: what was changed after that may be unknown here.
         self._heard = began
+        if is_former:
+            # What was changed here meanwhile it may not say yet.
+            self.forget()
 
     def _put(self, id_: str, task: Task | None) -> None:
         self._open.pop(id_, None)

@@ -2,8 +2,9 @@
 The names that this process has held or found used lately, so that a write is judged without a question.
 
 Of a name that is not here, nothing stands under it as far as this process has seen. Under one that is, stands what a
-script found there last; nobody can say what stands under one that was taken here and has not ended. Whatever is said
-here is compared where something is taken, so that it may be old, and some of it forgotten.
+script found there last; nobody can say what stands under one that was taken here and has not ended, or that another
+has claimed: for how long is the server's clock's alone. Whatever is said here is compared where something is taken, so
+that it may be old, and some of it forgotten.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from collections.abc import Iterable, Sequence
 
 from breakers.known import Earlier, Known, Names
 from breakers.store.link import Shared
-from breakers.store.packed import Packer, millis
+from breakers.store.packed import CLAIMED, Packer, millis
 
 NAMES_MAX = 16_384
 """Some five thousand writes: those that clients and agents may make again within minutes. A few megabytes."""
+
+_CLAIM = f"{CLAIMED} ".encode()
 
 
 class Lately:
@@ -63,7 +66,7 @@ class Lately:
         now_ms, under, versions = millis(at) + self._packer.ahead_ms, dict[str, tuple[Earlier, ...]](), dict[str, int]()
         for name in names.asked:
             fields = self._found.get(name, ())
-            if fields is None:
+            if fields is None or any(value.startswith(_CLAIM) for value in fields[1::2]):
                 return None
             versions[name], records = self._packer.under(fields, now_ms, at)
             if records:

@@ -17,7 +17,7 @@ from breakers.stops import Mode
 from breakers.store.events import TaskClosed, TaskOpened, TokenRevoked
 from breakers.store.fleet import FleetStore
 from breakers.store.memory import MemoryStore
-from breakers.store.protocol import HeldWrite, Stale, Store
+from breakers.store.protocol import HeldWrite, Permit, Stale, Store
 from breakers.task import Closed, Envelope, Task
 from breakers.verdict import Forward
 from config.caps import Caps
@@ -27,7 +27,7 @@ from tests.contract.brakes import KEY, breaker, breaks, granted, suggestion
 from tests.contract.charges import month, spending
 from tests.contract.cutter import Cutter
 from tests.contract.replicas import Replica
-from tests.contract.world import done, made, nothing_done, reserved, unknown, write
+from tests.contract.world import done, made, nothing_done, opened, reserved, unknown, write
 
 TASK = Task("clerk/01T", "clerk", AT, AT + timedelta(hours=1), Caps())
 OF_TASK = Caller("clerk", "tid", TASK.id, named=True, tokens=("tid",), opened=TASK)
@@ -147,6 +147,19 @@ async def test_under_way_here(replica: Replica) -> None:
         assert two.seen(asked) is not None
     assert one.seen(write("01B", "k:2", "f1:2", "e:2")) is not None
     assert two.seen(granted(suggestion(), write("01B", "k:3"))) is None
+
+
+async def test_claimed_elsewhere(replica: Replica) -> None:
+    """For how long another process's claim holds is told by the server's clock, not by one that was set here."""
+    clock = [AT]
+    one, two = await replica(), await replica(now=lambda: clock[0])
+    await two.stops()
+    held = await reserved(one, write())
+    assert [record.state for record in (await two.facts(write("01B"))).known.under["k:1"]] == [Of.CLAIMED]
+    clock[0] += timedelta(minutes=5)
+    assert two.seen(write("01C")) is None
+    assert [record.state for record in (await two.facts(write("01C"))).known.under["k:1"]] == [Of.CLAIMED]
+    assert await one.dispatch(held, opened()) is Permit.GRANTED
 
 
 async def test_owed(fragile: FleetStore, cutter: Cutter) -> None:

@@ -325,13 +325,15 @@ async def test_spend(both: Two) -> None:
 
 
 async def test_drift(both: Two, capsys: pytest.CaptureFixture[str]) -> None:
-    """An alarm is listed by both with whose it is, and one word ends it wherever it stands, or names who is not heard."""
+    """An alarm is listed by both with whose it is, and one word ends it wherever it stands, or says who is mute."""
     alarm, word = Alarm(Differs.WRITES, "stripe/refunds.create", "", 1, 2, 3), {"reason": "OPS-7", "learn": False}
     path, theirs = "/v1/drift/careful/reset", both.other.rooms.drifting.standing
     for said_by, its in ((both.one, both.other), (both.other, both.one)):
         its.rooms.drifting.standing["careful"] = Drifted("careful", "a1", datetime(2026, 11, 21, tzinfo=UTC), alarm)
         for on in both.roads:
-            found = {row["replica"]: row["state"] for row in await looked_at(on, "/v1/drift") if row["agent"] == "careful"}
+            found = {
+                row["replica"]: row["state"] for row in await looked_at(on, "/v1/drift") if row["agent"] == "careful"
+            }
             assert [found.pop(ident(its)), "drifting" in found.values(), len(found)] == ["drifting", False, 1]
         said = await said_by.admin("POST", path, word)
         assert (said.status, said.json["alarm"], said.json["replicas"]) == (200, "a1", [ident(its)]), said.raw

@@ -48,7 +48,10 @@ class Shared:
     async def news(self) -> News:
         if self.away:
             raise StoreUnavailable("it does not answer")
-        return self.tidings
+        said = self.tidings
+        if self.meanwhile is not None:
+            await self.meanwhile()
+        return said
 
 
 def made(**more: object) -> tuple[Envelopes, Shared, StillClock]:
@@ -218,6 +221,22 @@ async def test_heard() -> None:
     clock.move(FRESH_S + 0.001)
     with pytest.raises(StoreUnavailable):
         await envelopes.within(replace(CALLER, tokens=("new",)), None)
+
+
+async def test_changed_while_hearing() -> None:
+    """What was changed here while news was asked for is felt at once, whatever that news says of before."""
+    envelopes, store, _ = made(tidings=News({ID: TASK}, anew=True))
+    await envelopes.hear()
+    store.tidings = News({ID: TASK})
+
+    async def close() -> None:
+        closed = replace(TASK, closed_at=START, closed=Closed.DONE)
+        store.said, store.meanwhile = Envelope(closed), None
+        envelopes.forget()
+
+    store.meanwhile = close
+    await envelopes.hear()
+    assert reason(await envelopes.within(CALLER, None)) == "task-closed"
 
 
 async def test_heard_of_revocations() -> None:

@@ -181,7 +181,14 @@ async def test_stopping() -> None:
         assert (await on.ask("POST", "/v1/restart"))[0] == 409
 
 
-STOP: Mapping[str, object] = {"scope": "all", "epoch": 3, "recorded": True, "shared": True, "confirmed": True, "why": None}
+STOP: Mapping[str, object] = {
+    "scope": "all",
+    "epoch": 3,
+    "recorded": True,
+    "shared": True,
+    "confirmed": True,
+    "why": None,
+}
 
 
 async def test_one_refuses() -> None:
@@ -211,7 +218,7 @@ async def test_stop_kept(monkeypatch: pytest.MonkeyPatch) -> None:
         looks = on.workers.asked.count(LOOK)
         on.stage.opens[2].set()
         await on.stage.back(2, starts)
-        while on.workers.asked.count(LOOK) == looks or on.door._behind:
+        while on.workers.asked.count(LOOK) == looks or on.door._behind:  # noqa: ASYNC110 what is tested
             await asyncio.sleep(0.005)
 
     async with asking(2, stopped) as on:

@@ -16,7 +16,6 @@ from proxy.clock import SystemClock
 from proxy.seats import LONGEST_S, SHORTEST_S, Seat, Seats, State, pause_s
 from tests.proxy.road import Lines
 
-
 LEAVES_S = 60.0
 
 
