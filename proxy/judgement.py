@@ -38,7 +38,12 @@ async def judged(call: Call, turn: contextlib.ExitStack, inbound: Inbound | Erra
     """
     Judge a call, with whatever reads that needs, and take what it consumes where it may pass.
     """
-    return await Judgement(call, turn, inbound, rooms).made()
+    try:
+        return await Judgement(call, turn, inbound, rooms).made()
+    except BaseException:
+        # Whatever it was, nothing of it is sent: it was no call.
+        inbound.watch.withdraw()
+        raise
 
 
 class Judgement:

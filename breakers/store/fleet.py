@@ -116,6 +116,7 @@ class FleetStore(Seeing, InFleet):
         # What it has in flight, each with the record as it was left, and the ends that Redis has not taken yet.
         self._carried: dict[str, tuple[IntentOpened, bytes]] = {}
         self._owed: dict[str, Owing] = {}
+        self._paying = asyncio.Lock()
         self._waiters = Waiters()
 
     def __repr__(self) -> str:
@@ -370,12 +371,14 @@ class FleetStore(Seeing, InFleet):
         """
         Note the ends that are owed. Raise `StoreUnavailable` at the first that Redis does not take.
         """
-        for intent, owing in list(self._owed.items()):
-            await self._intents.settle(owing)
-            self._owed.pop(intent, None)
-            self._waiters.wake(intent)
-        await self._charged.pay()
-        await self._give_back()
+        # One after the other: what is owed is told once, however many wait to be judged.
+        async with self._paying:
+            for intent, owing in list(self._owed.items()):
+                await self._intents.settle(owing)
+                self._owed.pop(intent, None)
+                self._waiters.wake(intent)
+            await self._charged.pay()
+            await self._give_back()
 
     def _owes(self) -> bool:
         return bool(self._owed or self._charged.owed) or super()._owes()

@@ -99,6 +99,8 @@ class Stopped:
         Where neither says anything of everything, that runs as it did before anybody could stop it: what the server
         knows of it holds.
         """
+        # Where the server lost it, the generation is counted anew: the one of before may be met again.
+        self.whole = -1
         self.known = self.known.joined(told)
         if ALL not in self.known.by_scope:
             self.known = self.known.changed(Stop(ALL, Mode.RUN, 0))

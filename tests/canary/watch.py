@@ -88,7 +88,9 @@ class Watch:
         self._mark = Known("a secret")
         self._known: dict[bytes, Known] = {}
         self._forms: dict[bytes, tuple[Known, str]] = {}
-        self._doors: dict[object, tuple[str, bool] | None] = {}
+        self._doors: dict[object, tuple[str, bool]] = {}
+        # In the order in which they were followed: a port may have been another's before.
+        self._followed: list[object] = []
         self._folders: dict[Path, None] = {}
         self._dialled: WeakKeyDictionary[socket.socket, Stream] = WeakKeyDictionary()
         self._streams: list[Stream] = []
@@ -103,6 +105,7 @@ class Watch:
         """
         for name, url in doors.items():
             self._doors[_address(url)] = f"an answer at door {name!r}", name == "admin"
+            self._followed.append(_address(url))
         self._learn_homes([str(state / "admin.token"), str(state / "keyring")])
 
     def leave(self, doors: Mapping[str, str]) -> None:
@@ -110,7 +113,7 @@ class Watch:
         Read along no more at the doors of a Breakwater that has ended: anybody may be given their ports.
         """
         for url in doors.values():
-            self._doors[_address(url)] = None
+            self._doors.pop(_address(url), None)
 
     def shown(self, where: str, data: str, *, mints: bool = False) -> None:
         """
@@ -160,7 +163,7 @@ class Watch:
         """
         Return how much there is when a test begins.
         """
-        return len(self._known), len(self._doors), len(self._folders)
+        return len(self._known), len(self._followed), len(self._folders)
 
     def search(self, known: int, doors: int, folders: int, *, forget: bool) -> list[str]:
         """
@@ -177,8 +180,11 @@ class Watch:
                 self._find(data, path)
         self.disks.clear()
         if forget:
-            self._known, self._doors = _first(self._known, known), _first(self._doors, doors)
-            self._folders = _first(self._folders, folders)
+            for address in self._followed[doors:]:
+                # Whoever did not say that it has left has left by now.
+                self._doors.pop(address, None)
+            del self._followed[doors:]
+            self._known, self._folders = _first(self._known, known), _first(self._folders, folders)
             kept = set(self._known.values())
             self._forms = {form: of for form, of in self._forms.items() if of[0] in kept}
         else:

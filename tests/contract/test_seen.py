@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -16,18 +17,20 @@ from breakers.known import State as Of
 from breakers.stops import Mode
 from breakers.store.events import TaskClosed, TaskOpened, TokenRevoked
 from breakers.store.fleet import FleetStore
+from breakers.store.intents import Owing
 from breakers.store.memory import MemoryStore
-from breakers.store.protocol import HeldWrite, Permit, Stale, Store
+from breakers.store.protocol import HeldWrite, Permit, Stale, Store, StoreUnavailable
 from breakers.task import Closed, Envelope, Task
 from breakers.verdict import Forward
 from config.caps import Caps
-from tests.breakers.stopping import halted
+from tests.breakers.stopping import halted, running
 from tests.breakers.world import AT
 from tests.contract.brakes import KEY, breaker, breaks, granted, suggestion
 from tests.contract.charges import month, spending
 from tests.contract.cutter import Cutter
 from tests.contract.replicas import Replica
 from tests.contract.world import done, made, nothing_done, opened, reserved, unknown, write
+from tests.redis_server import RedisServer
 
 TASK = Task("clerk/01T", "clerk", AT, AT + timedelta(hours=1), Caps())
 OF_TASK = Caller("clerk", "tid", TASK.id, named=True, tokens=("tid",), opened=TASK)
@@ -172,6 +175,39 @@ async def test_owed(fragile: FleetStore, cutter: Cutter) -> None:
     assert fragile.seen(other) is None
     assert await fragile.fault() is None
     assert fragile.seen(other) is not None
+
+
+async def test_owed_once(fragile: FleetStore, cutter: Cutter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is owed is told once, however many ask at the same time."""
+    held = await reserved(fragile, write())
+    with cutter.losing():
+        await fragile.settle(held, done())
+    told, settle = [], fragile._intents.settle
+
+    async def counted(owing: Owing, *seen: bytes) -> None:
+        told.append(owing.opened.intent)
+        await settle(owing, *seen)
+
+    monkeypatch.setattr(fragile._intents, "settle", counted)
+    every = await asyncio.gather(*(fragile.facts(write(f"01{one}")) for one in "BCD"))
+    assert [facts.known.under["k:1"][0].state for facts in every] == [Of.COMPLETED] * 3
+    assert told == ["01A"]
+
+
+async def test_generation_met_again(replica: Replica, fresh_redis: RedisServer) -> None:
+    """A stop that was ordered after a loss binds a write, although the generation that was seen before is met again."""
+    one, two = await knowing(replica)
+    for event in (halted(1), running(2)):
+        await two.apply(event)
+    await one.stops()
+    fresh_redis.flush()
+    for store in (one, two):
+        with contextlib.suppress(StoreUnavailable):
+            await store.start([])
+    assert await one.fault() is None
+    for event in (halted(3, scope="agent:clerk"), halted(4, scope="agent:other")):
+        await two.apply(event)
+    assert (await told(one, write())).stops.by_scope["agent:clerk"].mode is Mode.STOP_WRITES
 
 
 BARS: dict[str, tuple[object, Envelope]] = {

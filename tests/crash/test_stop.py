@@ -352,7 +352,7 @@ async def test_fleet(tmp_path: Path, forker: Forker, figure: Figure) -> None:
             await work
 
 
-@pytest.mark.parametrize("step", ["server.load", "server.open_ledger"])
+@pytest.mark.parametrize("step", ["server.allow_descriptors", "server.open_ledger"])
 async def test_called_at_the_start(step: str, tmp_path: Path, forker: Forker) -> None:
     """The signal that comes while a process starts ends nothing: it stops writes as soon as there are any."""
     async with StripeSandbox(secret=SECRET) as sandbox:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 import pytest_asyncio
@@ -13,9 +14,11 @@ import pytest_asyncio
 from breakers.guard import USUAL
 from breakers.known import State
 from breakers.looping import Looping
+from breakers.store.protocol import StoreUnavailable
 from loadtest.installation import agent
 from loadtest.upstreams.stripe import StripeSandbox
 from proxy.clock import SystemClock
+from proxy.judgement import judged
 from proxy.ledger.book import Delivered
 from proxy.noticing import Watch, digest
 from proxy.orders import TaskOrder
@@ -113,6 +116,25 @@ async def test_same_answer(on: Road, sandbox: StripeSandbox) -> None:
     assert heard == [*[(200, None)] * 4, *[(200, f"L3;n={count}") for count in range(5, 11)], (403, "L3;n=10")]
     assert (await on.ask("POST", "/v1/customers", form={"email": "a@example.com"})).status == 200
     assert said(await on.ask("GET", charge)) == (200, None)
+
+
+async def test_not_judged(on: Road, sandbox: StripeSandbox) -> None:
+    """A write whose judgement breaks off, whoever asked for it, was no call."""
+    left: list[int] = []
+
+    async def judging(*told: Any) -> object:
+        try:
+            return await judged(*told)
+        except StoreUnavailable:
+            windows = on.rooms.looping._agents.values()
+            left.append(sum(len(times) for window in windows for times in window.places.values()))
+            raise
+
+    away = mock.patch.object(on.rooms.store, "reserve", side_effect=StoreUnavailable("it is away"))
+    with mock.patch("proxy.pipeline.judged", judging), away:
+        form = {"charge": charged(sandbox), "amount": 500}
+        assert (await on.ask("POST", "/v1/refunds", agent="support", form=form)).status == 503
+    assert left == [0]
 
 
 async def test_changing_answer(on: Road, script: Scripted, tmp_path: Path) -> None:

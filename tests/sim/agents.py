@@ -85,6 +85,7 @@ class Agent:
     pipes: list[Pipe]
     answers: list[Seen] = field(default_factory=list)
     meant: list[str] = field(default_factory=list)
+    waiting: int = 0
     sent: list[tuple[str, str, Mapping[str, str], bytes]] = field(default_factory=list)
 
     async def works(self, count: int, until: float) -> None:
@@ -176,11 +177,14 @@ class Agent:
             said["Content-Type"] = "application/json"
         self.told(self.name, "asks", life.loop.name, method, target, write, len(headers))
         pipe.write(request(method, target, said, body))
+        self.waiting += 1
         try:
             async with asyncio.timeout(within_s):
                 answer = await protocol.answer
         except TimeoutError:
             answer = None
+        finally:
+            self.waiting -= 1
         pipe.close()
         return self._seen(answer, write, life.loop.name)
 

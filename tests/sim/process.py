@@ -167,6 +167,7 @@ class Life:
         self.log = SimLog(self.loop.name, machine.told)
         self.link = SimLink(self.loop.name, machine.shore, machine.way)
         self.rooms: Rooms
+        self.store: FleetStore
         self.serve: Callable[[], asyncio.BaseProtocol] | None = None
         self.program: Program | None = None
         self.fault: BaseException | None = None
@@ -207,7 +208,7 @@ class Life:
 
     async def _begin(self) -> None:
         machine, configuration = self.machine, self.machine.configuration
-        store = FleetStore(
+        self.store = store = FleetStore(
             self.link,
             configuration.settings.deployment,
             machine.clock.now,

@@ -278,6 +278,8 @@ class World:
         """
         Return what is not as it should be by now, or nothing.
         """
+        if any(one.waiting for one in self.agents):
+            return "somebody waits for an answer"
         for machine in self.machines:
             life = machine.life
             if life is None or not life.is_ready:
@@ -285,7 +287,8 @@ class World:
             rooms = life.rooms
             if rooms.standing.fault is not None:
                 return f"{machine.name} refuses writes: {rooms.standing.fault}"
-            busy = (len(rooms.settling), len(rooms.inflight), len(rooms.pending), rooms.ledger.pending)
+            reads = len(life.store._charged._held)
+            busy = (len(rooms.settling), len(rooms.inflight), len(rooms.pending), rooms.ledger.pending, reads)
             if any(busy):
                 return f"{machine.name} has something under way: {busy}"
         for key, value in self.shore.model.keys.values.items():
