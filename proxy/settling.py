@@ -21,8 +21,8 @@ from proxy.clock import Clock
 from proxy.inflight import InFlight
 from proxy.logline import Log
 
-AGAIN_AFTER_S = (0.2, 1.0, 5.0, 15.0, *[60.0] * 60)
-"""An hour of trying: a store that is away for longer has lost everything, or is told by the next start."""
+AGAIN_AFTER_S = (0.2, 1.0, 5.0, 15.0, *[60.0] * 7 * 24 * 60)
+"""A week of trying: one that was only cut off has lost nothing, and nothing is told it anew; after that, the next start."""
 
 Tell = Callable[[], Awaitable[object]]
 

@@ -22,8 +22,6 @@ A script whose answer was lost may have run: each is idempotent by intent. An en
 is noted before anything else is judged here; until then whoever asks sees a write in flight, which sends nothing, and
 what a call may take is held. A server that lost its data has no `epoch`: nothing is held until `start` has replayed the
 ledger. A fleet has one ledger a process, and each replays its own; what another replica knows better stays.
-
-A read that takes nothing is judged by what this process has seen of the stop and of breakers: it needs no server.
 """
 
 from __future__ import annotations
@@ -63,9 +61,9 @@ from breakers.store.events import (
 )
 from breakers.store.gauged import permits
 from breakers.store.history import History, delivery, ending, histories
-from breakers.store.intents import Intents, Owing
+from breakers.store.intents import Intents, Owing, never_sent
 from breakers.store.letters import Mail
-from breakers.store.link import Link, Shared, reading, text
+from breakers.store.link import Link, Shared, is_same_replay, reading, text
 from breakers.store.packed import Packer, pack_opened
 from breakers.store.protocol import (
     LEASE_S,
@@ -121,10 +119,7 @@ class FleetStore(Seeing, InFleet):
 
     def __repr__(self) -> str:
         owed = len(self._owed) + len(self._charged.owed) + len(self._returns)
-        return (
-            f"<FleetStore {self._shared.tag} generation={self._stopped.generation} "
-            f"carried={len(self._carried)} owed={owed} emptied={self.emptied}>"
-        )
+        return f"<FleetStore {self._shared.tag} carried={len(self._carried)} owed={owed} emptied={self.emptied}>"
 
     @property
     def emptied(self) -> bool:
@@ -204,7 +199,8 @@ class FleetStore(Seeing, InFleet):
             self._charged.ask_again(go.call.id)
         if go.facts.marks is not None and go.facts.marks[0] != self._shared.epoch:
             return Stale()
-        self._returns.pop(go.call.id, None)
+        for given_back in (self._returns, self._owed):
+            given_back.pop(go.call.id, None)
         if not go.call.operation.writes and self._owes():
             await self._pay()
         if self.emptied:
@@ -220,11 +216,13 @@ class FleetStore(Seeing, InFleet):
                     raise self._shared.lost()
                 case "held", _ if self._shared.epoch != epoch:
                     # It was held where nothing holds any more, though all may have been told anew by now.
-                    await self._unheld(go)
+                    self._unheld(go)
+                    if go.charges and not go.call.operation.writes:
+                        await self._charged.end(go.call.id, go.charges, None)
                     raise StoreUnavailable(self._shared.why)
                 case "held", answer:
                     self._had(go, answer)
-                    return HeldWrite(go) if go.call.operation.writes else HeldRead(go)
+                    return HeldWrite(go, epoch) if go.call.operation.writes else HeldRead(go)
                 case Exhausted():
                     return said
                 case "barred", (task, revoked):
@@ -236,6 +234,9 @@ class FleetStore(Seeing, InFleet):
 
     async def dispatch(self, held: HeldWrite, opened: IntentOpened) -> Permit:
         intent, names = held.go.call.id, () if opened.names is None else opened.names.held
+        if held.epoch and self._shared.epoch and not is_same_replay(held.epoch, self._shared.epoch):
+            # All was told anew since, and perhaps without its claim: another may have it.
+            return Permit.LOST
         # What it takes was held with the claim, whatever is said of it now.
         grant = held.go.call.grant
         said = "" if grant is None else grant.suggestion
@@ -273,11 +274,10 @@ class FleetStore(Seeing, InFleet):
         with self._ending.telling(call.id, () if call.names is None else call.names.held):
             try:
                 await self._intents.settle(owing, seen)
-            except StoreUnavailable:
+            except BaseException as error:
                 self._owed[call.id] = owing
-            except asyncio.CancelledError:
-                self._owed[call.id] = owing
-                raise
+                if not isinstance(error, StoreUnavailable):
+                    raise
             finally:
                 self._waiters.wake(call.id)
 
@@ -358,14 +358,14 @@ class FleetStore(Seeing, InFleet):
             await self._gauged.all()
         return why
 
-    async def _unheld(self, go: Forward) -> None:
+    def _unheld(self, go: Forward) -> None:
         """
-        Give back what was taken for nothing.
+        Have given back what may be taken for nothing.
         """
-        if go.wishes or go.call.grant is not None:
+        if go.call.operation.writes:
+            self._owed[go.call.id] = never_sent(go, self._now())
+        elif go.wishes:
             self._returns[go.call.id] = go
-        if go.charges and not go.call.operation.writes:
-            await self._charged.end(go.call.id, go.charges, None)
 
     async def _pay(self) -> None:
         """
@@ -394,6 +394,5 @@ class FleetStore(Seeing, InFleet):
                 return await self._claims.claim(go)
             return await self._charged.hold(go.call.id, go.charges, permits(go.wishes))
         except BaseException:
-            if go.wishes or go.call.grant is not None:
-                self._returns[go.call.id] = go
+            self._unheld(go)
             raise

@@ -6,13 +6,15 @@ store, and a script puts it there if the record is still the one that was seen.
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import NamedTuple
 
 from breakers.breaker import Wish
 from breakers.known import IN_FLIGHT, Earlier, Ended, State
+from breakers.spend import released
 from breakers.store import moves
 from breakers.store.charged import Charged, keys_of, totals_of
-from breakers.store.events import IntentOpened
+from breakers.store.events import IntentOpened, opened_by
 from breakers.store.gauged import permits
 from breakers.store.history import Decide, History, ending
 from breakers.store.lately import Lately
@@ -20,6 +22,7 @@ from breakers.store.link import Shared, reading, text
 from breakers.store.packed import Kept, Move, Packer, micros, pack_charges
 from breakers.store.protocol import OpenIntent, StoreUnavailable
 from breakers.store.suggested import SHELF
+from breakers.verdict import Forward
 
 ANSWER_BYTES_MAX = 256 * 1024
 """A larger answer stays in the ledger of the process that has it."""
@@ -37,6 +40,15 @@ class Owing(NamedTuple):
     ended: Ended
     answer: bytes | None
     let_go: tuple[Wish, ...] | None
+
+
+def never_sent(go: Forward, at: datetime) -> Owing:
+    """
+    Return how a write ended whose claim had no answer: whether or not it was taken, nobody sends it.
+    """
+    charges = go.charges
+    ended = Ended(State.COMPLETED, at, applied=False, delivered=False, spent=released(charges))
+    return Owing(opened_by(go.call, charges=charges), ended, None, go.wishes)
 
 
 class Intents:

@@ -196,3 +196,10 @@ def text(value: object) -> str:
     if not isinstance(value, bytes):
         raise TypeError("this is no text")
     return value.decode()
+
+
+def is_same_replay(one: str, other: str) -> bool:
+    """
+    Tell whether two epochs are of one replay of the ledgers; what stands behind the slash is turned without one.
+    """
+    return one.rpartition("/")[0] == other.rpartition("/")[0]

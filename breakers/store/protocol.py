@@ -44,10 +44,12 @@ class StoreUnavailable(Exception):
 @dataclass(frozen=True, slots=True)
 class HeldWrite:
     """
-    Everything that one write consumes, taken in one step; it becomes an intent. Its id is the call's.
+    Everything that one write consumes, taken in one step; it becomes an intent. Its id is the call's. `epoch` is under
+    which replay of the ledgers it was taken, where several share a store: after another, somebody else may have it.
     """
 
     go: Forward
+    epoch: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TypeVar
 
 import pytest
 
 from breakers.breaker import Breaker, Delta, State
 from breakers.stops import ALL
+from breakers.store.events import opened_by
 from breakers.store.fleet import FleetStore
-from breakers.store.protocol import HeldRead, HeldWrite, Stale, StoreUnavailable
+from breakers.store.protocol import HeldRead, HeldWrite, Permit, StoreUnavailable
 from breakers.suggestion import Stage
 from tests.breakers.stopping import halted
 from tests.contract.brakes import (
@@ -27,9 +29,9 @@ from tests.contract.brakes import (
     turned,
     wishing,
 )
-from tests.contract.charges import month, sum_of
+from tests.contract.charges import month, sum_of, sums
 from tests.contract.cutter import Cutter
-from tests.contract.world import nothing_done, opened, read, reserved, write
+from tests.contract.world import judged, nothing_done, opened, read, reserved, write
 from tests.redis_server import RedisServer
 
 T = TypeVar("T")
@@ -157,8 +159,28 @@ async def test_reserve_given_up(fragile: FleetStore, cutter: Cutter) -> None:
     known = await fragile.suggestion("01S")
     assert known is not None
     assert (await probing(fragile), known.intent) == ("01B", "01B")
-    # Whoever asks again after all has what it claimed, and nothing that another has by now.
-    assert await fragile.reserve(go) == Stale()
+    # Whoever asks again after all sends nothing: what it claimed was given back.
+    again = await fragile.reserve(go)
+    assert isinstance(again, HeldWrite)
+    assert await fragile.dispatch(again, opened_by(go.call)) is Permit.LOST
+
+
+async def test_claim_given_back(fragile: FleetStore, cutter: Cutter) -> None:
+    """A claim that was taken without an answer keeps nobody out, and nothing held, once the store answers again."""
+    charge = month(2, 2)
+    go = await judged(fragile, write(), charge)
+    with cutter.losing(), pytest.raises(StoreUnavailable):
+        await fragile.reserve(go)
+    assert isinstance(await fragile.reserve(await judged(fragile, write("01B"), charge)), HeldWrite)
+    assert await sums(fragile) == {charge.key: (0, 2)}
+
+
+async def test_claim_of_before(fragile: FleetStore) -> None:
+    """A claim from before all was told anew sends nothing, whether or not the store still has it."""
+    held = await reserved(fragile, write())
+    assert await fragile.dispatch(replace(held, epoch="1.1:.1/0"), opened_by(write())) is Permit.LOST
+    turned_since = held.epoch.rpartition("/")[0] + "/7"
+    assert await fragile.dispatch(replace(held, epoch=turned_since), opened_by(write())) is Permit.GRANTED
 
 
 async def test_read_probes(fragile: FleetStore, cutter: Cutter) -> None:

@@ -302,4 +302,4 @@ async def test_junk(redis_server: RedisServer, junk: str) -> None:
 
 def test_shows_state(redis_server: RedisServer) -> None:
     """Its one line says whose it is, what this process carries and owes, and whether it may hold anything."""
-    assert repr(redis_server.store("shop")) == "<FleetStore bw:{shop}: generation=0 carried=0 owed=0 emptied=True>"
+    assert repr(redis_server.store("shop")) == "<FleetStore bw:{shop}: carried=0 owed=0 emptied=True>"

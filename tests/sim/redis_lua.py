@@ -36,24 +36,23 @@ local allowed = {
   tonumber = tonumber, tostring = tostring, type = type, unpack = unpack, select = select, error = error,
   pcall = pcall, assert = assert, next = next, setmetatable = setmetatable, rawget = rawget,
 }
+local around = {
+  __index = function(_, key)
+    local found = allowed[key]
+    if found == nil then error("Script attempted to access nonexistent global variable '" .. key .. "'", 2) end
+    return found
+  end,
+  __newindex = function(_, key) error("Script attempted to create global variable '" .. key .. "'", 2) end,
+}
 return function(text, name)
   local chunk, wrong = loadstring(text, name)
   if not chunk then error(wrong, 0) end
   return function(keys, argv)
-    setfenv(chunk, setmetatable({KEYS = keys, ARGV = argv}, {
-      __index = function(_, key)
-        local found = allowed[key]
-        if found == nil then error("Script attempted to access nonexistent global variable '" .. key .. "'", 2) end
-        return found
-      end,
-      __newindex = function(_, key) error("Script attempted to create global variable '" .. key .. "'", 2) end,
-    }))
+    setfenv(chunk, setmetatable({KEYS = keys, ARGV = argv}, around))
     return chunk()
   end
 end
 """
-
-_CACHED_MAX = 512
 
 
 class Lua:
