@@ -22,7 +22,7 @@ from proxy.inflight import InFlight
 from proxy.logline import Log
 
 AGAIN_AFTER_S = (0.2, 1.0, 5.0, 15.0, *[60.0] * 7 * 24 * 60)
-"""A week of trying: one that was only cut off has lost nothing, and nothing is told it anew; after that, the next start."""
+"""A week of trying: one that was only cut off has lost nothing, so that nothing tells it anew; then the next start."""
 
 Tell = Callable[[], Awaitable[object]]
 
@@ -126,9 +126,7 @@ class Settling:
             del self._last[intent]
             self._completed.discard(intent)
 
-    async def _again(
-        self, intent: str, tell: Tell, before: asyncio.Task[None] | None, pauses: Sequence[float]
-    ) -> None:
+    async def _again(self, intent: str, tell: Tell, before: asyncio.Task[None] | None, pauses: Sequence[float]) -> None:
         if before is not None:
             await asyncio.wait({before})
         for after_s in pauses:

@@ -93,9 +93,7 @@ async def test_lapsed_read(replica: Replica, monkeypatch: pytest.MonkeyPatch) ->
     assert await other._shared.ask("ZCARD", "lapsing") == 0
 
 
-async def test_lapsed_is_forgotten(
-    replica: Replica, fresh_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_lapsed_is_forgotten(replica: Replica, fresh_redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was counted when it lapsed is listed for its replica as long as it is kept, and no longer."""
     monkeypatch.setattr("breakers.store.charged.READ_HELD_S", BRIEF_S)
     clock = Clock()
