@@ -79,7 +79,9 @@ class Operator:
         life = machine.life
         if life is None or not life.is_ready:
             return
-        await self._in(life, functools.partial(self._stops, life))
+        resumed = self.resumed
+        if await self._in(life, functools.partial(self._stops, life)):
+            await self._waits_for_proof(resumed)
         await asyncio.sleep(self.rng.uniform(0.2, 2.5))
         await self.resumes_for_good()
 
@@ -101,22 +103,30 @@ class Operator:
         await asyncio.sleep(0)
         # It takes hold before anything is waited for.
         self.stopped.add(life.loop.name)
-        resumed = self.resumed
         ordered = await ordering
         self.world.told("operator", "stops", life.loop.name, ordered.recorded, ordered.shared)
         self.world.counted["stops"] += 1
+        return True
+
+    async def _waits_for_proof(self, resumed: int) -> None:
+        """
+        Ask every process that lives until each can prove that nothing moves any more, as `kill --wait` does.
+        """
         for _ in range(6):
-            proof = await proof_of(ALL, life.rooms)
+            lives = [machine.life for machine in self.world.machines]
+            proofs = [life is None or await self._in(life, functools.partial(self._is_proved, life)) for life in lives]
             if self.resumed != resumed:
                 # Somebody else lets writes pass by now.
-                return False
-            if proof.confirmed:
-                self.world.told("operator", "confirmed", life.loop.name)
+                return
+            if all(proofs) and lives == [machine.life for machine in self.world.machines]:
+                self.world.told("operator", "confirmed")
                 self.world.counted["stops confirmed"] += 1
                 self.stopped.add("all")
-                return True
+                return
             await asyncio.sleep(0.4)
-        return False
+
+    async def _is_proved(self, life: Life) -> bool:
+        return life.is_ready and (await proof_of(ALL, life.rooms)).confirmed
 
     async def _resumes(self, life: Life) -> bool:
         self.stopped.clear()

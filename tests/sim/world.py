@@ -154,6 +154,8 @@ class World:
 
     def _ran(self, process: str, what: str, said: object) -> None:
         self.told(process, "redis", what, _short(said))
+        if what == "giveup" and said == 1:
+            self.counted["claims given up"] += 1
         if what == "dispatch":
             self.operator.dispatched(process, said)
 
