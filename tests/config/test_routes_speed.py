@@ -20,5 +20,7 @@ def test_lookup_rate(figure: Callable[[str, float], None]) -> None:
 
 def test_rate_in_large_table() -> None:
     """A table a hundred times as large does not make one of its look-ups twice as dear."""
-    small, large = (lookups.rate_in_table_of(count) for count in (20, 2_000))
+    # By turns, and the best of each: whatever else the machine does strikes one as well as the other.
+    rounds = [(lookups.rate_in_table_of(20), lookups.rate_in_table_of(2_000)) for _ in range(3)]
+    small, large = (max(rates) for rates in zip(*rounds, strict=True))
     assert large > small / 2

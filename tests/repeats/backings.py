@@ -79,6 +79,16 @@ class StillLink(RedisLink):
         super().__init__(Whereabouts(address, "machine", Login(), None, None, lambda: PATIENT_S), lambda: 1.0)
         self.now = now
 
+    async def ask(
+        self,
+        command: str,
+        key: str,
+        *arguments: str,
+        purpose: Purpose = Purpose.DECISIONS,
+        within_s: float | None = None,
+    ) -> Any:
+        return await super().ask(command, key, *arguments, purpose=purpose, within_s=within_s or PATIENT_S)
+
     async def run(
         self, verb: str, keys: Sequence[str], *arguments: str | int | bytes, purpose: Purpose | None = None
     ) -> Any:
