@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from breakers.known import Ended, State
@@ -111,13 +112,13 @@ class Settling:
         return self._behind.start(work)
 
     async def _told(self, intent: str, tell: Tell, *, waits: bool = False) -> None:
-        before, pauses = self._last.get(intent), self._again_after_s
+        before, pauses = self._last.get(intent), iter(self._again_after_s)
         if before is None and (waits or self._store.kind == "memory"):
             with contextlib.suppress(StoreUnavailable):
                 await tell()
                 return
         elif self._store.kind != "memory":
-            pauses = (0.0, *pauses)
+            pauses = chain((0.0,), pauses)
         task = self._last[intent] = self._behind.start(self._again(intent, tell, before, pauses))
         task.add_done_callback(partial(self._is_told, intent))
 
@@ -126,7 +127,7 @@ class Settling:
             del self._last[intent]
             self._completed.discard(intent)
 
-    async def _again(self, intent: str, tell: Tell, before: asyncio.Task[None] | None, pauses: Sequence[float]) -> None:
+    async def _again(self, intent: str, tell: Tell, before: asyncio.Task[None] | None, pauses: Iterator[float]) -> None:
         if before is not None:
             await asyncio.wait({before})
         for after_s in pauses:
@@ -135,6 +136,9 @@ class Settling:
             try:
                 await tell()
             except StoreUnavailable:
+                continue
+            except Exception as error:  # whatever it is: nobody waits to hear of it, and the end is not told yet
+                self._log.failure(intent, error)
                 continue
             return
         self._log.event("unsettled", call=intent)

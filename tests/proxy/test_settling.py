@@ -23,6 +23,7 @@ class Away:
     def __init__(self, for_verbs: int, kind: str = "memory") -> None:
         self.left, self.kind = for_verbs, kind
         self.told: list[object] = []
+        self.fault: Exception = StoreUnavailable("it does not answer")
         self.answers = asyncio.Event()
         self.answers.set()
 
@@ -49,7 +50,7 @@ class Away:
     def _tell(self, what: object) -> None:
         self.left -= 1
         if self.left >= 0:
-            raise StoreUnavailable("it does not answer")
+            raise self.fault
         self.told.append(what)
 
 
@@ -150,3 +151,14 @@ async def test_later_though_shared() -> None:
     for _ in range(2):
         await told.drain(1.0)
     assert store.told == [(held.go.call.id, ENDED, None), (held.go.call.id, True)]
+
+
+async def test_failed_behind() -> None:
+    """What fails behind the road in a way that nobody foresaw is in the log, and is told all the same."""
+    store, held = Away(0, "redis"), write()
+    told, log = settling(store)
+    store.left, store.fault = 1, ValueError("a record of another kind")
+    await told.settle(held, ENDED)
+    assert await told.drain(5) == 0
+    assert store.told == [(held.go.call.id, ENDED, None)]
+    assert [line["call"] for line in log.of("failure")] == [held.go.call.id]
