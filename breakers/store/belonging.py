@@ -73,6 +73,8 @@ class Belonging:
         # What was begun last, and whether nothing was read of the ledger since; what all of it was told into.
         self._base, self.begun, self._told = "", False, ""
         self._server, self._trusted = Server(""), ""
+        # Which server was seen to evict: once it was restarted it counts from nothing, and lacks what it lacked.
+        self._evicting = ""
         self._began = 0
 
     def __repr__(self) -> str:
@@ -110,7 +112,7 @@ class Belonging:
                 word, *rest = (text(one) for one in begun)
             match word, rest:
                 case "begun", [base, why]:
-                    self._base, self.begun = base, True
+                    self._base, self.begun, self._evicting = base, True, ""
                     if why and (why != "new" or self.known.joined):
                         self.lost = self.lost or ("emptied" if why == "new" else why)
                     return
@@ -178,6 +180,7 @@ class Belonging:
             # It may lack the last of what was acknowledged.
             self.lose("server")
         elif was.id and now.evicted > was.evicted:
+            self._evicting = now.id
             self.lose("evicted")
         return unsafe(now)
 
@@ -240,7 +243,7 @@ class Belonging:
     async def _begun(self, names_by: str, wiped: str) -> Sequence[bytes] | None:
         known, server = self.known, self._server
         self._began += 1
-        unlike = f"{known.name}.{self._began}"
+        unlike, lacks = f"{known.name}.{self._began}", self._evicting not in {"", server.id}
         keys = (
             *(*_KEYS, "names-by", "server", "evicted", "versions", "wiping"),
             *("members", "knows", "forgotten", "expected", "replayed"),
@@ -248,7 +251,7 @@ class Belonging:
         said = (id_of(known.name), known.name, int(known.joined), _pack(Presence()))
         told = (names_by, f"{server.id}/{server.promoted}", server.evicted, unlike, wiped, *said)
         begun: Sequence[bytes] | None = await self._shared.run(
-            "begin", keys, *told, spelled(known.names), spelled(known.forgotten)
+            "begin", keys, *told, spelled(known.names), spelled(known.forgotten), int(lacks)
         )
         return begun
 

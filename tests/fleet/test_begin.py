@@ -142,13 +142,14 @@ async def begin(
     belongs: int = 0,
     knows: str = " one ",
     gone: str = " ",
+    lacks: int = 0,
 ) -> Sequence[object] | None:
     """
     Begin as a replica.
     """
     id_ = name.partition(".")[0]
     answer: Sequence[object] | None = await shared.run(
-        "begin", BEGIN, names_by, server, evicted, "unlike", wiped, id_, name, belongs, b"{}", knows, gone
+        "begin", BEGIN, names_by, server, evicted, "unlike", wiped, id_, name, belongs, b"{}", knows, gone, lacks
     )
     return answer
 
@@ -192,6 +193,14 @@ async def test_evicted_as_well(shared: Shared, stands: Stands) -> None:
     """What would tell of an eviction may be evicted itself, or the epoch: that is an eviction, too."""
     await put(shared, stands)
     assert read(await begin(shared)) == ["wipe", "unlike"]
+
+
+async def test_evicted_before_a_restart(shared: Shared) -> None:
+    """What was evicted is lacking after a restart too, which counts from nothing: whoever saw it says so."""
+    await put(shared, open_at())
+    assert read(await begin(shared, server="t/", evicted=0, lacks=1)) == ["wipe", "unlike"]
+    word, _, why = read(await begin(shared, server="t/", evicted=0, lacks=1, wiped="unlike")) or []
+    assert (word, why) == ("begun", "evicted")
 
 
 async def test_expected(shared: Shared) -> None:

@@ -171,8 +171,9 @@ async def test_evicting(fleet: Fleet) -> None:
     assert (one.fault(), one.store._shared.epoch) == (None, epoch)
 
 
-async def test_evicted(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After an eviction all is told anew, over nothing: what was counted of a cap is neither missing nor doubled."""
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_evicted(fleet: Fleet, monkeypatch: pytest.MonkeyPatch, *, restarted: bool) -> None:
+    """After an eviction all is told anew, over nothing, also where a restart of the server came between."""
     one, two = await fleet.start("one", "two")
     ten = month(10, 50)
     for replica in (one, two):
@@ -186,7 +187,15 @@ async def test_evicted(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     operator.close()
     for replica in (one, two):
         look = saying(replace(replica.store.fleet._server, evicted=replica.store.fleet._server.evicted + 1))
-        monkeypatch.setattr(replica.store._link, "look", look)
+        with monkeypatch.context() as patch:
+            patch.setattr(replica.store._link, "look", look)
+            await replica.store.fleet.look()
+        assert replica.store.lost == "evicted"
+        if restarted:
+            # It counts from nothing, and is known by another name.
+            replica.store.fleet._evicting = "what it was before"
+        else:
+            monkeypatch.setattr(replica.store._link, "look", look)
     await fleet.settle("one", "two")
     assert await sum_of(one.store, ten) == (20, 0)
     assert one.store._shared.epoch == two.store._shared.epoch

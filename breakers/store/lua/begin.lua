@@ -10,7 +10,7 @@
 --       has evicted  4 what makes a new epoch unlike any other  5 the wiping that is done, empty for none
 --       6 id, empty for whoever is no replica  7 name  8 `1` where it belongs to the fleet by its own record
 --       9 what it says of itself  10 the names that it has on record, a space on each side  11 those that it has on record
---       as forgotten, likewise
+--       as forgotten, likewise  12 `1` where it saw an eviction that this server does not count, after a restart
 -- Returns nothing where the others make names with something else: what one does is not known by the other's names.
 -- Else {'forgotten'}, {'wipe', what for}, or {'begun', what it is known by, why that is a new one: `new`, `server`,
 -- `evicted`, `missing`; empty where it is none}.
@@ -43,7 +43,7 @@ local is_whole = server and counted or not (server or counted or redis.call('EXI
 if wiping and wiping ~= ARGV[5] then return {'wipe', wiping} end
 if wiping then
   why = 'evicted'
-elseif not is_whole or (server == ARGV[2] and tonumber(ARGV[3]) > counted) then
+elseif not is_whole or ARGV[12] == '1' or (server == ARGV[2] and tonumber(ARGV[3]) > counted) then
   redis.call('SET', KEYS[7], ARGV[4])
   redis.call('DEL', KEYS[1], KEYS[2])
   return {'wipe', ARGV[4]}
