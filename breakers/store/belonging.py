@@ -381,10 +381,14 @@ def _read(id_: str, row: bytes, now_ms: int) -> Member:
     name, stopped, heard, since, admitted = head.decode("ascii").split(" ")
     state = "stopped" if stopped == "1" else "here" if admitted == "1" else "joining"
     times = (moment(int(heard) * 1000), moment(int(since) * 1000), max(0.0, (now_ms - int(heard)) / 1000))
-    return Member(id_, name, state, *times, _presence(orjson.loads(said)))
+    return Member(id_, name, state, *times, _presence({**orjson.loads(said)}))
 
 
 def _presence(said: Mapping[str, Any]) -> Presence:
-    applied, last = (None if said[one] is None else moment(int(said[one])) for one in ("applied_at", "last_dispatch"))
-    numbers = (int(said["kill_epoch"]), applied, int(said["in_flight"]), last)
-    return Presence(str(said["host"]), int(said["pid"]), str(said["software"]), str(said["config"]), *numbers)
+    # A replica of another version may say less, or more: an upgrade is one after the other. Whoever says nothing of the
+    # stop has applied none.
+    us = (said.get(one) for one in ("applied_at", "last_dispatch"))
+    applied, last = (None if one is None else moment(int(one)) for one in us)
+    host, software, config = (str(said.get(one, "")) for one in ("host", "software", "config"))
+    pid, kill_epoch, in_flight = (int(said.get(one, 0)) for one in ("pid", "kill_epoch", "in_flight"))
+    return Presence(host, pid, software, config, kill_epoch, applied, in_flight, last)

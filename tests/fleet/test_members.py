@@ -268,6 +268,17 @@ async def test_heard_of(fleet: Fleet) -> None:
     assert theirs.since <= theirs.heard_at
 
 
+async def test_of_another_version(fleet: Fleet) -> None:
+    """A replica of another version that says less, or more, is heard all the same, as one that has applied no stop."""
+    (one,) = await fleet.start("one")
+    operator = fleet.server.operator()
+    operator.hset(f"bw:{{{DEPLOYMENT}}}:members", "two", 'two 0 1 1 1\n{"host": "there", "colour": "blue"}')
+    operator.close()
+    await one.store.beat(Presence())
+    (theirs,) = [member for member in one.store.members() if member.id == "two"]
+    assert theirs.presence == Presence("there")
+
+
 @pytest.mark.parametrize("row", ["junk", "two 0 1 1 1\nnull", "two 0 1 1\n{}"])
 async def test_junk_among_them(fleet: Fleet, row: str) -> None:
     """A row that nobody of this version wrote is said to be that, and ends nothing."""
