@@ -130,7 +130,7 @@ class Suggesting:
             raise
         if stands.id != new.id:
             # Another process was first: of two equal ones only that can be approved.
-            await self._ended(replace(new, stage=Stage.VOID, why=JOINED, version=new.version + 1, changed_at=now))
+            await self._ended(_joined(new, now))
         else:
             self._seen += (new,)
             self.ask(new)
@@ -283,7 +283,11 @@ class Suggesting:
 
     async def _retell(self, id_: str) -> None:
         if (one := self._untold.get(id_)) is not None:
-            await self._store.apply(SuggestionNoted(one))
+            told = one
+            if one.stage is Stage.OPEN and not one.version and (await self._store.suggest(one)).id != id_:
+                # Whoever asked again was kept meanwhile: of two equal ones only that can be approved.
+                await self._ended(told := _joined(one, self._clock.now()))
+            await self._store.apply(SuggestionNoted(told))
             # Another may have been told of meanwhile, or more be known of this one.
             if self._untold.get(id_) is one:
                 del self._untold[id_]
@@ -339,6 +343,13 @@ def until(parked: Suggest, now: datetime, expire_s: float) -> datetime:
     if caller.opened is not None:
         ends += [caller.opened.expires_at, *(above.until for above in caller.opened.above)]
     return min(ends)
+
+
+def _joined(new: Suggested, at: datetime) -> Suggested:
+    """
+    Return a suggestion that is over because an equal one stands.
+    """
+    return replace(new, stage=Stage.VOID, why=JOINED, version=new.version + 1, changed_at=at)
 
 
 def _new(parked: Suggest, now: datetime, *, shadow: bool) -> Suggested:

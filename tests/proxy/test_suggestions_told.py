@@ -83,6 +83,24 @@ async def test_told_while_away(sandbox: StripeSandbox, tmp_path: Path, monkeypat
         assert states == [(said["suggestion"], "open"), (said["suggestion"], "expired")]
 
 
+async def test_parked_twice(sandbox: StripeSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a write that was parked without an answer and parked again only one can be approved, and the other says so."""
+    async with on_a_road(tmp_path, sandbox, BY_RULE) as stand:
+        with monkeypatch.context() as patch:
+            patch.setattr(stand.on.rooms.store, "suggest", Away())
+            assert (await stand.refund(2500)).reason == "store-unavailable"
+        (said,) = stand.on.log.of("suggestion")
+        one = await stand.parked(await stand.refund(2500))
+        await stand.on.rooms.suggesting.retell()
+        every = {each.id: str(each.stage) for each in await stand.on.rooms.store.suggestions()}
+        assert every == {one.id: "open", said["suggestion"]: "void"}
+        first = await stand.on.rooms.store.suggestion(said["suggestion"])
+        assert first is not None
+        assert await stand.stage(first) == "void:joined"
+        await stand.approve(one, FINN)
+        assert stand.effects == {"refund.created": 1}
+
+
 async def test_asked_again(sandbox: StripeSandbox, tmp_path: Path) -> None:
     """What waits again for another reason is told to people, and whoever was needed for it is needed still."""
     async with on_a_road(tmp_path, sandbox, BY_RULE) as stand:
