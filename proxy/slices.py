@@ -253,6 +253,7 @@ class Slices:
         """
         self._by_id.pop(one.held.go.call.id, None)
         took = (one.taken,) * len(one.held.go.charges)
+        # Stop here, or in hand: on record without an end. The next start takes it whole.
         try:
             await self._records.given_back(one.held, took)
         except Exception as error:
@@ -260,6 +261,7 @@ class Slices:
             took = amounts(one.held.go.charges)
             if not isinstance(error, LedgerUnavailable):
                 self._log.failure("", error)
+        # Stop here: its end is on record, and the store holds it still. The next start settles it from there.
         ended = Ended(State.COMPLETED, self._clock.now(), applied=False, spent=took)
         await self._settling.settle(one.held, ended)
 
