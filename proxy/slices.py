@@ -15,7 +15,6 @@ the last one that a cap has room for is found. The rule is Doorman's: a lease is
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -202,19 +201,22 @@ class Slices:
         self._settling.see_to(self._ask(key, known, go))
 
     async def _ask(self, key: Key, known: InHand, go: Forward) -> None:
+        one = None
         try:
-            with contextlib.suppress(StoreUnavailable, LedgerUnavailable):
-                one = await self._leased(key, go)
-                if one is not None:
-                    known.slices.append(one)
-                    self._by_id[one.held.go.call.id] = one
-                    if self._closing or self._in_hand.get(key) is not known:
-                        known.slices.remove(one)
-                        await self._end(one)
-                    return
-            known.not_before = self._clock.monotonic() + REFUSED_S
+            one = await self._leased(key, go)
+        except (StoreUnavailable, LedgerUnavailable):
+            pass
+        except Exception as error:  # whatever it is: reads go on asking for themselves
+            self._log.failure("", error)
         finally:
             known.asking = False
+        if one is None:
+            known.not_before = self._clock.monotonic() + REFUSED_S
+        elif self._closing or self._in_hand.get(key) is not known:
+            await self._end(one)
+        else:
+            known.slices.append(one)
+            self._by_id[one.held.go.call.id] = one
 
     async def _leased(self, key: Key, go: Forward) -> Slice | None:
         size = await self._size(key)
