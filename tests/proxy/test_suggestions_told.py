@@ -94,7 +94,7 @@ async def test_parked_twice(sandbox: StripeSandbox, tmp_path: Path, monkeypatch:
         await stand.on.rooms.suggesting.retell()
         every = {each.id: str(each.stage) for each in await stand.on.rooms.store.suggestions()}
         assert every == {one.id: "open", said["suggestion"]: "void"}
-        first = await stand.on.rooms.store.suggestion(said["suggestion"])
+        first = await stand.on.rooms.store.suggestion(str(said["suggestion"]))
         assert first is not None
         assert await stand.stage(first) == "void:joined"
         await stand.approve(one, FINN)
