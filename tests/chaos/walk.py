@@ -74,10 +74,20 @@ class Walk:
             yield
             for at, row in struck.items():
                 if row.fault is not None:
-                    did = self.fleet.wires[at].met - met[at]
-                    wanted = row.meets or "answered here"
-                    assert did[wanted], f"{row.name} met nothing: {did}"
+                    await self._met(at, row, met[at])
                     self.fleet.wires[at].heal()
+
+    async def _met(self, at: int, row: Row, before: Counter[str]) -> None:
+        """
+        Wait until a wire has done what its row is about: what a replica was about to send may have been dropped by now,
+        and on a busy machine it takes its time to ask again.
+        """
+        wanted = row.meets or "answered here"
+
+        def did() -> bool:
+            return (self.fleet.wires[at].met - before)[wanted] > 0
+
+        await until(did, HEALS_S)
 
     async def refuses(self, at: int) -> None:
         """
