@@ -1,0 +1,36 @@
+"""Figures and promises in words, the same in every report."""
+
+from __future__ import annotations
+
+from loadtest.results import Figure, Kept
+
+
+def number(value: float) -> str:
+    """
+    Return a number with as many digits as mean anything.
+    """
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:,.1f}" if abs(value) >= 10 else f"{value:.2f}"
+
+
+def figure(told: Figure) -> str:
+    """
+    Return a figure with its unit.
+    """
+    return f"{number(told.value)} {told.unit}"
+
+
+def found(kept: Kept) -> str:
+    """
+    Return what was found of a promise.
+    """
+    return "not measured" if kept.found is None else number(kept.found)
+
+
+def needed(kept: Kept) -> str:
+    """
+    Return what a promise asks for in this run, and what it promises where that is something else.
+    """
+    asked = f"{'at least' if kept.at_least else 'at most'} {number(kept.needed)}"
+    return asked if kept.needed == kept.bound else f"{asked} here ({number(kept.bound)} promised)"
