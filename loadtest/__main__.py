@@ -1,37 +1,52 @@
 """
-Load: what Breakwater costs, beside a bare proxy in the same run.
+Load: what Breakwater costs and what it keeps, scenario by scenario, beside a bare proxy in the same run.
 
-One worker on one core. A governed read, and a governed create with its limit judged and both of its records synced to
-disk, each beside a reverse proxy that only passes bytes on, and beside no proxy at all.
+Each scenario is named by the question that it answers. What it counts must be right; what it measures is held against
+promises, as ratios within one run and as limits.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import signal
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from importlib.metadata import version
+from pathlib import Path
 from typing import NoReturn
 
-from loadtest.course import Course, Plan, Result
-from loadtest.installation import NotStartedError
-from loadtest.measure import DIRECT, Row, Verdict
-from loadtest.scenario import OPERATIONS
-from loadtest.stage import Cores, build, choose_cores
+from config.faults import ConfigurationFault, did_you_mean
+from loadtest import own
+from loadtest.bench import Scenario
+from loadtest.installation import ROOT
+from loadtest.processes import choose_cores
+from loadtest.profiles import PROFILES
+from loadtest.promises import OURS, Promise, read_promises
+from loadtest.report import document, junit, markdown, page
+from loadtest.report.compare import compare
+from loadtest.results import EXITS, Run
+from loadtest.running import Runner
+from loadtest.scenarios import SCENARIOS
+from loadtest.telling import told
+from proxy.cli.say import error, faults
 
-# Of fewer, the median is not one that an outlier leaves alone.
-ROUNDS_MIN = 3
+USAGE = 2
+
+# Where reports are written, and where other proxies have their environments.
+OUT, PEERS = ROOT / ".load", ROOT / ".load" / "peers"
 
 EPILOG = """\
-exit codes: 0 the figures stand and every count is right, 1 a count is wrong or
-something failed, 2 usage, 3 the run is invalid: the ceiling, calls without any
-proxy, is under twice the best subject, so the subjects were not what was measured
+examples:
+  python -m loadtest
+  python -m loadtest --profile ci --out reports
+  python -m loadtest --only throughput --only latency --peers
+  python -m loadtest --scenario loadtest/example.yaml
+  python -m loadtest compare old/result.json .load/result.json
+
+exit codes: 0 every count is right and every promise held, 1 one is not, 2 usage,
+3 invalid: what was measured was not who is under test, twice in a row. compare:
+0 nothing became worse, 1 something did
 """
 
 
@@ -45,83 +60,109 @@ def arguments() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--seconds", type=_positive, default=1.0, help="how long each figure is measured (default 1)")
-    parser.add_argument("--rounds", type=int, default=ROUNDS_MIN, help=f"at least {ROUNDS_MIN} (default)")
-    parser.add_argument("--connections", type=int, default=32, help="of the generator (default 32)")
-    parser.add_argument("--rate", type=_positive, default=200.0, help="calls/s while latency is timed (default 200)")
+    parser.add_argument("--profile", choices=sorted(PROFILES), default="full", help="how long and how large (full)")
+    parser.add_argument("--only", action="append", metavar="NAME", help="run this scenario; may be said again")
+    parser.add_argument("--list", action="store_true", help="print the scenarios with their questions, and end")
+    parser.add_argument("--peers", action="store_true", help="measure other proxies, too, each in its own environment")
+    parser.add_argument(
+        "--promises", type=Path, metavar="FILE", help="hold the run against these (loadtest/promises.yaml)"
+    )
+    parser.add_argument(
+        "--scenario", type=Path, metavar="FILE", help="run your own scenario instead, with its promises"
+    )
+    parser.add_argument("--allow-remote", action="store_true", help="let it call an address that is not on loopback")
+    parser.add_argument("--out", type=Path, default=OUT, metavar="FOLDER", help="where reports are written (.load)")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    return parser
+
+
+def comparing() -> argparse.ArgumentParser:
+    """
+    Return the parser of `compare`.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m loadtest compare",
+        description="Say what changed between two results.",
+        epilog="example:\n  python -m loadtest compare old/result.json .load/result.json\n",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("old", type=Path, help="a result.json")
+    parser.add_argument("new", type=Path, help="a later one")
     parser.add_argument("--json", action="store_true", help="print data as JSON")
     return parser
 
 
-def _positive(text: str) -> float:
-    if not 0 < (value := float(text)) < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return value
-
-
-def plan(given: Sequence[str] | None) -> tuple[Plan, bool]:
+def chosen(only: Sequence[str] | None, profile: str) -> list[Scenario] | None:
     """
-    Read the command line: how the run is made, and whether it is printed as JSON.
+    Return the scenarios of a profile, or those that are named whatever the profile; None where there is no such one.
     """
-    parser = arguments()
-    options = parser.parse_args(given)
-    if options.rounds < ROUNDS_MIN:
-        parser.error(f"--rounds is at least {ROUNDS_MIN}")
-    if options.connections < 1:
-        parser.error("--connections is at least 1")
-    return Plan(options.rounds, options.seconds, options.connections, options.rate), options.json
+    if not only:
+        return [scenario for scenario in SCENARIOS if profile in scenario.profiles]
+    by_name = {scenario.name: scenario for scenario in SCENARIOS}
+    for name in only:
+        if name not in by_name:
+            error(f"there is no scenario `{name}`", did_you_mean(name, by_name))
+            return None
+    return [scenario for scenario in SCENARIOS if scenario.name in only]
 
 
-def setting(made: Plan, cores: Cores) -> list[str]:
+def written(run: Run, folder: Path) -> None:
     """
-    Say on what, with what and how it was measured.
+    Write every report of a run into a folder.
     """
-    packages = ", ".join(f"{name} {version(name)}" for name in ("aiohttp", "uvloop"))
-    machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}"
-    read, create = (operation.name for operation in OPERATIONS.values())
-    closed = f"{made.connections} connections, closed loop, {made.seconds:g} s"
-    paced = f"{made.per_second:g} calls/s, open loop, {made.seconds:g} s"
-    return [
-        f"{machine}, Python {platform.python_version()}, {packages}",
-        f"one worker on one core · {cores}",
-        f"read: {read} · create: {create}, its amount limited, both of its records synced",
-        f"medians of {made.rounds} rounds · calls/s: {closed} · latency: {paced}",
-    ]
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in {
+        "result.json": json.dumps(document.to_json(run), indent=1) + "\n",
+        "junit.xml": junit.to_xml(run),
+        "report.md": markdown.to_markdown(run),
+        "report.html": page.to_html(run),
+    }.items():
+        (folder / name).write_text(text, encoding="utf-8")
 
 
-HEAD = f"{'':8}{'':12}{'calls/s':>9}{'of bare':>9}{'p50 ms':>9}{'p99 ms':>9}{'added p50':>11}{'added p99':>11}"
-
-
-def line(row: Row) -> str:
+def compared(given: Sequence[str]) -> int:
     """
-    Return a row as it is printed.
+    Say what changed between two results.
     """
-    speed = f"{row.calls_per_second:>9,.0f}{row.of_bare:>9.2f}"
-    told = f"{row.operation:8}{row.road:12}{speed}{row.p50_ms:>9.2f}{row.p99_ms:>9.2f}"
-    return told if row.road == DIRECT else f"{told}{row.added_p50_ms:>+11.2f}{row.added_p99_ms:>+11.2f}"
+    options = comparing().parse_args(given)
+    runs = []
+    for path in (options.old, options.new):
+        try:
+            runs.append(document.read(json.loads(path.read_bytes())))
+        except (OSError, ValueError) as found:
+            error(f"{path}: {found}", "name a result.json that a run wrote")
+            return USAGE
+    changes = compare(*runs)
+    if options.json:
+        print(json.dumps([asdict(change) for change in changes], indent=1))
+    else:
+        for change in changes:
+            print(f"{change.turn:8}{change.what}: {change.old} -> {change.new}")
+        if not changes:
+            print("nothing changed but noise")
+    return int(any(change.turn == "worse" for change in changes))
 
 
-def show(result: Result, described: Sequence[str], *, as_json: bool) -> None:
+def planned(options: argparse.Namespace) -> tuple[list[Scenario], list[Promise]] | None:
     """
-    Print what a run came to.
+    Return what is run and what must be true of it; None where that cannot be read, which was said.
     """
-    judgement = result.judgement
-    if as_json:
-        document = {
-            "verdict": judgement.verdict.name.lower(),
-            "why": judgement.why,
-            "setting": described,
-            "table": [asdict(row) for row in result.table],
-            "counts": result.counts,
-        }
-        print(json.dumps(document, indent=2))
-        return
-    print("\n".join(["", HEAD, *map(line, result.table), ""]))
-    if judgement.verdict is Verdict.HELD:
-        total = sum(result.counts.values())
-        print(f"{total:,} calls, each answered 200 and once at the upstream; every governed one is on record")
-    for why in judgement.why:
-        print(f"{judgement.verdict.name.lower()}: {why}")
+    try:
+        if options.scenario is not None:
+            scenario, promises = own.read_own(options.scenario, remote=options.allow_remote)
+            scenarios: list[Scenario] | None = [scenario]
+        else:
+            scenarios, promises = chosen(options.only, options.profile), []
+        if options.promises is not None or options.scenario is None:
+            named = {each.name for each in (*SCENARIOS, *(scenarios or ()))}
+            promises += read_promises(options.promises or OURS, named, PROFILES)
+    except ConfigurationFault as found:
+        faults(found.faults)
+        return None
+    except OSError as found:
+        error(f"{found.filename}: {found.strerror}", "name a file that can be read")
+        return None
+    return None if scenarios is None else (scenarios, promises)
 
 
 def _stop(*_: object) -> NoReturn:
@@ -131,22 +172,28 @@ def _stop(*_: object) -> NoReturn:
 
 def main(given: Sequence[str] | None = None) -> int:
     """
-    Run, print, and return the verdict's exit code.
+    Run, write the reports, tell, and return the verdict's exit code.
     """
-    made, as_json = plan(given)
+    given = sys.argv[1:] if given is None else given
+    if given[:1] == ["compare"]:
+        return compared(given[1:])
+    options = arguments().parse_args(given)
+    if options.list:
+        for scenario in SCENARIOS:
+            print(f"{scenario.name:14}{'' if 'ci' in scenario.profiles else '(full) '}{scenario.question}")
+        return 0
+    plan = planned(options)
+    if plan is None:
+        return USAGE
     signal.signal(signal.SIGTERM, _stop)
-    cores = choose_cores()
-    try:
-        with build(cores) as stage:
-            described = setting(made, cores)
-            if not as_json:
-                print("\n".join(described), flush=True)
-            result = Course(stage, made).run()
-    except (NotStartedError, OSError, subprocess.SubprocessError) as error:
-        print(f"error: {type(error).__name__}: {error}", file=sys.stderr)
-        return Verdict.FAILED.value
-    show(result, described, as_json=as_json)
-    return result.judgement.verdict.value
+    # Progress is not data: standard output has the result alone.
+    say = lambda line: print(line, file=sys.stderr, flush=True)  # noqa: E731
+    peers = PEERS if options.peers else None
+    runner = Runner(PROFILES[options.profile], plan[1], say, choose_cores(), peers=peers)
+    run = runner.run(plan[0])
+    written(run, options.out)
+    print(json.dumps(document.to_json(run), indent=1) if options.json else "\n".join(told(run)))
+    return EXITS[run.verdict]
 
 
 if __name__ == "__main__":

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
-_LENGTH, _CHUNKED, _CALL = b"\r\ncontent-length:", b"\r\ntransfer-encoding: chunked\r\n", b"\r\nbreakwater-call:"
+_LENGTH, _CHUNKED = b"\r\ncontent-length:", b"\r\ntransfer-encoding: chunked\r\n"
+_CALL, _DECISION = b"\r\nbreakwater-call:", b"\r\nbreakwater-decision:"
+
+# Decisions that say nothing but that the call was passed on.
+_PASSED = frozenset({"", "allowed"})
 
 
 class MalformedError(Exception):
@@ -13,15 +17,23 @@ class MalformedError(Exception):
     """
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(NamedTuple):
     """
-    One whole answer: its status, the call that it names, and how many bytes it had on the wire.
+    One whole answer: its status, the reason where Breakwater gives one, the call that it names, and how many bytes it
+    had on the wire. A tuple, as there is one for each call of a loop that must not be what is measured.
     """
 
     status: int
+    reason: str
     call: str
     size: int
+
+    @property
+    def verdict(self) -> str:
+        """
+        Return what the caller was told, in a word or two.
+        """
+        return f"{self.status} {self.reason}" if self.reason else str(self.status)
 
 
 def whole_answer(data: bytes) -> Answered | None:
@@ -39,7 +51,10 @@ def whole_answer(data: bytes) -> Answered | None:
     if b"\r\nconnection: close\r\n" in head:
         raise MalformedError(f"the connection is not kept: {data[:end]!r}")
     size = _size(data, head, end + 4)
-    return None if size is None else Answered(int(head[9:12]), field(head, _CALL).upper(), size)
+    if size is None:
+        return None
+    reason = field(head, _DECISION).partition(":")[2]
+    return Answered(int(head[9:12]), "" if reason in _PASSED else reason, field(head, _CALL).upper(), size)
 
 
 def _size(data: bytes, head: bytes, body: int) -> int | None:

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,9 @@ _STEP_S = 0.02
 
 # Where programs are, and how text is written; nothing else of whoever runs us reaches a child.
 _KEPT = frozenset({"PATH", "LANG", "LC_ALL"})
+
+# How the program is run.
+PROGRAM = (sys.executable, "-m", "proxy")
 
 OWNERS = {"business": "a", "technical": "b", "model": "c"}
 
@@ -70,7 +73,14 @@ class Breakwater:
     One installation: its configuration, its state folder, and the process while it runs.
     """
 
-    def __init__(self, folder: Path, document: Mapping[str, object], secrets: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        document: Mapping[str, object],
+        secrets: Mapping[str, str],
+        *,
+        program: Sequence[str] = PROGRAM,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.config = folder / "breakwater.yaml"
@@ -79,6 +89,7 @@ class Breakwater:
         self.config.write_text(json.dumps({"state": str(self.state), "admin": "127.0.0.1:0", **document}, indent=2))
         self.log = folder / "serve.log"
         self._environment = environment(folder, secrets)
+        self._program = program
         self.process: subprocess.Popen[bytes] | None = None
         self.doors: dict[str, str] = {}
 
@@ -87,7 +98,7 @@ class Breakwater:
         Run one command against this installation.
         """
         ended = subprocess.run(
-            [sys.executable, "-m", "proxy", *arguments, "--config", str(self.config)],
+            [*self._program, *arguments, "--config", str(self.config)],
             env=self._environment,
             cwd=ROOT,
             capture_output=True,
@@ -112,7 +123,7 @@ class Breakwater:
         """
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "proxy", "serve", "--config", str(self.config), *arguments],
+                [*self._program, "serve", "--config", str(self.config), *arguments],
                 env=self._environment,
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,

@@ -1,115 +1,92 @@
 """
-From rounds of figures to a table and a judgement; pure.
+From rounds of calls a second to ratios, and whether they mean anything; pure.
 
 A round measures every road with every operation, one after the other, so that what else the machine does falls on all
-of them. Every figure of the table is a median over the rounds, and so is every ratio and every difference: each is
-taken within one round first. The *ceiling* is what generator and upstream do without anything between them. Where it
-is not well above what a subject did, the subject was not what was measured, and the run says nothing.
+of them. Every ratio is taken within one round first, and what is told is the median over the rounds. The *ceiling* is
+what generator and upstream do without anything between them. Where it is not well above what a subject did, the subject
+was not what was measured, and the figures say nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import Enum
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from statistics import median
 
-from loadtest.scenario import CREATE, READ
+from loadtest.results import Distribution, Figure
+from loadtest.scenario import CREATE, READ, REFUSAL, REPLAY
 
 DIRECT, BARE, GOVERNED = "direct", "bare proxy", "governed"
 ROADS = (DIRECT, BARE, GOVERNED)
-OPERATIONS = (READ, CREATE)
+
+# Which request of those that pass every road each kind is, to whoever only passes it on.
+SAME: Mapping[str, str] = {READ: READ, CREATE: CREATE, REPLAY: CREATE, REFUSAL: CREATE}
 
 # How many times the best subject's throughput the ceiling must be.
 HEADROOM = 2.0
 
+# Of a distribution: its first bound, and how much further each next one is; 5 % is finer than any run repeats itself.
+FINEST_MS, COARSER = 0.05, 1.05
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+Round = Mapping[tuple[str, str], float]
+"""Calls a second, by road and operation."""
+
+
+def silent(rounds: Sequence[Round]) -> str:
     """
-    One road with one operation in one round.
+    Say which road answered nothing in a round, so that there is no ratio; empty where all did.
     """
-
-    calls_per_second: float
-    p50_ms: float
-    p99_ms: float
+    found = [" ".join(name) for measured in rounds for name, rate in measured.items() if not rate]
+    return f"{found[0]} answered nothing while it was measured: give it more seconds" if found else ""
 
 
-Round = Mapping[tuple[str, str], Sample]
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
+def low_ceiling(rounds: Sequence[Round]) -> str:
     """
-    One road with one operation over all rounds; `added` is against the direct road, `of_bare` against the bare proxy.
+    Say that the ceiling is too low, in a sentence; empty where it is not. Each rate is a median over the rounds.
     """
-
-    operation: str
-    road: str
-    calls_per_second: float
-    of_bare: float
-    p50_ms: float
-    p99_ms: float
-    added_p50_ms: float
-    added_p99_ms: float
-
-
-class Verdict(Enum):
-    """
-    What a run is worth, by its exit code. 2 is a command line that cannot be read.
-    """
-
-    HELD = 0
-    FAILED = 1
-    INVALID = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """
-    A verdict, and in a sentence each what led to it.
-    """
-
-    verdict: Verdict
-    why: tuple[str, ...] = ()
-
-
-def rows(rounds: Sequence[Round]) -> list[Row]:
-    """
-    Return the table's rows; none where a figure is missing.
-    """
-    if not rounds or any(not sample.calls_per_second for measured in rounds for sample in measured.values()):
-        return []
-    return [_row(rounds, road, operation) for operation in OPERATIONS for road in ROADS]
-
-
-def _row(rounds: Sequence[Round], road: str, operation: str) -> Row:
-    def over(figure: Callable[[Round, Sample], float]) -> float:
-        return median(figure(measured, measured[road, operation]) for measured in rounds)
-
-    return Row(
-        operation,
-        road,
-        over(lambda _, own: own.calls_per_second),
-        over(lambda all_, own: own.calls_per_second / all_[BARE, operation].calls_per_second),
-        over(lambda _, own: own.p50_ms),
-        over(lambda _, own: own.p99_ms),
-        over(lambda all_, own: own.p50_ms - all_[DIRECT, operation].p50_ms),
-        over(lambda all_, own: own.p99_ms - all_[DIRECT, operation].p99_ms),
+    rates = {name: median(measured[name] for measured in rounds) for name in rounds[0]}
+    ceiling = min(rate for (road, _), rate in rates.items() if road == DIRECT)
+    (road, operation), best = max(
+        ((name, rate) for name, rate in rates.items() if name[0] != DIRECT), key=lambda found: found[1]
     )
+    if ceiling >= HEADROOM * best:
+        return ""
+    return f"the ceiling of {ceiling:,.0f} calls/s is under {HEADROOM:g} times the {best:,.0f} of {road} {operation}"
 
 
-def judge(table: Sequence[Row], faults: Sequence[str]) -> Judgement:
+def of_bare(rounds: Sequence[Round], operation: str, road: str = GOVERNED) -> Figure:
     """
-    Say what a run is worth: wrong counts fail it, whatever its figures; a low ceiling makes the figures void.
+    Return a road's rate as a part of the bare proxy's with the same request.
     """
-    if faults:
-        return Judgement(Verdict.FAILED, tuple(faults))
-    if not table:
-        return Judgement(Verdict.INVALID, ("a road answered nothing while it was measured: give it more seconds",))
-    ceiling = min(row.calls_per_second for row in table if row.road == DIRECT)
-    best = max(row.calls_per_second for row in table if row.road != DIRECT)
-    if ceiling < HEADROOM * best:
-        why = f"the ceiling of {ceiling:,.0f} calls/s is under {HEADROOM:g} times the best subject's {best:,.0f}"
-        return Judgement(Verdict.INVALID, (why,))
-    return Judgement(Verdict.HELD)
+    return ratio([measured[road, operation] / measured[BARE, SAME[operation]] for measured in rounds])
+
+
+def rate(rounds: Sequence[Round], road: str, operation: str) -> Figure:
+    """
+    Return a road's rate.
+    """
+    return over([measured[road, operation] for measured in rounds], "calls/s")
+
+
+def ratio(values: Sequence[float]) -> Figure:
+    """
+    Return the ratios of rounds as a figure.
+    """
+    return over(values, "x")
+
+
+def over(values: Sequence[float], unit: str) -> Figure:
+    """
+    Return the median of what rounds found.
+    """
+    return Figure(median(values), unit, tuple(values))
+
+
+def distribution(subject: str, values_ms: Sequence[float]) -> Distribution:
+    """
+    Return latencies in buckets; only those are told that something is in.
+    """
+    buckets = Counter(max(0, math.ceil(math.log(max(value, FINEST_MS) / FINEST_MS, COARSER))) for value in values_ms)
+    told = sorted(buckets.items())
+    return Distribution(subject, tuple(round(FINEST_MS * COARSER**n, 4) for n, _ in told), tuple(c for _, c in told))

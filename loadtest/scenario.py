@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-READ, CREATE = "read", "create"
+READ, CREATE, REPLAY, REFUSAL = "read", "create", "replay", "refusal"
 
 # Digits of a create's number: as many at any number, so that every request and every answer has the same length.
 DIGITS = 12
@@ -108,8 +108,8 @@ class Numbered:
     Prepared bytes with a number in some places.
     """
 
-    def __init__(self, text: str) -> None:
-        self._parts = tuple(part.encode() for part in text.split("#"))
+    def __init__(self, text: str, place: str = "#") -> None:
+        self._parts = tuple(part.encode() for part in text.split(place))
 
     def __repr__(self) -> str:
         return f"Numbered({len(self._parts) - 1} places, {len(self.at(0))} bytes)"
@@ -121,9 +121,13 @@ class Numbered:
         return (b"%0*d" % (DIGITS, number)).join(self._parts)
 
 
-def request(operation: Operation, host: str, credential: str) -> Numbered:
+OVER_LIMIT = replace(OPERATIONS[CREATE], body=OPERATIONS[CREATE].body.replace("amount=2500&", "amount=25000&"))
+"""A create that is refused: it is judged like any other, its body read and its amount held against the limit."""
+
+
+def text(operation: Operation, host: str, credential: str, *more: str) -> str:
     """
-    Return an operation's requests to one address under one credential.
+    Return an operation's requests to one address under one credential, with further headers, as text with `#`.
     """
     head = [
         f"{operation.method} {operation.target} HTTP/1.1",
@@ -132,10 +136,18 @@ def request(operation: Operation, host: str, credential: str) -> Numbered:
         "Accept: application/json",
         "User-Agent: load",
         *operation.fields,
+        *more,
     ]
     if operation.body:
         head.append(f"Content-Length: {len(Numbered(operation.body).at(0))}")
-    return Numbered("\r\n".join([*head, "", operation.body]))
+    return "\r\n".join([*head, "", operation.body])
+
+
+def request(operation: Operation, host: str, credential: str) -> Numbered:
+    """
+    Return the same as bytes with a number.
+    """
+    return Numbered(text(operation, host, credential))
 
 
 def answer(operation: Operation) -> Numbered:

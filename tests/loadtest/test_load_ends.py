@@ -16,10 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtest import bare_proxy
-from loadtest.answering import COUNTS, Answering, Counted
+from loadtest.answering import COUNTS, HOLD, RELEASE, Answering, Counted
+from loadtest.arrivals import percentile
 from loadtest.framing import MalformedError, whole_answer
-from loadtest.generator import Job, run
-from loadtest.scenario import CREATE, DIGITS, OPERATIONS, READ, answer, request
+from loadtest.generator import run
+from loadtest.jobs import PLACE, Closed, Held, Paced, read, spell
+from loadtest.scenario import CREATE, DIGITS, OPERATIONS, READ, answer, request, text
 from tests.canary.forms import secret
 
 SECRET = secret("load")
@@ -157,6 +159,20 @@ def test_unexpected_request(data: bytes, status: bytes) -> None:
     assert pipe.closed == (status == b"411")
 
 
+def test_held_answers() -> None:
+    """Told to hold, the upstream counts and answers nobody until it is told to let go, and then everybody at once."""
+    protocol, pipe, counted = answering()
+    other, door = Pipe(), Answering(counted)
+    door.connection_made(other)
+    door.data_received(f"GET {HOLD} HTTP/1.1\r\n\r\n".encode())
+    protocol.data_received(asked(READ, 0))
+    assert (pipe.written, len(counted.held), counted.counts[READ]) == ([], 1, 1)
+    door.data_received(f"GET {RELEASE} HTTP/1.1\r\n\r\n".encode())
+    assert b"".join(pipe.written) == answer(OPERATIONS[READ]).at(1)
+    protocol.data_received(asked(READ, 0))
+    assert len(pipe.written) == 2
+
+
 @pytest.mark.parametrize("kind", [READ, CREATE])
 def test_answer_size(kind: str) -> None:
     """An answer's body has between half a kilobyte and one, its declared length, and the number where it has one."""
@@ -187,7 +203,22 @@ def test_whole_answer(data: bytes) -> None:
     for more in (b"", b"HTTP/1.1"):
         whole = whole_answer(data + more)
         assert whole is not None
-        assert (whole.status, whole.call, whole.size) == (200, "01K9ZTQ6Q7T6GZ7E0M3V4R8XWB", len(data))
+        assert whole == (200, "", "01K9ZTQ6Q7T6GZ7E0M3V4R8XWB", len(data))
+
+
+@pytest.mark.parametrize(
+    ("decision", "verdict"),
+    [
+        ("", "403"),
+        ("Breakwater-Decision: forward:allowed\r\n", "403"),
+        ("Breakwater-Decision: limits:limit-exceeded\r\n", "403 limit-exceeded"),
+    ],
+)
+def test_verdict(decision: str, verdict: str) -> None:
+    """What a caller was told is the status, and our reason where there is one."""
+    whole = whole_answer(f"HTTP/1.1 403 Forbidden\r\n{decision}Content-Length: 0\r\n\r\n".encode())
+    assert whole is not None
+    assert whole.verdict == verdict
 
 
 @pytest.mark.parametrize(
@@ -206,7 +237,9 @@ def test_uncertain_answer(data: bytes) -> None:
         whole_answer(data)
 
 
-JOB = Job(url="", credential=SECRET, operation=READ, connections=1, per_second=100.0, seconds=0.2)
+TEXT = text(OPERATIONS[READ], HOST, SECRET)
+NUMBERED = text(OPERATIONS[CREATE], HOST, SECRET).replace("#", PLACE)
+PACED = Paced(url="", texts=[TEXT], calls=[(0, 0)] * 20, connections=1, per_second=100.0)
 
 
 @pytest.mark.slow
@@ -217,19 +250,18 @@ async def test_stall_is_seen() -> None:
 
     async def upstream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while await reader.readuntil(b"\r\n\r\n"):
-            # The first call that is measured, behind two that warm up.
-            if next(seen) == 2:
+            if next(seen) == 0:
                 await asyncio.sleep(stall_s)
             writer.write(answer(OPERATIONS[READ]).at(0))
 
     async with served(upstream) as url:
-        done = await run(replace(JOB, url=url), itertools.count())
+        done = await run(replace(PACED, url=url))
     # Of twenty calls fifteen waited, one for all of it, one for 10 ms less, and so on; a generator that postpones
     # calls would find one slow one.
-    assert done.p99_ms >= 150
-    assert done.p50_ms >= 50
-    assert done.calls_per_second > 0
-    assert set(done.statuses) == {200}
+    assert percentile(done.latencies_ms(), 0.99) >= 150
+    assert percentile(done.latencies_ms(), 0.50) >= 50
+    assert done.told == {"200": 20}
+    assert sum(map(sum, done.by_second().values())) == 20
 
 
 @pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nmore", b"no answer\r\n\r\n"])
@@ -242,4 +274,60 @@ async def test_broken_connection(said: bytes) -> None:
 
     async with served(upstream) as url:
         with pytest.raises((OSError, MalformedError)):
-            await run(replace(JOB, url=url), itertools.count())
+            await run(replace(PACED, url=url))
+
+
+@asynccontextmanager
+async def counting() -> AsyncIterator[tuple[str, Counted, list[bytes]]]:
+    counted, seen = Counted(SECRET), list[bytes]()
+
+    class Seeing(Answering):
+        def data_received(self, data: bytes) -> None:
+            seen.append(data)
+            super().data_received(data)
+
+    server = await asyncio.get_running_loop().create_server(lambda: Seeing(counted), "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    yield f"http://{host}:{port}", counted, seen
+    server.close()
+
+
+async def test_closed_loop() -> None:
+    """A closed loop counts what was answered, and uses each number once, or a cycle of them again and again."""
+    async with counting() as (url, counted, seen):
+        done = await run(Closed(url, [NUMBERED], connections=2, seconds=0.05, first=7))
+        assert done.told == {"200": counted.counts[CREATE]}
+        assert done.used == len(set(seen)) == len(seen) == counted.counts[CREATE]
+        assert done.calls_per_second > 0
+        seen.clear()
+        done = await run(Closed(url, [NUMBERED], connections=2, seconds=0.05, first=7, cycle=3))
+        assert done.used == len(set(seen)) == 3
+
+
+async def test_closed_mixture() -> None:
+    """A closed loop sends its texts in their order, and says what each of them was told."""
+    async with counting() as (url, counted, seen):
+        done = await run(Closed(url, [TEXT, NUMBERED], connections=1, seconds=0.05, order=[0, 1, 1]))
+    assert [data.startswith(b"GET") for data in seen[:6]] == [True, False, False] * 2
+    assert done.by_text == [{"200": counted.counts[READ]}, {"200": counted.counts[CREATE]}]
+
+
+async def test_held_calls() -> None:
+    """Held calls are all under way at once, each on a connection of its own, and all are waited for."""
+    async with counting() as (url, counted, _):
+        counted.holding = True
+        calling = asyncio.ensure_future(run(Held(url, NUMBERED, 5, first=0)))
+        async with asyncio.timeout(10):
+            while len(counted.held) < 5:  # noqa: ASYNC110 - nobody tells when the last one has come
+                await asyncio.sleep(0.001)
+        assert len({id(transport) for transport, _ in counted.held}) == 5
+        for transport, answers in counted.held:
+            transport.write(answers)
+        assert (await calling).told == {"200": 5}
+
+
+@pytest.mark.parametrize("job", [Closed("u", ["t"], 1, 1.0), Held("u", "t", 3), PACED], ids=repr)
+def test_job_spelled(job: Closed | Held | Paced) -> None:
+    """A job is what it was once it has been a line."""
+    assert spell(read(spell(job))) == spell(job)
+    assert type(read(spell(job))) is type(job)

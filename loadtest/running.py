@@ -1,0 +1,151 @@
+"""
+A run: the chosen scenarios one after the other, what they came to held against promises, and what that is worth.
+
+What could not be measured properly is measured once more: a scenario whose ceiling was too low, and in the lenient
+profile one that broke a promise about speed and nothing else. A wrong count is wrong the first time. A scenario that
+breaks off fails alone, and the next one runs.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+
+from loadtest.bench import NOTHING, Bench, Planted, Scenario
+from loadtest.framing import MalformedError
+from loadtest.installation import ROOT, NotStartedError
+from loadtest.processes import Cores
+from loadtest.profiles import Profile
+from loadtest.promises import Promise, held
+from loadtest.results import Kept, Kind, Result, Run, State, Verdict
+from loadtest.roads import BrokenOffError
+from proxy.errors import StartRefused
+
+# What ends a scenario and not the run: something did not start, did not answer, or answered what is no answer.
+BREAKS_OFF = (BrokenOffError, MalformedError, NotStartedError, OSError, StartRefused, subprocess.SubprocessError)
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """
+    How a run is made. `say` is told of progress, a line at a time.
+    """
+
+    profile: Profile
+    promises: Sequence[Promise]
+    say: Callable[[str], None]
+    cores: Cores
+    planted: Planted = NOTHING
+    peers: Path | None = None
+
+    def run(self, scenarios: Iterable[Scenario]) -> Run:
+        """
+        Run scenarios, and judge.
+        """
+        with folder() as room:
+            results = tuple(self._whole(scenario, room) for scenario in scenarios)
+        kept = self._held(results)
+        verdict, why = judge(results, kept)
+        return Run(self.profile.name, setting(self.cores), results, kept, verdict, why)
+
+    def _held(self, results: Iterable[Result]) -> tuple[Kept, ...]:
+        return held(self.promises, results, self.profile.name, lenient=self.profile.lenient)
+
+    def _whole(self, scenario: Scenario, room: Path) -> Result:
+        result = self._once(scenario, room / scenario.name)
+        again = self.again(result)
+        if not again:
+            return result
+        self.say(f"{scenario.name}: once more, since {again}")
+        # A count that is wrong the second time is wrong; those of the first were right, or it would not be repeated.
+        return self._once(scenario, room / f"{scenario.name}-again")
+
+    def again(self, result: Result) -> str:
+        """
+        Say why a scenario is repeated; empty where it is not.
+        """
+        if not all(check.held for check in result.checks):
+            return ""
+        if result.state is State.INVALID:
+            return result.why
+        broken = [kept for kept in self._held([result]) if not kept.held]
+        if not self.profile.lenient or result.state is not State.RAN or any(k.kind is Kind.COUNT for k in broken):
+            return ""
+        return ", ".join(f"{kept.figure} is {kept.found:.2f}" for kept in broken if kept.found is not None)
+
+    def _once(self, scenario: Scenario, room: Path) -> Result:
+        if why := scenario.needs():
+            self.say(f"{scenario.name}: absent: {why}")
+            return Result(scenario.name, scenario.question, State.ABSENT, why)
+        self.say(f"{scenario.name}: {scenario.question}")
+        began = time.monotonic()
+        say = lambda line: self.say(f"{scenario.name}: {line}")  # noqa: E731
+        try:
+            with Bench(self.profile, room, say, self.cores, self.planted, self.peers) as bench:
+                result = scenario.run(bench)
+        except BREAKS_OFF as error:
+            result = Result(scenario.name, scenario.question, State.FAILED, f"{type(error).__name__}: {error}")
+        # A run's folders together would fill a small disk.
+        shutil.rmtree(room, ignore_errors=True)
+        took = time.monotonic() - began
+        self.say(f"{scenario.name}: {result.state} in {took:.1f} s{': ' + result.why if result.why else ''}")
+        return replace(result, seconds=round(took, 2))
+
+
+def judge(results: Iterable[Result], kept: Iterable[Kept]) -> tuple[Verdict, tuple[str, ...]]:
+    """
+    Say what a run is worth, and why: what is wrong goes before what could not be measured.
+    """
+    wrong, void = [], []
+    for result in results:
+        if result.state is State.FAILED:
+            wrong.append(f"{result.scenario} broke off: {result.why}")
+        if result.state is State.INVALID:
+            void.append(f"{result.scenario} is invalid, once more: {result.why}")
+        wrong += [f"{result.scenario}: {check.says}: {check.found}" for check in result.checks if not check.held]
+    states = {result.scenario: result.state for result in results}
+    for one in kept:
+        if not one.held and states[one.scenario] is State.RAN:
+            missed = "was not measured"
+            if one.found is not None:
+                missed = f"is {one.found:.2f}, {'under' if one.at_least else 'over'} {one.needed:.4g}"
+            wrong.append(f"{one.scenario}: {one.figure} {missed}")
+    if wrong:
+        return Verdict.FAILED, (*wrong, *void)
+    return (Verdict.INVALID, tuple(void)) if void else (Verdict.HELD, ())
+
+
+def setting(cores: Cores) -> dict[str, str]:
+    """
+    Say on what and with what it is measured.
+    """
+    packages = ", ".join(f"{name} {version(name)}" for name in ("aiohttp", "uvloop"))
+    return {
+        "machine": f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}",
+        "python": f"{platform.python_version()}, {packages}",
+        "cores": str(cores),
+        "breakwater": version("breakwater"),
+    }
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """
+    Make a folder in the checkout for everything, and remove it.
+    """
+    room = ROOT / ".tmp"
+    room.mkdir(exist_ok=True)
+    made = Path(tempfile.mkdtemp(prefix="load-", dir=room))
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)

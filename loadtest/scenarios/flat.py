@@ -1,0 +1,156 @@
+"""Does a call cost the same with many agents, tasks, records and catalogues?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from loadtest.bench import Bench, Scenario
+from loadtest.filling import Entry, fill
+from loadtest.installation import Breakwater, agent
+from loadtest.measure import over, ratio
+from loadtest.profiles import Flat
+from loadtest.results import Check, Figure, Result
+from loadtest.roads import Road, Roads, document, governed
+from loadtest.scenario import CREATE, READ
+from loadtest.scene import entries
+
+QUESTION = "Does a call cost the same with many agents, tasks, records and catalogues?"
+
+SMALL, ALL = "small", "all"
+
+# Real calls of each kind, like which the records of a long past are made.
+LIKE = 20
+
+# What each larger installation has more of. Where time is short, one has all of it.
+LARGER = ("agents", "tasks", "records", "catalogues", ALL)
+
+# Of a call of each kind: a cost that grows may be on one of them only.
+MEASURED = (READ, CREATE)
+
+Rates = Mapping[tuple[str, str], float]
+
+
+def run(bench: Bench) -> Result:
+    """
+    Call on a small installation and on larger ones in turn, round by round.
+    """
+    sizes = bench.profile.flat
+    upstream = bench.answering()
+    roads = Roads(bench.generator(), upstream, [])
+    small = bench.breakwater(document(bench, upstream.url))
+    like = _like(bench, roads, small)
+    names = (SMALL, *(LARGER if sizes.apart else (ALL,)))
+    installed = {}
+    for name in names:
+        bench.say(f"making {name}")
+        installed[name] = bench.breakwater(grown(bench, upstream.url, name, sizes))
+        task = filled(installed[name], name, sizes, like)
+        road = governed(bench, installed[name], name)
+        roads.add([Road(name, road.url, road.credential, road.pid, (f"Breakwater-Task: {task}",))])
+    rounds = []
+    for number in range(sizes.loops.rounds + 1):
+        # The first one warms up.
+        bench.say(f"round {number} of {sizes.loops.rounds}")
+        rounds.append(
+            {
+                (name, kind): roads.closed(name, kind, sizes.loops.seconds, sizes.loops.connections)
+                for kind in MEASURED
+                for name in names
+            }
+        )
+    checks = [roads.evened(), *(stopped(installed[name], name) for name in names)]
+    return Result(
+        "flat",
+        QUESTION,
+        figures=figures(rounds[1:], names),
+        checks=tuple(checks),
+        lines=tuple(table(rounds[1:], names)),
+    )
+
+
+def grown(bench: Bench, upstream: str, name: str, sizes: Flat) -> dict[str, object]:
+    """
+    Return the document of an installation, with more agents or more catalogues.
+    """
+    made = document(bench, upstream)
+    if name in {"agents", ALL}:
+        made["agents"] = {**_mapping(made["agents"]), **{other: agent({}) for other in _others(sizes)}}
+    if name in {"catalogues", ALL}:
+        credential = _mapping(_mapping(made["apis"])["stripe"])["credential"]
+        others = {
+            "github": {"catalog": "github", "upstream": upstream, "credential": credential},
+            "jira": {
+                "catalog": "jira",
+                "upstream": upstream,
+                "credential": {**_mapping(credential), "user": "load@a.test"},
+            },
+        }
+        made["apis"] = {**_mapping(made["apis"]), **others}
+    return made
+
+
+def filled(breakwater: Breakwater, name: str, sizes: Flat, like: Sequence[Entry]) -> str:
+    """
+    Give an installation its past, and return a task that is open.
+    """
+    return fill(
+        breakwater,
+        like,
+        records=sizes.records if name in {"records", ALL} else 0,
+        tasks=sizes.tasks if name in {"tasks", ALL} else 1,
+        agents=list(_others(sizes)) if name in {"agents", ALL} else (),
+    )
+
+
+def figures(rounds: Sequence[Rates], names: Sequence[str]) -> dict[str, Figure]:
+    """
+    Return each larger installation's rate as a part of the small one's: the lower of reads' and creates'.
+    """
+    found = {}
+    for name in names[1:]:
+        parts = [ratio([each[name, kind] / max(each[SMALL, kind], 1.0) for each in rounds]) for kind in MEASURED]
+        found[f"{name}.of_small"] = min(parts, key=lambda part: part.value)
+    return found
+
+
+def table(rounds: Sequence[Rates], names: Sequence[str]) -> list[str]:
+    """
+    Return what is printed: a line for each installation.
+    """
+    head = f"{'':12}{'reads/s':>10}{'creates/s':>11}{'of small':>10}"
+    found = figures(rounds, names)
+    told = []
+    for name in names:
+        reads, creates = (over([each[name, kind] for each in rounds], "calls/s").value for kind in MEASURED)
+        part = found[f"{name}.of_small"].value if name != SMALL else 1.0
+        told.append(f"{name:12}{reads:>10,.0f}{creates:>11,.0f}{part:>10.2f}")
+    return [head, *told]
+
+
+def stopped(breakwater: Breakwater, name: str) -> Check:
+    """
+    Stop an installation, and check that it says nothing is wrong.
+    """
+    code = breakwater.terminate()
+    return Check(f"stopped-{name}", f"{name}: it stops when it is told to", code == 0, f"exit {code}")
+
+
+def _like(bench: Bench, roads: Roads, small: Breakwater) -> list[Entry]:
+    road = governed(bench, small, "like")
+    roads.add([road])
+    for kind in MEASURED:
+        roads.paced(road.name, kind, 200.0, LIKE, 8)
+    small.terminate()
+    return [entry for _, entry in entries(small.state)]
+
+
+def _others(sizes: Flat) -> list[str]:
+    return [f"agent_{number:05d}" for number in range(sizes.agents)]
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    assert isinstance(value, Mapping)
+    return value
+
+
+SCENARIO = Scenario("flat", QUESTION, run)

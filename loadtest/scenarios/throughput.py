@@ -1,0 +1,83 @@
+"""How many calls a second pass on one core, beside a bare proxy that does nothing but pass bytes on?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from loadtest import peers
+from loadtest.bench import Bench, Scenario
+from loadtest.measure import GOVERNED, ROADS, SAME, Round, low_ceiling, of_bare, rate, silent
+from loadtest.results import Figure, Result, State
+from loadtest.roads import build
+from loadtest.scenario import CREATE, READ, REFUSAL, REPLAY
+
+QUESTION = "How many calls a second pass on one core, beside a bare proxy?"
+
+# Replays and refusals are Breakwater's own; to whoever only passes requests on they are creates.
+MEASURED = (
+    *((road, operation) for operation in (READ, CREATE) for road in ROADS),
+    (GOVERNED, REPLAY),
+    (GOVERNED, REFUSAL),
+)
+
+# What part of a round's time every road is driven once before the first round.
+WARM_UP = 0.3
+
+HEAD = f"{'':9}{'':14}{'calls/s':>9}{'of bare':>9}"
+
+
+def run(bench: Bench) -> Result:
+    """
+    Call on every road in turn, round by round; peers pass the read alone.
+    """
+    sizes = bench.profile.throughput
+    roads, breakwater = build(bench)
+    measured, absent = list(MEASURED), list[str]()
+    if bench.peers:
+        others, absent = peers.started(bench, roads.upstream.url)
+        roads.add(others)
+        measured += [(peer.name, READ) for peer in others]
+
+    def one_round(seconds: float) -> Round:
+        return {(road, kind): roads.closed(road, kind, seconds, sizes.connections) for road, kind in measured}
+
+    one_round(WARM_UP * sizes.seconds)
+    rounds = []
+    for number in range(1, sizes.rounds + 1):
+        bench.say(f"round {number} of {sizes.rounds}")
+        rounds.append(one_round(sizes.seconds))
+    checks = (roads.evened(), *roads.recorded(breakwater))
+    if why := silent(rounds):
+        return Result("throughput", QUESTION, State.INVALID, why, checks=checks)
+    why = low_ceiling(rounds)
+    return Result(
+        "throughput",
+        QUESTION,
+        State.INVALID if why else State.RAN,
+        why,
+        figures=figures(rounds),
+        checks=checks,
+        lines=(*table(rounds), *absent),
+    )
+
+
+def figures(rounds: Sequence[Round]) -> dict[str, Figure]:
+    """
+    Return what every road did, and Breakwater as a part of the bare proxy.
+    """
+    found = {f"{kind}.of_bare": of_bare(rounds, kind) for kind in SAME if (GOVERNED, kind) in rounds[0]}
+    return found | {f"{kind}.{road.replace(' ', '_')}": rate(rounds, road, kind) for road, kind in rounds[0]}
+
+
+def table(rounds: Sequence[Round]) -> list[str]:
+    """
+    Return what is printed: a line for each road and operation.
+    """
+    return [HEAD, *(_line(rounds, road, kind) for road, kind in rounds[0])]
+
+
+def _line(rounds: Sequence[Round], road: str, kind: str) -> str:
+    return f"{kind:9}{road:14}{rate(rounds, road, kind).value:>9,.0f}{of_bare(rounds, kind, road).value:>9.2f}"
+
+
+SCENARIO = Scenario("throughput", QUESTION, run)

@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.faults import ConfigurationFault
+from loadtest.bench import Bench, Scenario
+from loadtest.installation import NotStartedError
+from loadtest.processes import Cores
+from loadtest.profiles import CI, FULL, PROFILES
+from loadtest.promises import OURS, Promise, held, parse, read_promises
+from loadtest.results import EXITS, Check, Figure, Kind, Result, Run, State, Verdict
+from loadtest.running import Runner
+from loadtest.scenarios import SCENARIOS
+
+RIGHT = Check("counts", "everybody counts the same", held=True, found="5 calls")
+WRONG = replace(RIGHT, held=False, found="6 calls")
+
+FAST = Promise(name="fast", says="it is fast", scenario="a", figure="of_bare", at_least=0.6)
+SOON = Promise(name="soon", says="it is soon", scenario="a", figure="added_ms", at_most=2.0, beside="bare_ms")
+NONE = Promise(name="none", says="none is lost", scenario="a", figure="lost", at_most=0, kind=Kind.COUNT)
+
+
+def result(*checks: Check, state: State = State.RAN, why: str = "", **figures: float) -> Result:
+    told = {name: Figure(value, "x") for name, value in figures.items()}
+    return Result("a", "Is it?", state, why, figures=told, checks=checks or (RIGHT,))
+
+
+def invalid() -> Result:
+    return result(state=State.INVALID, why="the ceiling is low", of_bare=9.0)
+
+
+# ----------------------------------------------------------------------------------------------------------- promises
+
+# A promise, what was found, whether the lenient profile lets it pass, and whether the other one does.
+HELD: tuple[tuple[str, Promise, dict[str, Any], bool, bool], ...] = (
+    ("as promised", FAST, {"of_bare": 0.6}, True, True),
+    ("half of it", FAST, {"of_bare": 0.3}, True, False),
+    ("less than half", FAST, {"of_bare": 0.29}, False, False),
+    ("at the limit", SOON, {"added_ms": 2.0}, True, True),
+    ("twice the limit", SOON, {"added_ms": 4.0}, True, False),
+    ("more than twice", SOON, {"added_ms": 4.1}, False, False),
+    ("the machine itself takes more", SOON, {"added_ms": 9.0, "bare_ms": 5.0}, True, False),
+    ("and it twice that", SOON, {"added_ms": 10.1, "bare_ms": 5.0}, False, False),
+    ("the machine takes less", SOON, {"added_ms": 4.1, "bare_ms": 1.0}, False, False),
+    ("a count is right", NONE, {"lost": 0}, True, True),
+    ("a count is wrong", NONE, {"lost": 1}, False, False),
+    ("not measured", FAST, {}, False, False),
+)
+
+
+@pytest.mark.parametrize(("promise", "found", "lenient", "strict"), [c[1:] for c in HELD], ids=[c[0] for c in HELD])
+def test_held(promise: Promise, found: dict[str, Any], lenient: bool, strict: bool) -> None:
+    """Speed passes at half of a ratio and twice a limit where the profile is lenient, a count only if it is right."""
+    for is_lenient, expected in ((True, lenient), (False, strict)):
+        (kept,) = held([promise], [result(**found)], "ci", lenient=is_lenient)
+        assert kept.held is expected
+        assert kept.bound == promise.bound
+
+
+@pytest.mark.parametrize("state", [State.FAILED, State.INVALID])
+def test_unmeasured(state: State) -> None:
+    """A scenario that failed or is invalid keeps no promise, whatever figures it has."""
+    (kept,) = held([FAST], [result(state=state, of_bare=5.0)], "ci", lenient=True)
+    assert (kept.held, kept.found) == (False, None)
+
+
+def test_not_asked() -> None:
+    """A promise is asked for only where its scenario ran, was not absent, and its profile measures it."""
+    full = FAST.model_copy(update={"profiles": ("full",)})
+    other = FAST.model_copy(update={"scenario": "b"})
+    assert held([full, other], [result(of_bare=5.0)], "ci", lenient=True) == ()
+    assert held([FAST], [result(state=State.ABSENT)], "ci", lenient=True) == ()
+
+
+# What stands in a file of promises, where its fault is, and what is said about it.
+FAULTS: tuple[tuple[str, str, int, str], ...] = (
+    ("a scenario", "{name: n, says: s, scenario: latancy, figure: f, at_most: 1}", 2, "did you mean `latency`?"),
+    ("a key", "{name: n, says: s, scenario: latency, figure: f, at_mots: 1}", 2, "did you mean `at_most`?"),
+    ("no bound", "{name: n, says: s, scenario: latency, figure: f}", 2, "`at_least:` or `at_most:`"),
+    ("two bounds", "{name: n, says: s, scenario: latency, figure: f, at_most: 1, at_least: 1}", 2, "one bound"),
+    ("a number", "{name: n, says: s, scenario: latency, figure: f, at_most: soon}", 2, "this must be a number"),
+    ("a kind", "{name: n, says: s, scenario: latency, figure: f, at_most: 1, kind: sped}", 2, "kind"),
+    ("a profile", "{name: n, says: s, scenario: latency, figure: f, at_most: 1, profiles: [cl]}", 2, "`cl`"),
+    ("a name twice", "\n  - ".join(["{name: n, says: s, scenario: latency, figure: f, at_most: 1}"] * 2), 3, "twice"),
+)
+
+
+@pytest.mark.parametrize(("written", "line", "said"), [case[1:] for case in FAULTS], ids=[case[0] for case in FAULTS])
+def test_promise_faults(written: str, line: int, said: str) -> None:
+    """What is wrong with a file of promises is told with its place and the right spelling."""
+    raw = f"promises:\n  - {written}\n".encode()
+    with pytest.raises(ConfigurationFault) as found:
+        parse("p.yaml", raw, {"latency"}, PROFILES)
+    fault = found.value.faults[0]
+    assert fault.line == line
+    assert said in f"{fault.message} {fault.hint} {written}"
+    assert fault.hint or "number" in said or "kind" in said
+
+
+def test_our_promises() -> None:
+    """The promises of this repository are read, and each has a scenario that both profiles, or the long one, run."""
+    by_name = {scenario.name: scenario for scenario in SCENARIOS}
+    promises = read_promises(OURS, by_name, PROFILES)
+    assert len(promises) >= 17
+    assert all(set(promise.profiles) <= set(by_name[promise.scenario].profiles) for promise in promises)
+
+
+# -------------------------------------------------------------------------------------------------------------- a run
+
+
+class Ran:
+    def __init__(self, *results: Result | Exception, needs: str = "") -> None:
+        self.results, self.times, self.benches = list(results), 0, list[Bench]()
+        self.scenario = Scenario("a", "Is it?", self.run, needs=lambda: needs)
+
+    def run(self, bench: Bench) -> Result:
+        self.benches.append(bench)
+        assert bench.folder.is_dir()
+        found = self.results[min(self.times, len(self.results) - 1)]
+        self.times += 1
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+def ran(of: Ran, *promises: Promise, lenient: bool = True, say: Callable[[str], None] = lambda _: None) -> Run:
+    profile = CI if lenient else FULL
+    return Runner(profile, promises, say, Cores(None, None)).run([of.scenario])
+
+
+# What the scenario comes to each time, whether the profile is lenient, how often it runs, and what the run is worth.
+VERDICTS: tuple[tuple[str, list[Result | Exception], bool, int, Verdict], ...] = (
+    ("all is well", [result(of_bare=0.6)], True, 1, Verdict.HELD),
+    ("a wrong count", [result(WRONG, of_bare=0.6)], True, 1, Verdict.FAILED),
+    ("a wrong count and slow", [result(WRONG, of_bare=0.1)], True, 1, Verdict.FAILED),
+    ("slow once", [result(of_bare=0.1), result(of_bare=0.4)], True, 2, Verdict.HELD),
+    ("slow twice", [result(of_bare=0.1), result(of_bare=0.2)], True, 2, Verdict.FAILED),
+    ("slow, then miscounted", [result(of_bare=0.1), result(WRONG, of_bare=0.6)], True, 2, Verdict.FAILED),
+    ("slow, all promises asked", [result(of_bare=0.5), result(of_bare=0.6)], False, 1, Verdict.FAILED),
+    ("invalid once", [invalid(), result(of_bare=0.6)], True, 2, Verdict.HELD),
+    ("invalid twice", [invalid(), invalid()], True, 2, Verdict.INVALID),
+    ("invalid twice, all asked", [invalid(), invalid()], False, 2, Verdict.INVALID),
+    ("not measured", [result()], True, 1, Verdict.FAILED),
+    ("it does not start", [NotStartedError("no")], True, 1, Verdict.FAILED),
+    ("a connection breaks", [ConnectionResetError()], False, 1, Verdict.FAILED),
+)
+
+
+@pytest.mark.parametrize(
+    ("results", "lenient", "times", "verdict"), [case[1:] for case in VERDICTS], ids=[case[0] for case in VERDICTS]
+)
+def test_verdicts(results: list[Result | Exception], lenient: bool, times: int, verdict: Verdict) -> None:
+    """A wrong count fails at once, speed is measured once more where it is judged leniently, invalid figures always."""
+    of = Ran(*results)
+    run = ran(of, FAST, lenient=lenient)
+    assert (of.times, run.verdict) == (times, verdict), run.why
+    assert bool(run.why) == (verdict is not Verdict.HELD)
+    assert not any(bench.folder.exists() for bench in of.benches)
+
+
+def test_absent() -> None:
+    """A scenario that lacks what it needs is absent with its reason, runs nothing, and fails nobody."""
+    of, said = Ran(result(), needs="no redis-server"), list[str]()
+    run = ran(of, FAST, say=said.append)
+    assert (of.times, run.verdict, run.results[0].state) == (0, Verdict.HELD, State.ABSENT)
+    assert run.results[0].why == "no redis-server"
+    assert "no redis-server" in said[0]
+
+
+def test_stops_what_started(tmp_path: Path) -> None:
+    """What a scenario started ends in the opposite order when it is over, also where it broke off."""
+    ended: list[str] = []
+    with pytest.raises(NotStartedError), Bench(CI, tmp_path / "room", print, Cores(None, None)) as bench:
+        bench.later(lambda: ended.append("first"))
+        bench.later(lambda: ended.append("second"))
+        raise NotStartedError
+    assert ended == ["second", "first"]
+
+
+def test_exit_codes() -> None:
+    """Held, failed and invalid are told apart by the exit code, and none of them is the one for usage."""
+    assert dict(EXITS) == {Verdict.HELD: 0, Verdict.FAILED: 1, Verdict.INVALID: 3}
