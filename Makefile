@@ -1,7 +1,7 @@
 # Everything that a person or a machine does with this repository. Needs Python 3.11 or 3.12 and make, nothing else.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check torture cover lock clean
+.PHONY: help install demo test check torture cover lock clean
 .SUFFIXES:
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
@@ -36,6 +36,8 @@ endef
 
 help:  ## say what there is
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 12
+
+install: .venv/.ready  ## the program and everything that the other targets need, in .venv
 
 demo: .venv/.ready  ## Breakwater in front of a sandbox Stripe, GitHub and Jira: exit 0 if every scene came out as expected
 	$(call inside,demo,$(BIN)/python -m loadtest.demo)

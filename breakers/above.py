@@ -8,13 +8,13 @@ Which hour, day and month of a calendar it is taken of is decided here, once, by
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
 from breakers.call import Call, Caller
 from breakers.capping import NodeCaps, Spending
 from breakers.caveats import count, moment, money
+from breakers.noun import noun
 from breakers.periods import day_ends, period_at
 from breakers.spend import LIFE, Charge
 from breakers.verdict import Reason, Refuse
@@ -24,7 +24,7 @@ from config.caps import Caps
 _REMEMBERED = 4096
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Cap:
     """
     The caps of one node for one period, which is over at `until`.
@@ -40,6 +40,15 @@ class Cap:
         Return what a call takes of one of them.
         """
         return Charge(self.node, self.period, measure, amount, cap, self.until, self.caps.alert)
+
+
+def is_capped(call: Call, spending: Spending) -> bool:
+    """
+    Tell whether a cap may stand above a call: nobody looks for one where nobody wrote one.
+    """
+    caller = call.caller
+    own = caller.caveats or caller.opened is not None
+    return bool(own) or call.api in spending.apis or caller.agent in spending.agents
 
 
 def caps_above(call: Call, spending: Spending, at: datetime) -> tuple[Cap, ...] | Refuse:

@@ -27,7 +27,7 @@ from breakers.facts import Facts
 from breakers.guard import compile_guard
 from breakers.policy import (
     DUPLICATES_S,
-    MARKED,
+    NOTHING_FOUND,
     AgentRules,
     Allowed,
     Approval,
@@ -103,29 +103,52 @@ def _compile_cards(cards: Mapping[str, AgentCard], catalogs: Mapping[str, Catalo
     Compile each card; those that hold the very same rules, or some of them, share what these come to.
     """
     compiled: dict[tuple[object, ...], AgentRules] = {}
-    entries: dict[tuple[int, str, str, str], Entry] = {}
+    made = _Made()
     agents: dict[str, AgentRules] = {}
     for agent, card in cards.items():
         shared = (id(card.allow), id(card.deny), id(card.headers), id(card.loops))
         held = (*shared, card.environment, card.tz, card.tier, _barred(card), card.review, id(card.drift))
         if held not in compiled:
-            compiled[held] = _compile_card(card, catalogs, entries)
+            compiled[held] = _compile_card(card, catalogs, made)
         agents[agent] = compiled[held]
     return agents
 
 
-def _compile_card(
-    card: AgentCard, catalogs: Mapping[str, Catalog], made: dict[tuple[int, str, str, str], Entry]
-) -> AgentRules:
+class _Made:
+    """
+    What rules came to, for the next card that holds them: entries by rule, and what several of them come to together.
+    """
+
+    def __init__(self) -> None:
+        self._entries: dict[tuple[int, str, str, str], Entry] = {}
+        self._allowed: dict[tuple[int, ...], Allowed] = {}
+
+    def entry(self, pattern: str, rule: Rule, api: str, spec: OperationSpec) -> Entry:
+        """
+        Return the entry that a rule is of an operation.
+        """
+        key = (id(rule), api, pattern, spec.name)
+        if key not in self._entries:
+            self._entries[key] = _entry(pattern, rule, spec)
+        return self._entries[key]
+
+    def allowed(self, entries: list[Entry]) -> Allowed:
+        """
+        Return what these entries come to.
+        """
+        key = tuple(map(id, entries))
+        if key not in self._allowed:
+            self._allowed[key] = Allowed(tuple(entries))
+        return self._allowed[key]
+
+
+def _compile_card(card: AgentCard, catalogs: Mapping[str, Catalog], made: _Made) -> AgentRules:
     entries: dict[tuple[str, str], list[Entry]] = {}
     for api, rules in card.allow.items():
         for pattern, rule in rules.items():
             for spec in catalogs[api].matching(pattern):
-                key = (id(rule), api, pattern, spec.name)
-                if key not in made:
-                    made[key] = _entry(pattern, rule, spec)
-                entries.setdefault((api, spec.name), []).append(made[key])
-    operations: dict[tuple[str, str], Allowed | Denied] = {key: Allowed(tuple(found)) for key, found in entries.items()}
+                entries.setdefault((api, spec.name), []).append(made.entry(pattern, rule, api, spec))
+    operations: dict[tuple[str, str], Allowed | Denied] = {key: made.allowed(found) for key, found in entries.items()}
     for api, patterns in card.deny.items():
         for pattern in patterns:
             operations |= {(api, spec.name): Denied(pattern) for spec in catalogs[api].matching(pattern)}
@@ -195,16 +218,23 @@ def allowlist(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passe
     name = call.operation.spec.name
     rules = policy.agents.get(call.caller.agent)
     match rules and rules.operations.get((call.api, name)):
-        case Allowed(entries) if rules is not None:
-            no = _taskless(call, entries) or _redirected(call, rules)
-            no = no or _undeclared(entries, call.operation) or _not_only(entries, call.operation)
-            flags = (MARKED,) if any(entry.marks for entry in entries) else ()
-            return no or replace(passed, entries=entries, flags=(*passed.flags, *flags))
+        case Allowed(entries) as allowed if rules is not None:
+            no = None if allowed.is_plain else _taskless(call, entries)
+            no = no or _redirected(call, rules)
+            if no is None and not allowed.is_plain:
+                no = _undeclared(entries, call.operation) or _not_only(entries, call.operation)
+            return no or _found(allowed, passed)
         case Denied(pattern):
             detail = f"`{name}` is denied to this agent by `{pattern}`."
         case _:
             detail = f"`{name}` is not on this agent's allowlist."
     return _not_allowed(detail, ("operation", name))
+
+
+def _found(allowed: Allowed, passed: Passed) -> Passed:
+    if passed is NOTHING_FOUND:
+        return allowed.found
+    return replace(passed, entries=allowed.entries, flags=(*passed.flags, *allowed.found.flags))
 
 
 def _taskless(call: Call, entries: tuple[Entry, ...]) -> Refuse | None:
@@ -246,7 +276,7 @@ def _not_only(entries: tuple[Entry, ...], operation: Operation) -> Refuse | None
             detail = f"`{wrong}` is bound by a rule and has another type than the operation declares."
             return Refuse(Reason.ARGUMENT_MISTYPED, GATE, detail, (("argument", wrong),))
     for only in wanted:
-        found = list(only.reading.found(operation))
+        found = only.reading.found(operation)
         if not found:
             detail = f"`{only.reading.written}` must be stated: {_listed(only.allowed)}."
             return _not_allowed(detail, ("argument", only.reading.written))

@@ -54,7 +54,7 @@ def amount_moved(operation: Operation, facts: Facts, exponents: Mapping[str, int
     if declared is None:
         return _unbounded(f"How much `{operation.spec.name}` moves is not known here.")
     for name in declared.unbounded_by:
-        if any(True for _ in reading(name).found(operation)):
+        if reading(name).found(operation):
             return _unbounded(f"With `{name}` it is not certain what bounds this; leave it out.")
     if declared.offered and operation.undeclared:
         return _unbounded(f"With `{operation.undeclared[0]}` it is not certain what bounds this; leave it out.")
@@ -120,7 +120,7 @@ def _told(declared: Amount, operation: Operation, facts: Facts, exponents: Mappi
     return _combined(amount, currency, told, exponents, units=declared.decimals == UNITS)
 
 
-def _stated_amount(declared: Amount, operation: Operation) -> Fraction | Refuse | None:
+def _stated_amount(declared: Amount, operation: Operation) -> Fraction | int | Refuse | None:
     amount = _number(declared, declared.argument, operation)
     if declared.times is None or amount is None or isinstance(amount, Refuse):
         return amount
@@ -128,12 +128,12 @@ def _stated_amount(declared: Amount, operation: Operation) -> Fraction | Refuse 
     return times if isinstance(times, Refuse) else amount * (1 if times is None else times)
 
 
-def _number(declared: Amount, name: str, operation: Operation, wanted: str = "") -> Fraction | Refuse | None:
+def _number(declared: Amount, name: str, operation: Operation, wanted: str = "") -> Fraction | int | Refuse | None:
     stated = _stated(name, declared.place, operation) if name else None
     if stated is None or isinstance(stated, Refuse):
         return stated
     shown, value = stated
-    exactly = exact(value) if wanted or declared.decimals or type(value) is int else None
+    exactly = value if type(value) is int else exact(value) if wanted or declared.decimals else None
     if shown in operation.mistyped or exactly is None:
         return _mistyped(shown, wanted or _WANTED[declared.decimals])
     return exactly if exactly > 0 else _outside(f"`{shown}` must be above zero.")
@@ -186,10 +186,10 @@ def _stated_currency(declared: Amount, operation: Operation) -> str | Refuse | N
 
 
 def _stated(name: str, place: Place, operation: Operation) -> tuple[str, object] | Refuse | None:
-    found = list(reading(name).found(operation))
+    found = reading(name).found(operation)
     if not found:
         return None
-    if [shown for shown, _ in found] != [f"{place}.{name}"]:
+    if len(found) > 1 or found[0][0] != f"{place}.{name}":
         return _unbounded(f"`{name}` is stated elsewhere than in the {place}, where another value could count.")
     return found[0]
 
@@ -221,7 +221,7 @@ def _nameless(subject: Subject, operation: Operation) -> Refuse | None:
 
 
 def _combined(
-    amount: Fraction | None, currency: str | None, told: Looked, exponents: Mapping[str, int], *, units: bool
+    amount: Fraction | int | None, currency: str | None, told: Looked, exponents: Mapping[str, int], *, units: bool
 ) -> Money | Refuse:
     if told.currency is None:
         return _unbounded("What this is about has no currency that can be read.")
@@ -236,7 +236,9 @@ def _combined(
     return _money(Fraction(told.bound_minor), told.currency, exponents)
 
 
-def _money(amount: Fraction, currency: str, exponents: Mapping[str, int], *, units: bool = False) -> Money | Refuse:
+def _money(
+    amount: Fraction | int, currency: str, exponents: Mapping[str, int], *, units: bool = False
+) -> Money | Refuse:
     code = currency.upper() if currency.isascii() else currency
     if not _CODE.fullmatch(code):
         return _unbounded("The currency is not a three-letter code.")

@@ -22,7 +22,7 @@ from breakers.suggestion import LIVE, Cause, Grant, Park, Stage, Suggested
 from breakers.verdict import Again, Ask, Pending, Reason, Refuse, Repeat
 from config.money import NO_EXPONENTS, Money
 from config.operators import APPROVER
-from config.tiers import APPROVE, SHADOW, SUGGEST, strictest
+from config.tiers import APPROVE, AUTO, SHADOW, SUGGEST, strictest
 
 GATE = "approval"
 
@@ -95,7 +95,7 @@ def approval(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passed
     Park what the agent's tier or a rule of its card wants a person to see first.
     """
     rules = policy.agents.get(call.caller.agent)
-    if not call.operation.writes or rules is None:
+    if not call.operation.writes or rules is None or not _may_park(rules, passed, facts):
         return passed
     summed = [rule.over is not None for entry in passed.entries if (rule := entry.approval) is not None]
     moves = _moves(call, policy, facts, passed) if any(summed) else None
@@ -107,6 +107,12 @@ def approval(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passed
         if entry.approval is not None and (why := _waits(entry.approval, entry.pattern, moves))
     ]
     return passed.and_parked(*_of_tier(rules, passed, waits=bool(parks)), *parks, *_of_drift(call, rules, facts))
+
+
+def _may_park(rules: AgentRules, passed: Passed, facts: Facts) -> bool:
+    if rules.tier != AUTO or facts.drifting is not None:
+        return True
+    return any(entry.tier is not None or entry.approval is not None for entry in passed.entries)
 
 
 def _moves(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Money | Ask | Refuse | None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from breakers.call import Operation
@@ -20,20 +19,25 @@ class Reading:
     written: str
     name: str
     places: tuple[Place, ...]
+    _spots: tuple[tuple[tuple[Place, str], str], ...] = field(init=False, compare=False, repr=False)
 
-    def found(self, operation: Operation) -> Iterator[tuple[str, object]]:
+    def __post_init__(self) -> None:
+        spots = tuple([((place, self.name), f"{place}.{self.name}") for place in self.places])
+        object.__setattr__(self, "_spots", spots)
+
+    def found(self, operation: Operation) -> list[tuple[str, object]]:
         """
-        Yield (`place.name`, value) for each place in which the call has the argument, declared there or not.
+        Return (`place.name`, value) for each place in which the call has the argument, declared there or not.
         """
-        for place in self.places:
-            key = (place, self.name)
-            if key in operation.arguments:
-                yield f"{place}.{self.name}", operation.arguments[key]
+        arguments = operation.arguments
+        return [(shown, arguments[key]) for key, shown in self._spots if key in arguments]
 
     def mistyped(self, operation: Operation) -> str | None:
         """
         Return the first `place.name` whose value has another type than the operation declares.
         """
+        if not operation.mistyped:
+            return None
         return next((shown for shown, _ in self.found(operation) if shown in operation.mistyped), None)
 
     def declared_in_body(self, spec: OperationSpec) -> bool:

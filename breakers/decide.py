@@ -50,7 +50,7 @@ from breakers.killswitch import killswitch, stopall
 from breakers.limits import limits
 from breakers.loops import loops
 from breakers.narrowing import narrowing
-from breakers.policy import Passed, Policy
+from breakers.policy import IN_THE_DARK, NOTHING_FOUND, Passed, Policy
 from breakers.spendcap import spendcap
 from breakers.throttle import throttle
 from breakers.verdict import Ask, Forward, Pending, Refuse, Repeat, Suggest, Verdict
@@ -69,10 +69,14 @@ def decide(call: Call, policy: Policy, facts: Facts) -> Verdict:
     """
     Return the verdict on one call.
     """
-    permits = permits_to_look(call, policy, facts)
-    passed, unread = Passed(blind=permits is None), None
+    permits, unread = permits_to_look(call, policy, facts), None
+    passed = NOTHING_FOUND if permits is not None else IN_THE_DARK
     for gate in GATES:
-        match gate(call, policy, facts, passed):
+        found = gate(call, policy, facts, passed)
+        if found is passed:
+            # As nearly always: most of them have nothing to say of most calls.
+            continue
+        match found:
             case Passed() as so_far:
                 passed = so_far
             case Refuse() | Repeat() | Pending() as said:
@@ -81,11 +85,17 @@ def decide(call: Call, policy: Policy, facts: Facts) -> Verdict:
                 unread = Ask(tuple(dict.fromkeys((*reads, *unseen(call, facts)))), permits or ())
                 if not passed.blind:
                     return unread
-    answers = frozenset[str]() if call.grant is None else call.grant.answers
-    if any(park.id not in answers for park in passed.parked):
+    if passed.parked and not _is_answered(call, passed):
         return _suggest(call, policy, facts, passed)
     # What was judged unseen is parked or refused by what keeps reads back, and never passes.
     return unread or _forward(call, policy, facts, passed)
+
+
+def _is_answered(call: Call, passed: Passed) -> bool:
+    """
+    Tell whether a call's grant answers every reason to park it.
+    """
+    return call.grant is not None and call.grant.answers.issuperset(park.id for park in passed.parked)
 
 
 def _suggest(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Suggest:
@@ -105,15 +115,15 @@ def _suggest(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Sugges
 
 def _forward(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Forward:
     return Forward(
-        call=call,
-        facts=facts,
-        policy_version=policy.version,
-        rules=tuple(entry.pattern for entry in passed.entries),
-        amount_micros=passed.moved.micros if passed.moved else None,
-        currency=passed.moved.currency if passed.moved else None,
-        flags=passed.flags,
-        charges=passed.charges,
-        conditions=passed.conditions,
-        wishes=passed.wishes,
-        parked=passed.parked,
+        call,
+        facts,
+        policy.version,
+        tuple([entry.pattern for entry in passed.entries]),
+        passed.moved.micros if passed.moved else None,
+        passed.moved.currency if passed.moved else None,
+        passed.flags,
+        passed.charges,
+        passed.conditions,
+        passed.wishes,
+        passed.parked,
     )

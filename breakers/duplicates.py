@@ -75,7 +75,7 @@ def _misspelled(operation: Operation) -> str | None:
     """
     Return the first argument of the effect, as `place.name`, whose value has another type, where money moves.
     """
-    if not operation.spec.moves_money:
+    if not operation.mistyped or not operation.spec.moves_money:
         return None
     names = {name for alternatives in effect_arguments(operation.spec) for name in alternatives}
     return next((shown for shown in operation.mistyped if shown.partition(".")[2] in names), None)

@@ -24,6 +24,11 @@ _REFERENCE = re.compile(r"\{([^{}]*)\}")
 
 _ABSENT = object()
 
+_WORKED_OUT = "effect key"
+
+_Spots = tuple[tuple[Place, str], ...]
+_Template = tuple[tuple[str, ...], tuple[int, ...], tuple[tuple[_Spots, ...], ...]]
+
 _PLACES = tuple(Place)
 
 # A file comes as a dataclass, and stands by its digest.
@@ -34,18 +39,18 @@ def effect_key(operation: Operation) -> str | None:
     """
     Return the rendered effect key of a call, or None where its operation has none, or the call nothing of it.
     """
-    template = operation.spec.effect_key
-    if not template:
+    if not operation.spec.effect_key:
         return None
-    literals, references = _parsed(template)
-    values = [_first(names, operation) for names in references]
-    if all(value is _ABSENT for value in values):
+    literals, certain, references = operation.spec.worked_out.get(_WORKED_OUT) or _worked_out(operation.spec)
+    values = [_first(reference, operation) for reference in references]
+    if values.count(_ABSENT) == len(values):
         return None
-    if any(_is_nothing(values[at]) for at in _said_for_certain(template)):
-        return None
+    for at in certain:
+        if _is_nothing(values[at]):
+            return None
     pieces = [literals[0]]
     for value, literal in zip(values, literals[1:], strict=True):
-        pieces += [_rendered(value), literal]
+        pieces += (_rendered(value), literal)
     return "".join(pieces)
 
 
@@ -70,21 +75,39 @@ def _said_for_certain(template: str) -> tuple[int, ...]:
     return tuple(at for at, names in enumerate(_REFERENCE.findall(template)) if names.endswith("!"))
 
 
-def _first(names: tuple[str, ...], operation: Operation) -> object:
-    values = [_argument(name, operation.spec, operation) for name in names]
-    present = [value for value in values if value is not _ABSENT]
-    return next((value for value in present if not _is_nothing(value)), present[0] if present else _ABSENT)
-
-
-def _argument(name: str, spec: OperationSpec, operation: Operation) -> object:
+def _worked_out(spec: OperationSpec) -> _Template:
+    """
+    Return an operation's template with the places where its arguments may stand, and keep it with the operation.
+    """
+    literals, references = _parsed(spec.effect_key)
     # Only where it is declared: what stands elsewhere under its name must not make the same effect another one.
-    for place in _PLACES:
-        key = (place, name)
-        if key in operation.arguments and key in spec.arguments:
-            value = operation.arguments[key]
-            if isinstance(value, str) and spec.amount is not None and name == spec.amount.currency:
+    spots = tuple(
+        tuple(tuple((place, name) for place in _PLACES if (place, name) in spec.arguments) for name in names)
+        for names in references
+    )
+    found = spec.worked_out[_WORKED_OUT] = (literals, _said_for_certain(spec.effect_key), spots)
+    return found
+
+
+def _first(reference: tuple[_Spots, ...], operation: Operation) -> object:
+    first: object = _ABSENT
+    for spots in reference:
+        value = _argument(spots, operation)
+        if not _is_nothing(value):
+            return value
+        if first is _ABSENT:
+            first = value
+    return first
+
+
+def _argument(spots: _Spots, operation: Operation) -> object:
+    arguments = operation.arguments
+    for key in spots:
+        if key in arguments:
+            value, amount = arguments[key], operation.spec.amount
+            if isinstance(value, str) and amount is not None and key[1] == amount.currency:
                 return value.lower()
-            return str(value) if place is Place.PATH else value
+            return str(value) if key[0] is Place.PATH else value
     return _ABSENT
 
 

@@ -68,8 +68,10 @@ def permits_to_look(call: Call, policy: Policy, facts: Facts) -> tuple[Wish, ...
     """
     Return the permits that reads for the sake of a call need; None where the breakers of reads let none pass.
     """
+    if not facts.breakers:
+        return ()
     permits: list[Wish] = []
-    for key in keys_of(call) if facts.breakers else ():
+    for key in keys_of(call):
         breaker = facts.breakers.get(key)
         if breaker is None or _only_watches(breaker, policy):
             continue

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from breakers.breaker import Breaker
 from breakers.known import NOTHING_KNOWN, Known
+from breakers.noun import noun
 from breakers.stops import RUNNING, Stops
 from breakers.suggestion import Suggested
 from config.catalog import Subject, Touch
@@ -92,11 +93,12 @@ class Throttled:
 
 
 NO_BREAKERS: Mapping[str, Breaker] = MappingProxyType({})
+NO_LOOKS: Mapping[Subject, Looked] = MappingProxyType({})
 NO_IMAGES: Mapping[Touch, Image] = MappingProxyType({})
 NOTHING_FETCHED: Mapping[Fetch, Fetched] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Facts:
     """
     All that a decision may know beside the call and the policy; `known` is what came before a write.
@@ -108,10 +110,10 @@ class Facts:
 
     at: datetime
     generation: int
-    looks: Mapping[Subject, Looked] = field(default_factory=dict)
-    images: Mapping[Touch, Image] = field(default_factory=dict)
+    looks: Mapping[Subject, Looked] = field(default_factory=lambda: NO_LOOKS)
+    images: Mapping[Touch, Image] = field(default_factory=lambda: NO_IMAGES)
     known: Known = NOTHING_KNOWN
-    fetched: Mapping[Fetch, Fetched] = field(default_factory=dict)
+    fetched: Mapping[Fetch, Fetched] = field(default_factory=lambda: NOTHING_FETCHED)
     noticed: Noticed | None = None
     stops: Stops = RUNNING
     breakers: Mapping[str, Breaker] = field(default_factory=lambda: NO_BREAKERS)

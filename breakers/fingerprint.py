@@ -17,7 +17,7 @@ is compared under its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from hashlib import sha256
 from operator import itemgetter
 from types import MappingProxyType
@@ -33,12 +33,18 @@ _WITHOUT_EFFECT = frozenset({"accept", "accept-language", "range", "traceparent"
 
 _by_name = itemgetter(0)
 
+# Nearly every text of a request is shorter than this; to spell a number anew takes twice as long.
+_SPELLED = tuple(map(str, range(256)))
+
 
 def framed(texts: list[str]) -> bytes:
     """
     Return texts as bytes from which they could be read back: every length first, then all of them.
     """
-    lengths = ",".join(map(str, map(len, texts)))
+    try:
+        lengths = ",".join(map(_SPELLED.__getitem__, map(len, texts)))
+    except IndexError:
+        lengths = ",".join(map(str, map(len, texts)))
     return f"{lengths};{''.join(texts)}".encode("utf-8", "surrogatepass")
 
 
@@ -49,19 +55,19 @@ def canonical_1(call: Call) -> bytes:
     request, caller = call.request, call.caller
     media_type = (request.media_type or "").partition(";")[0]
     texts = [caller.agent, f"+{caller.task}" if caller.named else "-", call.api, request.base, request.method]
-    texts += [str(len(request.segments)), *request.segments]
-    _add(texts, sorted(request.query, key=_by_name))
+    texts += (str(len(request.segments)), *request.segments)
+    _add(texts, sorted(request.query, key=_by_name) if request.query else ())
     _add(texts, [pair for pair in request.headers if pair[0] not in _WITHOUT_EFFECT])
     _add(texts, request.redirecting)
     kind, body = _body(request.body)
-    texts += [media_type, kind]
+    texts += (media_type, kind)
     return framed(texts) + body
 
 
-def _add(texts: list[str], pairs: Iterable[tuple[str, str]]) -> None:
-    flat = [text for pair in pairs for text in pair]
-    texts.append(str(len(flat)))
-    texts += flat
+def _add(texts: list[str], pairs: Collection[tuple[str, str]]) -> None:
+    texts.append(str(2 * len(pairs)))
+    for pair in pairs:
+        texts += pair
 
 
 def _body(body: Body) -> tuple[str, bytes]:

@@ -58,6 +58,9 @@ def standing(call: Call, facts: Facts, *names: str | None) -> tuple[Earlier, ...
     """
     Return what is known under any of these names beside the call itself, newest first, without claims that have lapsed.
     """
+    if not facts.known.under:
+        # As of nearly every write: nothing came before it under any of its names.
+        return ()
     found = {
         one.intent: one
         for name in names

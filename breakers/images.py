@@ -23,10 +23,13 @@ def images(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passed |
     """
     Ask for the images that are not there yet; refuse where one that is required could not be had.
     """
+    wanted = _wanted_before(call)
+    if not wanted:
+        return passed
     if asked := unseen(call, facts):
         return Ask(asked)
     strict = any(entry.needs_before for entry in passed.entries)
-    for touch in _wanted_before(call):
+    for touch in wanted:
         missing = _missing(touch, call, facts)
         if missing is not None and (strict or touch.before is Before.REQUIRED):
             detail = f"The {touch.object.type} that it would change could not be read: {missing}."

@@ -45,7 +45,10 @@ def killswitch(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Pass
     if not call.operation.writes:
         return passed
     stop = binding_on(call, facts.stops, facts.at)
-    if stop.mode_at(facts.at).strictness >= Mode.STOP_WRITES.strictness:
+    mode = stop.mode_at(facts.at)
+    if mode is Mode.RUN:
+        return passed
+    if mode is not Mode.SUGGEST:
         return refused(stop, facts.at)
     return passed.and_parked(*(park(one) for one in _suggesting(call, facts.stops, facts.at)))
 

@@ -18,10 +18,12 @@ Never back: what may have been sent is never a claim again.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
+
+from breakers.noun import noun
 
 
 class State(StrEnum):
@@ -40,7 +42,7 @@ IN_FLIGHT = frozenset({State.CLAIMED, State.DISPATCHED})
 IN_DOUBT = frozenset({State.UNKNOWN, State.PARKED})
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Names:
     """
     Under which a write can be found again; each is opaque, printable and no longer than 128 characters.
@@ -66,7 +68,10 @@ class Names:
         """
         Return the names that a write of these names takes.
         """
-        return tuple(name for name in (self.key, self.fingerprint, self.effect) if name is not None)
+        key, fingerprint, effect = self.key, self.fingerprints[0], self.effect
+        if key is None:
+            return (fingerprint,) if effect is None else (fingerprint, effect)
+        return (key, fingerprint) if effect is None else (key, fingerprint, effect)
 
     @property
     def asked(self) -> tuple[str, ...]:
@@ -76,7 +81,7 @@ class Names:
         return tuple(dict.fromkeys((*self.held, *self.fingerprints)))
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Earlier:
     """
     The record of one intent, as a repeat of it finds it.
@@ -107,7 +112,7 @@ class Earlier:
     answered: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Known:
     """
     What a store knows under the names of one call: records newest first, and each name's version when it was read.
@@ -124,7 +129,7 @@ class Known:
 NOTHING_KNOWN = Known()
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Ended:
     """
     How an intent ended, or that nobody knows (`unknown`, `parked`).

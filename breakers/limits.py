@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 
 from breakers.amounts import amount_moved
@@ -23,8 +22,11 @@ def limits(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passed |
     Numbers come first, because they never need a read. Money is read once, for all limits. An argument that is absent
     is outside its limit; an amount that is absent is the most that the operation can move.
     """
-    numbers = [(limit, span) for limit, span in _spans(passed) if isinstance(span, NumberRange)]
-    money = [(limit, span) for limit, span in _spans(passed) if isinstance(span, MoneyRange)]
+    spans = [(limit, limit.span) for entry in passed.entries for limit in entry.limits]
+    if not spans:
+        return passed
+    numbers = [(limit, span) for limit, span in spans if isinstance(span, NumberRange)]
+    money = [(limit, span) for limit, span in spans if isinstance(span, MoneyRange)]
     for limit, number_span in numbers:
         if no := _number_outside(limit, number_span, call.operation):
             return no
@@ -39,17 +41,13 @@ def limits(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passed |
     for limit, money_span in money:
         if no := _money_outside(limit, money_span, moved):
             return no
-    return replace(passed, moved=moved)
-
-
-def _spans(passed: Passed) -> list[tuple[Limit, NumberRange | MoneyRange]]:
-    return [(limit, limit.span) for entry in passed.entries for limit in entry.limits]
+    return passed.and_moving(moved)
 
 
 def _number_outside(limit: Limit, span: NumberRange, operation: Operation) -> Refuse | None:
     name = limit.reading.written
     wrong = limit.reading.mistyped(operation)
-    stated = list(limit.reading.found(operation))
+    stated = limit.reading.found(operation)
     if wrong is None:
         wrong = next((shown for shown, value in stated if exact_number(value) is None), None)
     if wrong is not None:

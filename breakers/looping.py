@@ -100,16 +100,8 @@ class Looping:
         """
         caller = call.caller
         task, agent = self._windows(caller.task, caller.agent)
-        seen = Seen(
-            task=caller.task,
-            agent=caller.agent,
-            api=call.api,
-            said=Said(call, guard),
-            guard=guard,
-            writes=call.operation.writes,
-            opened=caller.opened is not None,
-            polls=False,
-        )
+        said, opened = Said(call, guard), caller.opened is not None
+        seen = Seen(caller.task, caller.agent, call.api, said, guard, call.operation.writes, opened, polls=False)
         polling = guard.polling(call.api, call.operation.spec)
         if polling is not None and not seen.writes:
             run = task.runs.get(seen.said.exact)
@@ -178,9 +170,12 @@ class Looping:
         Count a refusal by the card; the last of too many suspends the task.
         """
         refusals = recent(self._refusals, task, Refusals, TOTALS_MAX)
-        refusals.at = [*(at for at in refusals.at if at > now - HAMMERING_S), now]
+        while refusals.at and refusals.at[0] <= now - HAMMERING_S:
+            refusals.at.popleft()
+        refusals.at.append(now)
         if len(refusals.at) >= guard.refusals:
-            refusals.until, refusals.at = now + HAMMERING_S, []
+            refusals.until = now + HAMMERING_S
+            refusals.at.clear()
 
     def _suspended(self, seen: Seen, now: float) -> Noticed | None:
         refusals = self._refusals.get(seen.task)

@@ -41,6 +41,7 @@ from config.dialect import Dialect
 Judged = tuple[Applied, Health, Retry]
 
 _APPLIED: Judged = (Applied.APPLIED, Health.OK, Retry.NEVER)
+_READ: Judged = (Applied.NOT_APPLIED, Health.OK, Retry.NEVER)
 _REFUSED: Judged = (Applied.NOT_APPLIED, Health.IGNORE, Retry.NEVER)
 _DECLINED: Judged = (Applied.NOT_APPLIED, Health.OK, Retry.NEVER)
 _THROTTLED: Judged = (Applied.NOT_APPLIED, Health.THROTTLE, Retry.SAFE)
@@ -86,6 +87,8 @@ def judge_result(
 
     A status proves that something was sent, whatever `sent` says.
     """
+    if status is not None and fault is None and 200 <= status < 300:
+        return _READ if effect is Effect.READ else _APPLIED
     if status is not None:
         judged = _answered(status, fault, headers, body if fault is None else b"", dialect)
     elif sent is Sent.NO:

@@ -118,16 +118,17 @@ class RetryBudget:
     earned: tuple[tuple[int, int], ...] = ()
     given: tuple[float, ...] = ()
 
-    def deposited(self, now: float) -> RetryBudget:
+    def deposited(self, now: float, firsts: int = 1) -> RetryBudget:
         """
-        Count a first attempt.
+        Count first attempts, all of one second.
         """
         earned, second = self._live(now), math.floor(now)
-        if sum(tenths for _, tenths in earned) >= EARNED_MAX:
+        more = min(firsts * EARNED_PER_FIRST, EARNED_MAX - sum(tenths for _, tenths in earned))
+        if more <= 0:
             return replace(self, earned=earned)
         if earned and earned[-1][0] == second:
-            return replace(self, earned=(*earned[:-1], (second, earned[-1][1] + EARNED_PER_FIRST)))
-        return replace(self, earned=(*earned, (second, EARNED_PER_FIRST)))
+            return replace(self, earned=(*earned[:-1], (second, earned[-1][1] + more)))
+        return replace(self, earned=(*earned, (second, more)))
 
     def withdrawn(self, now: float) -> RetryBudget | None:
         """

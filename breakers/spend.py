@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from breakers.noun import noun
 from config.money import Money
 
 LIFE = "life"
@@ -30,7 +31,7 @@ def money_measure(kind: str, currency: str) -> str:
     return f"{kind}:{currency}"
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Charge:
     """
     The most that one call takes of one cap: counts, or micro-units of the currency that its measure names.

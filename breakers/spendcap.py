@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
-from breakers.above import Cap, caps_above
+from breakers.above import Cap, caps_above, is_capped
 from breakers.amounts import amount_moved, may_move, moved_at_least, moved_with
 from breakers.call import Call
 from breakers.facts import Facts
@@ -42,6 +42,8 @@ def spendcap(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passed
 
     Precedence: what a cap of a token cannot be read as, what it moves, what it costs, its own caps, currencies.
     """
+    if not is_capped(call, policy.spending):
+        return passed
     own, caps = policy.spending.of(call.caller.agent).call, caps_above(call, policy.spending, facts.at)
     if isinstance(caps, Refuse):
         return caps

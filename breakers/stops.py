@@ -81,9 +81,13 @@ class Stop:
         """
         Tell whether this record of the same scope takes the other's place: newer, or stricter under one epoch.
         """
+        if self.epoch != other.epoch:
+            return self.epoch > other.epoch
+        if self.mode is other.mode and self.until is other.until is None:
+            return False
         strict = (self.mode.strictness, self.back.strictness if self.until is not None else self.mode.strictness)
         than = (other.mode.strictness, other.back.strictness if other.until is not None else other.mode.strictness)
-        return self.epoch > other.epoch or (self.epoch == other.epoch and strict > than)
+        return strict > than
 
 
 UNKNOWN = Stop(ALL, Mode.STOP_WRITES, 0, reason="no record says that it runs")
@@ -110,7 +114,7 @@ class Stops:
         Return these with one more record taken in, or as they are where it is overruled.
         """
         known = self.by_scope.get(stop.scope)
-        if known is not None and not stop.overrules(known):
+        if known is stop or (known is not None and not stop.overrules(known)):
             return self
         return Stops(MappingProxyType({**self.by_scope, stop.scope: stop}))
 
@@ -118,6 +122,8 @@ class Stops:
         """
         Return the newest of both for each scope.
         """
+        if self.by_scope is other.by_scope:
+            return self
         both = self
         for stop in other.by_scope.values():
             both = both.changed(stop)

@@ -59,6 +59,10 @@ def named(operation: Operation) -> tuple[tuple[str, str], ...]:
     """
     Return the objects that a call names, as (type, id): those that it would touch, or shows.
     """
+    return operation.naming(_named) if operation.spec.touches or operation.spec.shows else ()
+
+
+def _named(operation: Operation) -> tuple[tuple[str, str], ...]:
     touched = [(touch.object, key_of(touch, operation)) for touch in operation.spec.touches]
     shown = [(spec, key_of_read(spec, operation)) for spec in operation.spec.shows]
     found = [(spec.type, object_id(spec, key)) for spec, key in (*touched, *shown) if key is not None]

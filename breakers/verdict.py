@@ -9,7 +9,7 @@ report how it ended.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -17,6 +17,7 @@ from breakers.breaker import Wish
 from breakers.call import Call
 from breakers.facts import Facts, Fetch
 from breakers.known import Earlier
+from breakers.noun import noun
 from breakers.spend import Charge
 from breakers.suggestion import Park, Suggested
 from config.catalog import Subject, Touch
@@ -237,7 +238,7 @@ SENTENCES: Mapping[Reason, str] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Refuse:
     """
     The call does not pass. `gate` names who says so, `detail` is one or two sentences for whoever reads the answer.
@@ -251,7 +252,7 @@ class Refuse:
     details: tuple[tuple[str, str], ...] = field(default=())
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Ask:
     """
     The call cannot be judged before these reads are answered; `wishes` are the permits without which none may be made.
@@ -271,7 +272,7 @@ class Again(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Repeat:
     """
     The call repeats an earlier write, and is answered from that; nothing is sent.
@@ -281,7 +282,7 @@ class Repeat:
     earlier: Earlier
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Forward:
     """
     The call may pass, as judged on these facts under this policy version. Only `decide` builds one.
@@ -305,7 +306,7 @@ class Forward:
     parked: tuple[Park, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Suggest:
     """
     The write is parked: nothing refuses it, and these reasons keep it from being sent. Nothing is taken for it.
@@ -325,7 +326,7 @@ class Suggest:
     conditions: tuple[tuple[str, bool], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Pending:
     """
     The write is a suggestion already, or was one: it is answered from that.

@@ -6,7 +6,7 @@ Everything is bounded, and the least recently used is forgotten first.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from breakers.facts import Noticed
 from breakers.guard import Guard
+from breakers.noun import noun
 from breakers.saying import Said
 
 WINDOW_S = 600.0
@@ -40,7 +41,7 @@ class Kind(StrEnum):
     LATER = "later"
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Result:
     """
     What came of a call; `mark` is equal where it is the same. `changes` tells that it may have changed something.
@@ -119,11 +120,11 @@ class Refusals:
     When a task was refused by its card of late, and until when it is suspended for that.
     """
 
-    at: list[float] = field(default_factory=list)
+    at: deque[float] = field(default_factory=deque)
     until: float = float("-inf")
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Seen:
     """
     One call as the loop guard sees it, from before it is judged to its end; `polls` says that it does not count.

@@ -314,12 +314,9 @@ def render_error(
 
 
 def _filled(template: object, values: Mapping[str, object]) -> object:
-    match template:
-        case str():
-            return values.get(template, template)
-        case dict():
-            return {name: _filled(value, values) for name, value in template.items()}
-        case list():
-            return [_filled(value, values) for value in template]
-        case _:
-            return template
+    # Asked in turn: matching by class takes twice as long, and refusals are to be cheaper than what they refuse.
+    if isinstance(template, str):
+        return values.get(template, template)
+    if isinstance(template, dict):
+        return {name: _filled(value, values) for name, value in template.items()}
+    return [_filled(value, values) for value in template] if isinstance(template, list) else template

@@ -78,7 +78,9 @@ class MoneyRange:
         """
         Tell whether an amount lies inside. An amount of another currency never does.
         """
-        return isinstance(value, Money) and value.currency == self.currency and self.low <= value <= self.high
+        if not isinstance(value, Money) or value.currency != self.currency:
+            return False
+        return self.low.micros <= value.micros <= self.high.micros
 
     def __str__(self) -> str:
         """

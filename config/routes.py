@@ -22,6 +22,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from types import MappingProxyType
+from typing import NamedTuple
 
 from config.catalog import ObjectSpec, OperationSpec, Place
 from config.dialect import Dialect, PathAlias
@@ -35,8 +36,10 @@ NO_OBJECTS: Mapping[str, ObjectSpec] = MappingProxyType({})
 _GET = "GET"
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+NO_ARGUMENTS: Mapping[str, str] = MappingProxyType({})
+
+
+class Match(NamedTuple):
     """
     A route that was recognised: the operation, and its path arguments, decoded.
 
@@ -44,7 +47,7 @@ class Match:
     """
 
     spec: OperationSpec
-    path: Mapping[str, str] = field(default_factory=dict)
+    path: Mapping[str, str] = NO_ARGUMENTS
 
 
 @dataclass(frozen=True, slots=True)

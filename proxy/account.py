@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from yarl import URL
 
@@ -72,7 +73,7 @@ class Account:
         """
         Return the upstream's URL of a request target.
         """
-        return f"{self.origins[base]}{target}"
+        return f"{_spelled(self.origins[base])}{target}"
 
     def upstream_key_header(self, spec: OperationSpec) -> str | None:
         """
@@ -95,6 +96,10 @@ def open_account(configuration: Configuration, name: str, environ: Mapping[str, 
     if source.vault is None:
         holder.turn([(name, read_credential(name, source, environ))])
     return Account(name, catalog, origins, holder, configuration.apis[name].aliases, sockets)
+
+
+# There are a few of them, and each is spelled anew for every call.
+_spelled = lru_cache(maxsize=1024)(str)
 
 
 def _behind(base: str, catalog: Catalog) -> URL:

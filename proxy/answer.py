@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
 import orjson
 
 from breakers.call import Applied, Fault, Outcome, Sent
+from breakers.noun import noun
 from breakers.verdict import SENTENCES, Reason, Refuse
 from config.dialect import Dialect, render_error
 
@@ -123,7 +125,7 @@ def nobody_minds() -> None:
     """
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Whole:
     """
     An answer whose body is at hand; `on_broken` is called where it could not be delivered, `on_reached` once it was.
@@ -160,33 +162,29 @@ class Streamed:
 Answer = Whole | Streamed
 
 
-@dataclass(frozen=True, slots=True)
-class Marks:
+def marks(call: str, outcome: str, dispatched: str, decision: str) -> tuple[tuple[str, str], ...]:
     """
-    What our headers say about an answer: outcome and dispatched as `interface` names them, decision as `gate:reason`.
+    Return the four headers that every answer carries.
+
+    Outcome and dispatched are as the interface names them, the decision is `gate:reason`.
     """
+    return (
+        ("breakwater-call", call),
+        ("breakwater-outcome", outcome),
+        ("breakwater-dispatched", dispatched),
+        ("breakwater-decision", decision),
+    )
 
-    call: str
-    outcome: str
-    dispatched: str
-    decision: str
 
-    def headers(self) -> tuple[tuple[str, str], ...]:
-        """
-        Return the four headers that every answer carries.
-        """
-        return (
-            ("breakwater-call", self.call),
-            ("breakwater-outcome", self.outcome),
-            ("breakwater-dispatched", self.dispatched),
-            ("breakwater-decision", self.decision),
-        )
+_DENIED = {"no": "denied", "yes": "executed", "unknown": "unknown"}
+"""What an answer of ours says came of the request, by whether it was sent."""
 
 
 EARLY = "early"
 """Said of a write that is still under way, which may be before its first byte; the header says `unknown`."""
 
 
+@lru_cache(maxsize=64)
 def happened(dispatched: str, title: str) -> str:
     """
     Return the first sentence of an answer of ours: whether anything happened at the upstream.
@@ -207,14 +205,14 @@ def refusal(refuse: Refuse, call: str, dialect: Dialect | None, *, dispatched: s
     status = STATUS[refuse.reason]
     sentences = (happened(dispatched, title), refuse.detail, SENTENCES[refuse.reason])
     dispatched = "unknown" if dispatched == EARLY else dispatched
-    outcome = {"no": "denied", "yes": "executed", "unknown": "unknown"}[dispatched]
+    outcome = _DENIED[dispatched]
     if refuse.reason in PARKED and SUGGESTION in dict(refuse.details):
         outcome = SUGGESTED
-    details = {"reason": str(refuse.reason), "call": call, "dispatched": dispatched, **dict(refuse.details)}
-    message = " ".join(sentence for sentence in sentences if sentence)
+    details = {"reason": str(refuse.reason), "call": call, "dispatched": dispatched}
+    details.update(refuse.details)
+    message = " ".join(filter(None, sentences))
     media_type, body = render_error(dialect, status, str(refuse.reason), message, details)
-    marks = Marks(call, outcome, dispatched, f"{refuse.gate}:{refuse.reason}")
-    headers = [("content-type", media_type), *marks.headers()]
+    headers = [("content-type", media_type), *marks(call, outcome, dispatched, f"{refuse.gate}:{refuse.reason}")]
     headers += [(f"breakwater-{name}", value) for name, value in refuse.details if name in {INTENT, SUGGESTION}]
     if dialect and refuse.reason not in RESENT:
         headers += [(name.lower(), value) for name, value in dialect.refusal_headers.items()]
@@ -255,7 +253,7 @@ def written(call: str, outcome: Outcome, dialect: Dialect, url: str = "") -> Who
     if outcome.status == 401:  # the field's own number
         return credential_refused(call, outcome, dialect)
     shown = [pair for pair in outcome.headers if pair[0] != GIVEN_AGAIN]
-    return Whole(outcome.status, (*shown, *_executed(call).headers()), outcome.body, url=url)
+    return Whole(outcome.status, (*shown, *_executed(call)), outcome.body, url=url)
 
 
 _TURN_LOST: Mapping[Fault | None, str] = MappingProxyType(
@@ -314,15 +312,15 @@ def not_carried_out(call: str, outcome: Outcome, dialect: Dialect, code: str, de
     message = f"The request WAS sent to {dialect.title} and not carried out. {detail}"
     details = {"reason": code, "call": call, "dispatched": "yes"}
     media_type, body = render_error(dialect, status, code, message, details)
-    return Whole(status, (("content-type", media_type), *_executed(call).headers()), orjson.dumps(body))
+    return Whole(status, (("content-type", media_type), *_executed(call)), orjson.dumps(body))
 
 
 def read_headers(call: str, outcome_headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
     """
     Return the headers of a read's answer that is passed on.
     """
-    return (*outcome_headers, *_executed(call).headers())
+    return (*outcome_headers, *_executed(call))
 
 
-def _executed(call: str) -> Marks:
-    return Marks(call, "executed", "yes", f"forward:{ALLOWED}")
+def _executed(call: str) -> tuple[tuple[str, str], ...]:
+    return marks(call, "executed", "yes", f"forward:{ALLOWED}")

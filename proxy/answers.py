@@ -11,13 +11,13 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from breakers.known import Earlier, Ended, State
+from breakers.noun import noun
 from breakers.store.protocol import Store, StoreUnavailable
 from proxy.clock import Randomness
 from proxy.ledger.document import LeftOut
@@ -39,7 +39,7 @@ _NONCE_BYTES = 12
 _VERSION_BYTES = 4
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Kept:
     """
     An answer as it was shown, without our own headers, and with URLs as the upstream wrote them.
@@ -136,9 +136,13 @@ class Answers:
 
 
 def _kept(shown: Shown) -> Kept:
-    dispatched = next((value for name, value in shown.headers if name == "breakwater-dispatched"), "yes")
-    headers = tuple(pair for pair in shown.headers if not pair[0].startswith(OURS))
-    return Kept(shown.status, headers, shown.body, dispatched)
+    dispatched, headers = "yes", []
+    for pair in shown.headers:
+        if not pair[0].startswith(OURS):
+            headers.append(pair)
+        elif pair[0] == "breakwater-dispatched":
+            dispatched = pair[1]
+    return Kept(shown.status, tuple(headers), shown.body, dispatched)
 
 
 def _whole(found: KeptAnswer | None, intent: str) -> Kept | None:
@@ -155,4 +159,7 @@ def _bound(intent: str) -> bytes:
 
 
 def _size(shown: Kept) -> int:
-    return len(shown.body) + sum(len(name) + len(value) for name, value in shown.headers) + BESIDE_BYTES
+    size = len(shown.body) + BESIDE_BYTES
+    for name, value in shown.headers:
+        size += len(name) + len(value)
+    return size

@@ -10,22 +10,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import TypeVar
 
 import orjson
 
 from breakers.call import Applied, Call, Outcome
 from breakers.facts import Image
+from breakers.noun import noun
 from breakers.store.events import IntentOpened
 from breakers.touching import Key, key_of, object_id
 from config.catalog import After, OperationSpec, Place, Touch
 from config.dialect import point_at
 from proxy.compare import Act, Change, Note, change
-from proxy.images import parse_image, spell_image
+from proxy.images import parse_image, spell_parsed
 from proxy.ledger.blobs import Kept, Payload
 from proxy.ledger.book import Entry, Intent
-from proxy.ledger.changed import Changed, before_part, join_images, made_by
+from proxy.ledger.changed import Changed, before_of, join_images, made_by
 from proxy.look import image_of, stored_image
 from proxy.paths import foreseen
 from proxy.rooms import Rooms
@@ -33,8 +33,11 @@ from proxy.sight import Plan, see
 
 T = TypeVar("T")
 
-ASIDE_BYTES_MIN = 64 * 1024
-"""To parse less takes a millisecond, and a thread half of that."""
+PARSED_BYTES_MAX = 64 * 1024
+"""To parse as much takes a millisecond; what is larger goes to a thread, which costs a quarter of that by itself."""
+
+COMPARED_BYTES_MAX = 16 * 1024
+"""Of all images of a write: to compare as much takes about as long."""
 
 
 def follow(intent: Intent, outcome: Outcome, entry: Entry, rooms: Rooms) -> None:
@@ -43,8 +46,7 @@ def follow(intent: Intent, outcome: Outcome, entry: Entry, rooms: Rooms) -> None
     """
     go = intent.held.go
     if outcome.applied is Applied.APPLIED and go.call.operation.spec.touches:
-        part = before_part(go)
-        write = Carried(go.call, go.facts.images, part.payload if part is not None else None, outcome.body)
+        write = Carried(go.call, go.facts.images, before_of(go), outcome.body)
         work = _record(write, lambda changed: rooms.ledger.change_recorded(intent, entry, changed), rooms)
         rooms.pending.start(go.call.id, work)
 
@@ -67,7 +69,7 @@ async def _record(write: Carried, put: Callable[[Changed], None], rooms: Rooms) 
         rooms.log.failure(write.call.id, error)
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Carried:
     """
     A write that took effect: its call, what it touches as it was before, that as the document on record, its answer.
@@ -82,7 +84,7 @@ class Carried:
     read_anew: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class _Seen:
     """
     One object that a write touched: how it is identified, and its images, as far as they were to be had.
@@ -105,7 +107,7 @@ class _Seen:
         Return every id that the object is known by: its key's, and those that its images show.
         """
         found = [object_id(self.touch.object, self.key)]
-        for image in (self.before, self.after):
+        for image in (self.before, self.after) if self.touch.object.names else ():
             shown = _parsed(image.data) if image is not None and image.data is not None else None
             names = (point_at(shown, at) for at in self.touch.object.names)
             found += [str(name) for name in names if isinstance(name, str | int)]
@@ -114,26 +116,30 @@ class _Seen:
 
 async def _changed(write: Carried, rooms: Rooms) -> Changed:
     call, answer = write.call, await _aside(_parsed, write.answer)
-    keys = {touch: key_of(touch, call.operation, answer) for touch in call.operation.spec.touches}
-    found = {touch: key for touch, key in keys.items() if key is not None}
-    afters = await asyncio.gather(*(_after(touch, key, write, rooms) for touch, key in found.items()))
+    keys = [(touch, key_of(touch, call.operation, answer)) for touch in call.operation.spec.touches]
+    found = [(touch, key) for touch, key in keys if key is not None]
+    afters = [_after(touch, key, write, rooms) for touch, key in found]
+    # Several may be reads, which are made at once; a task for the one that there mostly is would be for nothing.
+    images = [await afters[0]] if len(afters) == 1 else await asyncio.gather(*afters)
     seen = [
-        _Seen(touch, key, write.images.get(touch), after)
-        for (touch, key), after in zip(found.items(), afters, strict=True)
+        _Seen(touch, key, write.images.get(touch), after) for (touch, key), after in zip(found, images, strict=True)
     ]
-    return await asyncio.to_thread(_told, write, seen, rooms.clock.thread_cpu)
+    size = sum(len(image.data or b"") for one in seen for image in (one.before, one.after) if image is not None)
+    if size > COMPARED_BYTES_MAX:
+        return await asyncio.to_thread(_told, write, seen, rooms.clock.thread_cpu)
+    return _told(write, seen, rooms.clock.thread_cpu)
 
 
 async def _aside(work: Callable[[bytes], T], data: bytes) -> T:
     """
     Do work on bytes, in a thread where there are so many that it would hold up the road.
     """
-    return await asyncio.to_thread(work, data) if len(data) > ASIDE_BYTES_MIN else work(data)
+    return await asyncio.to_thread(work, data) if len(data) > PARSED_BYTES_MAX else work(data)
 
 
 def _told(write: Carried, seen: Sequence[_Seen], clock: Callable[[], float]) -> Changed:
     """
-    Compare, and say what became of each object; in a thread, because a large object must not hold up the road.
+    Compare, and say what became of each object.
     """
     known = {one.kind: one.after.data for one in seen if one.after.missing is None}
     after = join_images(known) if known else None
@@ -147,9 +153,9 @@ def _told(write: Carried, seen: Sequence[_Seen], clock: Callable[[], float]) -> 
     return Changed(
         objects,
         after,
-        spell_image(compared.patch),
-        spell_image(compared.inverse),
-        {name: list(paths) for name, paths in asdict(compared.paths).items()},
+        spell_parsed(compared.patch),
+        spell_parsed(compared.inverse),
+        compared.paths.by_reason(),
         left_out,
         str(note) if note is not None else None,
     )
@@ -200,7 +206,7 @@ def _member(body: bytes, pointer: str) -> bytes:
         found = point_at(parse_image(body), pointer)
     except ValueError:
         return b""
-    return b"" if found is None else spell_image(found)
+    return b"" if found is None else spell_parsed(found)
 
 
 def _parsed(body: bytes | None) -> object:

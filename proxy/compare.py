@@ -9,9 +9,9 @@ before was not made by the write, and an inverse that removed it would be a seco
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
+from breakers.noun import noun
 from proxy.diff import Step, backward, forward, steps
 from proxy.images import parse_image
 from proxy.paths import Foreseen, Op, Paths, pointer_names, sort_paths
@@ -53,7 +53,7 @@ class Note(StrEnum):
     INTERRUPTED = "interrupted"
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Change:
     """
     What changed: the patch, its guarded inverse, the paths by who asked for them, what became of each known object.

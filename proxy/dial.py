@@ -19,8 +19,10 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
+from yarl import URL
 
 from proxy.errors import AddressRefused
+from proxy.pool import Pool
 
 Address = tuple[str, int]
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -59,6 +61,19 @@ class Dialer:
     def __init__(self, doors: Callable[[], Sequence[Address]]) -> None:
         self._doors = doors
         self._tls = tls_context()
+
+    def pool(self, origin: URL, path: str | None, *, idle_s: float) -> Pool:
+        """
+        Return the connections to an origin, which is dialled at a unix socket where it has one.
+
+        Raise `AddressRefused` as dialling does.
+        """
+        connector: aiohttp.BaseConnector
+        if path is not None:
+            connector = self.socket_connector(path, idle_s=idle_s)
+        else:
+            connector = self.connector(str(origin.host), int(origin.port or 443), idle_s=idle_s)
+        return Pool(connector, origin, idle_s)
 
     def connector(self, host: str, port: int, *, idle_s: float) -> aiohttp.TCPConnector:
         """

@@ -28,6 +28,10 @@ ABSENT = object()
 """What stands in a step for a member that is not there; no parsed value is it."""
 
 
+PASSED_LEVELS = 3
+"""Most of an object is as it was, a member or two below its top; one made to be deep is not walked for each level."""
+
+
 class Step(NamedTuple):
     """
     One place where two images differ: its pointer, and the value on either side or `ABSENT`.
@@ -38,9 +42,10 @@ class Step(NamedTuple):
     after: object
 
 
-def steps(before: object, after: object, path: str = "") -> Iterator[Step]:
+def steps(before: object, after: object, path: str = "", passed: int = PASSED_LEVELS) -> Iterator[Step]:
     """
-    Yield every place where two parsed images differ, sorted by their members.
+    Yield every place where two parsed images differ, sorted by their members; `passed` levels of what is the same are
+    passed over at once.
     """
     if not (isinstance(before, dict) and isinstance(after, dict)):
         if not same(before, after):
@@ -48,8 +53,11 @@ def steps(before: object, after: object, path: str = "") -> Iterator[Step]:
         return
     for name in sorted(before.keys() | after.keys()):
         was, now = before.get(name, ABSENT), after.get(name, ABSENT)
+        if was is now:
+            continue
         if isinstance(was, dict) and isinstance(now, dict):
-            yield from steps(was, now, path + pointer((name,)))
+            if not (passed and same(was, now)):
+                yield from steps(was, now, path + pointer((name,)), max(0, passed - 1))
         elif not same(was, now):
             yield Step(path + pointer((name,)), was, now)
 

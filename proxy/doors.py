@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from breakers.noun import noun
 from breakers.verdict import Reason
 from config.consistency import SHARED, host_of
 from proxy.errors import Refused
@@ -45,7 +46,7 @@ class Door:
     unix: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Came:
     """
     How a call came in: the door that it means, and by what it was named.
@@ -98,8 +99,10 @@ def likely_api(door: Door, host: str, raw_path: str, doors: Mapping[str, Door], 
     """
     Return the API that a request is probably for, before it has any meaning: in its words it is refused.
     """
+    if door.api:
+        return door.api
     named = doors.get(hosts.get(host, "")) or doors.get(raw_path.lstrip("/").partition("/")[0])
-    return door.api or (named.api if named is not None else "")
+    return named.api if named is not None else ""
 
 
 def _listed(doors: Mapping[str, Door], hosts: Mapping[str, str]) -> str:

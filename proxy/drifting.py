@@ -201,7 +201,8 @@ def _is_compared(rules: AgentRules | None) -> bool:
 
 
 def _local(step: Step, zone: ZoneInfo) -> Step:
-    return replace(step, at=step.at.astimezone(zone))
+    at = step.at.astimezone(zone)
+    return Step(at, step.task, step.operation, step.writes, step.micros, step.currency)
 
 
 def _said(agent: str, known: _Agent, standing: Drifted | None) -> dict[str, object]:

@@ -1,30 +1,36 @@
 """
 One request to an upstream and its answer, piece by piece, with every clock exact and no re-send.
 
-The gate stands in `ClientRequest.send`: the connection is up, not one byte has left. Whatever breaks before the gate
-was not sent; whatever breaks after it may have been. A permit is good for two seconds: whoever was held up for longer,
-a process that was stopped and woken again, sends nothing, because by then others may have decided without it.
+Connections and the parser of answers are aiohttp's; its requests, responses and sessions are not used, because they
+cost more than everything else here and send again by themselves.
+
+At the gate the connection is up, and not one byte has left; the whole request is written directly behind it, in one
+piece. Whatever breaks before the gate was not sent; whatever breaks after it may have been. A permit is good for two
+seconds: whoever was held up for longer, a process that was stopped and woken again, sends nothing, because by then
+others may have decided without it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextvars import ContextVar
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from functools import lru_cache
 from types import MappingProxyType
+from typing import NamedTuple
 
 import aiohttp
-from aiohttp.abc import AbstractStreamWriter
 from aiohttp.connector import Connection
-from yarl import URL
+from aiohttp.http_parser import RawResponseMessage
+from aiohttp.streams import StreamReader
 
 from breakers.call import Fault
 from breakers.results import HELD_BACK
 from breakers.store.protocol import Permit, StoreUnavailable
 from config.settings import Timeouts
 from proxy.errors import AddressRefused, Broken
+from proxy.pool import Pool
 from proxy.wire import Wire
 
 LARGE_BODY_BYTES = 1024 * 1024
@@ -33,7 +39,13 @@ LARGE_BODY_BYTES = 1024 * 1024
 FIRST_BYTE_WITHIN_S = 2.0
 """From asking for the permit to the first byte. Whoever looks for what became of a write waits longer than that."""
 
-FRAMING_HEADERS = (b"content-length", b"transfer-encoding")
+Fields = tuple[tuple[str, bytes], ...]
+"""Headers of an answer: names in small letters, values as they came."""
+
+SHAPING = frozenset({"content-length", "transfer-encoding", "content-encoding"})
+"""Headers that say how the body is to be read."""
+
+_BREAKS_A_LINE = re.compile(rb"[\x00\r\n]").search
 
 _REFUSED = MappingProxyType({Permit.STOPPED: Fault.STOPPED, Permit.LOST: Fault.LOST})
 
@@ -43,125 +55,61 @@ class Gate:
     The last moment: `permit` is asked once the connection stands, and says whether the first byte may leave.
 
     `monotonic` tells how long ago that was; without a permit, as for a read, the gate is open. `still` is asked last of
-    all, directly before the first byte, and does not wait: what was stopped meanwhile does not leave.
+    all, directly before the first byte, and does not wait: what was stopped meanwhile does not leave. `left` is told
+    that it does. `waits` is False where the permit is given without waiting for anybody.
     """
+
+    __slots__ = ("_asked", "_left", "_monotonic", "_permit", "_still", "passed", "waits")
 
     def __init__(
         self,
         permit: Callable[[], Awaitable[Permit]] | None = None,
         monotonic: Callable[[], float] | None = None,
         still: Callable[[], Permit] | None = None,
+        left: Callable[[], None] | None = None,
+        *,
+        waits: bool = True,
     ) -> None:
-        self._permit, self._monotonic, self._still = permit, monotonic, still
+        self._permit, self._monotonic, self._still, self._left = permit, monotonic, still, left
         self._asked: float | None = None
-        self.passed = False
-        self.on_passed: Callable[[], None] = lambda: None
+        self.passed, self.waits = False, waits and permit is not None
 
-    async def pass_through(self) -> None:
+    async def ask(self) -> None:
         """
-        Let the request leave, or raise `Broken` with `STOPPED`, `LOST`, `UNASKED` or `LATE`.
+        Ask for the permit, where there is one; raise `Broken` with `STOPPED`, `LOST` or `UNASKED`.
         """
-        if self._permit is not None:
-            self._asked = None if self._monotonic is None else self._monotonic()
-            await self._ask(self._permit)
-        self.refuse_late()
-        self.passed = True
-        self.on_passed()
-
-    async def _ask(self, permit: Callable[[], Awaitable[Permit]]) -> None:
+        if self._permit is None:
+            return
+        self._asked = None if self._monotonic is None else self._monotonic()
         try:
-            said = await permit()
+            said = await self._permit()
         except StoreUnavailable:
             # Nobody can say that the write is still ours to send.
             raise Broken(Fault.UNASKED) from None
         if said is not Permit.GRANTED:
             raise Broken(_REFUSED[said])
 
-    def refuse_late(self) -> None:
+    def pass_through(self) -> None:
         """
-        Raise `Broken` where the permit is too old, or was taken back; nothing may have left before.
+        Let the first byte leave, now and before anything else happens; raise `Broken` where its permit is too old, or
+        was taken back.
         """
         asked, monotonic = self._asked, self._monotonic
         if asked is not None and monotonic is not None and monotonic() - asked > FIRST_BYTE_WITHIN_S:
-            raise self._held_back(Fault.LATE)
-        try:
-            said = Permit.GRANTED if self._still is None else self._still()
-        except StoreUnavailable:
-            raise self._held_back(Fault.UNASKED) from None
-        if said is not Permit.GRANTED:
-            raise self._held_back(_REFUSED[said])
-
-    def _held_back(self, why: Fault) -> Broken:
-        self.passed = False
-        return Broken(why)
-
-
-_gate: ContextVar[Gate] = ContextVar("gate")
+            raise Broken(Fault.LATE)
+        if self._still is not None:
+            try:
+                said = self._still()
+            except StoreUnavailable:
+                raise Broken(Fault.UNASKED) from None
+            if said is not Permit.GRANTED:
+                raise Broken(_REFUSED[said])
+        self.passed = True
+        if self._left is not None:
+            self._left()
 
 
-class GatedRequest(aiohttp.ClientRequest):
-    """
-    A client request whose first byte waits for its gate.
-    """
-
-    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
-        """
-        Pass the gate of the exchange that this request belongs to, then send.
-        """
-        await _gate.get().pass_through()
-        return await super().send(conn)
-
-    async def write_bytes(
-        self, writer: AbstractStreamWriter, conn: Connection, content_length: int | None = None
-    ) -> None:
-        """
-        Write head and body; where other work came in between and took too long, break the exchange off instead.
-
-        A request with a body leaves in a task of its own, head included; one without leaves inside `send`.
-        """
-        try:
-            _gate.get().refuse_late()
-        except Broken as late:
-            if conn.protocol is not None:
-                conn.protocol.set_exception(late)
-            return
-        await super().write_bytes(writer, conn, content_length)
-
-
-async def send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """
-    Turn a lost connection into an error of ours before aiohttp sends the request a second time.
-
-    aiohttp re-sends GET, PUT and DELETE after `ClientOSError` and `ServerDisconnectedError`, even on a fresh one.
-    """
-    try:
-        return await handler(request)
-    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
-        raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
-        raise Broken(Fault.RESET) from None
-
-
-def open_session(connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
-    """
-    Return a session that keeps nothing, follows nothing, decodes nothing and sends nothing twice.
-    """
-    return aiohttp.ClientSession(
-        connector=connector,
-        request_class=GatedRequest,
-        middlewares=(send_once,),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,
-        trust_env=False,
-        raise_for_status=False,
-        skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
-        timeout=aiohttp.ClientTimeout(total=None, ceil_threshold=float("inf")),
-        max_headers=128,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
+class Budget(NamedTuple):
     """
     How long each part of an exchange may take, in seconds.
     """
@@ -181,67 +129,133 @@ class Budget:
 
 class Exchange:
     """
-    One request on the wire; `async with` opens it to the answer's head, `chunks` reads the rest.
+    One request on the wire: `open` carries it to the answer's head, `chunks` or `rest` read on from there.
 
-    Everything raises `Broken`, and nothing else; leaving a whole answer unread closes the connection.
+    `size` counts what was read of the answer's body, `finished` tells that this is all of it. Everything raises
+    `Broken`, and nothing else; leaving a whole answer unread closes the connection.
     """
 
-    def __init__(self, session: aiohttp.ClientSession, origin: URL, wire: Wire, budget: Budget, gate: Gate) -> None:
-        self._session, self._origin, self._wire, self._budget, self.gate = session, origin, wire, budget, gate
-        self._total_at = 0.0
-        self._answer: aiohttp.ClientResponse | None = None
-        self._finished = self._aborted = False
+    __slots__ = (
+        "_aborted", "_body", "_budget", "_connection", "_pool", "_timer", "_total_at", "_wire",
+        "fields", "finished", "gate", "size", "status",
+    )  # fmt: skip
+
+    def __init__(self, pool: Pool, wire: Wire, budget: Budget, gate: Gate) -> None:
+        self._pool, self._wire, self._budget, self.gate = pool, wire, budget, gate
+        self._total_at = pool.loop.time() + budget.total_s
+        # Both are there as long as there is something to wait for, or to give up.
+        self._connection: Connection | None = None
+        self._body: StreamReader | None = None
         self._timer: asyncio.Timeout | None = None
+        self._aborted = self.finished = False
         self.status: int | None = None
-        self.raw_headers: tuple[tuple[bytes, bytes], ...] = ()
+        self.fields: Fields = ()
+        self.size = 0
 
     async def open(self) -> None:
         """
         Connect, pass the gate, send under the wire's own credential, and wait for the answer's head.
         """
-        self._total_at = asyncio.get_running_loop().time() + self._budget.total_s
-        _gate.set(self.gate)
         try:
-            async with asyncio.timeout_at(self._within(self._budget.connect_s)) as timer:
-                self._timer = timer
-                self.gate.on_passed = lambda: timer.reschedule(self._within(self._first_byte_s()))
-                self._answer = await self._request()
-        except Exception as error:  # every way to fail is one of ours by the next line
+            self._connection = self._pool.take()
+            if self._connection is None or self.gate.waits:
+                await self._reach()
+            else:
+                await self.gate.ask()
+            message, self._body = await self._answer()
+        except BaseException as error:
+            self._give_up()
+            if not isinstance(error, Exception):
+                raise
+            # Every way to fail is one of ours by the next line.
             raise Broken(self._fault_of(error, passed=self.gate.passed)) from None
-        finally:
-            self._timer = None
-        self.status, self.raw_headers = self._answer.status, self._answer.raw_headers
-        if self.status < 200 or not framing_is_certain(self.raw_headers):
-            self.close()
+        self.status, self.fields = message.code, fields_of(message.raw_headers)
+        if self.status < 200 or not is_certain(self.fields):
+            self._give_up()
             raise Broken(Fault.MALFORMED)
 
-    async def _request(self) -> aiohttp.ClientResponse:
-        url = URL(f"{self._origin}{self._wire.target}", encoded=True)
-        headers = [*self._wire.headers, self._wire.credential.header()]
-        return await self._session.request(
-            self._wire.method, url, headers=headers, data=self._wire.body or None, allow_redirects=False
-        )
+    async def _reach(self) -> None:
+        """
+        Connect where that is still to be done, and ask whoever is to be asked.
+        """
+        async with asyncio.timeout_at(self._within(self._budget.connect_s)) as self._timer:
+            if self._connection is None:
+                self._connection = await self._pool.dial()
+            await self.gate.ask()
+        self._timer = None
+
+    async def _answer(self) -> tuple[RawResponseMessage, StreamReader]:
+        """
+        Send the request, and return the head of its answer with where its body will be.
+        """
+        protocol = None if self._connection is None else self._connection.protocol
+        if protocol is None or protocol.transport is None:
+            # It was lost, or given up, while somebody was asked.
+            raise Broken(Fault.CONNECT)
+        skips = self._wire.method == "HEAD"
+        protocol.set_response_params(skip_payload=skips, read_until_eof=True, auto_decompress=False)
+        request, transport = self._wire.spelled(self._pool.host), protocol.transport
+        self.gate.pass_through()
+        # Nothing happens in between: what has not passed the gate never left, and what has passed it leaves now.
+        transport.writelines(request)
+        timer = self._pool.loop.call_at(self._within(self._first_byte_s()), self._interrupt, TimeoutError())
+        try:
+            while True:
+                message, body = await protocol.read()
+                if message.code // 100 != 1 or message.code == 101:  # the protocol's own numbers
+                    return message, body
+        finally:
+            timer.cancel()
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """
         Yield the answer's body as it comes.
         """
-        if self._answer is None:
-            raise Broken(Fault.MALFORMED)
-        while True:
-            try:
-                async with asyncio.timeout_at(self._within(self._budget.idle_s)) as self._timer:
-                    piece = await self._answer.content.readany()
-            except Exception as error:  # every way to fail is one of ours by the next line
-                self.close()
-                raise Broken(self._fault_of(error, passed=True)) from None
-            finally:
-                self._timer = None
-            if not piece:
-                self._finished = True
-                self._answer.release()
-                return
+        while piece := await self._more():
             yield piece
+
+    async def rest(self, into: list[bytes], bytes_max: int) -> bool:
+        """
+        Put the answer's body there as it comes, to its end; return False of one that is larger, and leave it there.
+        """
+        while piece := await self._more():
+            if self.size > bytes_max:
+                return False
+            into.append(piece)
+        return True
+
+    @property
+    def arrived(self) -> int:
+        """
+        Return the size of a body of which all is here already, and 0 for any other.
+        """
+        return self._body.total_bytes if self._body is not None and self._body.is_eof() else 0
+
+    async def _more(self) -> bytes:
+        """
+        Return what has come of the body, and something unless it has ended.
+        """
+        body = self._body
+        if body is None:
+            if self.finished:
+                return b""
+            raise Broken(self._fault_of(ConnectionError(), passed=True))
+        try:
+            piece = body.read_nowait()
+            if not piece and not body.at_eof():
+                timer = self._pool.loop.call_at(self._within(self._budget.idle_s), self._interrupt, TimeoutError())
+                try:
+                    piece = await body.readany()
+                finally:
+                    timer.cancel()
+        except Exception as error:  # every way to fail is one of ours by the next line
+            self._give_up()
+            raise Broken(self._fault_of(error, passed=True)) from None
+        self.size += len(piece)
+        if body.at_eof():
+            self.finished = True
+            self.close()
+        return piece
 
     def _first_byte_s(self) -> float:
         """
@@ -253,10 +267,19 @@ class Exchange:
         return self._budget.total_s if large else self._budget.first_byte_s
 
     def _within(self, seconds: float) -> float:
-        return min(self._total_at, asyncio.get_running_loop().time() + seconds)
+        return min(self._total_at, self._pool.loop.time() + seconds)
 
     def _fault_of(self, error: BaseException, *, passed: bool) -> Fault:
         return Fault.STOPPED if self._aborted else fault_of(error, passed=passed)
+
+    def _interrupt(self, error: Exception) -> None:
+        """
+        Have whoever waits for the answer be told this instead.
+        """
+        if self._connection is not None and self._connection.protocol is not None:
+            self._connection.protocol.set_exception(error)
+        if self._body is not None:
+            self._body.set_exception(error)
 
     def abort(self) -> None:
         """
@@ -264,16 +287,26 @@ class Exchange:
         """
         self._aborted = True
         if self._timer is not None and not self._timer.expired():
-            # What waits is cancelled in this way, and a connection that is given up half-way is closed.
+            # What waits before the gate is cancelled in this way.
             self._timer.reschedule(0)
-        self.close()
+        self._interrupt(Broken(Fault.STOPPED))
+        self._give_up()
 
     def close(self) -> None:
         """
-        Give the connection up, unless the answer was read to its end.
+        Leave the connection to others where the whole answer has come, and give it up otherwise.
         """
-        if self._answer is not None and not self._finished:
-            self._answer.close()
+        connection, body = self._connection, self._body
+        if connection is not None and body is not None and body.is_eof() and body.exception() is None:
+            self._connection = self._body = None
+            self._pool.keep(connection)
+        else:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = self._body = None
 
 
 def fault_of(error: BaseException, *, passed: bool) -> Fault:
@@ -308,14 +341,34 @@ def _fault_before(error: BaseException) -> Fault:
     return Fault.CONNECT
 
 
-def framing_is_certain(raw: tuple[tuple[bytes, bytes], ...]) -> bool:
+def fields_of(raw: Iterable[tuple[bytes, bytes]]) -> Fields:
     """
-    Tell whether an answer's head says in exactly one way where its body ends.
+    Return an answer's headers under names that can be compared.
     """
-    framing = [(name.lower(), value.strip()) for name, value in raw if name.lower() in FRAMING_HEADERS]
-    if len(framing) > 1:
+    return tuple([(_lowered(name), value) for name, value in raw])
+
+
+@lru_cache(maxsize=1024)
+def _lowered(name: bytes) -> str:
+    # The names in an upstream's answers are nearly always the same.
+    return name.decode("latin-1").lower()
+
+
+def is_certain(fields: Fields) -> bool:
+    """
+    Tell whether an answer's head says in exactly one way where its body ends, and that it is not encoded.
+
+    No encoding was asked for, and what is encoded cannot be searched for our credential.
+    """
+    if _BREAKS_A_LINE(b"".join([value for _, value in fields])):
         return False
-    if any(b"\x00" in value or b"\r" in value or b"\n" in value for _, value in raw):
-        return False
-    name, value = framing[0] if framing else (b"", b"")
-    return {b"content-length": value.isdigit(), b"transfer-encoding": value.lower() == b"chunked"}.get(name, True)
+    framing = [(name, value.strip()) for name, value in fields if name in SHAPING]
+    encodings = [value for name, value in framing if name == "content-encoding"]
+    if encodings:
+        framing = [pair for pair in framing if pair[0] != "content-encoding"]
+        if any(value.lower() not in {b"", b"identity"} for value in encodings):
+            return False
+    if len(framing) != 1:
+        return not framing
+    name, value = framing[0]
+    return value.isdigit() if name == "content-length" else value.lower() == b"chunked"

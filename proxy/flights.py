@@ -31,7 +31,7 @@ class Flight:
     """
 
     call: Call
-    scopes: frozenset[str]
+    scopes: tuple[str, ...]
     flights: Flights
     since: datetime | None = None
     resting: bool = False
@@ -83,7 +83,7 @@ class Flights:
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self._flights: dict[int, Flight] = {}
-        self._dispatched: deque[tuple[float, frozenset[str]]] = deque(maxlen=RATED_MAX)
+        self._dispatched: deque[tuple[float, tuple[str, ...]]] = deque(maxlen=RATED_MAX)
         self.last_dispatch: datetime | None = None
 
     def __repr__(self) -> str:
@@ -93,7 +93,7 @@ class Flights:
         """
         Return the flight of a write that has not left; it ends with the block that it is entered for.
         """
-        flight = Flight(call, frozenset(scopes_of(call)), self)
+        flight = Flight(call, scopes_of(call), self)
         self._flights[id(flight)] = flight
         return flight
 

@@ -11,33 +11,36 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
-
-import aiohttp
+from typing import NamedTuple
 
 from breakers.call import Applied, Call, Fault, Health, Outcome, Retry, Sent
+from breakers.noun import noun
 from breakers.results import judge_result
 from breakers.retries import joined, key_holds
 from breakers.store.protocol import Permit, Store
 from config.catalog import OperationSpec
 from config.settings import Timeouts
+from config.store import MEMORY
 from proxy.account import Account
 from proxy.clock import Clock
 from proxy.dial import Dialer
 from proxy.errors import Broken
-from proxy.exchange import Budget, Exchange, Gate, open_session
+from proxy.exchange import Budget, Exchange, Gate
 from proxy.flights import Flight
 from proxy.killing import KillSwitch
 from proxy.ledger.book import Intent
 from proxy.passes import Look, Redo
 from proxy.patience import Marking, Patience
+from proxy.pool import Pool
+from proxy.reading import Reading
 from proxy.retrying import BODY_BYTES_MAX, LOOK_RESENDS_MAX, RESENDS_MAX, Bounds, Retries, Tries
 from proxy.sampler import Sampler
 from proxy.sampling import Admitted
-from proxy.shown import shown_headers
+from proxy.shown import Headers, shown_headers
 from proxy.wire import Wire
 
 WRITE_IDLE_S = 2.0
@@ -49,32 +52,11 @@ ANSWER_BYTES_MAX = 8 * 1024 * 1024
 """Of a write's answer, which is read whole before a byte of it is passed on: many times what any vendor sends."""
 
 
-@dataclass(slots=True)
-class Reading:
-    """
-    A read whose answer has begun. `outcome` is complete once the chunks have ended, one way or the other.
-    """
-
-    outcome: Outcome
-    chunks: AsyncGenerator[bytes]
-    exchange: Exchange
-    ended: Callable[[Outcome], None]
-    whole: bool = False
-
-    async def close(self) -> None:
-        """
-        End the stream where it is; the outcome is complete afterwards.
-        """
-        await self.chunks.aclose()
-        # A generator that was never begun has no end of its own.
-        self.exchange.close()
-        self.ended(self.outcome)
-
-
-@dataclass(frozen=True, slots=True)
+@noun
 class _Write:
     """
-    What of a write `_write` needs to know, whichever pass it came with; `told` is until when its caller waits.
+    What of a write `_write` needs to know, whichever pass it came with; `told` is until when its caller waits, `waits`
+    whether its permit may have to be waited for.
     """
 
     api: str
@@ -83,9 +65,10 @@ class _Write:
     since: datetime
     permit: Callable[[], Awaitable[Permit]]
     wire: Wire
-    told: float
+    told: Callable[[], float]
     admitted: Admitted
     flight: Flight
+    waits: bool = True
 
 
 class Forwarder:
@@ -108,11 +91,11 @@ class Forwarder:
         self._accounts, self._dialer, self._timeouts = accounts, dialer, timeouts
         self._clock, self._store, self._on_echo, self._retries = clock, store, on_echo, retries
         self._sampler, self._killswitch = sampler, killswitch
-        self._sessions: dict[tuple[str, str, bool], aiohttp.ClientSession] = {}
+        self._pools: dict[tuple[str, str, bool], Pool] = {}
         self._written: Counter[str] = Counter()
 
     def __repr__(self) -> str:
-        return f"Forwarder({len(self._sessions)} pools)"
+        return f"Forwarder({len(self._pools)} pools)"
 
     def start(self) -> None:
         """
@@ -122,19 +105,15 @@ class Forwarder:
             for base, origin in account.origins.items():
                 for writes in (False, True):
                     idle_s = WRITE_IDLE_S if writes else READ_IDLE_S
-                    connector: aiohttp.BaseConnector
-                    if base in account.sockets:
-                        connector = self._dialer.socket_connector(account.sockets[base], idle_s=idle_s)
-                    else:
-                        connector = self._dialer.connector(str(origin.host), int(origin.port or 443), idle_s=idle_s)
-                    self._sessions[account.name, base, writes] = open_session(connector)
+                    pool = self._dialer.pool(origin, account.sockets.get(base), idle_s=idle_s)
+                    self._pools[account.name, base, writes] = pool
 
     async def close(self) -> None:
         """
         Close every pool.
         """
-        for session in self._sessions.values():
-            await session.close()
+        for pool in self._pools.values():
+            await pool.close()
 
     def written(self, api: str) -> int:
         """
@@ -152,8 +131,10 @@ class Forwarder:
         permit = Marking(self._store, intent.held, intent.opened, patience)
         spec, base = call.operation.spec, call.request.base
         admitted = self._sampler.admitted(call, intent.held.go.facts)
-        told, flight = self._told(call), self._killswitch.flights.begin(call)
-        return await self._write(_Write(call.api, base, spec, call.at, permit, intent.wire, told, admitted, flight))
+        told, flight = partial(self._told, call), self._killswitch.flights.begin(call)
+        waits = self._store.kind != MEMORY
+        write = _Write(call.api, base, spec, call.at, permit, intent.wire, told, admitted, flight, waits)
+        return await self._write(write)
 
     async def resend(self, redo: Redo, wire: Wire) -> Outcome:
         """
@@ -165,7 +146,7 @@ class Forwarder:
             return IN_DOUBT
         admitted = self._sampler.resent(redo.call)
         flight = self._killswitch.flights.begin(redo.call)
-        write = _Write(redo.api, redo.base, redo.spec, redo.since, redo.permit, wire, float("inf"), admitted, flight)
+        write = _Write(redo.api, redo.base, redo.spec, redo.since, redo.permit, wire, _for_ever, admitted, flight)
         return await self._write(write, IN_DOUBT)
 
     async def _write(self, write: _Write, ended: Outcome | None = None) -> Outcome:
@@ -192,7 +173,7 @@ class Forwarder:
         while True:
             last, exchange = await self._attempt(write, tries, began)
             ended = last if ended is None else joined(ended, last)
-            delay_s = tries.write(ended, last, exchange.raw_headers)
+            delay_s = tries.write(ended, last, exchange.fields)
             if delay_s is None:
                 return ended
             try:
@@ -205,20 +186,21 @@ class Forwarder:
     async def _attempt(self, write: _Write, tries: Tries, began: float) -> tuple[Outcome, Exchange]:
         account = self._accounts[write.api]
         flight, still = write.flight, partial(self._killswitch.permit, write.flight.call)
-        gate = Gate(partial(flight.permitted, write.permit, still), self._clock.monotonic, still)
+        permit = partial(flight.permitted, write.permit, still)
+        gate = Gate(permit, self._clock.monotonic, still, waits=write.waits)
         budget = Budget.of(self._timeouts, tries.left_s)
-        session = self._sessions[write.api, write.base, True]
-        exchange = Exchange(session, account.origins[write.base], write.wire, budget, gate)
+        exchange = Exchange(self._pools[write.api, write.base, True], write.wire, budget, gate)
         flight.stop = exchange.abort
         sample = self._sampler.begin(write.admitted)
         try:
-            fault, raw, size = await _read_whole(exchange)
+            fault, raw = await _read_whole(exchange)
         finally:
             self._sampler.left(sample)
-        body = account.scrubber.clean(raw)
-        self._look_for_echo(account, exchange, in_body=body is not raw)
-        micros = self._micros_since(began)
-        outcome = self._conclude(write.spec, account, exchange, fault=fault, body=body, size=size, micros=micros)
+        body, shown = account.scrubber.clean(raw), _shown(account, exchange)
+        if shown.echoed or body is not raw:
+            self._on_echo(account.name)
+        micros, size = self._micros_since(began), exchange.size
+        outcome = self._conclude(write.spec, account, exchange, shown, fault=fault, body=body, size=size, micros=micros)
         self._sampler.ended(sample, outcome)
         return outcome, exchange
 
@@ -230,34 +212,35 @@ class Forwarder:
         ends = began + (look.total_s or self._timeouts.read_total_s)
         bounds = Bounds(
             ends=ends,
-            told=ends if look.total_s else self._told(look.call),
+            told=_for_ever if look.total_s else partial(self._told, look.call),
             resends_max=LOOK_RESENDS_MAX if look.total_s else RESENDS_MAX,
             resets=account.dialect.resets,
         )
         tries, ended = self._retries.begin(look.api, bounds), None
         admitted = self._sampler.read(look.call, look.spec, look.facts)
+        pool = self._pools[look.api, look.base, False]
+        still = partial(self._killswitch.here.read_permit, look.call, reconciling=look.reconciles)
         while True:
             budget = Budget.of(self._timeouts, tries.left_s)
-            session = self._sessions[look.api, look.base, False]
-            still = partial(self._killswitch.here.read_permit, look.call, reconciling=look.reconciles)
-            exchange = Exchange(session, account.origins[look.base], look.wire, budget, Gate(look.permit, still=still))
+            exchange = Exchange(pool, look.wire, budget, Gate(still=still, left=look.left))
             sample = self._sampler.begin(admitted)
+            fault: Fault | None = None
             try:
-                fault = await _begin(exchange)
+                await exchange.open()
+            except Broken as broken:
+                fault = broken.fault
             finally:
                 self._sampler.left(sample)
-            last = self._conclude(look.spec, account, exchange, fault=fault, micros=self._micros_since(began))
+            shown, micros, size = _shown(account, exchange), self._micros_since(began), exchange.arrived
+            last = self._conclude(look.spec, account, exchange, shown, fault=fault, size=size, micros=micros)
             self._sampler.headed(sample, last)
             ended = last if ended is None else joined(ended, last)
-            delay_s = tries.read(last, exchange.raw_headers)
+            delay_s = tries.read(last, exchange.fields)
             if delay_s is None or self._sampler.holds_back(admitted):
-                break
+                concluded = partial(self._read_ended, look.spec, account, exchange, shown, began)
+                return Reading(ended, exchange, account.scrubber, concluded, partial(self._sampler.closed, sample))
             exchange.close()
             await self._retries.sleep(delay_s)
-        reading = Reading(ended, _nothing(), exchange, partial(self._sampler.closed, sample))
-        if fault is None:
-            reading.chunks = self._stream(reading, look.spec, account, exchange, began)
-        return reading
 
     def _told(self, call: Call) -> float:
         """
@@ -269,39 +252,35 @@ class Forwarder:
     def _micros_since(self, began: float) -> int:
         return round((self._clock.monotonic() - began) * 1_000_000)
 
-    async def _stream(
-        self, reading: Reading, spec: OperationSpec, account: Account, exchange: Exchange, began: float
-    ) -> AsyncGenerator[bytes]:
-        scrubber, size, fault = account.scrubber.stream(), 0, None
-        try:
-            async for piece in exchange.chunks():
-                size += len(piece)
-                if clean := scrubber.feed(piece):
-                    yield clean
-            reading.whole = True
-            if rest := scrubber.flush():
-                yield rest
-        except Broken as broken:
-            fault = broken.fault
-        finally:
-            exchange.close()
-            self._look_for_echo(account, exchange, in_body=scrubber.echoed)
-            whole = self._conclude(spec, account, exchange, fault=fault, size=size, micros=self._micros_since(began))
-            reading.outcome = replace(whole, attempts=reading.outcome.attempts)
-
-    def _look_for_echo(self, account: Account, exchange: Exchange, *, in_body: bool) -> None:
+    def _read_ended(
+        self,
+        spec: OperationSpec,
+        account: Account,
+        exchange: Exchange,
+        shown: _Shown,
+        began: float,
+        begun: Outcome,
+        fault: Fault | None,
+        echoed: bool,  # noqa: FBT001 a callback's own shape
+    ) -> Outcome:
         """
-        Tell once of an answer that held our credential, wherever in it.
+        Say how a read ended whose answer had begun.
         """
-        shown = shown_headers(exchange.raw_headers, account.dialect.shown_headers)
-        if in_body or account.scrubber.clean_headers(shown) != shown:
+        if echoed or shown.echoed:
             self._on_echo(account.name)
+        if exchange.finished and exchange.size == begun.body_bytes:
+            # All of it was there when it began: nothing more is known.
+            return begun
+        micros = self._micros_since(began)
+        ended = self._conclude(spec, account, exchange, shown, fault=fault, size=exchange.size, micros=micros)
+        return replace(ended, attempts=begun.attempts)
 
     def _conclude(
         self,
         spec: OperationSpec,
         account: Account,
         exchange: Exchange,
+        shown: _Shown,
         *,
         fault: Fault | None,
         body: bytes = b"",
@@ -309,86 +288,68 @@ class Forwarder:
         micros: int = 0,
     ) -> Outcome:
         sent = Sent.YES if exchange.gate.passed else Sent.NO
-        shown = shown_headers(exchange.raw_headers, account.dialect.shown_headers)
-        headers = account.scrubber.clean_headers(shown)
+        by_name = dict(shown.headers)
         applied, health, retry = judge_result(
             spec.effect,
             sent=sent,
             status=exchange.status,
             fault=fault,
-            headers=dict(headers),
+            headers=by_name,
             body=body,
             dialect=account.dialect,
             honours_key=spec.honours_key,
         )
-        request_id = dict(headers).get(account.dialect.request_id_header or "")
         return Outcome(
             applied,
             health,
             retry,
             sent,
             status=exchange.status,
-            headers=headers,
+            headers=shown.headers,
             body=body,
             body_bytes=size,
             upstream_us=micros,
-            request_id=request_id,
+            request_id=by_name.get(account.dialect.request_id_header or ""),
             fault=fault,
         )
+
+
+def _for_ever() -> float:
+    return float("inf")
+
+
+class _Shown(NamedTuple):
+    """
+    The headers of an answer as they may be shown; `echoed` tells that our credential stood in them.
+    """
+
+    headers: Headers
+    echoed: bool
+
+
+def _shown(account: Account, exchange: Exchange) -> _Shown:
+    shown = shown_headers(exchange.fields, account.dialect.shown_headers)
+    clean = account.scrubber.clean_headers(shown)
+    return _Shown(clean, clean != shown)
 
 
 IN_DOUBT = Outcome(Applied.UNKNOWN, Health.IGNORE, Retry.SAME_KEY_ONLY, Sent.YES, attempts=0)
 """What is known of a write that may have been sent, before it is sent again."""
 
-NO_PIECES: tuple[bytes, ...] = ()
 
-
-async def _nothing() -> AsyncGenerator[bytes]:
-    for piece in NO_PIECES:
-        yield piece
-
-
-def _is_encoded(exchange: Exchange) -> bool:
-    return any(
-        name.lower() == b"content-encoding" and value.strip().lower() not in {b"", b"identity"}
-        for name, value in exchange.raw_headers
-    )
-
-
-async def _begin(exchange: Exchange) -> Fault | None:
+async def _read_whole(exchange: Exchange) -> tuple[Fault | None, bytes]:
     """
-    Carry one exchange to the head of its answer, and say how it broke if it did.
-    """
-    try:
-        await exchange.open()
-    except Broken as broken:
-        return broken.fault
-    if _is_encoded(exchange):
-        exchange.close()
-        return Fault.MALFORMED
-    return None
-
-
-async def _read_whole(exchange: Exchange) -> tuple[Fault | None, bytes, int]:
-    """
-    Carry one exchange to its end: how it broke if it did, the body, and how many bytes of it came.
+    Carry one exchange to its end: how it broke if it did, and the body.
     """
     pieces: list[bytes] = []
-    size = 0
     try:
         await exchange.open()
-        if _is_encoded(exchange):
-            return Fault.MALFORMED, b"", 0
-        async for piece in exchange.chunks():
-            size += len(piece)
-            if size > ANSWER_BYTES_MAX:
-                return Fault.TOO_LARGE, b"", size
-            pieces.append(piece)
+        fault = None if await exchange.rest(pieces, ANSWER_BYTES_MAX) else Fault.TOO_LARGE
     except Broken as broken:
-        return broken.fault, b"", size
+        fault = broken.fault
     except asyncio.CancelledError:
-        return Fault.ABANDONED, b"", size
+        fault = Fault.ABANDONED
     finally:
         with contextlib.suppress(Exception):
             exchange.close()
-    return None, b"".join(pieces), size
+    return fault, b"".join(pieces) if fault is None else b""

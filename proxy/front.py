@@ -6,8 +6,7 @@ Whatever nobody foresaw becomes a plain message outside and detail inside; it is
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from functools import lru_cache, partial
 
 from aiohttp import web
 
@@ -15,14 +14,14 @@ from breakers.verdict import Reason, Refuse
 from config.dialect import Dialect
 from proxy.answer import Answer, Whole, refusal
 from proxy.canonical.heads import canonical_head, said_host
-from proxy.canonical.target import encode_target, parse_target, refuse_long
-from proxy.doors import Door, door_hosts, likely_api, refuse_other_door, through
+from proxy.canonical.target import Target, encode_target, parse_target, refuse_long
+from proxy.doors import Came, Door, Style, door_hosts, likely_api, refuse_other_door, through
 from proxy.errors import LedgerUnavailable, Refused
-from proxy.inbound import Inbound
-from proxy.links import Ways
-from proxy.listener import SAID_VERSION, malformed
+from proxy.inbound import AgentRequest, Inbound
+from proxy.links import TABLES_KEPT, Links, Ways
+from proxy.listener import Serve, malformed
 from proxy.pipeline import handle
-from proxy.respond import LINKS, note_answer, respond
+from proxy.respond import note_answer, respond
 from proxy.rewrite import swap_pairs
 from proxy.rooms import Rooms
 from proxy.trail import Trail
@@ -37,16 +36,14 @@ class Front:
         self._rooms = rooms
         self._hosts = door_hosts(rooms.doors, rooms.settings.hosts)
         self._ways = Ways(rooms.accounts, rooms.doors, self._hosts, rooms.addresses)
+        # By texts, which are compared and hashed at once.
+        self._links = lru_cache(maxsize=TABLES_KEPT)(self._links_of)
 
-    def serving(self, door: Door) -> Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]:
+    def serving(self, door: Door) -> Serve:
         """
         Return the handler of one door's requests.
         """
-
-        async def serve(request: web.BaseRequest) -> web.StreamResponse:
-            return await self._serve(door, request)
-
-        return serve
+        return partial(self._serve, door)
 
     def unparsed(self, door: Door, exc: BaseException | None, status: int) -> Whole:
         """
@@ -66,7 +63,7 @@ class Front:
         account = self._rooms.accounts.get(api)
         return account.dialect if account else None
 
-    async def _serve(self, door: Door, request: web.BaseRequest) -> web.StreamResponse:
+    async def _serve(self, door: Door, request: AgentRequest) -> web.StreamResponse:
         rooms = self._rooms
         trail = Trail(rooms.ids.new(), rooms.clock, rooms.clock.monotonic(), door=door.name)
         request.protocol.spoke()  # type: ignore[attr-defined] # every connection here is an AgentConnection
@@ -82,7 +79,7 @@ class Front:
             rooms.metrics.ended(trail)
             rooms.log.write(trail.line())
 
-    async def _answer(self, door: Door, request: web.BaseRequest, trail: Trail) -> Answer:
+    async def _answer(self, door: Door, request: AgentRequest, trail: Trail) -> Answer:
         rooms = self._rooms
         try:
             with trail.stage("inbound"):
@@ -104,7 +101,7 @@ class Front:
         no = Refuse(reason, "ledger", detail)
         return refusal(no, trail.call, self._dialect(trail.api), dispatched=trail.dispatched or "no")
 
-    def _receive(self, door: Door, request: web.BaseRequest, trail: Trail) -> Inbound:
+    def _receive(self, door: Door, request: AgentRequest, trail: Trail) -> Inbound:
         rooms = self._rooms
         host = said_host(request.raw_headers)
         trail.api = likely_api(door, host, request.raw_path, rooms.doors, self._hosts)
@@ -113,20 +110,30 @@ class Front:
         meant = came.door
         trail.api, trail.door = meant.api, meant.name
         dialect = rooms.accounts[meant.api].dialect
-        version = request[SAID_VERSION]
         head = canonical_head(
             request.method,
-            (version.major, version.minor),
+            request.said_version,
             request.raw_headers,
             dialect.forward_headers,
             dialect.redirecting_headers,
         )
         trail.trace = head.trace
-        refuse_other_door(head.host, head.port, door, rooms.addresses)
+        links = self._links(door.name, meant.name, came.style, head.host, head.port)
         if rooms.stopping:
             raise Refused(Reason.STOPPING, "It is shutting down.")
-        links = request[LINKS] = self._ways.of(came, head.host, head.port)
-        query = swap_pairs(target.query, links.into)
+        request.links = links
+        query = swap_pairs(target.query, links.into) if target.query else ()
         if query is not target.query:
             refuse_long(encode_target(segments, query))
-        return Inbound(meant, head, replace(target, segments=segments, query=query), request, trail, links)
+            target = Target(segments, query)
+        elif segments is not target.segments:
+            target = Target(segments, query)
+        return Inbound(meant, head, target, request, trail, links)
+
+    def _links_of(self, door: str, meant: str, style: Style, host: str, port: int | None) -> Links:
+        """
+        Return how URLs change for a caller that came through one door, under this host and port, and means another.
+        """
+        doors = self._rooms.doors
+        refuse_other_door(host, port, doors[door], self._rooms.addresses)
+        return self._ways.of(Came(doors[meant], style), host, port)

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal, InvalidOperation
 from json.encoder import encode_basestring, encode_basestring_ascii
 
+import orjson
+
 # Containers inside one another; far beyond any object's, and a walk of twice as many frames stays far below the
 # interpreter's thousand.
 DEPTH_MAX = 200
@@ -32,16 +34,12 @@ def parse_image(data: bytes) -> object:
     an `ArithmeticError` as its cause where it has a number that cannot be kept exactly.
     """
     try:
-        value: object = json.loads(
-            data.decode("utf-8"),
-            object_pairs_hook=_members,
-            parse_int=_integer,
-            parse_float=_decimal,
-            parse_constant=_constant,
-        )
+        value: object = _EXACT.decode(data.decode("utf-8"))
     except RecursionError:
         raise ValueError("it is nested too deep") from None
-    _refuse_depth(value)
+    # What has no more of them is not nested deeper.
+    if data.count(b"{") + data.count(b"[") > DEPTH_MAX:
+        _refuse_depth(value)
     return value
 
 
@@ -50,6 +48,18 @@ def spell_image(value: object) -> bytes:
     Return the JSON text, in ASCII, that `parse_image` reads as the same value.
     """
     return _spelled(value, encode_basestring_ascii).encode("ascii")
+
+
+def spell_parsed(value: object) -> bytes:
+    """
+    Return the same text of a value that holds nothing but what `parse_image` gave: ten times as fast for most.
+    """
+    try:
+        data = orjson.dumps(value)
+    except TypeError:
+        # A decimal, an integer beyond 64 bits, half a character.
+        return spell_image(value)
+    return data if data.isascii() and b"\x7f" not in data else spell_image(value)
 
 
 def spell_text(value: object) -> str:
@@ -63,13 +73,20 @@ def same(a: object, b: object) -> bool:
     """
     Tell whether two parsed values are the same: of one type, numbers with the same digits, arrays in the same order.
     """
+    if type(a) is dict or type(a) is list:
+        # The language tells in a tenth of the time: what is the same is equal, and what is written alike is the same.
+        return a == b and (repr(a) == repr(b) or _same(a, b))
+    return _same(a, b)
+
+
+def _same(a: object, b: object) -> bool:
     kind = type(a)
     if kind is not type(b):
         return False
     if isinstance(a, dict) and isinstance(b, dict):
-        return len(a) == len(b) and all(name in b and same(inner, b[name]) for name, inner in a.items())
+        return len(a) == len(b) and all(name in b and _same(inner, b[name]) for name, inner in a.items())
     if isinstance(a, list) and isinstance(b, list):
-        return len(a) == len(b) and all(map(same, a, b))
+        return len(a) == len(b) and all(map(_same, a, b))
     # The text of a decimal says sign, digits and exponent; its equality would ask only for the value.
     return str(a) == str(b) if kind is Decimal else a == b
 
@@ -95,6 +112,11 @@ def _decimal(text: str) -> Decimal:
 
 def _constant(text: str) -> object:
     raise ValueError(f"{text} is no JSON")
+
+
+_EXACT = json.JSONDecoder(
+    object_pairs_hook=_members, parse_int=_integer, parse_float=_decimal, parse_constant=_constant
+)
 
 
 def _refuse_depth(value: object) -> None:

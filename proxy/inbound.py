@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from aiohttp import web
+from aiohttp import HttpVersion, web
 from aiohttp.web_exceptions import HTTPException
 
 from breakers.policy import Policy
@@ -27,6 +27,15 @@ from proxy.trail import Trail
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
+class AgentRequest(web.BaseRequest):
+    """
+    A request of an agent: `said_version` is what its first line named, `links` how URLs change for its caller.
+    """
+
+    said_version: HttpVersion
+    links: Links = NO_LINKS
+
+
 @dataclass(slots=True)
 class Inbound:
     """
@@ -40,7 +49,7 @@ class Inbound:
     door: Door
     head: Head
     target: Target
-    request: web.BaseRequest
+    request: AgentRequest
     trail: Trail
     links: Links = NO_LINKS
     left: bool = False
@@ -70,15 +79,15 @@ class Inbound:
         Raise `Refused` where it is larger, slower, or does not end as it said it would.
         """
         announced = self.head.content_length or 0
-        if announced > bytes_max:
-            raise Refused(Reason.BODY_TOO_LARGE, f"The body may have {bytes_max} bytes.")
+        _refuse_large(announced, bytes_max)
         if self.head.expects_continue and (announced or self.head.chunked):
             await self.request.writer.write(CONTINUE)
             self.request.writer.output_size = 0
         try:
             if self.request.content.is_eof():
                 # It came whole with the head, as most do: nothing is waited for.
-                body = await self._all(bytes_max)
+                body = self.request.content.read_nowait()
+                _refuse_large(len(body), bytes_max)
             else:
                 async with asyncio.timeout(within_s):
                     body = await self._all(bytes_max)
@@ -95,7 +104,11 @@ class Inbound:
         size = 0
         while piece := await self.request.content.readany():
             size += len(piece)
-            if size > bytes_max:
-                raise Refused(Reason.BODY_TOO_LARGE, f"The body may have {bytes_max} bytes.")
+            _refuse_large(size, bytes_max)
             pieces.append(piece)
         return b"".join(pieces)
+
+
+def _refuse_large(size: int, bytes_max: int) -> None:
+    if size > bytes_max:
+        raise Refused(Reason.BODY_TOO_LARGE, f"The body may have {bytes_max} bytes.")

@@ -52,6 +52,20 @@ class InForce:
         for stop in begins.by_scope.values():
             self._note_end(stop)
 
+    @property
+    def known(self) -> Stops:
+        """
+        Return the newest record of every scope.
+        """
+        return self._known
+
+    @known.setter
+    def known(self, known: Stops) -> None:
+        self._known = known
+        # As nearly always: nothing is stopped, nor will be by itself.
+        running = all(stop.mode is Mode.RUN and stop.until is None for stop in known.by_scope.values())
+        self._is_free = running and ALL in known.by_scope
+
     def __repr__(self) -> str:
         return f"InForce({self.mode(ALL)}, epoch={self.epoch}, file={self.written})"
 
@@ -78,6 +92,8 @@ class InForce:
         """
         Say whether the next byte of a call may leave.
         """
+        if self._nothing_is(others):
+            return Permit.GRANTED
         barred = bars(call, self.over(others), self._clock.now())
         return Permit.GRANTED if barred is None else Permit.STOPPED
 
@@ -85,8 +101,17 @@ class InForce:
         """
         Say whether a read for the sake of a call may leave.
         """
+        if self._nothing_is(others):
+            return Permit.GRANTED
         barred = bars_reading(call, self.over(others), self._clock.now(), reconciling=reconciling)
         return Permit.GRANTED if barred is None else Permit.STOPPED
+
+    def _nothing_is(self, others: Stops) -> bool:
+        """
+        Tell whether nothing at all is in force, whichever call asks.
+        """
+        self.look()
+        return self._is_free and self.written is None and not others.by_scope
 
     def take(self, stop: Stop) -> bool:
         """

@@ -53,13 +53,14 @@ class Judgement:
 
     def __init__(self, call: Call, turn: contextlib.ExitStack, inbound: Inbound | Errand, rooms: Rooms) -> None:
         self._call, self._turn, self._inbound, self._rooms = call, turn, inbound, rooms
-        self._looking = Looking(call, inbound.policy, turn, rooms, inbound.trail.patience)
+        # Whoever looks at something: few do.
+        self._looking: Looking | None = None
         self._has_turn = not call.operation.writes
         # What was taken, or would be if there were room for it, was compared with all that there is.
         self._is_compared = False
 
     def __repr__(self) -> str:
-        return f"Judgement({self._call.id}, {self._looking!r})"
+        return f"Judgement({self._call.id}, {self._looking or 'looking at nothing'})"
 
     async def made(self) -> Judged:
         """
@@ -89,7 +90,7 @@ class Judgement:
         match verdict:
             case Ask() as ask:
                 with self._inbound.trail.stage("look"):
-                    return await self._looking.answered(ask, facts) or await self._asked(facts)
+                    return await self._looks().answered(ask, facts) or await self._asked(facts)
             case Forward() as go:
                 return await self._passing(go)
             case Suggest() | Pending() as parked:
@@ -99,6 +100,12 @@ class Judgement:
             case Refuse() | Repeat() as said:
                 return said
 
+    def _looks(self) -> Looking:
+        if self._looking is None:
+            rooms, inbound = self._rooms, self._inbound
+            self._looking = Looking(self._call, inbound.policy, self._turn, rooms, inbound.trail.patience)
+        return self._looking
+
     async def _passing(self, go: Forward) -> Judged | Facts:
         """
         Take what a call consumes that may pass, unless something beside its judgement is against it.
@@ -107,7 +114,8 @@ class Judgement:
         writes = call.operation.writes
         if writes and (no := not_now(rooms)) is not None:
             return no
-        if (no := await inbound.trail.patience.ask(rooms.store, partial(self._still, writes=writes))) is not None:
+        # Of the standing task of the day there is nothing to ask.
+        if call.caller.named and (no := await inbound.trail.patience.ask(rooms.store, self._still)) is not None:
             return no
         if (no := inbound.binds(go)) is not None:
             return no
@@ -115,13 +123,14 @@ class Judgement:
             return inbound.watch.noted(go.facts) if many.parks else detected(many)
         inbound.trail.verdict = "forward"
         with inbound.trail.stage("reserve"):
-            held = await inbound.trail.patience.ask(rooms.store, partial(self._taken, go))
+            held = await inbound.trail.patience.ask(rooms.store, self._taken, go)
         if isinstance(held, Stale):
             return await self._moved(held, go.facts)
         self._is_compared = True
         if isinstance(held, Exhausted):
             return exhausted(held, go.facts.at, call.caller.task)
-        self._looking.reserved(go)
+        if self._looking is not None:
+            self._looking.reserved(go)
         rooms.drifting.saw(go)
         return held
 
@@ -136,11 +145,14 @@ class Judgement:
                 return no
         return await self._asked(facts) if stale.facts is None else self._noted(stale.facts, facts)
 
-    async def _still(self, *, writes: bool) -> Refuse | None:
-        return await self._rooms.envelopes.still(self._call.caller, writes=writes)
+    async def _still(self) -> Refuse | None:
+        return await self._rooms.envelopes.still(self._call.caller, writes=self._call.operation.writes)
 
     async def _taken(self, go: Forward) -> HeldWrite | HeldRead | Stale | Exhausted:
         rooms = self._rooms
+        if not (go.wishes or go.charges):
+            # It wants nothing that this process could give it by itself.
+            return await rooms.store.reserve(go)
         return await rooms.slices.reserve(go, partial(rooms.sampler.alone.reserve, store=rooms.store))
 
     async def _asked(self, before: Facts | None = None) -> Facts:
@@ -148,7 +160,7 @@ class Judgement:
         Return what the store says that the call is judged by, with what was read `before`.
         """
         store = self._rooms.store
-        return self._noted(await self._inbound.trail.patience.ask(store, partial(store.facts, self._call)), before)
+        return self._noted(await self._inbound.trail.patience.ask(store, store.facts, self._call), before)
 
     def _noted(self, facts: Facts, before: Facts | None = None) -> Facts:
         """

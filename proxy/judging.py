@@ -9,7 +9,7 @@ whoever has waited for as long as its caller does is judged all the same.
 from __future__ import annotations
 
 import asyncio
-import contextlib
+from collections import deque
 
 from breakers.known import Names
 
@@ -37,10 +37,22 @@ class Line:
     The calls under one name: whose turn it is, and how many are in the line.
     """
 
-    __slots__ = ("length", "lock")
+    __slots__ = ("is_taken", "length", "waiting")
 
     def __init__(self) -> None:
-        self.lock, self.length = asyncio.Lock(), 0
+        self.is_taken, self.length = False, 0
+        self.waiting: deque[asyncio.Future[None]] = deque()
+
+    def next(self) -> None:
+        """
+        Give the turn to whoever came first of those who still wait for it.
+        """
+        while self.waiting:
+            one = self.waiting.popleft()
+            if not one.done():
+                one.set_result(None)
+                return
+        self.is_taken = False
 
 
 class Turn:
@@ -58,18 +70,25 @@ class Turn:
     async def __aenter__(self) -> None:
         if not self._name:
             return
-        line = self._line = self._lines.setdefault(self._name, Line())
+        line = self._lines.get(self._name)
+        if line is None:
+            line = self._lines[self._name] = Line()
+        self._line = line
         line.length += 1
-        if line.length == 1:
-            self._came = await line.lock.acquire()
+        if not line.is_taken:
+            line.is_taken = self._came = True
             return
+        turn = asyncio.get_running_loop().create_future()
+        line.waiting.append(turn)
         try:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._within_s):
-                    self._came = await line.lock.acquire()
+            await asyncio.wait({turn}, timeout=self._within_s)
         except BaseException:
+            self._came = turn.done()
+            turn.cancel()
             self._leave(line)
             raise
+        self._came = turn.done()
+        turn.cancel()
 
     async def __aexit__(self, *_: object) -> None:
         if self._line is not None:
@@ -77,7 +96,7 @@ class Turn:
 
     def _leave(self, line: Line) -> None:
         if self._came:
-            line.lock.release()
+            line.next()
         line.length -= 1
         if not line.length:
             del self._lines[self._name]

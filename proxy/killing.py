@@ -110,7 +110,8 @@ class KillSwitch:
         """
         Return facts with all that this process knows of the stop.
         """
-        return replace(facts, stops=self.here.over(facts.stops))
+        stops = self.here.over(facts.stops)
+        return facts if stops is facts.stops else replace(facts, stops=stops)
 
     @property
     def is_fresh(self) -> bool:

@@ -37,6 +37,9 @@ NAMED_BY_CHANCE = frozenset({Style.PORT, Style.PREFIX})
 
 TARGETS = frozenset({"location", "content-location"})
 
+LEADING = TARGETS | {"link"}
+"""Headers in which URLs are put right."""
+
 TABLES_KEPT = 256
 """Of callers' ways: some for each door. What a caller writes into `Host` is its own, so there must be a bound."""
 
@@ -61,10 +64,8 @@ class Links:
         """
         Tell whether an answer with these headers is JSON of the API's own, in which URLs are put right.
         """
-        essences = {value.partition(";")[0].strip().lower() for name, value in headers if name == "content-type"}
-        # Whoever does not say what it is is read by its content, as most clients do.
-        said = essences - {""} or JSON_TYPES
-        return any((e in JSON_TYPES or e.endswith("+json")) and e not in self.verbatim for e in said)
+        said = [value for name, value in headers if name == "content-type"]
+        return _is_json(tuple(said), self.verbatim)
 
     def shown(self, answer: Shown) -> Shown:
         """
@@ -74,16 +75,31 @@ class Links:
             return answer
         headers = self._headers(answer.headers, answer.url)
         if isinstance(answer, Streamed) or not answer.body or not self.covers(headers):
-            return replace(answer, headers=headers)
-        return replace(answer, headers=headers, body=rewrite_json(answer.body, self.out))
+            return answer if headers is answer.headers else replace(answer, headers=headers)
+        body = rewrite_json(answer.body, self.out)
+        if headers is answer.headers and body is answer.body:
+            return answer
+        return replace(answer, headers=headers, body=body)
 
     def _headers(self, headers: Headers, about: str) -> Headers:
+        if not any(name in LEADING for name, _ in headers):
+            return headers
         return tuple([(name, self._header(name, value, about)) for name, value in headers])
 
     def _header(self, name: str, value: str, about: str) -> str:
         if name in TARGETS:
             return rewrite_target(value, about, self.out)
         return rewrite_link(value, about, self.out, self.names) if name == "link" else value
+
+
+@lru_cache(maxsize=1024)
+def _is_json(said: tuple[str, ...], verbatim: frozenset[str]) -> bool:
+    """
+    Tell whether what is said of a type means JSON of the API's own; what answers say of it is nearly always the same.
+    """
+    essences = {value.partition(";")[0].strip().lower() for value in said}
+    # Whoever does not say what it is is read by its content, as most clients do.
+    return any((e in JSON_TYPES or e.endswith("+json")) and e not in verbatim for e in essences - {""} or JSON_TYPES)
 
 
 NO_LINKS = Links(Came(Door(""), Style.PORT), NOWHERE, NOWHERE)

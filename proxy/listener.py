@@ -13,7 +13,7 @@ import logging
 import re
 from collections.abc import Awaitable, Callable
 
-from aiohttp import HttpVersion, HttpVersion10, HttpVersion11, StreamReader, web
+from aiohttp import HttpVersion10, HttpVersion11, StreamReader, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import BadHttpMethod, HttpProcessingError, LineTooLong
@@ -21,6 +21,7 @@ from aiohttp.http_exceptions import BadHttpMethod, HttpProcessingError, LineTooL
 from breakers.verdict import Reason, Refuse
 from config.dialect import Dialect
 from proxy.answer import Whole, refusal
+from proxy.inbound import AgentRequest
 from proxy.respond import SERVER
 
 HEAD_WITHIN_S = 15.0
@@ -38,10 +39,8 @@ METHOD_LINE = re.compile(r"b['\"][A-Za-z0-9!#$%&*+.^_`|~-]+ ")
 """In what the parser says of a request line: a token and a space, so that it is the method that is wrong."""
 
 SPOKEN = frozenset({HttpVersion10, HttpVersion11})
-SAID_VERSION = web.RequestKey("said_version", HttpVersion)
-"""Under which a request holds the version that its first line named."""
 
-Serve = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+Serve = Callable[[AgentRequest], Awaitable[web.StreamResponse]]
 
 
 class Crowd:
@@ -170,7 +169,8 @@ class AgentServer(web.Server):
     """
 
     def __init__(self, serve: Serve, *, crowd: Crowd, on_error: Callable[[BaseException | None, int], Whole]) -> None:
-        super().__init__(serve, request_factory=self._request, handler_cancellation=False)
+        # The factory beside it builds no other requests.
+        super().__init__(serve, request_factory=self._request, handler_cancellation=False)  # type: ignore[arg-type]
         self.crowd = crowd
         self.on_error = on_error
         self._event_loop = asyncio.get_running_loop()
@@ -182,14 +182,16 @@ class AgentServer(web.Server):
         protocol: web.RequestHandler,
         writer: AbstractStreamWriter,
         task: asyncio.Task[None],
-    ) -> web.BaseRequest:
+    ) -> AgentRequest:
         """
         Build a request that is answered in a version that is spoken here, whatever version it names.
         """
-        spoken = message.version if message.version in SPOKEN else HttpVersion11
-        answered_in = message._replace(version=spoken, should_close=message.should_close or self.crowd.leaving)
-        request = web.BaseRequest(answered_in, payload, protocol, writer, task, self._event_loop)
-        request[SAID_VERSION] = message.version
+        answered_in = message
+        if message.version not in SPOKEN or self.crowd.leaving:
+            spoken = message.version if message.version in SPOKEN else HttpVersion11
+            answered_in = message._replace(version=spoken, should_close=message.should_close or self.crowd.leaving)
+        request = AgentRequest(answered_in, payload, protocol, writer, task, self._event_loop)
+        request.said_version = message.version
         return request
 
     def __call__(self) -> web.RequestHandler:

@@ -6,11 +6,11 @@ import io
 import logging
 import sys
 import traceback
+from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from queue import Full, Queue
+from datetime import datetime
 from select import PIPE_BUF
-from threading import Thread
+from threading import Event, Thread
 from typing import Protocol, TextIO, cast
 
 import orjson
@@ -25,7 +25,7 @@ class Log(Protocol):
 
     def write(self, line: dict[str, object]) -> None:
         """
-        Write one line.
+        Write one line; when it was said is a moment in UTC.
         """
 
     def event(self, event: str, **fields: object) -> None:
@@ -44,6 +44,9 @@ WAITING_MAX = 10_000
 
 CLOSE_WITHIN_S = 2.0
 
+GATHER_S = 0.02
+"""Between two times at which the thread looks for lines: to wake it for each costs more than the line; nobody waits."""
+
 
 def unlocked_output() -> TextIO:
     """
@@ -60,52 +63,53 @@ class JsonLog:
     """
     Lines as JSON on a stream, written by a thread. A stream that nobody reads loses lines, never calls.
 
-    A `worker` says so in each line, and shares the stream with others: what it writes at once stays in one piece.
+    The first line after a pause is written at once, those that follow it together a moment later: a process that is
+    killed loses what came in that moment. A `worker` says so in each line, and shares the stream with others: what it
+    writes at once stays in one piece.
     """
 
     def __init__(self, clock: Clock, stream: TextIO | None = None, worker: int | None = None) -> None:
         self._clock, self._stream = clock, stream or unlocked_output()
         self._also: dict[str, object] = {} if worker is None else {"worker": worker}
-        self._waiting: Queue[dict[str, object] | None] = Queue(WAITING_MAX)
+        self._waiting: deque[dict[str, object]] = deque()
+        self._told, self._closed = Event(), Event()
         self._thread = Thread(target=self._run, name="log", daemon=True)
         self._thread.start()
         self.lost = 0
 
     def __repr__(self) -> str:
-        return f"JsonLog({self._waiting.qsize()} waiting, {self.lost} lost)"
+        return f"JsonLog({len(self._waiting)} waiting, {self.lost} lost)"
 
     def write(self, line: dict[str, object]) -> None:
         """
         Take one line.
         """
-        try:
-            self._waiting.put_nowait(line)
-        except Full:
+        if len(self._waiting) >= WAITING_MAX:
             self.lost += 1
+            return
+        self._waiting.append(line)
+        # In this order: whoever clears it looks for lines afterwards.
+        if not self._told.is_set():
+            self._told.set()
 
     def close(self) -> None:
         """
         Write what waits, as far as somebody reads it.
         """
-        with suppress(Full):
-            self._waiting.put(None, timeout=CLOSE_WITHIN_S)
+        self._closed.set()
+        self._told.set()
         self._thread.join(CLOSE_WITHIN_S)
 
     def _run(self) -> None:
-        while (line := self._waiting.get()) is not None:
-            lines = [line]
-            ended = False
-            while not ended and not self._waiting.empty():
-                more = self._waiting.get_nowait()
-                ended = more is None
-                lines += [] if more is None else [more]
-            self._write(lines)
-            if ended:
-                return
+        while not self._closed.is_set() or self._waiting:
+            self._told.wait()
+            self._told.clear()
+            self._write([self._waiting.popleft() for _ in range(len(self._waiting))])
+            self._closed.wait(GATHER_S)
 
     def _write(self, lines: list[dict[str, object]]) -> None:
         try:
-            spelled = [orjson.dumps({**line, **self._also}, default=str).decode() + "\n" for line in lines]
+            spelled = [_spelled({**line, **self._also} if self._also else line) for line in lines]
             for piece in pieces(spelled) if self._also else ("".join(spelled),):
                 self._stream.write(piece)
             self._stream.flush()
@@ -117,8 +121,7 @@ class JsonLog:
         """
         Write a line about the process.
         """
-        now = self._clock.now().isoformat(timespec="microseconds").replace("+00:00", "Z")
-        self.write({"ts": now, "event": event, **fields})
+        self.write({"ts": self._clock.now(), "event": event, **fields})
 
     def failure(self, call: str, error: BaseException) -> None:
         """
@@ -126,6 +129,14 @@ class JsonLog:
         """
         frames = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
         self.event("failure", call=call, error=type(error).__name__, at=frames)
+
+
+def _spelled(line: dict[str, object]) -> str:
+    at = line.get("ts")
+    if isinstance(at, datetime) and at.microsecond == 0:
+        # The library would leave the fraction out.
+        line = {**line, "ts": at.strftime("%Y-%m-%dT%H:%M:%S.000000Z")}
+    return orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z).decode()
 
 
 def pieces(lines: Iterable[str]) -> Iterator[str]:

@@ -20,6 +20,7 @@ from breakers.stops import CANARY, Mode, Stop
 from breakers.store.protocol import Store, StoreUnavailable
 from breakers.verdict import Reason
 from proxy.drifting import DriftMetrics
+from proxy.durations import Durations
 from proxy.fleetnews import FleetMetrics
 from proxy.ledger.book import Ledger
 from proxy.queued import SuggestionMetrics
@@ -63,13 +64,12 @@ class Metrics:
             "breakwater_loops_noticed_total", "Calls in which the loop guard noticed something, by rule.",
             ("api", "rule"), registry=r,
         )  # fmt: skip
-        self.stage_seconds = Histogram(
-            "breakwater_stage_seconds", "Time spent in each stage of a call.", ("stage",), buckets=SECONDS, registry=r
+        self.stage_seconds = Durations(
+            "breakwater_stage_seconds", "Time spent in each stage of a call.", "stage", SECONDS, r
         )
-        self.added_seconds = Histogram(
-            "breakwater_added_seconds", "Time that a call spent here and not at the upstream.",
-            ("effect",), buckets=SECONDS, registry=r,
-        )  # fmt: skip
+        self.added_seconds = Durations(
+            "breakwater_added_seconds", "Time that a call spent here and not at the upstream.", "effect", SECONDS, r
+        )
         self.writes_in_flight = Gauge("breakwater_in_flight", "Writes being carried now.", registry=r)
         self.unknown_open = Gauge("breakwater_unknown_outcomes_open", "Writes whose outcome is not known.", registry=r)
         self.echoes = Counter(
@@ -98,6 +98,7 @@ class Metrics:
         )  # fmt: skip
         self.suggestions = SuggestionMetrics(r)
         self.reviews, self.drift, self.fleet = ReviewMetrics(r), DriftMetrics(r), FleetMetrics(r)
+        self._counted: dict[tuple[str, str, str, str], Counter] = {}
         self._of_the_record()
 
     def _of_the_record(self) -> None:
@@ -111,6 +112,7 @@ class Metrics:
             "breakwater_letters_refused_total", "Letters that were not taken, by why.", ("why",), registry=r
         )
         self.ledger_ready = Gauge("breakwater_ledger_ready", "1 while the ledger can be written.", registry=r)
+        self.disk_free = Gauge("breakwater_ledger_disk_free_bytes", "Room left on the ledger's disk.", registry=r)
         self.config_info = Gauge(
             "breakwater_config_info", "1 for the version of the configuration that is in force.",
             ("version",), registry=r,
@@ -175,6 +177,7 @@ class Metrics:
         """
         self.ledger_queue.set(ledger.pending)
         self.ledger_ready.set(ledger.state == "ready")
+        self.disk_free.set(ledger.stats.free_bytes)
         self.writes_in_flight.set(in_flight)
         with contextlib.suppress(StoreUnavailable):
             self.unknown_open.set(sum(intent.suspended for intent in await store.open_intents()))
@@ -241,7 +244,12 @@ class Metrics:
         Count a request that was answered.
         """
         effect = trail.effect or "none"
-        self.calls.labels(trail.api or "none", effect, trail.verdict or "edge", trail.outcome or "none").inc()
+        labels = (trail.api or "none", effect, trail.verdict or "edge", trail.outcome or "none")
+        # The same object that `labels` gives, which takes three times as long to find it.
+        counted = self._counted.get(labels)
+        if counted is None:
+            counted = self._counted[labels] = self.calls.labels(*labels)
+        counted.inc()
         if trail.reason:
             self.refusals.labels(trail.reason).inc()
         if trail.reason == Reason.DUPLICATE_SUSPECTED:
@@ -251,8 +259,8 @@ class Metrics:
         if trail.how:
             self.repeats.labels(trail.api, trail.how).inc()
         for stage, micros in trail.stages.items():
-            self.stage_seconds.labels(stage).observe(micros / 1_000_000)
-        self.added_seconds.labels(effect).observe(max(0, trail.total_us() - trail.upstream_us) / 1_000_000)
+            self.stage_seconds.took(stage, micros)
+        self.added_seconds.took(effect, max(0, trail.total_us() - trail.upstream_us))
 
 
 def _shown(key: str) -> str:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
 
 from breakers.call import Call
 from breakers.effectkey import effect_key
 from breakers.fingerprint import CANONICAL, Canonical, framed
 from breakers.known import Names
+
+_BLOCK_BYTES = 64
+"""Of SHA-256: what HMAC fills a key up to."""
+
+_INNER, _OUTER = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
 
 # 128 bits: two different writes never share a name by chance, and a name fits everywhere.
 NAME_DIGITS = 32
@@ -22,11 +28,13 @@ class Namer:
     `canonical` maps the versions of a fingerprint that are still read; the highest is the current one.
     """
 
-    __slots__ = ("_keyed", "_versions")
+    __slots__ = ("_inner", "_outer", "_secret", "_versions")
 
     def __init__(self, secret: bytes, canonical: Mapping[int, Canonical] = CANONICAL) -> None:
-        # Begun once: three names a call cost less from a copy that holds the key already.
-        self._keyed = hmac.new(secret, digestmod="sha256")
+        # HMAC (RFC 2104) with its key taken in once: three names a call cost a third of what they do otherwise.
+        self._secret = (secret if len(secret) <= _BLOCK_BYTES else sha256(secret).digest()).ljust(_BLOCK_BYTES, b"\0")
+        self._inner: dict[str, Any] = {}
+        self._outer = sha256(self._secret.translate(_OUTER))
         self._versions = tuple((f"f{version}", canonical[version]) for version in sorted(canonical, reverse=True))
 
     def __repr__(self) -> str:
@@ -56,6 +64,10 @@ class Namer:
 
     def _name(self, prefix: str, said: bytes) -> str:
         # The prefix is hashed as well: a key that spells what another kind of name says is still another name.
-        mac = self._keyed.copy()
-        mac.update(b"bw/v1/%b\x00%b" % (prefix.encode(), said))
-        return f"{prefix}:{mac.hexdigest()[:NAME_DIGITS]}"
+        begun = self._inner.get(prefix)
+        if begun is None:
+            begun = self._inner[prefix] = sha256(self._secret.translate(_INNER) + b"bw/v1/%b\x00" % prefix.encode())
+        inner, outer = begun.copy(), self._outer.copy()
+        inner.update(said)
+        outer.update(inner.digest())
+        return f"{prefix}:{outer.hexdigest()[:NAME_DIGITS]}"

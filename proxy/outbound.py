@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from breakers.call import Call, Multipart, Request
 from proxy.account import Account
 from proxy.canonical.bodies import encode_body
@@ -28,7 +26,7 @@ class Wires:
         """
         Return a read as it leaves.
         """
-        return self._wire(request, account, ())
+        return self._wire(request, account)
 
     def write(self, call: Call, account: Account, *, mark: bool = False) -> Wire:
         """
@@ -38,18 +36,22 @@ class Wires:
         """
         spec = call.operation.spec
         name = account.upstream_key_header(spec)
-        key = ((name.lower(), mint_key(self._randomness)),) if name else ()
+        key = (name.lower(), mint_key(self._randomness)) if name else None
         request = marked(call.request, spec.marker, call.id) if mark and spec.marker else call.request
-        wire = self._wire(request, account, key)
-        return replace(wire, keyed=bool(key), marked=request is not call.request)
+        return self._wire(request, account, key, is_marked=request is not call.request)
 
-    def _wire(self, request: Request, account: Account, extra: tuple[tuple[str, str], ...]) -> Wire:
+    def _wire(
+        self, request: Request, account: Account, key: tuple[str, str] | None = None, *, is_marked: bool = False
+    ) -> Wire:
         boundary = self._randomness(BOUNDARY_BYTES).hex() if isinstance(request.body, Multipart) else ""
         body, content_type = encode_body(request.body, request.media_type, boundary)
-        headers = [*request.headers, *request.redirecting, *extra, ("accept-encoding", "identity")]
+        headers = [*request.headers, *request.redirecting, ("accept-encoding", "identity")]
+        if key is not None:
+            headers.append(key)
         if content_type is not None:
             headers.append(("content-type", content_type))
         if body or request.method in {"POST", "PUT", "PATCH"}:
             headers.append(("content-length", str(len(body))))
         target = encode_target(request.segments, request.query)
-        return Wire(request.method, target, tuple(sorted(headers)), body, account.current())
+        headers.sort()
+        return Wire(request.method, target, tuple(headers), body, account.current(), key is not None, is_marked)

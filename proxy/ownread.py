@@ -15,7 +15,7 @@ from breakers.call import Applied, Call, Fault, Health, Outcome, Retry, Sent
 from breakers.known import Ended, State
 from breakers.policy import Policy
 from breakers.spend import amounts, released
-from breakers.store.protocol import HeldRead, Permit
+from breakers.store.protocol import HeldRead
 from proxy.ledger.book import Delivered
 from proxy.metering import read_took
 from proxy.noticing import Watch
@@ -56,12 +56,11 @@ class OwnRead:
             self._record = self._rooms.settling.see_to(self._rooms.ledger.charged_reads.held(self._held))
             await asyncio.shield(self._record)
 
-    async def permit(self) -> Permit:
+    def sent(self) -> None:
         """
         Note that its first byte leaves now.
         """
         self._left = True
-        return Permit.GRANTED
 
     async def ended(self, outcome: Outcome, seen: Delivered, body: bytes | None = None) -> None:
         """

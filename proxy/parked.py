@@ -17,7 +17,7 @@ from breakers.suggestion import LIVE, Stage, Suggested
 from breakers.touching import named
 from breakers.verdict import SENTENCES, Again, Pending, Reason, Refuse, Repeat
 from proxy.account import Account
-from proxy.answer import STATUS, SUGGESTED, SUGGESTION, Answer, Marks, Whole, happened, refusal
+from proxy.answer import STATUS, SUGGESTED, SUGGESTION, Answer, Whole, happened, marks, refusal
 from proxy.inbound import Inbound
 from proxy.ledger.book import Declined
 from proxy.repeat import answer_again
@@ -85,9 +85,9 @@ def accepted(one: Suggested, said: Refuse, call: Call, account: Account) -> Whol
         "call": call.id,
         "dispatched": "no",
     }
-    marks = Marks(call.id, SUGGESTED, "no", f"{GATE}:{said.reason}")
-    headers = (("content-type", "application/json"), ("preference-applied", "respond-async"), *marks.headers())
-    return Whole(ACCEPTED, (*headers, (f"breakwater-{SUGGESTION}", one.id)), orjson.dumps(body))
+    own = (("content-type", "application/json"), ("preference-applied", "respond-async"))
+    ours = marks(call.id, SUGGESTED, "no", f"{GATE}:{said.reason}")
+    return Whole(ACCEPTED, (*own, *ours, (f"breakwater-{SUGGESTION}", one.id)), orjson.dumps(body))
 
 
 async def _joined(one: Suggested, call: Call, inbound: Inbound, rooms: Rooms) -> None:

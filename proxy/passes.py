@@ -12,17 +12,18 @@ from datetime import datetime
 
 from breakers.call import Call
 from breakers.facts import Facts
+from breakers.noun import noun
 from breakers.store.protocol import HeldRead, Permit
 from config.catalog import OperationSpec
 from proxy.wire import Wire
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Look:
     """
     A read that may be sent: `total_s` is None for an agent's own, which has the whole time of a read.
 
-    `permit`, where there is one, is asked before each first byte. `reconciles` tells that it is made to find out how a
+    `left`, where there is one, is told that its first byte leaves. `reconciles` tells that it is made to find out how a
     write ended, `facts` are those on which an agent's own was let pass.
     """
 
@@ -32,7 +33,7 @@ class Look:
     spec: OperationSpec
     wire: Wire
     total_s: float | None = None
-    permit: Callable[[], Awaitable[Permit]] | None = None
+    left: Callable[[], None] | None = None
     reconciles: bool = False
     facts: Facts | None = None
 
@@ -55,10 +56,10 @@ class Redo:
     call: Call
 
 
-def own_read(held: HeldRead, wire: Wire, permit: Callable[[], Awaitable[Permit]] | None = None) -> Look:
+def own_read(held: HeldRead, wire: Wire, left: Callable[[], None] | None = None) -> Look:
     """
     Return the pass of an agent's own read.
     """
     call = held.go.call
     facts = held.go.facts
-    return Look(call, call.api, call.request.base, call.operation.spec, wire, permit=permit, facts=facts)
+    return Look(call, call.api, call.request.base, call.operation.spec, wire, left=left, facts=facts)

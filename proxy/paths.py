@@ -12,9 +12,10 @@ the operation removes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from breakers.call import Operation
+from breakers.noun import noun
 from config.catalog import After, Before, Place
 from config.dialect import point_at
 from proxy.ledger.document import LeftOut
@@ -28,7 +29,7 @@ CHANGING = frozenset({"add", "remove", "replace"})
 """The operations that change something; the others only look."""
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Foreseen:
     """
     What is known of a write's changes before it is made.
@@ -43,7 +44,7 @@ class Foreseen:
     removes: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Paths:
     """
     The changed paths, sorted by who wanted them, and those that were asked for and cannot be seen.
@@ -53,6 +54,17 @@ class Paths:
     expected: tuple[str, ...] = ()
     unexpected: tuple[str, ...] = ()
     unseen: tuple[str, ...] = ()
+
+    def by_reason(self) -> dict[str, list[str]]:
+        """
+        Return them by the word for who wanted them.
+        """
+        return {
+            "requested": list(self.requested),
+            "expected": list(self.expected),
+            "unexpected": list(self.unexpected),
+            "unseen": list(self.unseen),
+        }
 
 
 def foreseen(operation: Operation) -> Foreseen:
@@ -83,15 +95,21 @@ def claimed_paths(
     a reference is set by one of its members, the vendor fills in the others.
     """
     found: set[str] = set()
+    path, body, top = Place.PATH, Place.BODY, pointer((main,))
     for (place, name), value in arguments.items():
-        by_itself = pointer((name,)) if place is Place.BODY else None
-        shown = claims.get(name, by_itself) if place is not Place.PATH else None
-        if shown is not None and shown.endswith(MEMBERS):
-            above = pointer((main,)) + shown.removesuffix(MEMBERS)
+        if place is path:
+            continue
+        shown = claims[name] if name in claims else pointer((name,)) if place is body else None
+        if shown is None:
+            continue
+        if shown.endswith(MEMBERS):
+            above = top + shown.removesuffix(MEMBERS)
             names = value if isinstance(value, Mapping) else ()
             found.update(above + pointer((str(name),)) for name in names)
-        elif shown is not None:
-            found.update(_leaves(pointer((main,)) + shown, value))
+        elif isinstance(value, Mapping):
+            found.update(_leaves(top + shown, value))
+        else:
+            found.add(top + shown)
     return tuple(sorted(found))
 
 
@@ -99,13 +117,14 @@ def sort_paths(ops: Iterable[Op], known: Foreseen, after: object) -> Paths:
     """
     Sort the paths that a patch changes; `after` is the image that it leads to.
     """
-    changing = [op for op in ops if op["op"] in CHANGING]
+    changing = [(op, str(op["path"])) for op in ops if op["op"] in CHANGING]
     claimed = frozenset(known.claimed)
-    above = {part for path in claimed for part in _upwards(path)}
-    by_itself = {kind: LeftOut(names) for kind, names in known.expected.items()}
+    # Where whole objects came or went, nobody asks for it.
+    inside = any(path.count("/") > 1 for _, path in changing)
+    above = {part for path in claimed for part in _upwards(path)} if inside else claimed
+    by_itself = {kind: LeftOut(names) for kind, names in known.expected.items() if names}
     requested, expected, unexpected = [], [], []
-    for op in changing:
-        path = str(op["path"])
+    for op, path in changing:
         names = pointer_names(path)
         if _comes_or_goes(op, known) if len(names) == 1 else path in above or not claimed.isdisjoint(_upwards(path)):
             requested.append(path)
@@ -115,7 +134,7 @@ def sort_paths(ops: Iterable[Op], known: Foreseen, after: object) -> Paths:
             unexpected.append(path)
     # What was to be removed is seen by its absence.
     removed = {pointer((kind,)) for kind in known.removes}
-    removed.update(str(op["path"]) for op in changing if op["op"] == "remove")
+    removed.update(path for op, path in changing if op["op"] == "remove")
     unseen = (path for path in known.claimed if not _visible(path, after) and removed.isdisjoint(_upwards(path)))
     return Paths(tuple(requested), tuple(expected), tuple(unexpected), tuple(unseen))
 
@@ -124,7 +143,11 @@ def pointer(names: Iterable[str]) -> str:
     """
     Return the JSON pointer (RFC 6901) along these members.
     """
-    return "".join("/" + name.replace("~", "~0").replace("/", "~1") for name in names)
+    return "".join(["/" + name if "/" not in name and "~" not in name else _escaped(name) for name in names])
+
+
+def _escaped(name: str) -> str:
+    return "/" + name.replace("~", "~0").replace("/", "~1")
 
 
 def pointer_names(path: str) -> tuple[str, ...]:
@@ -133,7 +156,8 @@ def pointer_names(path: str) -> tuple[str, ...]:
     """
     if path and not path.startswith("/"):
         raise ValueError(f"{path!r} is no JSON pointer")
-    return tuple(name.replace("~1", "/").replace("~0", "~") for name in path.split("/")[1:])
+    names = path.split("/")[1:]
+    return tuple(names) if "~" not in path else tuple(name.replace("~1", "/").replace("~0", "~") for name in names)
 
 
 def _comes_or_goes(op: Op, known: Foreseen) -> bool:

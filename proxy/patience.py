@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from breakers.store.events import IntentOpened
 from breakers.store.protocol import HeldWrite, Permit, Store, StoreUnavailable
 
 _T = TypeVar("_T")
+_Arguments = ParamSpec("_Arguments")
 
 DECISION_S = 0.25
 """A healthy Redis answers in a thousandth of it; whoever calls must not wait longer to be told that there is none."""
@@ -33,20 +34,22 @@ class Patience:
     def __repr__(self) -> str:
         return f"Patience({self._left_s:.3f} of {self._within_s:g} s)"
 
-    async def ask(self, store: Store, verb: Callable[[], Awaitable[_T]]) -> _T:
+    async def ask(
+        self, store: Store, verb: Callable[_Arguments, Awaitable[_T]], *of: _Arguments.args, **more: _Arguments.kwargs
+    ) -> _T:
         """
         Return what a verb says. Raise `StoreUnavailable` once all of the time is over.
 
         What is asked of this process's own memory answers without waiting.
         """
         if store.kind == "memory":
-            return await verb()
+            return await verb(*of, **more)
         now = asyncio.get_running_loop().time
         began = now()
         within = asyncio.timeout_at(began + self._left_s)
         try:
             async with within:
-                return await verb()
+                return await verb(*of, **more)
         except TimeoutError:
             if not within.expired():
                 raise

@@ -9,8 +9,8 @@ ahead of it as long as it likes, and then goes on: nothing here is a lock, and n
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Coroutine, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,23 @@ class _Turn:
     holders: int = 1
 
 
+class _Holding:
+    """
+    A call's turn while it is held.
+    """
+
+    __slots__ = ("_call", "_held", "_pending", "_turn")
+
+    def __init__(self, pending: Pending, call: str, held: frozenset[Touched]) -> None:
+        self._pending, self._call, self._held = pending, call, held
+
+    def __enter__(self) -> None:
+        self._turn = self._pending.begin(self._call, self._held)
+
+    def __exit__(self, *_: object) -> None:
+        self._pending.let_go(self._call, self._turn)
+
+
 class Pending:
     """
     The turns of calls by object, and the work that goes on after they were answered.
@@ -56,18 +73,17 @@ class Pending:
         Give a call its turn with these objects, until this is left and nothing keeps it any more.
         """
         held = frozenset(objects)
-        return self._turn(call, held) if held else _NO_TURN
+        return _Holding(self, call, held) if held else _NO_TURN
 
-    @contextmanager
-    def _turn(self, call: str, held: frozenset[Touched]) -> Iterator[None]:
+    def begin(self, call: str, held: frozenset[Touched]) -> _Turn:
+        """
+        Begin a call's turn, behind those that have these objects now.
+        """
         ahead = frozenset(over for one in held for over in self._by_object.get(one, ()))
         turn = self._turns[call] = _Turn(held, ahead, asyncio.get_running_loop().create_future())
         for one in held:
             self._by_object.setdefault(one, set()).add(turn.over)
-        try:
-            yield
-        finally:
-            self._let_go(call, turn)
+        return turn
 
     async def come(self, call: str, timeout_s: float) -> None:
         """
@@ -84,7 +100,7 @@ class Pending:
         turn = self._turns.get(call)
         if turn is not None:
             turn.holders += 1
-            task.add_done_callback(lambda _: self._let_go(call, turn))
+            task.add_done_callback(lambda _: self.let_go(call, turn))
 
     def start(self, call: str, work: Coroutine[None, None, None]) -> None:
         """
@@ -92,7 +108,10 @@ class Pending:
         """
         self.keep(call, self._running.start(work))
 
-    def _let_go(self, call: str, turn: _Turn) -> None:
+    def let_go(self, call: str, turn: _Turn) -> None:
+        """
+        End a turn where nobody else needs it.
+        """
         turn.holders -= 1
         if turn.holders:
             return

@@ -11,7 +11,6 @@ is answered from the first, by no road of its own: nothing of it is reserved, an
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from dataclasses import replace
 from functools import partial
@@ -33,6 +32,7 @@ from proxy.errand import Errand
 from proxy.errors import LedgerUnavailable, OutcomeUnrecorded, Refused
 from proxy.identify import identify
 from proxy.inbound import Inbound
+from proxy.inflight import over
 from proxy.judgement import judged
 from proxy.ledger.book import Declined
 from proxy.metering import write_took
@@ -52,17 +52,15 @@ async def handle(inbound: Inbound, rooms: Rooms) -> Answer:
     """
     account, inbound.policy = rooms.accounts[inbound.door.api], rooms.policy
     with inbound.trail.stage("identify"):
-        caller = _identified(inbound, rooms)
-    if isinstance(caller, Refuse):
+        shown = _identified(inbound, rooms)
+        caller = shown if isinstance(shown, Refuse) else await _within(shown, inbound, rooms)
+    if isinstance(shown, Refuse):
         inbound.trail.verdict = "edge"
-        rooms.ledger.edge_refused(caller.reason)
-        return refusal(caller, inbound.trail.call, account.dialect)
-    inbound.trail.agent, inbound.trail.task = caller.agent, caller.task
-    with inbound.trail.stage("identify"):
-        within = await _within(caller, inbound, rooms)
-    if isinstance(within, Refuse):
-        return await _decline(inbound, caller, within, None, rooms)
-    caller, inbound.trail.task = within, within.task
+        rooms.ledger.edge_refused(shown.reason)
+        return refusal(shown, inbound.trail.call, account.dialect)
+    if isinstance(caller, Refuse):
+        return await _decline(inbound, shown, caller, None, rooms)
+    inbound.trail.task = caller.task
     with inbound.trail.stage("classify"):
         call = await _recognised(inbound, caller, account, rooms)
     if isinstance(call, Refuse):
@@ -70,12 +68,12 @@ async def handle(inbound: Inbound, rooms: Rooms) -> Answer:
     inbound.watch = watch(call, inbound.policy, account.dialect, rooms.looping, inbound.trail, rooms.clock)
     with contextlib.ExitStack() as turn:
         try:
-            async with rooms.judging.turn(call.names, inbound.trail.left_s(call.deadline_ms)):
-                verdict = await joined(partial(judged, call, turn, inbound, rooms), turn, rooms)
-                if isinstance(verdict, Suggest):
-                    rooms.drifting.saw(verdict)
-                    limits, patience = rooms.settings.suggestions, inbound.trail.patience
-                    verdict = await rooms.suggesting.park(verdict, account, limits, patience)
+            if call.names is None:
+                # A read: it has no name, and waits for nobody.
+                verdict = await _judged(call, turn, inbound, account, rooms)
+            else:
+                async with rooms.judging.turn(call.names, inbound.trail.left_s(call.deadline_ms)):
+                    verdict = await _judged(call, turn, inbound, account, rooms)
         except StoreUnavailable as error:
             rooms.standing.hurry()
             verdict = Refuse(Reason.STORE_UNAVAILABLE, "store", f"{error}.")
@@ -92,6 +90,21 @@ async def handle(inbound: Inbound, rooms: Rooms) -> Answer:
             return await _decline(inbound, caller, no, call, rooms)
 
 
+async def _judged(
+    call: Call, turn: contextlib.ExitStack, inbound: Inbound, account: Account, rooms: Rooms
+) -> HeldWrite | HeldRead | Repeat | Refuse | Pending:
+    """
+    Return what comes of a call in its turn; what is to be parked is a suggestion by then.
+    """
+    verdict = await judged(call, turn, inbound, rooms)
+    if isinstance(verdict, Pending):
+        verdict = await joined(verdict, partial(judged, call, turn, inbound, rooms), turn, rooms)
+    if not isinstance(verdict, Suggest):
+        return verdict
+    rooms.drifting.saw(verdict)
+    return await rooms.suggesting.park(verdict, account, rooms.settings.suggestions, inbound.trail.patience)
+
+
 async def _finish(held: HeldWrite, inbound: Inbound, account: Account, rooms: Rooms) -> Answer:
     """
     Let the write run in a task of its own, and wait for it as long as its caller does.
@@ -100,7 +113,7 @@ async def _finish(held: HeldWrite, inbound: Inbound, account: Account, rooms: Ro
     task = rooms.inflight.start(carried(held, account, rooms, inbound))
     rooms.pending.keep(call.id, task)
     try:
-        await asyncio.wait({task}, timeout=inbound.trail.left_s(call.deadline_ms))
+        await over(task, inbound.trail.left_s(call.deadline_ms))
     finally:
         # Before anything else: a write that ends from now on ends unheard.
         inbound.left = not task.done()
@@ -239,43 +252,45 @@ async def _recognised(inbound: Inbound, caller: Caller, account: Account, rooms:
         trail.operation, trail.effect = match.spec.name, str(match.spec.effect)
         admit_body(match.spec, head)
         bytes_max = match.spec.body_bytes_max or rooms.settings.limits.body_bytes_max
-        data = await inbound.body(bytes_max, timeouts.request_body_s)
-        media_type, body = parse_body(match.spec, head, data)
-        refuse_key(data, body)
-        body = swap_body(body, inbound.links.into)
+        media_type, body = None, None
+        if head.announces_body:
+            data = await inbound.body(bytes_max, timeouts.request_body_s)
+            media_type, body = parse_body(match.spec, head, data)
+            refuse_key(data, body)
+            body = swap_body(body, inbound.links.into)
         operation = classify.type_arguments(match, inbound.target.query, body, account.dialect.style)
     except Refused as no:
         return Refuse(no.reason, "classify", no.detail)
     request = Request(
-        base=inbound.door.base,
-        method=head.method,
-        segments=inbound.target.segments,
-        query=inbound.target.query,
-        headers=head.headers,
-        media_type=media_type,
-        body=body,
-        dropped=head.dropped,
-        redirecting=head.redirecting,
+        inbound.door.base,
+        head.method,
+        inbound.target.segments,
+        inbound.target.query,
+        head.headers,
+        media_type,
+        body,
+        head.dropped,
+        head.redirecting,
     )
-    deadline_ms = head.deadline_ms or round(timeouts.caller_deadline_s * 1000)
     call = Call(
-        id=trail.call,
-        at=rooms.clock.now(),
-        api=inbound.door.api,
-        caller=caller,
-        operation=operation,
-        request=request,
-        idempotency_key=head.idempotency_key,
-        deadline_ms=deadline_ms,
-        trace=head.trace,
-        door=inbound.door.name,
-        way=str(inbound.links.came.style),
-        duplicate=head.duplicate,
-        again=head.again,
-        wait_s=head.wait_s,
-        responds=head.responds,
+        trail.call,
+        rooms.clock.now(),
+        inbound.door.api,
+        caller,
+        operation,
+        request,
+        head.idempotency_key,
+        head.deadline_ms or round(timeouts.caller_deadline_s * 1000),
+        head.trace,
+        inbound.door.name,
+        str(inbound.links.came.style),
+        head.duplicate,
+        head.again,
+        None,
+        head.wait_s if head.prefer else 0,
+        head.responds,
     )
-    return replace(call, names=rooms.namer.names(call))
+    return call.named(rooms.namer.names(call)) if operation.writes else call
 
 
 async def _decline(inbound: Inbound, caller: Caller, no: Refuse, call: Call | None, rooms: Rooms) -> Answer:
@@ -314,9 +329,9 @@ def _identified(inbound: Inbound, rooms: Rooms) -> Caller | Refuse:
 
 
 async def _within(caller: Caller, inbound: Inbound, rooms: Rooms) -> Caller | Refuse:
+    inbound.trail.agent, inbound.trail.task = caller.agent, caller.task
     try:
-        ask = partial(rooms.envelopes.within, caller, inbound.head.task)
-        return await inbound.trail.patience.ask(rooms.store, ask)
+        return await inbound.trail.patience.ask(rooms.store, rooms.envelopes.within, caller, inbound.head.task)
     except StoreUnavailable as error:
         rooms.standing.hurry()
         return Refuse(Reason.STORE_UNAVAILABLE, "store", f"{error}.")

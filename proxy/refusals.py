@@ -65,7 +65,6 @@ class Refusals:
         """
         if outcome.status is not None and outcome.status < 300 and outcome.health is Health.OK:  # the protocol's own
             self._agents.pop(api, None)
-            self._passed.pop((api, operation), None)
             _keep(self._passed, (api, operation), now)
             return True
         if outcome.status == UNAUTHORIZED:
@@ -80,5 +79,6 @@ class Refusals:
 
 def _keep(into: OrderedDict[Key, Value], key: Key, value: Value) -> None:
     into[key] = value
+    into.move_to_end(key)
     if len(into) > REMEMBERED_MAX:
         into.popitem(last=False)

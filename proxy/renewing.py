@@ -168,13 +168,12 @@ async def looked_at(one: Suggested, rooms: Rooms) -> Suggested:
             return now
 
 
-async def joined(judge: Callable[[], Awaitable[_V]], turn: contextlib.ExitStack, rooms: Rooms) -> _V | Pending:
+async def joined(
+    verdict: Pending, judge: Callable[[], Awaitable[_V]], turn: contextlib.ExitStack, rooms: Rooms
+) -> _V | Pending:
     """
-    Return how a write is judged; where it is one that waits, after that was judged anew, and as a new one if it ended.
+    Return how a write stands that is one that waits, after that was judged anew; as a new one by `judge` if it ended.
     """
-    verdict = await judge()
-    if not isinstance(verdict, Pending):
-        return verdict
     # What it took to be judged is given back: nothing of that is needed any more, or it is taken anew.
     turn.close()
     now = await looked_at(verdict.suggested, rooms)

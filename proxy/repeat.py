@@ -16,7 +16,7 @@ from breakers.known import Earlier, State
 from breakers.store.protocol import StoreUnavailable
 from breakers.verdict import Again, Reason, Refuse, Repeat
 from proxy.account import Account
-from proxy.answer import EARLY, GIVEN_AGAIN, INTENT, REPLAYED, Marks, Whole, refusal
+from proxy.answer import EARLY, GIVEN_AGAIN, INTENT, REPLAYED, Whole, marks, refusal
 from proxy.answers import Kept
 from proxy.canonical.target import encode_target
 from proxy.errors import LedgerUnavailable
@@ -90,11 +90,11 @@ def _not_kept(earlier: Earlier, call: Call, account: Account) -> Whole:
 
 
 def _replay(kept: Kept, earlier: Earlier, call: Call, account: Account, rooms: Rooms) -> Whole:
-    marks = Marks(call.id, "replayed", kept.dispatched, f"{GATE}:{REPLAYED}")
+    said = marks(call.id, "replayed", kept.dispatched, f"{GATE}:{REPLAYED}")
     target = encode_target(call.request.segments, call.request.query)
     return Whole(
         kept.status,
-        (*kept.headers, *marks.headers(), (f"breakwater-{INTENT}", earlier.intent), MARK),
+        (*kept.headers, *said, (f"breakwater-{INTENT}", earlier.intent), MARK),
         kept.body,
         on_broken=partial(_broken, call, rooms),
         url=account.url(call.request.base, target),

@@ -19,12 +19,13 @@ caller can still be told so: once that one has gone, "nothing was sent" has turn
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from breakers.call import Applied, Fault, Health, Outcome, Retry, Sent
+from breakers.noun import noun
 from breakers.results import HELD_BACK
 from breakers.retries import (
     DELAY_BASE_S,
@@ -48,7 +49,7 @@ BODY_BYTES_MAX = 1024 * 1024
 _NEVER_AGAIN = HELD_BACK | {Fault.REFUSED_ADDRESS, Fault.ABANDONED}
 _UNREADABLE = frozenset({Fault.MALFORMED, Fault.TOO_LARGE})
 
-RawHeaders = Iterable[tuple[bytes, bytes]]
+Fields = Iterable[tuple[str, bytes]]
 
 # As many as a float holds exactly, and one more than the largest number in them.
 _DRAW_BYTES = 6
@@ -66,17 +67,17 @@ class Why(StrEnum):
     THROTTLED = "throttled"
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Bounds:
     """
     What bounds the re-sends of one call; times are monotonic.
 
-    `ends` is when the call is over, `told` until when its caller waits. `connect_s` is what a connection may take.
+    `ends` is when the call is over, `told` says until when its caller waits. `connect_s` is what a connection may take.
     `since` and `kept_s` tell, for a write, since when and for how long the vendor keeps its key.
     """
 
     ends: float
-    told: float
+    told: Callable[[], float]
     resends_max: int = RESENDS_MAX
     connect_s: float = 0.0
     since: datetime | None = None
@@ -99,19 +100,35 @@ class Retries:
         self.clock, self.sleep = clock, sleep
         self._randomness, self._on_retry = randomness, on_retry
         self._budgets: dict[str, RetryBudget] = {}
+        # By account: a second, and the first attempts in it that are in no budget yet.
+        self._firsts: dict[str, tuple[int, int]] = {}
 
     def begin(self, api: str, bounds: Bounds) -> Tries:
         """
         Count a first attempt and return what its call may still try.
         """
-        self._budgets[api] = self._budgets.get(api, RetryBudget()).deposited(self.clock.monotonic())
+        second = math.floor(self.clock.monotonic())
+        known = self._firsts.get(api)
+        if known is not None and known[0] == second:
+            self._firsts[api] = (second, known[1] + 1)
+        else:
+            self._budgets[api] = self._budget(api)
+            self._firsts[api] = (second, 1)
         return Tries(self, api, bounds)
+
+    def _budget(self, api: str) -> RetryBudget:
+        """
+        Return an account's budget with all that was counted, and count anew.
+        """
+        budget, known = self._budgets.get(api, RetryBudget()), self._firsts.pop(api, None)
+        return budget if known is None else budget.deposited(*known)
 
     def spend(self, api: str, why: Why) -> bool:
         """
         Take one re-send out of an account's budget; False where there is none.
         """
-        left = self._budgets.get(api, RetryBudget()).withdrawn(self.clock.monotonic())
+        self._budgets[api] = budget = self._budget(api)
+        left = budget.withdrawn(self.clock.monotonic())
         if left is None:
             return False
         self._budgets[api] = left
@@ -130,6 +147,8 @@ class Tries:
     The attempts of one call.
     """
 
+    __slots__ = ("_api", "_bounds", "_resent", "_retries")
+
     def __init__(self, retries: Retries, api: str, bounds: Bounds) -> None:
         self._retries, self._api, self._bounds = retries, api, bounds
         self._resent = 0
@@ -141,30 +160,30 @@ class Tries:
         """
         return max(0.0, self._bounds.ends - self._retries.clock.monotonic())
 
-    def write(self, ended: Outcome, last: Outcome, raw: RawHeaders) -> float | None:
+    def write(self, ended: Outcome, last: Outcome, fields: Fields) -> float | None:
         """
         Return the delay after which a write is sent again, or None.
 
-        `ended` is what its attempts say together, `last` what the newest says, `raw` are the headers of its answer.
+        `ended` is what its attempts say together, `last` what the newest says, `fields` are the headers of its answer.
         """
         bounds, why = self._bounds, why_write(ended, last)
         if why is None:
             return None
         if why is Why.UNSENT:
-            delay_s = 0.0 if self._resent == 0 else self._delay_s(last, raw)
-            return self._spent(why, delay_s, min(bounds.ends, bounds.told) - bounds.connect_s)
+            delay_s = 0.0 if self._resent == 0 else self._delay_s(last, fields)
+            return self._spent(why, delay_s, min(bounds.ends, bounds.told()) - bounds.connect_s)
         if bounds.since is None or not key_holds(bounds.since, bounds.kept_s, self._retries.clock.now()):
             return None
-        return self._spent(why, self._delay_s(last, raw), bounds.ends)
+        return self._spent(why, self._delay_s(last, fields), bounds.ends)
 
-    def read(self, last: Outcome, raw: RawHeaders) -> float | None:
+    def read(self, last: Outcome, fields: Fields) -> float | None:
         """
         Return the delay after which a read is sent again, or None.
         """
         why = why_read(last)
         if why is None:
             return None
-        return self._spent(why, self._delay_s(last, raw), min(self._bounds.ends, self._bounds.told))
+        return self._spent(why, self._delay_s(last, fields), min(self._bounds.ends, self._bounds.told()))
 
     def _spent(self, why: Why, delay_s: float, until: float) -> float | None:
         if self._resent >= self._bounds.resends_max or self._retries.clock.monotonic() + delay_s >= until:
@@ -174,13 +193,13 @@ class Tries:
         self._resent += 1
         return delay_s
 
-    def _delay_s(self, last: Outcome, raw: RawHeaders) -> float:
+    def _delay_s(self, last: Outcome, fields: Fields) -> float:
         throttled = last.health is Health.THROTTLE
         # A key that is in use stays so for as long as the first request under it takes.
         later = throttled or (last.applied is Applied.UNKNOWN and last.health is Health.IGNORE)
         base_s = THROTTLED_BASE_S if later else DELAY_BASE_S
         drawn_s = full_jitter_s(self._resent + 1, base_s, DELAY_CAP_S, self._retries.draw())
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in raw}
+        headers = {name: value.decode("latin-1") for name, value in fields}
         now = self._retries.clock.now()
         return max(drawn_s, stated_delay_s(headers, now, self._bounds.resets, throttled=throttled) or 0.0)
 

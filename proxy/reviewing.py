@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from functools import lru_cache
 
 from prometheus_client import CollectorRegistry, Counter
 
@@ -14,6 +15,9 @@ from breakers.store.events import IntentOpened
 from proxy.clock import Randomness
 from proxy.errors import LedgerUnavailable
 from proxy.ledger.reviewed import ReviewRecords
+
+MADE_KEPT = 4_096
+"""Counters that are found at once: two for each of more agents than are busy at a time."""
 
 
 class ReviewMetrics:
@@ -40,6 +44,8 @@ class Reviewing:
     def __init__(self, records: ReviewRecords, randomness: Randomness, metrics: ReviewMetrics) -> None:
         self.records, self.metrics = records, metrics
         self._randomness = randomness
+        # By agent and by whose word: to find one anew takes longer than to count.
+        self._made = lru_cache(maxsize=MADE_KEPT)(metrics.made.labels)
         self.turn = asyncio.Lock()
 
     def __repr__(self) -> str:
@@ -51,7 +57,7 @@ class Reviewing:
         """
         if applied is not Applied.APPLIED:
             return
-        self.metrics.made.labels(opened.agent, "approver" if opened.suggestion else "agent").inc()
+        self._made(opened.agent, "approver" if opened.suggestion else "agent").inc()
         ppm = review_ppm(policy, opened.agent, opened.api, opened.operation)
         # Nothing is drawn where nothing can be: randomness is for those who need it.
         if ppm and is_drawn(ppm, self._randomness(DRAW_BYTES)):

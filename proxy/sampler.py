@@ -11,12 +11,13 @@ import asyncio
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
-from breakers.breaker import READ, WRITE, Breaker, State, fed_by, keys_of
+from breakers.breaker import READ, WRITE, Breaker, State, class_of, fed_by, keys_of
 from breakers.call import Applied, Call, Health, Outcome, Sent
 from breakers.facts import NO_BREAKERS, Facts
 from breakers.observe import tells
-from breakers.thresholds import Gauging
+from breakers.thresholds import Gauging, Thresholds
 from config.catalog import Effect, OperationSpec
 from config.settings import Timeouts
 from proxy.alone import Alone
@@ -39,11 +40,24 @@ RATED = ("api:", "agent:", "credential:")
 WAITING_MAX = 1_000
 """Of results and of calls that are over, the newest that wait for a store that is away; a permit ends by itself."""
 
+REMEMBERED_MAX = 10_000
+"""Thresholds, and what calls of one agent are counted in, that are worked out once: as many as there are agents."""
+
 HANDED_MAX = 100
 """Writes in doubt of an account that are handed to a person and kept in mind: two are enough."""
 
 _BLOCKED = frozenset({State.BLOCKED, State.FORCED_BLOCKED})
 _BACK = _BLOCKED | {State.SUGGEST_ONLY, State.FORCED_SUGGEST_ONLY}
+
+
+class _Feeds(NamedTuple):
+    """
+    The breakers whose error rate a call is counted in (`counted`), and the others whose rate of writes is known, each
+    with the length of its window.
+    """
+
+    counted: tuple[str, ...]
+    rated: tuple[tuple[str, int], ...]
 
 
 class Sampler:
@@ -55,7 +69,8 @@ class Sampler:
     """
 
     def __init__(self, clock: Clock, timeouts: Timeouts, gauging: Gauging, throttling: Throttling) -> None:
-        self._clock, self._timeouts, self.gauging, self.throttling = clock, timeouts, gauging, throttling
+        self._clock, self._timeouts, self.throttling = clock, timeouts, throttling
+        self.gauging = gauging
         self.counts, self.here, self.bell = Counts(), LocalFaults(), asyncio.Event()
         self.alone = Alone()
         self.results: deque[tuple[Admitted, Outcome, bool]] = deque(maxlen=WAITING_MAX)
@@ -68,6 +83,19 @@ class Sampler:
 
     def __repr__(self) -> str:
         return f"Sampler({len(self._flying)} under way, {len(self.counts)} not told)"
+
+    @property
+    def gauging(self) -> Gauging:
+        """
+        Return when which breaker moves.
+        """
+        return self._gauging
+
+    @gauging.setter
+    def gauging(self, gauging: Gauging) -> None:
+        self._gauging = gauging
+        self._thresholds: dict[str, Thresholds] = {}
+        self._feeds: dict[tuple[str, str, str], _Feeds] = {}
 
     def saw(self, view: Mapping[str, Breaker]) -> None:
         """
@@ -90,7 +118,7 @@ class Sampler:
         """
         Return a call as it was let pass on these facts.
         """
-        counted = {key: self._gen(key, facts) for key in fed_by(call)}
+        counted = {key: self._gen(key, facts) for key in self._feeds_of(call).counted}
         # What stands still now is of another generation by the time at which it can be healed.
         recovering = self._recovering or _any_recovering(facts.breakers)
         heals = {key: self._gen(key, facts) for key in tells(call)} if recovering else NOTHING
@@ -154,6 +182,7 @@ class Sampler:
             return
         sample.over = True
         admitted, health, now = sample.admitted, health_of(outcome), self._clock.monotonic()
+        bucket = bucket_of(self._clock.now())
         if health is Health.THROTTLE:
             self.throttling.heard(admitted.call, outcome)
         if health is Health.FAIL_LOCAL:
@@ -162,8 +191,9 @@ class Sampler:
             self.here.reached(admitted.call.api)
         took_s = sample.took_s(now)
         if not sample.counted:
-            self._count(sample, health, took_s)
-        self._refused(admitted, outcome, now)
+            self._count(sample, health, took_s, bucket)
+        if admitted.mine:
+            self._refused(admitted, outcome, now, bucket)
         if health in TELLING and admitted.heals:
             slow = self._is_slow(admitted, took_s)
             self.alone.ended(admitted, outcome, self._clock.now(), slow=slow)
@@ -194,11 +224,10 @@ class Sampler:
         if call.operation.writes and outcome.sent is Sent.YES:
             bucket, unknown = bucket_of(self._clock.now()), int(is_doubtful(outcome))
             for key, gen in admitted.counted.items():
-                self.counts.add(key, gen, bucket, self.gauging.of(key).over_s, unknown=unknown, writes=1)
+                self.counts.wrote(key, gen, bucket, self._of(key).over_s, unknown)
             # Each other breaker that may keep it back, too: towards that rate its ramp leads.
-            for key in keys_of(call):
-                if key not in admitted.counted and key.startswith(RATED):
-                    self.counts.add(key, self._gen(key), bucket, self.gauging.of(key).over_s, writes=1)
+            for key, over_s in self._feeds_of(call).rated:
+                self.counts.wrote(key, self._gen(key), bucket, over_s)
         if admitted.heals and health_of(outcome) not in TELLING:
             self.given_up(call.id)
 
@@ -211,7 +240,7 @@ class Sampler:
             known = self.view.get(key)
             back = _BLOCKED if reads or key == blocked else _BACK
             if known is not None and known.state in back and known.gen != admitted.counted.get(key):
-                return not self.gauging.of(key).watch
+                return not self._of(key).watch
         return False
 
     def handed_over(self, api: str) -> None:
@@ -220,7 +249,7 @@ class Sampler:
         """
         self._handed.setdefault(api, deque(maxlen=HANDED_MAX)).append(self._clock.monotonic())
         key = f"api:{api}/{WRITE}"
-        self.counts.add(key, self._gen(key), bucket_of(self._clock.now()), self.gauging.of(key).over_s)
+        self.counts.add(key, self._gen(key), bucket_of(self._clock.now()), self._of(key).over_s)
         self.bell.set()
 
     def handed(self, key: str) -> int:
@@ -229,8 +258,33 @@ class Sampler:
         """
         kind, _, rest = key.partition(":")
         api, _, of = rest.rpartition("/")
-        now, over_s = self._clock.monotonic(), self.gauging.of(key).over_s
+        now, over_s = self._clock.monotonic(), self._of(key).over_s
         return sum(now - at <= over_s for at in self._handed.get(api, ())) if (kind, of) == ("api", WRITE) else 0
+
+    def _of(self, key: str) -> Thresholds:
+        """
+        Return the thresholds of a breaker.
+        """
+        known = self._thresholds.get(key)
+        if known is None:
+            if len(self._thresholds) >= REMEMBERED_MAX:
+                self._thresholds.clear()
+            known = self._thresholds[key] = self._gauging.of(key)
+        return known
+
+    def _feeds_of(self, call: Call) -> _Feeds:
+        """
+        Return what a call is counted in.
+        """
+        place = (call.api, call.caller.agent, class_of(call))
+        known = self._feeds.get(place)
+        if known is None:
+            if len(self._feeds) >= REMEMBERED_MAX:
+                self._feeds.clear()
+            fed = fed_by(call)
+            rated = [key for key in keys_of(call) if key not in fed and key.startswith(RATED)]
+            known = self._feeds[place] = _Feeds(fed, tuple((key, self._of(key).over_s) for key in rated))
+        return known
 
     def _gen(self, key: str, facts: Facts | None = None) -> int:
         known = None if facts is None else facts.breakers.get(key)
@@ -243,38 +297,40 @@ class Sampler:
         moved_since = facts is not None and seen.since is not None and seen.since > facts.at
         return seen.gen - 1 if moved_since else seen.gen
 
-    def _count(self, sample: Sample, health: Health, took_s: float) -> None:
-        if health not in {Health.OK, Health.FAIL, Health.FAIL_LOCAL}:
+    def _count(self, sample: Sample, health: Health, took_s: float, bucket: int) -> None:
+        ok, fail, local = int(health is Health.OK), int(health is Health.FAIL), int(health is Health.FAIL_LOCAL)
+        if not ok + fail + local:
             return
         sample.counted = True
-        bucket = bucket_of(self._clock.now())
-        ok, fail, local = (int(health is one) for one in (Health.OK, Health.FAIL, Health.FAIL_LOCAL))
         for key, gen in sample.admitted.counted.items():
-            thresholds = self.gauging.of(key)
-            slow = int(bool(ok) and key not in sample.slow and took_s > thresholds.slow_after_s)
-            self.counts.add(key, gen, bucket, thresholds.over_s, ok=ok, slow=slow, fail=fail, local=local)
+            thresholds = self._of(key)
+            if not ok:
+                self.counts.add(key, gen, bucket, thresholds.over_s, fail=fail, local=local)
+                continue
+            slow = took_s > thresholds.slow_after_s and key not in sample.slow
+            self.counts.good(key, gen, bucket, thresholds.over_s, slow)
             if slow:
                 self.bell.set()
 
-    def _refused(self, admitted: Admitted, outcome: Outcome, now: float) -> None:
+    def _refused(self, admitted: Admitted, outcome: Outcome, now: float, bucket: int) -> None:
         """
         Count what was refused, as evidence about the credential and the task.
         """
         call, operation = admitted.call, admitted.spec.name
-        if not admitted.mine:
-            return
-        bucket = bucket_of(self._clock.now())
         good = self._refusals.of_credential(call.api, call.caller.agent, operation, outcome, now)
         if good is not None:
             key = f"credential:{call.api}"
-            over_s = self.gauging.of(key).over_s
-            self.counts.add(key, self._gen(key), bucket, over_s, ok=int(good), fail=int(not good))
-        task = call.caller.task
-        named = f"{call.api}/{operation}"
-        declined = self._refusals.declined(task, named, outcome, now) if call.operation.writes else 0
+            count, over_s = self.counts, self._of(key).over_s
+            if good:
+                count.good(key, self._gen(key), bucket, over_s)
+            else:
+                count.add(key, self._gen(key), bucket, over_s, fail=1)
+        task, declined = call.caller.task, 0
+        if not good and call.operation.writes:
+            declined = self._refusals.declined(task, f"{call.api}/{operation}", outcome, now)
         if declined:
             key = f"task:{task}"
-            self.counts.add(key, self._gen(key), bucket, self.gauging.of(key).over_s, fail=declined)
+            self.counts.add(key, self._gen(key), bucket, self._of(key).over_s, fail=declined)
         if declined or good is False:
             self.bell.set()
 
@@ -288,12 +344,12 @@ class Sampler:
                 continue
             took_s, admitted = sample.took_s(now), sample.admitted
             if took_s > self._longest_s(admitted):
-                self._count(sample, Health.FAIL, took_s)
+                self._count(sample, Health.FAIL, took_s, bucket)
                 continue
             for key, gen in admitted.counted.items():
-                thresholds = self.gauging.of(key)
+                thresholds = self._of(key)
                 if took_s > thresholds.slow_after_s and key not in sample.slow:
-                    sample.slow.add(key)
+                    sample.slow |= {key}
                     self.counts.add(key, gen, bucket, thresholds.over_s, slow=1)
 
     def _longest_s(self, admitted: Admitted) -> float:
@@ -301,8 +357,8 @@ class Sampler:
         return self._timeouts.first_byte_s if reads else self._timeouts.write_total_s
 
     def _is_slow(self, admitted: Admitted, took_s: float) -> bool:
-        return any(took_s > self.gauging.of(key).slow_after_s for key in admitted.counted)
+        return any(took_s > self._of(key).slow_after_s for key in admitted.counted)
 
 
 def _any_recovering(breakers: Mapping[str, Breaker]) -> bool:
-    return any(one.state in RECOVERING for one in breakers.values())
+    return bool(breakers) and any(one.state in RECOVERING for one in breakers.values())

@@ -9,12 +9,13 @@ slow only until its answer begins; how long the agent then takes to read it says
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 
 from breakers.breaker import Delta
 from breakers.call import Applied, Call, Fault, Health, Outcome
+from breakers.noun import noun
 from config.catalog import OperationSpec
 
 BUCKET_S = 10
@@ -22,8 +23,10 @@ BUCKET_S = 10
 
 NOTHING: Mapping[str, int] = MappingProxyType({})
 
+NO_KEYS = frozenset[str]()
 
-@dataclass(frozen=True, slots=True)
+
+@noun
 class Admitted:
     """
     A call as it was let pass: of each breaker that it is counted in (`counted`), and of each that it may heal
@@ -51,7 +54,7 @@ class Sample:
 
     admitted: Admitted
     began: float
-    slow: set[str] = field(default_factory=set)
+    slow: frozenset[str] = NO_KEYS
     left_at: float | None = None
     counted: bool = False
     over: bool = False
@@ -97,15 +100,6 @@ class _Tally:
     tail: int = 0
     broken: bool = False
 
-    def add(self, newer: _Tally) -> None:
-        """
-        Add what was counted after this.
-        """
-        for name in ("ok", "slow", "fail", "local", "unknown", "writes"):
-            setattr(self, name, getattr(self, name) + getattr(newer, name))
-        self.tail = newer.tail if newer.broken else self.tail + newer.tail
-        self.broken = self.broken or newer.broken
-
 
 class Counts:
     """
@@ -138,12 +132,40 @@ class Counts:
         """
         Count for one breaker under one generation.
         """
-        newer = _Tally(over_s, ok, slow, fail, local, unknown, writes, 0 if ok else fail + local, ok > 0)
-        known = self._tallies.get((key, gen, bucket))
-        if known is None:
-            self._tallies[key, gen, bucket] = newer
+        tally = self._tally((key, gen, bucket), over_s)
+        tally.ok += ok
+        tally.slow += slow
+        tally.fail += fail
+        tally.local += local
+        tally.unknown += unknown
+        tally.writes += writes
+        if ok:
+            tally.tail, tally.broken = 0, True
         else:
-            known.add(newer)
+            tally.tail += fail + local
+
+    def good(self, key: str, gen: int, bucket: int, over_s: int, slow: bool = False) -> None:  # noqa: FBT001, FBT002 a count of one
+        """
+        Count one good result, as nearly all of them are.
+        """
+        tally = self._tally((key, gen, bucket), over_s)
+        tally.ok += 1
+        tally.slow += slow
+        tally.tail, tally.broken = 0, True
+
+    def wrote(self, key: str, gen: int, bucket: int, over_s: int, unknown: int = 0) -> None:
+        """
+        Count one write that left.
+        """
+        tally = self._tally((key, gen, bucket), over_s)
+        tally.writes += 1
+        tally.unknown += unknown
+
+    def _tally(self, place: tuple[str, int, int], over_s: int) -> _Tally:
+        tally = self._tallies.get(place)
+        if tally is None:
+            tally = self._tallies[place] = _Tally(over_s)
+        return tally
 
     def take(self) -> tuple[Delta, ...]:
         """

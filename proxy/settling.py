@@ -53,7 +53,7 @@ class Settling:
         Tell how a reservation ended; it never fails, and waits for nobody else's memory.
         """
         call = held.go.call.id
-        if isinstance(held, HeldRead) and not held.go.charges and self._store.kind != "memory":
+        if isinstance(held, HeldRead) and not held.go.charges:
             # It held nothing that anybody could be told of.
             return
         if ended is not None and ended.state is State.COMPLETED:
@@ -112,13 +112,19 @@ class Settling:
         return self._behind.start(work)
 
     async def _told(self, intent: str, tell: Tell, *, waits: bool = False) -> None:
-        before, pauses = self._last.get(intent), iter(self._again_after_s)
+        before = self._last.get(intent)
         if before is None and (waits or self._store.kind == "memory"):
-            with contextlib.suppress(StoreUnavailable):
+            try:
                 await tell()
+            except StoreUnavailable:
+                pass  # it is told again, behind the road
+            else:
                 return
+            pauses: Iterator[float] = iter(self._again_after_s)
         elif self._store.kind != "memory":
-            pauses = chain((0.0,), pauses)
+            pauses = chain((0.0,), self._again_after_s)
+        else:
+            pauses = iter(self._again_after_s)
         task = self._last[intent] = self._behind.start(self._again(intent, tell, before, pauses))
         task.add_done_callback(partial(self._is_told, intent))
 

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterable
 from urllib.parse import quote
 
 from proxy.secret import Secret
+
+Headers = tuple[tuple[str, str], ...]
 
 COMMON_HEADERS = frozenset(
     {
@@ -26,21 +29,20 @@ ECHO_LENGTH_MIN = 8
 """A shorter credential would be found everywhere by chance; no vendor issues one."""
 
 
-def shown_headers(raw: Iterable[tuple[bytes, bytes]], allowed: frozenset[str]) -> tuple[tuple[str, str], ...]:
+def shown_headers(fields: Iterable[tuple[str, bytes]], allowed: frozenset[str]) -> Headers:
     """
-    Return the answer's headers that may be shown, lower-case; those that `Connection` nominates never are.
+    Return those of an answer's headers, by lower-case name, that may be shown; what `Connection` nominates never is.
     """
-    decoded = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in raw]
-    hop = {token.strip().lower() for name, value in decoded if name == "connection" for token in value.split(",")}
-    return tuple(
-        (name, value)
-        for name, value in decoded
-        if (name in COMMON_HEADERS or name in allowed) and name not in hop and _printable(value)
-    )
+    shown, hop = [], set[str]()
+    for name, value in fields:
+        if name == "connection":
+            hop |= {token.strip().lower() for token in value.decode("latin-1").split(",")}
+        if (name in COMMON_HEADERS or name in allowed) and not _UNPRINTABLE(value):
+            shown.append((name, value.decode("latin-1")))
+    return tuple([pair for pair in shown if pair[0] not in hop] if hop else shown)
 
 
-def _printable(value: str) -> bool:
-    return all(character == "\t" or " " <= character != "\x7f" for character in value)
+_UNPRINTABLE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search
 
 
 class Scrubber:
@@ -69,10 +71,14 @@ class Scrubber:
                 data = data.replace(needle, b"*" * len(needle))
         return data
 
-    def clean_headers(self, headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    def clean_headers(self, headers: Headers) -> Headers:
         """
-        Return the headers with every echo overwritten.
+        Return the headers with every echo overwritten; the same object where there is none.
         """
+        # No credential holds a line's end, so that none is found over two values.
+        together = "\n".join([value for _, value in headers]).encode("latin-1")
+        if self.clean(together) is together:
+            return headers
         return tuple((name, self.clean(value.encode("latin-1")).decode("latin-1")) for name, value in headers)
 
     def stream(self) -> StreamScrubber:

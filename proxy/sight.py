@@ -8,10 +8,10 @@ that could lead the read elsewhere is not sent.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime
 
 from breakers.call import Call, Fault, Outcome, Request
+from breakers.noun import noun
 from breakers.touching import Key
 from config.catalog import OperationSpec, Place
 from proxy.canonical.target import TARGET_BYTES_MAX, encode_target, segment_fault
@@ -28,7 +28,7 @@ VALUE_LENGTH_MAX = 1024
 _PLACEHOLDER = re.compile(r"\{([^{}/]+)\}")
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Plan:
     """
     A read that would show an object: operation, the parameters that identify it, the rest of its query.
@@ -46,7 +46,7 @@ class Plan:
         return cls(operation, tuple(sorted(key.items())), query)
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Sight:
     """
     What a read showed: status 200 with the object's text, 404 and 410 that there is none, anything else nothing.
@@ -67,7 +67,7 @@ class Sight:
         return self.failed is None and self.status != 200  # the field's own number
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Taken:
     """
     What a read of ours brought: how it ended, and its body as far as it was taken; `cut` tells whether there was more.

@@ -17,11 +17,11 @@ from breakers.store.protocol import HeldRead
 from proxy.account import Account
 from proxy.answer import Answer, Streamed, Whole, read_failed, read_headers
 from proxy.errors import LedgerUnavailable
-from proxy.forward import Reading
 from proxy.inbound import Inbound
 from proxy.ledger.book import READ_BYTES_KEPT, Capture, Delivered
 from proxy.ownread import OwnRead
 from proxy.passes import own_read
+from proxy.reading import Reading
 from proxy.rooms import Rooms
 from proxy.trail import Trail
 from proxy.wholeread import is_read_whole, read_whole
@@ -55,19 +55,18 @@ async def _sent(read: OwnRead, held: HeldRead, inbound: Inbound, account: Accoun
     call, trail = held.go.call, inbound.trail
     # Whatever fails from here on must not be answered as if nothing had been sent.
     trail.dispatched = "unknown"
-    pass_ = own_read(held, rooms.wires.read(call.request, account), read.permit)
+    pass_ = own_read(held, rooms.wires.read(call.request, account), read.sent)
     with trail.stage("forward"):
         reading = await rooms.forward.read(pass_)
-    trail.upstream_us = reading.outcome.upstream_us
-    failed = reading.outcome.status is None or reading.outcome.fault is not None
-    if failed or reading.outcome.status == 401:  # the field's own number
-        return await _read_ended(read, reading, account)
-    url = account.url(call.request.base, pass_.wire.target)
-    if is_read_whole(call.request.method, reading, inbound.links):
-        with trail.stage("forward"):
-            answer = await read_whole(read, reading, url, account, rooms)
         trail.upstream_us = reading.outcome.upstream_us
-        return replace(answer, on_broken=partial(undelivered, call, rooms))
+        failed = reading.outcome.status is None or reading.outcome.fault is not None
+        if failed or reading.outcome.status == 401:  # the field's own number
+            return await _read_ended(read, reading, account)
+        url = account.url(call.request.base, pass_.wire.target)
+        if is_read_whole(call.request.method, reading, inbound.links):
+            answer = await read_whole(read, reading, url, account, rooms, partial(undelivered, call, rooms))
+            trail.upstream_us = reading.outcome.upstream_us
+            return answer
     inbound.watch.head(reading.outcome)
     return replace(_streamed(read, reading, inbound.trail, rooms), url=url)
 

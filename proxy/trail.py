@@ -84,7 +84,7 @@ class Trail:
         Return the canonical log line of this request: only ids, names, codes and numbers.
         """
         return {
-            "ts": self.clock.now().isoformat(timespec="microseconds").replace("+00:00", "Z"),
+            "ts": self.clock.now(),
             "event": "call",
             "call": self.call,
             "door": self.door,

@@ -8,7 +8,12 @@ ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base 32: no I, L, O or U, so that an id survives being read aloud."""
 
 RANDOM_BITS = 80
-TEXT_LENGTH = 26
+RANDOM_BYTES = RANDOM_BITS // 8
+
+DRAWN = 64
+"""Ids whose randomness is drawn at once: to ask the system for it costs more than the rest of an id."""
+
+_PAIRS = tuple(first + second for first in ALPHABET for second in ALPHABET)
 
 
 class Ulids:
@@ -18,6 +23,7 @@ class Ulids:
 
     def __init__(self, clock: Clock, randomness: Randomness) -> None:
         self._clock, self._randomness, self._last = clock, randomness, 0
+        self._drawn: list[bytes] = []
 
     def __repr__(self) -> str:
         return f"Ulids(last={_spell(self._last)})"
@@ -29,11 +35,26 @@ class Ulids:
         millis = int(self._clock.now().timestamp() * 1000)
         if millis > self._last >> RANDOM_BITS:
             # The top bit stays clear, so that counting up within a millisecond never reaches into the time.
-            self._last = millis << RANDOM_BITS | int.from_bytes(self._randomness(10)) >> 1
+            self._last = millis << RANDOM_BITS | int.from_bytes(self._random()) >> 1
         else:
             self._last += 1
         return _spell(self._last)
 
+    def _random(self) -> bytes:
+        if not self._drawn:
+            drawn = self._randomness(DRAWN * RANDOM_BYTES)
+            self._drawn = [drawn[at : at + RANDOM_BYTES] for at in range(0, len(drawn), RANDOM_BYTES)]
+        return self._drawn.pop()
+
 
 def _spell(value: int) -> str:
-    return "".join(ALPHABET[value >> shift & 31] for shift in range(5 * (TEXT_LENGTH - 1), -1, -5))
+    """
+    Return 26 letters of five bits, two by two.
+    """
+    high, low = value >> 70, value & (1 << 70) - 1
+    p = _PAIRS
+    return (
+        p[high >> 50] + p[high >> 40 & 1023] + p[high >> 30 & 1023] + p[high >> 20 & 1023] + p[high >> 10 & 1023]
+        + p[high & 1023] + p[low >> 60] + p[low >> 50 & 1023] + p[low >> 40 & 1023] + p[low >> 30 & 1023]
+        + p[low >> 20 & 1023] + p[low >> 10 & 1023] + p[low & 1023]
+    )  # fmt: skip

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-
 from proxy.clock import Randomness
 
 PREFIX = "bw1_"
 RANDOM_KEY_BYTES = 16
+
+_DIGITS = "abcdefghijklmnopqrstuvwxyz234567"
+_TWO_DIGITS = tuple(a + b for a in _DIGITS for b in _DIGITS)
+
+# 128 bits are 26 digits of base32 (RFC 4648) but for two bits, which are zero.
+_SPARE_BITS = 2
+_PLACES = range(120, -1, -10)
 
 
 def mint_key(randomness: Randomness) -> str:
@@ -17,4 +22,5 @@ def mint_key(randomness: Randomness) -> str:
     Nothing is derived: not from the agent's own key, under which two agents may collide, nor from what the write says,
     because an equal write that is meant would be swallowed by the vendor.
     """
-    return PREFIX + base64.b32encode(randomness(RANDOM_KEY_BYTES)).decode().rstrip("=").lower()
+    number = int.from_bytes(randomness(RANDOM_KEY_BYTES), "big") << _SPARE_BITS
+    return PREFIX + "".join([_TWO_DIGITS[number >> bits & 0x3FF] for bits in _PLACES])

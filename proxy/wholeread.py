@@ -10,17 +10,18 @@ answer JSON whole, whatever `Range` says.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 
 from breakers.call import Fault, Outcome
 from breakers.verdict import Reason, Refuse
 from proxy.account import Account
-from proxy.answer import Whole, read_failed, read_headers, refusal
-from proxy.forward import Reading
+from proxy.answer import Whole, nobody_minds, read_failed, read_headers, refusal
 from proxy.ledger.book import READ_BYTES_KEPT, Delivered
 from proxy.ledger.parts import kept
 from proxy.links import Links
 from proxy.ownread import OwnRead
+from proxy.reading import Reading
 from proxy.respond import BODILESS
 from proxy.rooms import Rooms
 
@@ -34,7 +35,14 @@ def is_read_whole(method: str, reading: Reading, links: Links) -> bool:
     return method != "HEAD" and reading.outcome.status not in BODILESS and links.covers(reading.outcome.headers)
 
 
-async def read_whole(read: OwnRead, reading: Reading, url: str, account: Account, rooms: Rooms) -> Whole:
+async def read_whole(
+    read: OwnRead,
+    reading: Reading,
+    url: str,
+    account: Account,
+    rooms: Rooms,
+    on_broken: Callable[[], None] = nobody_minds,
+) -> Whole:
     """
     Read an answer to its end, have on record what the agent will be shown, and return that.
     """
@@ -47,28 +55,22 @@ async def read_whole(read: OwnRead, reading: Reading, url: str, account: Account
         await read.ended(reading.outcome, Delivered(reading.outcome.status or 0, b"", 0, complete=False))
         raise
     if outcome.fault is None and outcome.status != PARTIAL:
-        answer = Whole(outcome.status or 0, read_headers(call, outcome.headers), body, url=url)
+        answer = Whole(outcome.status or 0, read_headers(call, outcome.headers), body, on_broken, url)
         seen = Delivered(answer.status, kept(body, READ_BYTES_KEPT), len(body), complete=True)
     else:
         answer = _partial(call, account) if outcome.fault is None else read_failed(call, outcome, dialect)
+        answer = replace(answer, on_broken=on_broken)
         seen = Delivered(answer.status, answer.body, len(answer.body), complete=True)
     await read.ended(outcome, seen, body if outcome.fault is None else None)
     return answer
 
 
 async def _all_of(reading: Reading, bytes_max: int) -> tuple[bytes, Outcome]:
-    pieces: list[bytes] = []
-    size = 0
-    if reading.outcome.status != PARTIAL:
-        async for piece in reading.chunks:
-            size += len(piece)
-            if size > bytes_max:
-                break
-            pieces.append(piece)
+    body = b"" if reading.outcome.status == PARTIAL else await reading.rest(bytes_max)
     await reading.close()
-    if size > bytes_max:
+    if body is None:
         return b"", replace(reading.outcome, fault=Fault.TOO_LARGE)
-    return b"".join(pieces), reading.outcome
+    return body, reading.outcome
 
 
 def _partial(call: str, account: Account) -> Whole:

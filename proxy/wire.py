@@ -6,12 +6,11 @@ The credential is held beside it, the version that was current when it was gener
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from breakers.noun import noun
 from proxy.held import Held
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Wire:
     """
     One upstream request: `target` is origin-form ASCII, `body` the exact bytes, `credential` stands in none of them.
@@ -33,3 +32,18 @@ class Wire:
         """
         lines = [f"{self.method} {self.target}", *(f"{name}: {value}" for name, value in self.headers), "", ""]
         return "\r\n".join(lines).encode("latin-1") + self.body
+
+    def spelled(self, host: str) -> tuple[bytes, ...]:
+        """
+        Return what leaves, in the pieces that are at hand: the head with host and credential, and the body.
+
+        Raise `ValueError` where a value would end its line.
+        """
+        name, secret = self.credential.header()
+        lines = [f"{self.method} {self.target} HTTP/1.1", f"Host: {host}"]
+        lines += [f"{field}: {value}" for field, value in self.headers]
+        lines += [f"{name}: {secret}", "", ""]
+        head = "\r\n".join(lines)
+        if head.count("\r") != len(lines) - 1 or head.count("\n") != len(lines) - 1 or "\0" in head:
+            raise ValueError("a line of the head holds the end of a line")
+        return (head.encode("ascii"), self.body) if self.body else (head.encode("ascii"),)

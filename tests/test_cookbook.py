@@ -1,4 +1,4 @@
-"""The cookbook tells the truth: every block of it is loaded, and every case in it has the verdict that it promises."""
+"""The cookbook and the policy guide tell the truth: every block is loaded, every case has the verdict that it says."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from proxy.cli.rehearse import otherwise
 from proxy.rehearsal import rehearse
 from tests.tidy.source import ROOT
 
-PAGE = (ROOT / "docs" / "COOKBOOK.md").read_text("utf-8")
+PAGE, GUIDE = ((ROOT / "docs" / name).read_text("utf-8") for name in ("COOKBOOK.md", "POLICIES.md"))
 
 _BLOCK = re.compile(r"^```(?P<said>[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^#{2,3} (?P<title>.+)$", re.MULTILINE)
@@ -110,12 +110,15 @@ def recipes(page: str) -> list[Recipe]:
                 (files if documents or not found else found[-1].files)[name] = match["text"]
             case ["yaml", "cases"]:
                 found[-1].cases += match["text"]
+            case ["sh"]:
+                # Commands are typed by tests/docs.
+                pass
             case _:
                 raise AssertionError(f"a block that nobody tries: {said!r} under {title!r}")
     return found
 
 
-RECIPES = recipes(PAGE)
+RECIPES = [*recipes(PAGE), *recipes(GUIDE)]
 IDS = [f"{number} {recipe.title}" for number, recipe in enumerate(RECIPES)]
 
 

@@ -105,7 +105,7 @@ class Brakes:
         Tell whether a call can have the permits, the places and the grant that it was judged with.
         """
         call = go.call
-        return self._gauges.have(go.wishes, call.id, now) and self._parked.has(call.grant, now)
+        return (not go.wishes or self._gauges.have(go.wishes, call.id, now)) and self._parked.has(call.grant, now)
 
     def _take(self, go: Forward, now: datetime) -> None:
         call = go.call

@@ -12,13 +12,14 @@ from datetime import datetime
 from breakers.breaker import Breaker
 from breakers.call import Call
 from breakers.known import Ended, Names
+from breakers.noun import noun
 from breakers.spend import Alert, Charge
 from breakers.stops import Stop
 from breakers.suggestion import Suggested
 from breakers.task import Closed, Task
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class IntentOpened:
     """
     A write's intent is durable: it may have been sent. `place` is where its record stands in the ledger, `suggestion`

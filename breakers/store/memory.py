@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from itertools import chain
 
 from breakers.call import Call
-from breakers.facts import Facts
+from breakers.facts import NO_IMAGES, NO_LOOKS, NOTHING_FETCHED, Facts
 from breakers.known import IN_FLIGHT, NOTHING_KNOWN, Earlier, Ended, State
 from breakers.spend import Alert, Total
 from breakers.stops import ALL
@@ -128,11 +128,17 @@ class MemoryStore(Alone, Brakes):
         known = NOTHING_KNOWN if call.names is None or not call.operation.writes else self._names.known(call.names, at)
         suggested = self._parked.of(call.names, at) if call.operation.writes else None
         return Facts(
-            *(at, self._generation),
-            known=known,
-            stops=self._stops,
-            breakers=self._gauges.of(call),
-            suggested=suggested,
+            at,
+            self._generation,
+            NO_LOOKS,
+            NO_IMAGES,
+            known,
+            NOTHING_FETCHED,
+            None,
+            self._stops,
+            self._gauges.of(call),
+            None,
+            suggested,
         )
 
     async def reserve(self, go: Forward) -> Reservation | Stale | Exhausted:
@@ -140,6 +146,8 @@ class MemoryStore(Alone, Brakes):
         if not call.operation.writes:
             if go.charges and call.id in self._budgets.calls:
                 return HeldRead(go)
+            if not (go.charges or go.wishes or call.grant):
+                return HeldRead(go) if go.facts.generation == self._generation else Stale()
             now = self._now()
             if go.facts.generation != self._generation or not self._has(go, now):
                 return Stale()
@@ -193,10 +201,11 @@ class MemoryStore(Alone, Brakes):
         if ended is None:
             return
         # Whoever lost its claim has ended all the same; what it did is kept, whoever holds the names now.
-        found, opened = self._found(call.id), opened_by(call, charges=charges)
+        found, known = self._found(call.id), self._open.get(call.id)
+        opened = known or opened_by(call, charges=charges)
         record = found or moves.from_opened(opened, State.DISPATCHED)
         was_sent = found is not None and found.state is not State.CLAIMED
-        if self._end(record, ended, None if call.id in self._open else opened):
+        if self._end(record, ended, None if known is not None else opened):
             self._settle(opened, ended, let_go=not was_sent and moves.is_let_go(ended))
             if charges:
                 self._budgets.hold(call.id, call.at, charges, replayed=False)

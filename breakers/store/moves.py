@@ -8,13 +8,13 @@ answer itself, whoever brings it, completes what was in doubt.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from breakers.call import Call
 from breakers.known import Earlier, Ended, State
 from breakers.spend import Charge, spent_by
-from breakers.store.events import IntentOpened, opened_by
+from breakers.store.events import IntentOpened
 from breakers.store.protocol import LEASE_S, REMEMBERED_S
 from config.settings import Idempotency
 
@@ -34,6 +34,14 @@ class Retention:
 
     answers_s: float
     outcomes_s: float
+    answers: timedelta = field(init=False, compare=False, repr=False)
+    """For how long a repeat is given the answer."""
+    whole: timedelta = field(init=False, compare=False, repr=False)
+    """For how long anything is known at all."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "answers", timedelta(seconds=self.answers_s))
+        object.__setattr__(self, "whole", timedelta(seconds=self.answers_s + self.outcomes_s))
 
     @classmethod
     def of(cls, settings: Idempotency) -> Retention:
@@ -41,20 +49,6 @@ class Retention:
         Return what the configuration says.
         """
         return cls(settings.answers_s, settings.outcomes_s)
-
-    @property
-    def answers(self) -> timedelta:
-        """
-        Return for how long a repeat is given the answer.
-        """
-        return timedelta(seconds=self.answers_s)
-
-    @property
-    def whole(self) -> timedelta:
-        """
-        Return for how long anything is known at all.
-        """
-        return timedelta(seconds=self.answers_s + self.outcomes_s)
 
 
 BY_DEFAULT = Retention.of(Idempotency())
@@ -64,7 +58,21 @@ def claimed(call: Call, until: datetime) -> Earlier:
     """
     Return the record of a write that has taken its names and sent nothing.
     """
-    return from_opened(opened_by(call), State.CLAIMED, until)
+    names = call.names
+    return Earlier(
+        call.id,
+        State.CLAIMED,
+        call.at,
+        call.api,
+        call.operation.spec.name,
+        call.caller.agent,
+        call.caller.task,
+        "" if names is None else names.fingerprint,
+        None if names is None else names.key,
+        None if names is None else names.effect,
+        call.operation.spec.effect_window_s,
+        until,
+    )
 
 
 def from_opened(opened: IntentOpened, state: State, until: datetime | None = None) -> Earlier:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from breakers.known import Earlier, Known, Names
+from breakers.known import NOTHING_KNOWN, Earlier, Known, Names
 from breakers.store import moves
 
 # A version and the records under a name, newest first; typed loosely because a flat tuple is half the size of two.
@@ -33,23 +33,23 @@ class NameTable:
         """
         Return what stands under the names of a call at this moment.
         """
-        horizon = at - self._answers
         under: dict[str, tuple[Earlier, ...]] = {}
+        # A name under which nothing stood, as that of nearly every write, has version 0 also where none is named.
         versions: dict[str, int] = {}
         for name in names.held if len(names.fingerprints) == 1 else names.asked:
             entry = self.entries.get(name)
             if entry is None:
-                versions[name] = 0
                 continue
             versions[name] = entry[0]
             records: tuple[Earlier, ...] = entry[1:]
+            horizon = at - self._answers
             for record in records:
                 if record.ended_at is not None and record.ended_at <= horizon:
                     records = tuple(now for one in records if (now := self._as_of(one, at)) is not None)
                     break
             if records:
                 under[name] = records
-        return Known(under, versions)
+        return Known(under, versions) if versions else NOTHING_KNOWN
 
     def are_current(self, names: Names, known: Known) -> bool:
         """

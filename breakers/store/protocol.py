@@ -17,6 +17,7 @@ from breakers.breaker import Breaker, Delta, Sums
 from breakers.call import Call
 from breakers.facts import Facts
 from breakers.known import Earlier, Ended
+from breakers.noun import noun
 from breakers.spend import Alert, Charge, Total
 from breakers.stops import Stops
 from breakers.store.events import Event, IntentOpened
@@ -41,7 +42,7 @@ class StoreUnavailable(Exception):
     """
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class HeldWrite:
     """
     Everything that one write consumes, taken in one step; it becomes an intent. Its id is the call's. `epoch` is under
@@ -52,7 +53,7 @@ class HeldWrite:
     epoch: str = field(default="", compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class HeldRead:
     """
     Everything that one read consumes; it never becomes an intent. What it takes of caps it may have from a `lease`.
@@ -65,7 +66,7 @@ class HeldRead:
 Reservation = HeldWrite | HeldRead
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Stale:
     """
     The state moved on since the facts were read: judge again, by these `facts` where it was told how it stands now.

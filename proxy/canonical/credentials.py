@@ -22,6 +22,7 @@ KEY_PATTERN = re.compile(f"{_KEY}|{_TASK_FORM}")
 # A token of the longest form in Basic, in base64, with its user name and the scheme; longer is nobody's key.
 CREDENTIAL_BYTES_MAX = 1_024
 
+_PLAIN = re.compile(f"(?:Bearer|token) ({KEY_PATTERN.pattern})").fullmatch
 _AUTHORIZATION = re.compile(r"([A-Za-z][A-Za-z0-9\-]{0,31}) +(\S+)").fullmatch
 
 
@@ -59,6 +60,11 @@ def extract_key(authorization: str | None, breakwater_key: str | None) -> str:
 
     Two that differ are refused as a conflict, none as missing, one that is not shaped like a key as unknown.
     """
+    if breakwater_key is None and authorization is not None and len(authorization) <= CREDENTIAL_BYTES_MAX:
+        # As nearly every client shows it: there is nothing to choose from.
+        plain = _PLAIN(authorization)
+        if plain is not None:
+            return plain.group(1)
     shown = [] if breakwater_key is None else [breakwater_key.strip()]
     if authorization is not None:
         shown += _from_authorization(authorization)

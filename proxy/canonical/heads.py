@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 
+from breakers.noun import noun
 from breakers.verdict import Reason
 from proxy.canonical.credentials import holds_key
 from proxy.canonical.header_names import FORWARDED, READ, may_leave
@@ -55,11 +56,25 @@ _PREFERENCE = re.compile(r"respond-async|wait=[0-9]{1,4}").fullmatch
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}").fullmatch
 _PORT_MAX = 65_535
 
+# What is read of names, of hosts and of whole heads is kept, because every client says the same ones with every call:
+# so many of each, none longer than this, so that a client that says others each time fills a MiB at most.
+_KEPT = 256
+_KEPT_BYTES_MAX = 256
+_HEAD_KEPT_BYTES_MAX = 2_048
+
 # What is said of a header that is given twice, where it has words of its own.
 _TWICE = {"expect": Reason.EXPECTATION_FAILED, "idempotency-key": Reason.IDEMPOTENCY_KEY_MALFORMED}
 
 
-@dataclass(frozen=True, slots=True)
+# What speaks of a trace leaves only where it is one.
+_OF_A_TRACE = frozenset({"traceparent", "tracestate"})
+
+
+# What becomes of a header that is known.
+_LEAVES, _REDIRECTS, _READ = range(3)
+
+
+@noun
 class Head:
     """
     A request's head with one meaning.
@@ -113,8 +128,9 @@ class Head:
 
 
 @lru_cache(maxsize=64)
-def _forwarded(dialect_forward: frozenset[str]) -> frozenset[str]:
-    return FORWARDED | {name for name in dialect_forward if may_leave(name)}
+def _kinds(dialect_forward: frozenset[str], redirecting: frozenset[str]) -> Mapping[str, int]:
+    leaving = FORWARDED | {name for name in dialect_forward if may_leave(name)}
+    return dict.fromkeys(READ, _READ) | dict.fromkeys(leaving, _LEAVES) | dict.fromkeys(redirecting, _REDIRECTS)
 
 
 def canonical_head(
@@ -127,28 +143,48 @@ def canonical_head(
     """
     Read a request's head, or refuse it; `dialect_forward` and `redirecting` name headers of the API, lower-case.
     """
+    # A client reads under the same head again and again; when it writes, something in it is its own each time.
+    if method == "GET" and sum([len(name) + len(value) for name, value in raw_headers]) <= _HEAD_KEPT_BYTES_MAX:
+        return _known_head(method, version, raw_headers, dialect_forward, redirecting)
+    return _read_head(method, version, raw_headers, dialect_forward, redirecting)
+
+
+def _read_head(
+    method: str,
+    version: tuple[int, int],
+    raw_headers: tuple[tuple[bytes, bytes], ...],
+    dialect_forward: frozenset[str],
+    redirecting: frozenset[str],
+) -> Head:
     if version not in {(1, 0), (1, 1)}:
         raise Refused(Reason.VERSION_UNSUPPORTED, "Only HTTP/1.1 and HTTP/1.0 are spoken here.")
     if method not in METHODS:
         raise Refused(Reason.METHOD_NOT_ALLOWED, "The method is not one of GET, HEAD, POST, PUT, PATCH, DELETE.")
-    forwarded = _forwarded(dialect_forward)
-    fields, dropped = _fields(raw_headers, forwarded | redirecting)
-    nominated = {token.strip().lower() for token in fields.get("connection", "").split(",")}
+    kinds = _kinds(dialect_forward, redirecting)
+    fields, dropped = _fields(raw_headers, kinds)
     trace = fields.get("traceparent")
     if trace is not None and not _TRACEPARENT(trace):
         trace = None
-    leaving = forwarded - redirecting - nominated - (frozenset() if trace else {"traceparent", "tracestate"})
-    read = leaving | redirecting | READ
-    dropped |= {spelled(name) for name in fields if name not in read}
     host, port = _host(fields)
+    kept_back = _kept_back(fields, trace)
+    leaving: list[tuple[str, str]] = []
+    redirects: list[tuple[str, str]] = []
+    for name, value in fields.items():
+        kind = kinds.get(name)
+        if kind == _LEAVES and name not in kept_back:
+            leaving.append((name, value))
+        elif kind == _REDIRECTS:
+            redirects.append((name, value))
+        elif kind != _READ:
+            dropped.add(spelled(name))
     return Head(
         method=method,
         version=version,
         host=host,
         port=port,
-        headers=_leaving(fields, leaving),
-        redirecting=_leaving(fields, redirecting),
-        dropped=tuple(sorted(dropped))[:DROPPED_MAX],
+        headers=_without_keys(leaving),
+        redirecting=_without_keys(redirects) if redirects else (),
+        dropped=tuple(sorted(dropped)[:DROPPED_MAX]) if dropped else (),
         authorization=fields.get("authorization"),
         breakwater_key=fields.get("breakwater-key"),
         idempotency_key=_idempotency_key(fields),
@@ -156,7 +192,7 @@ def canonical_head(
         deadline_ms=_deadline_ms(fields),
         duplicate=_duplicate(fields),
         again=_again(fields),
-        prefer=tuple(filter(_PREFERENCE, (token.strip().lower() for token in fields.get("prefer", "").split(",")))),
+        prefer=_prefer(fields),
         trace=trace,
         content_length=_content_length(fields),
         chunked=_chunked(fields, version),
@@ -165,59 +201,95 @@ def canonical_head(
     )
 
 
+_known_head = lru_cache(maxsize=_KEPT)(_read_head)
+
+
 def said_host(raw_headers: tuple[tuple[bytes, bytes], ...]) -> str:
     """
     Return the host that a request names, before the rest of its head is read; nothing where it is not named once, well.
     """
-    named = [value.decode("latin-1").strip(" ") for name, value in raw_headers if name.lower() == b"host"]
-    found = _HOST(named[0]) if len(named) == 1 else None
-    return found.group(1).lower() if found else ""
+    named = [value for name, value in raw_headers if len(name) == len(b"host") and name.lower() == b"host"]
+    found = _authority(named[0].decode("latin-1").strip(" ")) if len(named) == 1 else None
+    return found[0] if found else ""
 
 
 def _fields(
     raw_headers: tuple[tuple[bytes, bytes], ...],
-    singletons: frozenset[str],
+    kinds: Mapping[str, int],
 ) -> tuple[dict[str, str], set[str]]:
     """
     Return the well-formed header fields by lower-case name, and the names of those that are never read.
     """
-    if len(raw_headers) > HEADERS_MAX or sum(len(name) + len(value) for name, value in raw_headers) > HEAD_BYTES_MAX:
+    size = sum([len(name) + len(value) for name, value in raw_headers])
+    if len(raw_headers) > HEADERS_MAX or size > HEAD_BYTES_MAX:
         raise Refused(Reason.HEAD_TOO_LARGE, "The request has too many or too large headers.")
     fields: dict[str, str] = {}
     unread: set[str] = set()
     for raw_name, raw_value in raw_headers:
-        if not _TOKEN(raw_name):
-            raise _malformed("A header's name is not a token.")
-        name = raw_name.decode("ascii").lower()
-        if len(raw_name) + len(raw_value) > HEADER_BYTES_MAX:
+        name = _known_name(raw_name) if len(raw_name) <= _KEPT_BYTES_MAX else _name(raw_name)
+        if size > HEADER_BYTES_MAX and len(raw_name) + len(raw_value) > HEADER_BYTES_MAX:
             raise Refused(Reason.HEAD_TOO_LARGE, f"The header `{spelled(name)}` is too large.")
         if not _VALUE(raw_value):
             raise _malformed(f"The header `{spelled(name)}` has a character that is not printable ASCII.")
         if "_" in name:
             unread.add(spelled(name))
             continue
-        if name in fields and (name in singletons or name in READ or name.startswith("breakwater-")):
+        if name in fields and (name in kinds or name.startswith("breakwater-")):
             raise Refused(_TWICE.get(name, Reason.HEAD_MALFORMED), f"The header `{name}` is given twice.")
         fields[name] = raw_value.decode("ascii").strip(" ")
     return fields, unread
 
 
-def _leaving(fields: Mapping[str, str], names: frozenset[str] | set[str]) -> Headers:
-    leaving = tuple(sorted((name, value) for name, value in fields.items() if name in names))
+def _name(raw: bytes) -> str:
+    if not _TOKEN(raw):
+        raise _malformed("A header's name is not a token.")
+    return raw.decode("ascii").lower()
+
+
+_known_name = lru_cache(maxsize=_KEPT)(_name)
+
+
+def _kept_back(fields: Mapping[str, str], trace: str | None) -> frozenset[str]:
+    """
+    Return the names of headers that this request's own head keeps from leaving: what `Connection` nominates, no trace.
+    """
+    no_trace = _OF_A_TRACE if trace is None else frozenset[str]()
+    said = fields.get("connection")
+    return no_trace if said is None else no_trace.union(token.strip().lower() for token in said.split(","))
+
+
+def _prefer(fields: Mapping[str, str]) -> tuple[str, ...]:
+    said = fields.get("prefer")
+    return () if said is None else tuple(filter(_PREFERENCE, (token.strip().lower() for token in said.split(","))))
+
+
+def _without_keys(leaving: list[tuple[str, str]]) -> Headers:
+    leaving.sort()
     for name, value in leaving:
         if holds_key(value):
             raise _malformed(f"The header `{name}` holds a Breakwater key, which would be sent to the API.")
-    return leaving
+    return tuple(leaving)
 
 
 def _host(fields: Mapping[str, str]) -> tuple[str, int | None]:
-    found = _HOST(fields.get("host", ""))
+    found = _authority(fields.get("host", ""))
     if not found:
         raise _malformed("The request needs exactly one well-formed Host header.")
-    port = int(found.group(2)) if found.group(2) else None
-    if port is not None and not 0 < port <= _PORT_MAX:
+    if found[1] is not None and not 0 < found[1] <= _PORT_MAX:
         raise _malformed("The port in the Host header is no port.")
-    return found.group(1).lower(), port
+    return found
+
+
+def _authority(said: str) -> tuple[str, int | None] | None:
+    return _known_authority(said) if len(said) <= _KEPT_BYTES_MAX else _read_authority(said)
+
+
+def _read_authority(said: str) -> tuple[str, int | None] | None:
+    found = _HOST(said)
+    return (found.group(1).lower(), int(found.group(2)) if found.group(2) else None) if found else None
+
+
+_known_authority = lru_cache(maxsize=_KEPT)(_read_authority)
 
 
 def _content_length(fields: Mapping[str, str]) -> int | None:

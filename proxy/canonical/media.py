@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from breakers.verdict import Reason
 from proxy.errors import Refused
@@ -37,6 +38,7 @@ class MediaType:
         return f"{self.essence}; charset=utf-8" if self.utf_8 else self.essence
 
 
+@lru_cache(maxsize=64)
 def parse_media_type(value: str) -> MediaType:
     """
     Parse a `Content-Type`, refusing two types, other charsets than UTF-8 and parameters that nobody here understands.

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
+from functools import lru_cache
 
 from breakers.verdict import Reason
 from proxy.canonical.pairs import Pairs
@@ -46,15 +47,28 @@ def nest(pairs: Pairs, reason: Reason) -> Mapping[str, Tree]:
     tree: dict[str, Tree] = {}
     shapes: dict[str, _Shape] = {}
     for name, value in pairs:
-        found = _NAME(name)
-        if not found:
+        if "[" not in name and "]" not in name and name not in tree:
+            # As most: there is nothing to take apart, and nothing to contradict.
+            tree[name] = value
+            continue
+        base, keys = _taken_apart(name)
+        if not base:
             raise Refused(reason, f"The name `{spelled(name)}` has brackets out of place.")
-        base, keys = found.group(1), _KEY(found.group(2))
         if len(keys) > DEPTH_MAX:
             raise Refused(reason, f"The name `{spelled(name)}` is nested more than {DEPTH_MAX} levels deep.")
         _Place(name, reason, shapes).put(tree, base, keys, value)
     _refuse_case_variants(tree, reason)
     return tree
+
+
+# The names that SDKs write come again with every request.
+@lru_cache(maxsize=1024)
+def _taken_apart(name: str) -> tuple[str, tuple[str, ...]]:
+    """
+    Return what stands before the groups of a name, and their keys; nothing of one whose brackets are out of place.
+    """
+    found = _NAME(name)
+    return (found.group(1), tuple(_KEY(found.group(2)))) if found else ("", ())
 
 
 def gather(pairs: Pairs, may_repeat: Callable[[str], bool], reason: Reason) -> Mapping[str, Tree]:
@@ -108,7 +122,7 @@ class _Place:
         self._reason = reason
         self._shapes = shapes
 
-    def put(self, tree: dict[str, Tree], base: str, keys: list[str], value: str) -> None:
+    def put(self, tree: dict[str, Tree], base: str, keys: tuple[str, ...], value: str) -> None:
         """
         Walk down from `tree` along `keys`, making what is missing, and set the value at the end.
         """

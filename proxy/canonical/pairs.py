@@ -18,6 +18,8 @@ _PAIR_CHARACTERS = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,:@/?=%\[\]]*").fullmatch
 # A percent sign that two hexadecimal digits do not follow.
 _BROKEN_TRIPLET = re.compile(r"%(?![0-9A-Fa-f]{2})").search
 
+_UNRESERVED = re.compile(r"[A-Za-z0-9\-._~]*").fullmatch
+
 # C0, DEL and C1: invisible in every log and review, and no API names an argument with them.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]").search
 
@@ -94,4 +96,9 @@ def encode_pairs(pairs: Pairs) -> str:
 
     `%20` and not `+`, because every decoder of queries and forms agrees on it.
     """
-    return "&".join([f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in pairs])
+    return "&".join([f"{_encoded(name)}={_encoded(value)}" for name, value in pairs])
+
+
+def _encoded(text: str) -> str:
+    # Most texts are their own spelling, and to see that costs a fifth of spelling them anew.
+    return text if _UNRESERVED(text) else quote(text, safe="")

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from urllib.parse import quote
 
+from breakers.noun import noun
 from breakers.verdict import Reason
 from proxy.canonical.credentials import holds_key, may_hold_key
 from proxy.canonical.pairs import Pairs, decode_percent, encode_pairs, parse_pairs
@@ -44,7 +44,7 @@ _ENCODED_AGAIN = re.compile(r"%(?:[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4})").search
 _DELIMITERS = frozenset("/\\.%;?#:@")
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Target:
     """
     A request target, decoded: path segments (none for the bare `/`) and query pairs in the order in which they came.
@@ -72,7 +72,9 @@ def encode_target(segments: tuple[str, ...], query: Pairs = ()) -> str:
     """
     Return the one spelling of a target.
     """
-    path = "/" + "/".join([quote(segment, safe=_SEGMENT_SAFE) for segment in segments])
+    path = "/" + "/".join(segments)
+    if len(segments) != path.count("/") or not _PLAIN_PATH(path):
+        path = "/" + "/".join([quote(segment, safe=_SEGMENT_SAFE) for segment in segments])
     return f"{path}?{encode_pairs(query)}" if query else path
 
 

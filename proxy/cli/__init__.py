@@ -80,6 +80,7 @@ COMMANDS: Mapping[str, Listed] = MappingProxyType(
         "fleet": Listed("proxy.cli.fleet", "list, forget ID REASON: the replicas that share a store"),
         "catalog": Listed("proxy.cli.catalog", "list, show CATALOG, import FILE"),
         "test": Listed("proxy.cli.rehearse", "policy tests: calls with the verdict that they should have"),
+        "completion": Listed("proxy.cli.completion", "bash, zsh, fish: a script that completes commands"),
     }
 )
 """Every command, in the order of the list. Whoever stops writes at night does not wait for what only `serve` needs."""

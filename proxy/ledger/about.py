@@ -37,7 +37,7 @@ def labels(task: Task | None) -> dict[str, object] | None:
 
 
 def _trace_id(call: Call) -> str | None:
-    found = _TRACE.match(call.trace or "")
+    found = _TRACE.match(call.trace) if call.trace else None
     return found.group(1) if found else None
 
 

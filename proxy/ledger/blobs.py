@@ -14,22 +14,21 @@ the name `bw/v1/digest`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 from hmac import compare_digest
-from hmac import digest as hmac_digest
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from breakers.noun import noun
 from proxy.ledger.datakeys import NONCE_BYTES, DataKey
+from proxy.ledger.mac import mac
 
 OPENER_BYTES = 32
 _VERSION = b"\x01"
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Kept:
     """
     A payload that is kept.
@@ -45,7 +44,7 @@ class Kept:
         return len(self.data)
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Digest:
     """
     A payload of which only its length and SHA-256 are kept.
@@ -91,7 +90,7 @@ class Capture:
         return Digest(self.length, self._hash.digest())
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Bound:
     """
     What a blob belongs to: it opens nowhere else.
@@ -106,8 +105,7 @@ class Bound:
         """
         Return the associated data of the blob with this commitment.
         """
-        names = (self.origin, self.task, self.call, self.part)
-        return b"\x00".join((b"bw/v1/blob", *(name.encode() for name in names), commitment))
+        return f"bw/v1/blob\0{self.origin}\0{self.task}\0{self.call}\0{self.part}\0".encode() + commitment
 
 
 class Opening(StrEnum):
@@ -126,14 +124,14 @@ def commitment(opener: bytes, part: str, payload: Payload) -> bytes:
     """
     name = b"bw/v1/payload" if isinstance(payload, Kept) else b"bw/v1/digest"
     head = name + b"\x00" + part.encode() + b"\x00" + payload.length.to_bytes(8)
-    return hmac_digest(opener, head + payload.data, sha256)
+    return mac(opener, head + payload.data)
 
 
 def seal(key: DataKey, nonce: bytes, opener: bytes, payload: Payload, bound: Bound, c: bytes) -> bytes:
     """
     Return the blob of a payload.
     """
-    return _VERSION + nonce + AESGCM(key.key).encrypt(nonce, opener + payload.data, bound.over(c))
+    return _VERSION + nonce + key.cipher.encrypt(nonce, opener + payload.data, bound.over(c))
 
 
 def unseal(
@@ -146,7 +144,7 @@ def unseal(
         return Opening.BAD
     nonce, sealed = blob[1 : 1 + NONCE_BYTES], blob[1 + NONCE_BYTES :]
     try:
-        opened = AESGCM(key.key).decrypt(nonce, sealed, bound.over(c))
+        opened = key.cipher.decrypt(nonce, sealed, bound.over(c))
     except (InvalidTag, ValueError):
         return Opening.BAD
     opener, data = opened[:OPENER_BYTES], opened[OPENER_BYTES:]

@@ -337,9 +337,8 @@ class Ledger:
         if self.state is WriterState.READONLY and self._settings.on_unavailable.reads == "serve_unlogged":
             self.stats.lost += 1
             return
-        future = self._pen.note(records.read_outcome(held, outcome, seen, self.ring))
-        if self._settings.reads == "durable":
-            await future
+        draft = records.read_outcome(held, outcome, seen, self.ring)
+        await self._pen.read(draft, durable=self._settings.reads == "durable")
 
     def look_done(
         self, call: Call, read: str, outcome: Outcome, body: bytes, kept_max: int = READ_BYTES_KEPT, *never_store: str

@@ -8,16 +8,17 @@ and what is not known is not there. An object stands in it as the upstream spell
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import sha256
 
 import orjson
 
 from breakers.call import Call
+from breakers.noun import noun
 from breakers.verdict import Forward, Suggest
 from config.catalog import Before, OperationSpec
 from proxy.compare import IMAGE_BYTES_MAX, Act, Note
-from proxy.images import spell_image
+from proxy.images import spell_parsed
 from proxy.ledger.about import call_draft, objects_named
 from proxy.ledger.blobs import Digest, Kept, Payload
 from proxy.ledger.drafts import Draft, Part, present, stamp
@@ -37,16 +38,24 @@ def before_part(go: Forward | Suggest) -> Part | None:
     """
     Return the payload that says what a write's objects were before it; None where nothing of that is known.
     """
-    images = go.facts.images
-    known = {touch.object.type: image.data for touch, image in images.items() if image.missing is None}
-    known |= dict.fromkeys(made_by(go.call.operation.spec))
-    if not known:
+    payload = before_of(go)
+    if payload is None:
         return None
+    images = go.facts.images
     at = min((image.at for image in images.values() if image.at is not None), default=go.call.at)
     missing = sum(image.missing is not None for image in images.values())
     left_out = sum(image.left_out for image in images.values())
     more = {"at": stamp(at), "missing": missing or None, "left_out": left_out or None}
-    return Part("before", bounded(join_images(known)), present(more))
+    return Part("before", payload, present(more))
+
+
+def before_of(go: Forward | Suggest) -> Payload | None:
+    """
+    Return the document of what is known of a write's objects before it; None where that is nothing.
+    """
+    known = {touch.object.type: image.data for touch, image in go.facts.images.items() if image.missing is None}
+    known.update(dict.fromkeys(made_by(go.call.operation.spec)))
+    return bounded(join_images(known)) if known else None
 
 
 def made_by(spec: OperationSpec) -> tuple[str, ...]:
@@ -65,7 +74,7 @@ def bounded(document: bytes) -> Payload:
     return Digest(len(document), sha256(document).digest())
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Changed:
     """
     What became of the objects that a write touched, as far as it is known.
@@ -112,7 +121,7 @@ def change(
         "after": changed.after,
         "patch": changed.patch,
         "inv": changed.inverse,
-        "paths": spell_image(dict(changed.paths)) if changed.paths else None,
+        "paths": spell_parsed(dict(changed.paths)) if changed.paths else None,
     }
     parts = tuple(Part(name, bounded(data)) for name, data in documents.items() if data is not None)
     return call_draft("change.recorded", call, fields, parts)

@@ -6,6 +6,7 @@ Nothing is written here. The composition works on copies, so that a batch that c
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -51,6 +52,7 @@ class Composed:
     last_ts: datetime
     entry_end: int
     blob_end: int
+    drawn: Iterator[bytes]
     frames: list[bytes] = field(default_factory=list)
     blobs: list[bytes] = field(default_factory=list)
     chains: dict[str, tuple[int, bytes]] = field(default_factory=dict)
@@ -62,7 +64,7 @@ def compose(batch: Batch, segment: Segment, keys: dict[str, DataKey]) -> Compose
     Return a batch composed for the end of a segment; `keys` holds the data key of every task that has payloads.
     """
     log = batch.log
-    end = Composed(log.tree.copy(), log.last_ts, segment.size, segment.blob_size)
+    end = Composed(log.tree.copy(), log.last_ts, segment.size, segment.blob_size, _drawn(batch))
     if log.last_now != LONG_AGO and log.last_now - batch.now > STEP_BACK:
         jump = (batch.now - log.last_now) // timedelta(milliseconds=1)
         _add(end, batch, segment, system("log.clock", jump_ms=jump), None)
@@ -70,6 +72,16 @@ def compose(batch: Batch, segment: Segment, keys: dict[str, DataKey]) -> Compose
     for draft in batch.drafts:
         _add(end, batch, segment, draft, keys.get(draft.task))
     return end
+
+
+def _drawn(batch: Batch) -> Iterator[bytes]:
+    """
+    Yield an opener and a nonce, one behind the other, for each payload of a batch.
+    """
+    size, count = OPENER_BYTES + NONCE_BYTES, sum(len(draft.parts) for draft in batch.drafts)
+    # At once: the system is asked as long for few as for many.
+    drawn = batch.log.randomness(size * count) if count else b""
+    return (drawn[at : at + size] for at in range(0, len(drawn), size))
 
 
 def _add(end: Composed, batch: Batch, segment: Segment, draft: Draft, key: DataKey | None) -> None:
@@ -86,9 +98,13 @@ def _add(end: Composed, batch: Batch, segment: Segment, draft: Draft, key: DataK
         "tn": number,
         "tp": previous.hex() if previous else None,
     }
-    named = {"call": draft.call, "act": draft.actor, "tr": draft.trace}
-    entry |= {name: value for name, value in named.items() if value is not None}
-    entry |= draft.fields
+    if draft.call is not None:
+        entry["call"] = draft.call
+    if draft.actor is not None:
+        entry["act"] = draft.actor
+    if draft.trace is not None:
+        entry["tr"] = draft.trace
+    entry.update(draft.fields)
     if draft.parts and key is not None:
         entry["blobs"] = _seal_parts(end, log, segment, draft, key, entry)
     body = _spell(entry)
@@ -118,15 +134,17 @@ def _seal_parts(
     Seal a draft's payloads, put their commitments into its entry, and return where they will stand.
     """
     places: list[dict[str, object]] = []
+    origin, task, call = log.origin, draft.task, draft.call or ""
     for part in draft.parts:
-        opener = log.randomness(OPENER_BYTES)
-        c = commitment(opener, part.name, part.payload)
-        bound = Bound(log.origin, draft.task, draft.call or "", part.name)
-        blob = seal(key, log.randomness(NONCE_BYTES), opener, part.payload, bound, c)
-        said = {**part.more, "c": c.hex(), "n": part.payload.length}
-        entry[part.name] = {**said, "digest": True} if isinstance(part.payload, Digest) else said
-        place = {"p": part.name, "s": segment.first, "o": end.blob_end, "l": len(blob)}
-        places.append({**place, "h": sha256(blob).hexdigest(), "d": key.id})
+        name, payload, drawn = part.name, part.payload, next(end.drawn)
+        opener = drawn[:OPENER_BYTES]
+        c = commitment(opener, name, payload)
+        blob = seal(key, drawn[OPENER_BYTES:], opener, payload, Bound(origin, task, call, name), c)
+        said = entry[name] = {**part.more, "c": c.hex(), "n": payload.length}
+        if isinstance(payload, Digest):
+            said["digest"] = True
+        hashed, length = sha256(blob).hexdigest(), len(blob)
+        places.append({"p": name, "s": segment.first, "o": end.blob_end, "l": length, "h": hashed, "d": key.id})
         end.blobs += frames.blob_frame(blob)
-        end.blob_end += frames.HEAD_BYTES + len(blob)
+        end.blob_end += frames.HEAD_BYTES + length
     return places

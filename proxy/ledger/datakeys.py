@@ -46,6 +46,11 @@ class DataKey:
 
     id: str
     key: bytes = field(repr=False)
+    cipher: AESGCM = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # A cipher is dearer to make than most payloads are to seal.
+        object.__setattr__(self, "cipher", AESGCM(self.key))
 
 
 class DataKeys:

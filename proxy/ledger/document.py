@@ -14,27 +14,50 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import is_
+
+import orjson
 
 from breakers.call import Form, Json, Multipart, Opaque, Request
+from breakers.noun import noun
+from proxy.images import parse_image, spell_parsed
+
+CUTS_KEPT = 64
+CUT_BYTES_MAX = 16 * 1024
+"""An answer is looked through for its record, and a moment later for the image of what it shows: so many of them are
+remembered, up to this size."""
 
 _SPLIT = re.compile(r"[\[\].]+")
 
 
+@lru_cache(maxsize=1024)
 def _names(path: str) -> tuple[str, ...]:
     # An index or an empty bracket is a place in a list, not a name.
     return tuple(name for name in _SPLIT.split(path) if name and not name.isdigit())
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Paths:
+    """
+    Paths of members, split, by their last name: one look-up tells of nearly every member that it is none of them.
+
+    `spelled` finds one of those names in a body, if it is there without an escape.
+    """
+
+    paths: tuple[str, ...]
+    by_last: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]]
+    names: frozenset[str]
+    spelled: re.Pattern[bytes]
+
+
 @lru_cache(maxsize=512)
-def _compiled(paths: tuple[str, ...]) -> Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]]:
-    """
-    Return the paths, split, by their last name: one look-up tells of nearly every member that it is none of them.
-    """
+def _compiled(paths: tuple[str, ...]) -> _Paths:
     by_last: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
     for path in paths:
         names = tuple(path.split("."))
         by_last.setdefault(names[-1], []).append((path, names))
-    return {last: tuple(found) for last, found in by_last.items()}
+    spelled = re.compile(b'"(?:%b)"' % b"|".join(re.escape(name.encode()) for name in by_last))
+    return _Paths(paths, {last: tuple(found) for last, found in by_last.items()}, frozenset(by_last), spelled)
 
 
 class LeftOut:
@@ -43,20 +66,22 @@ class LeftOut:
     """
 
     def __init__(self, paths: Iterable[str]) -> None:
-        self._by_last = _compiled(tuple(paths))
+        self._paths = _compiled(tuple(paths))
         self.found: set[str] = set()
 
     def __repr__(self) -> str:
-        return f"LeftOut({len(self._by_last)} names, {len(self.found)} found)"
+        return f"LeftOut({len(self._paths.names)} names, {len(self.found)} found)"
 
     def covers(self, place: Sequence[str]) -> bool:
         """
         Tell whether a place is, or lies in, a member that is left out, at any depth; what is covered counts as found.
         """
+        if self._paths.names.isdisjoint(place):
+            return False
         return any(self._ends_at(place[: at + 1]) for at in range(len(place)))
 
     def _ends_at(self, place: Sequence[str]) -> bool:
-        for path, names in self._by_last.get(place[-1], ()):
+        for path, names in self._paths.by_last.get(place[-1], ()):
             if tuple(place[-len(names) :]) == names:
                 self.found.add(path)
                 return True
@@ -70,50 +95,67 @@ class LeftOut:
 
     def value(self, value: object) -> object:
         """
-        Return what of a JSON value may be stored.
+        Return what of a JSON value may be stored: itself, where that is all of it.
         """
         return self._value(value, [])
 
     def _value(self, value: object, place: list[str]) -> object:
         if isinstance(value, dict):
-            kept = {}
-            for name, inner in value.items():
-                place.append(str(name))
+            return self._members(value, place)
+        if isinstance(value, (list, tuple)):
+            kept = [self._value(item, place) for item in value]
+            return value if all(map(is_, kept, value)) else kept
+        return value
+
+    def _members(self, value: Mapping[str, object], place: list[str]) -> object:
+        kept, names = {}, self._paths.names
+        for name, inner in value.items():
+            if name in names or isinstance(inner, (dict, list, tuple)):
+                place.append(name)
                 # Above this member nothing is covered, or the walk would not be here.
                 if not self._ends_at(place):
-                    kept[str(name)] = self._value(inner, place)
+                    kept[name] = self._value(inner, place)
                 place.pop()
-            return kept
-        if isinstance(value, (list, tuple)):
-            return [self._value(item, place) for item in value]
-        return value
+            else:
+                kept[name] = inner
+        return value if len(kept) == len(value) and all(map(is_, kept.values(), value.values())) else kept
+
+    def may_be_in(self, body: bytes) -> bool:
+        """
+        Tell whether a body may name such a member.
+        """
+        # A member's name stands in JSON as it is, or with an escape in it.
+        return bool(self._paths.names) and (b"\\u" in body or self._paths.spelled.search(body) is not None)
 
     def text(self, body: bytes) -> bytes:
         """
         Return what of a body of any kind may be stored: its own bytes, unless it names such a member.
 
-        Then it is JSON without that member, or nothing, where nobody can tell what is in it: where it is not JSON, or
-        says a member twice, of which a reader sees one.
+        Then it is JSON without that member and the same in everything else, or nothing, where nobody can tell what is
+        in it: where it is not JSON, or says a member twice, of which a reader sees one.
         """
-        # A member's name stands in JSON as it is, or with an escape in it.
-        if b"\\u" not in body and not any(f'"{last}"'.encode() in body for last in self._by_last):
+        if not self.may_be_in(body):
             return body
-        before = len(self.found)
-        try:
-            cleaned = self.value(json.loads(body, object_pairs_hook=_once))
-        except (ValueError, RecursionError):
-            return body if not self._by_last else b""
-        return spell(cleaned) if len(self.found) > before else body
+        kept, found = (_cut if len(body) <= CUT_BYTES_MAX else _cut.__wrapped__)(self._paths, body)
+        self.found |= found
+        return body if kept is None else kept
 
 
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a member is given twice")
-    return members
+@lru_cache(maxsize=CUTS_KEPT)
+def _cut(paths: _Paths, body: bytes) -> tuple[bytes | None, frozenset[str]]:
+    """
+    Return what is left of a body, None where that is all of it, and which paths were found.
+    """
+    left_out = LeftOut(paths.paths)
+    try:
+        value = parse_image(body)
+    except ValueError:
+        return b"", frozenset()
+    kept = left_out.value(value)
+    return None if kept is value else spell_parsed(kept), frozenset(left_out.found)
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Extra:
     """
     What is sealed beside the request itself: names of odd arguments, the agent's key, what left, why it was refused.
@@ -135,21 +177,21 @@ def request_document(request: Request, left_out: LeftOut, extra: Extra) -> dict[
         "base": request.base,
         "method": request.method,
         "segments": list(request.segments),
-        "query": left_out.pairs(request.query),
-        "headers": [list(pair) for pair in request.headers],
-        "redirecting": [list(pair) for pair in request.redirecting],
+        "query": left_out.pairs(request.query) if request.query else None,
+        "headers": list(map(list, request.headers)),
+        "redirecting": list(map(list, request.redirecting)),
         "media_type": request.media_type,
-        "body": _body(request, left_out),
+        "body": _body(request, left_out) if request.body is not None else None,
         "dropped": list(request.dropped),
         "mistyped": list(extra.mistyped),
         "undeclared": list(extra.undeclared),
         "key": extra.key,
-        "sent_headers": [list(pair) for pair in extra.sent_headers],
-        "refusal": [list(pair) for pair in extra.refusal],
+        "sent_headers": list(map(list, extra.sent_headers)),
+        "refusal": list(map(list, extra.refusal)),
     }
     if left_out.found:
         document["left_out"] = sorted(left_out.found)
-    return {name: value for name, value in document.items() if value not in (None, [])}
+    return {name: value for name, value in document.items() if value is not None and value != []}
 
 
 def _body(request: Request, left_out: LeftOut) -> object:
@@ -174,6 +216,17 @@ def _body(request: Request, left_out: LeftOut) -> object:
 
 def _base64(data: bytes) -> str:
     return base64.b64encode(data).decode()
+
+
+def spell_kept(document: object) -> bytes:
+    """
+    Return the text of a document as it is sealed, members in their order: nobody compares it byte for byte.
+    """
+    try:
+        return orjson.dumps(document, default=str)
+    except TypeError:
+        # An integer beyond 64 bits, half a character.
+        return spell(document, in_order=True)
 
 
 def spell(document: object, *, in_order: bool = False) -> bytes:

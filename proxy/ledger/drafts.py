@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 
+from breakers.noun import noun
 from proxy.ledger import profile
 from proxy.ledger.blobs import Payload
 
@@ -16,7 +17,7 @@ NAME_LENGTH_MAX = 512
 """Of a task, a call or an agent: an entry that kept only its names and commitments always fits."""
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Part:
     """
     One payload of a record: sealed beside it, committed to in it under `name`, with `more` next to the commitment.
@@ -27,7 +28,7 @@ class Part:
     more: Mapping[str, object] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Draft:
     """
     A record that has no place in the log yet.
@@ -48,9 +49,10 @@ def checked(draft: Draft) -> Draft:
 
     Raise `ValueError` where it leaves the profile of entries or a name in it has no bound.
     """
-    profile.check([draft.task, draft.call, draft.actor, draft.trace, draft.fields, [part.more for part in draft.parts]])
-    actor = (draft.actor or {}).values()
-    if any(len(name) > NAME_LENGTH_MAX for name in (draft.task, draft.call or "", *map(str, actor))):
+    parts = [part.more for part in draft.parts if part.more]
+    profile.check((draft.task, draft.call, draft.actor, draft.trace, draft.fields, parts))
+    actor = draft.actor.values() if draft.actor else ()
+    if max(map(len, (draft.task, draft.call or "", *map(str, actor)))) > NAME_LENGTH_MAX:
         raise ValueError("a task, a call or an agent has too long a name")
     return draft
 
@@ -59,7 +61,8 @@ def stamp(at: datetime) -> str:
     """
     Spell a time: RFC 3339, UTC, microseconds.
     """
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # The offset of UTC is spelled with six characters.
+    return at.astimezone(UTC).isoformat("T", "microseconds")[:-6] + "Z"
 
 
 def read_stamp(text: str) -> datetime:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from breakers.noun import noun
 from breakers.store.events import IntentOpened
 from breakers.store.protocol import HeldWrite
 from proxy.wire import Wire
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Intent:
     """
     A write whose intent is durable: it may be sent, as `wire` and nothing else.
@@ -23,7 +22,7 @@ class Intent:
     place: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Entry:
     """
     A durable record: what it says may be shown.

@@ -43,6 +43,7 @@ class Kind(IntEnum):
 
 
 _KINDS = {int(kind): kind for kind in Kind}
+_KIND_BYTES = {kind: bytes((kind,)) for kind in Kind}
 
 
 class Frame(NamedTuple):
@@ -70,7 +71,7 @@ def frame(kind: Kind, payload: bytes) -> bytes:
     """
     Return the bytes of one frame.
     """
-    body = bytes((kind,)) + payload
+    body = _KIND_BYTES[kind] + payload
     return _HEAD.pack(len(body), crc32(body)) + body
 
 

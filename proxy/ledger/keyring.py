@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import base64
 import unicodedata
-from hashlib import sha256
-from hmac import digest as hmac_digest
+from functools import lru_cache
 from pathlib import Path
 
 import orjson
@@ -20,6 +19,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from proxy.clock import Randomness
 from proxy.errors import StartRefused
 from proxy.ledger.disk import Disk, write_whole
+from proxy.ledger.mac import mac
 
 SECRET_BYTES = 32
 
@@ -31,6 +31,12 @@ LETTERS, BOARD = "letters", "board"
 REDACTED_LENGTH = 26
 """128 bits in base 32: two different values never share a token by chance."""
 
+REDACTED_BYTES = 20
+"""As many as are spelled without padding and have those letters."""
+
+NAMES_KEPT = 2048
+"""Tokens that are remembered: an agent names the same few objects again and again."""
+
 
 class KeyRing:
     """
@@ -40,6 +46,7 @@ class KeyRing:
     def __init__(self, secrets: dict[int, bytes], current: int) -> None:
         self._secrets, self.current = secrets, current
         self._derived: dict[tuple[str, int], bytes] = {}
+        self._redacted = lru_cache(NAMES_KEPT)(self._redact)
 
     def __repr__(self) -> str:
         return f"KeyRing(versions={self.versions}, current={self.current})"
@@ -69,10 +76,12 @@ class KeyRing:
 
         What is recorded now has the token of the current version.
         """
-        used = self.current if version is None else version
+        return self._redacted(klass, value, self.current if version is None else version)
+
+    def _redact(self, klass: str, value: str, version: int) -> str:
         normal = unicodedata.normalize("NFC", value).encode("utf-8", "surrogatepass")
-        mac = hmac_digest(self.key(REDACTION, used), b"bw/v1/redact\x00" + klass.encode() + b"\x00" + normal, sha256)
-        return f"h1:{used}:{base64.b32encode(mac).decode().lower()[:REDACTED_LENGTH]}"
+        found = mac(self.key(REDACTION, version), b"bw/v1/redact\x00" + klass.encode() + b"\x00" + normal)
+        return f"h1:{version}:{base64.b32encode(found[:REDACTED_BYTES]).decode().lower()[:REDACTED_LENGTH]}"
 
 
 def make_ring(disk: Disk, path: Path, randomness: Randomness) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from hashlib import sha256
 from typing import Protocol
 
@@ -12,7 +13,7 @@ import orjson
 from breakers.call import Outcome
 from proxy.ledger.blobs import Digest, Kept, Payload
 from proxy.ledger.document import LeftOut
-from proxy.ledger.drafts import Part, present
+from proxy.ledger.drafts import Part
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.:/+-]{1,128}")
 
@@ -53,6 +54,7 @@ def plain(text: str | None) -> str | None:
     return text if text is not None and _PLAIN.fullmatch(text) else None
 
 
+@lru_cache(maxsize=256)
 def essence(media_type: str | None) -> str | None:
     """
     Return a media type without its parameters.
@@ -87,19 +89,19 @@ def answer_part(
     """
     Return the part of an answer, without what is never stored.
     """
-    if isinstance(payload, Kept):
-        without = Kept(LeftOut(never_store).text(payload.data))
-        if without.data is not payload.data:
-            more = {**more, "cut": True}
-        payload = without
-    return Part(name, payload, present({**more, "ct": essence(media_type)}))
+    said = dict(more)
+    if isinstance(payload, Kept) and (without := LeftOut(never_store).text(payload.data)) is not payload.data:
+        payload, said["cut"] = Kept(without), True
+    if (kind := essence(media_type)) is not None:
+        said["ct"] = kind
+    return Part(name, payload, said)
 
 
 def head_part(headers: Headers) -> Part:
     """
     Return the headers that an answer was shown with, as far as they may be shown again.
     """
-    again = [list(pair) for pair in headers if not pair[0].lower().startswith(OURS)]
+    again = [pair for pair in headers if not pair[0].lower().startswith(OURS)]
     return Part("head", Kept(orjson.dumps(again)))
 
 

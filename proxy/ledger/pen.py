@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from proxy.errors import LedgerUnavailable
 from proxy.ledger.drafts import Draft, checked
 from proxy.ledger.tail import Written
@@ -27,24 +25,30 @@ class Pen:
 
         Raise `LedgerUnavailable` where it cannot be.
         """
-        return await self._submit(draft, rank)
+        self._writer.admit(rank)
+        return await self._writer.submit(_writable(draft), rank)
 
-    def note(self, draft: Draft) -> asyncio.Future[Written]:
+    async def read(self, draft: Draft, *, durable: bool) -> None:
         """
-        Take a record; it becomes durable with the next batch, and nobody needs to wait for it.
+        Take the record of a read that was admitted before it was made, and wait for it where it is to be durable.
+        """
+        if not durable:
+            return self.note(draft)
+        self._writer.admit(Rank.END)
+        await self._writer.submit(_writable(draft), Rank.READ)
+        return None
+
+    def note(self, draft: Draft) -> None:
+        """
+        Take a record of what was admitted, as it comes; it becomes durable soon, and nobody waits for it.
         """
         # That it was lost is counted, and needs no second voice.
-        future = self._submit(draft, Rank.READ, admitted=True)
-        future.add_done_callback(_look)
-        return future
-
-    def _submit(self, draft: Draft, rank: Rank, *, admitted: bool = False) -> asyncio.Future[Written]:
-        try:
-            return self._writer.submit(checked(draft), rank, admitted=admitted)
-        except ValueError as error:
-            raise LedgerUnavailable(f"this cannot be put on record: {error}") from error
+        self._writer.admit(Rank.END)
+        self._writer.leave(_writable(draft))
 
 
-def _look(future: asyncio.Future[Written]) -> None:
-    if not future.cancelled():
-        future.exception()
+def _writable(draft: Draft) -> Draft:
+    try:
+        return checked(draft)
+    except ValueError as error:
+        raise LedgerUnavailable(f"this cannot be put on record: {error}") from error

@@ -8,6 +8,7 @@ hash is taken over the bytes that are stored.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import orjson
 
@@ -16,6 +17,9 @@ INTEGER_MAX = 2**53 - 1
 
 DEPTH_MAX = 16
 """Entries are flat; a deeper value is a mistake, and a bound here is a bound for every reader."""
+
+NAMES_KEPT = 1024
+"""Member names that are remembered to be inside; entries have some three hundred."""
 
 _KEY = re.compile(r"[A-Za-z0-9_.~-]+")
 _HALF = re.compile(r"[\ud800-\udfff]")
@@ -26,10 +30,10 @@ def check(value: object) -> None:
     Refuse a value outside the profile: `ValueError` names the first place.
     """
     try:
-        _check(value, 0)
+        _check((value,), -1)
     except ValueError as outside:
         why, path = outside.args
-        raise ValueError(f"{why} at /{'/'.join(reversed(path))}") from None
+        raise ValueError(f"{why} at /{'/'.join(reversed(path[:-1]))}") from None
 
 
 def spell(value: object) -> bytes:
@@ -39,36 +43,33 @@ def spell(value: object) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
-def _check(value: object, depth: int) -> None:
+def _check(value: dict[object, object] | list[object] | tuple[object, ...], depth: int) -> None:
     # Every entry passes here, so the place of a fault is put together only on the way out of one.
-    kind = type(value)
-    if kind is str:
-        if not value.isascii() and _HALF.search(value):  # type: ignore[attr-defined, call-overload] # it is a str
-            raise ValueError("half a character", [])
-    elif kind is int:
-        if not -INTEGER_MAX <= value <= INTEGER_MAX:  # type: ignore[operator] # it is an int
-            raise ValueError("an integer that not every reader keeps exact", [])
-    elif kind is dict or kind is list or kind is tuple:
-        _check_inside(value, depth)
-    elif value is not None and kind is not bool:
-        # A subclass has a spelling of its own (an enum, say), so types are asked for exactly.
-        raise ValueError(f"a {kind.__name__}", [])
-
-
-def _check_inside(value: object, depth: int) -> None:
     if depth > DEPTH_MAX:
         raise ValueError("too deep", [])
     key: object = ""
+    named = isinstance(value, dict)
     try:
-        if isinstance(value, dict):
-            for key, item in value.items():
-                if not isinstance(key, str) or not _KEY.fullmatch(key):
-                    raise ValueError("a member name outside the profile", [])
-                _check(item, depth + 1)
-        elif isinstance(value, (list, tuple)):
-            for position, item in enumerate(value):
-                key = position
-                _check(item, depth + 1)
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            if named and not _is_name(key):
+                raise ValueError("a member name outside the profile", [])
+            kind = type(item)
+            # A subclass has a spelling of its own (an enum, say), so types are asked for exactly.
+            if kind is str:
+                if not item.isascii() and _HALF.search(item):  # type: ignore[attr-defined, call-overload] # it is a str
+                    raise ValueError("half a character", [])
+            elif kind is dict or kind is list or kind is tuple:
+                _check(item, depth + 1)  # type: ignore[arg-type] # it is one of them
+            elif kind is int:
+                if not -INTEGER_MAX <= item <= INTEGER_MAX:  # type: ignore[operator] # it is an int
+                    raise ValueError("an integer that not every reader keeps exact", [])
+            elif item is not None and kind is not bool:
+                raise ValueError(f"a {kind.__name__}", [])
     except ValueError as outside:
         outside.args[1].append(ascii(key).strip("'"))
         raise
+
+
+@lru_cache(NAMES_KEPT)
+def _is_name(key: object) -> bool:
+    return isinstance(key, str) and _KEY.fullmatch(key) is not None

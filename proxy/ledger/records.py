@@ -7,12 +7,12 @@ Names that are not ours (an upstream's id, a media type) enter an entry only whe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from breakers import touching
 from breakers.call import Call, Caller, Outcome, Request
 from breakers.known import Names
+from breakers.noun import noun
 from breakers.store.protocol import HeldRead, HeldWrite
 from breakers.verdict import Forward, Refuse
 from config.catalog import OperationSpec
@@ -20,7 +20,7 @@ from proxy.ledger.about import actor, call_draft, labels, objects_named, operati
 from proxy.ledger.blobs import Digest, Kept, Payload, commitment
 from proxy.ledger.changed import before_part
 from proxy.ledger.charges import bud, spent
-from proxy.ledger.document import Extra, LeftOut, request_document, spell
+from proxy.ledger.document import Extra, LeftOut, request_document, spell_kept
 from proxy.ledger.drafts import Draft, Part, present, stamp
 from proxy.ledger.keyring import KeyRing
 from proxy.ledger.parts import Shown, answer_part, came, essence, head_part, kept, media_type_of, plain
@@ -30,7 +30,7 @@ NAMES_MAX = 16
 """Names of odd arguments in an entry; the rest stands in the payload."""
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Delivered:
     """
     What of a read's answer reached the agent: `body` is what was kept of it, `bytes` how many bytes were delivered.
@@ -49,7 +49,7 @@ class Delivered:
         return self.body if isinstance(self.body, (Kept, Digest)) else Kept(self.body)
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Declined:
     """
     A known agent's call that did not pass; `operation` and `request` are None where it was refused before that.
@@ -72,19 +72,20 @@ class Declined:
 
 
 def _known(call: Call, ring: KeyRing) -> dict[str, object]:
-    # Names that the operation declares may stand here; other names are an agent's words and stand in the payload.
-    odd = present(
-        {
-            "mistyped": list(call.operation.mistyped[:NAMES_MAX]) or None,
-            "undeclared": len(call.operation.undeclared) or None,
-            "dropped": len(call.request.dropped) or None,
-        }
-    )
     named = objects_named(call.api, touching.named(call.operation), ring)
     # URLs in what the agent was shown lead to doors, and URLs on record are the upstream's: this tells them apart.
     door = {"name": call.door, "by": call.way} if call.door else None
     said = operation_fields(call.api, call.operation.spec, call.request, ring)
-    return {**said, "door": door, "odd": odd or None, "res": named or None}
+    return {**said, "door": door, "odd": _odd(call), "res": named or None}
+
+
+def _odd(call: Call) -> dict[str, object] | None:
+    mistyped, undeclared, dropped = call.operation.mistyped, call.operation.undeclared, call.request.dropped
+    if not (mistyped or undeclared or dropped):
+        return None
+    # Names that the operation declares may stand here; other names are an agent's words and stand in the payload.
+    counted = {"undeclared": len(undeclared) or None, "dropped": len(dropped) or None}
+    return present({"mistyped": list(mistyped[:NAMES_MAX]) or None, **counted})
 
 
 def _judged(go: Forward) -> dict[str, object]:
@@ -103,7 +104,8 @@ def _request_part(request: Request, spec: OperationSpec, extra: Extra, opener: b
     # Whoever has the opener of what was sent, and all of it but one short field, could guess the field.
     if opener is not None and not left_out.found:
         document["wire_opener"] = opener.hex()
-    return Part("req", Kept(spell(document, in_order=True)), present({"ct": essence(request.media_type)}))
+    kind = essence(request.media_type)
+    return Part("req", Kept(spell_kept(document)), {"ct": kind} if kind is not None else {})
 
 
 def _odd_names(call: Call, sent_headers: tuple[tuple[str, str], ...] = ()) -> Extra:

@@ -29,6 +29,8 @@ class Space:
         self._reserve = folder / RESERVE_NAME
         self._looked_at: float | None = None
         self._enough = True
+        self.free_bytes = 0
+        """As it was when somebody last looked."""
 
     @classmethod
     def of(cls, settings: DiskSettings, disk: Disk, folder: Path) -> Space:
@@ -64,6 +66,7 @@ class Space:
 
     def _has_room(self) -> bool:
         room = self._disk.room(self._folder)
+        self.free_bytes = room.free
         return room.free >= self._free_bytes_min and room.free * 100 >= room.total * self._free_pct_min
 
     def _refill(self) -> bool:

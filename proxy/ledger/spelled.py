@@ -144,10 +144,9 @@ def _list(origin: type, arguments: tuple[Any, ...]) -> Spelling:
         spell_row, read_row = row.spell or list, row.read or list
         return Spelling(lambda values: spell_row(list(values)), lambda said: tuple(read_row(said)))
     spell, read = spelling_of(arguments[0])
-    return Spelling(
-        lambda values: [*map(spell, values)] if spell else list(values),
-        lambda said: origin(map(read, said)) if read else origin(said),
-    )
+    if spell is None or read is None:
+        return Spelling(list, origin)
+    return Spelling(lambda values: [*map(spell, values)], lambda said: origin(map(read, said)))
 
 
 def _mapping(key: Any, value: Any) -> Spelling:
@@ -171,7 +170,8 @@ def _dataclass(kind: type) -> Spelling:
         raise TypeError(f"{kind} is not made of its fields in their order")
     hints = get_type_hints(kind)
     names = [field.name for field in fields(kind)]
-    spell_row, read_row = _row([spelling_of(hints[name]) for name in names])
+    columns = [spelling_of(hints[name]) for name in names]
+    spell_row, reads = _row(columns).spell, _reads(columns)
     take = attrgetter(*names) if len(names) > 1 else lambda value: (getattr(value, names[0]),)
 
     def spell(value: Any) -> Any:
@@ -179,17 +179,25 @@ def _dataclass(kind: type) -> Spelling:
         return spell_row(row) if spell_row else row
 
     def read(row: list[Any]) -> Any:
-        return kind(*(read_row(row) if read_row else row))
+        # As of a row, and written out: a start makes hundreds of thousands of these.
+        if len(row) != len(columns):
+            raise ValueError("this is not the row of that type")
+        for at, way in reads:
+            row[at] = way(row[at])
+        return kind(*row)
 
     return Spelling(spell, read)
+
+
+def _reads(columns: list[Spelling]) -> list[tuple[int, Way]]:
+    return [(at, one.read) for at, one in enumerate(columns) if one.read is not None]
 
 
 def _row(columns: list[Spelling]) -> Spelling:
     """
     Return the spelling of a list whose members have a type each; both of its ways change the list that they are given.
     """
-    spells = [(at, one.spell) for at, one in enumerate(columns) if one.spell is not None]
-    reads = [(at, one.read) for at, one in enumerate(columns) if one.read is not None]
+    spells, reads = [(at, one.spell) for at, one in enumerate(columns) if one.spell is not None], _reads(columns)
     count = len(columns)
 
     def spell(row: list[Any]) -> list[Any]:

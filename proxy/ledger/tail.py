@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from breakers.noun import noun
 from proxy.clock import Randomness
 from proxy.ledger.datakeys import DataKeys
 from proxy.ledger.disk import Handle
@@ -71,7 +72,7 @@ class Batch:
     now: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Written:
     """
     Where a record stands.

@@ -1,8 +1,9 @@
 """
 The thread that writes: it takes what is queued, makes it durable as one batch, and tells those who wait.
 
-There is no linger: while one batch becomes durable the next one forms by itself. Everybody who waits on a batch is told
-by one call into the event loop.
+While one batch becomes durable the next one forms by itself. The thread is called once for all that comes in a few
+turns of the event loop, and everybody who waits on a batch is told by one call into it. What nobody waits for calls
+nobody: it goes with the next batch that somebody waits for, or a moment later.
 
     ready ──disk full, or little room──▶ readonly ──room again──▶ ready
       └───────────── any other fault of the disk ─────────────▶ poisoned (the process ends)
@@ -31,6 +32,14 @@ from proxy.ledger.tail import Batch, Log, Written
 AGE_MAX_S = 0.25
 """A queue whose oldest record waits longer than this is a disk that cannot keep up, if it is crowded too."""
 
+LINGER_S = 0.02
+"""For so long a record that nobody waits for stays for others to come: a batch costs as much as ten records."""
+
+QUIET_TURNS = 3
+GATHER_S = 0.005
+"""The thread is called once as many turns of the loop have brought no record that is waited for, or after this long: a
+loop that is idle makes its turns in some microseconds, and what a busy one still has to do may bring more."""
+
 CROWDED = 8
 """Of the queue's bound, this part: one slow sync before a few records is a hiccup, and no read is refused for it."""
 
@@ -58,26 +67,28 @@ class Rank(IntEnum):
 @dataclass(slots=True)
 class Stats:
     """
-    What the writer did so far. `on_batch` is told the entries of each batch and the seconds until they were durable.
+    What the writer did so far. `on_batch` is told the entries of each batch and the seconds until they were durable;
+    `free_bytes` is the room that was left when it last looked.
     """
 
     entries: int = 0
     lost: int = 0
     shed: int = 0
+    free_bytes: int = 0
     on_batch: Callable[[int, float], None] = field(default=lambda _entries, _seconds: None)
 
 
 @dataclass(slots=True)
 class Waiting:
     """
-    A record in the queue, since when, and who is told where it stands.
+    A record in the queue, since when, and who is told where it stands, where anybody is.
     """
 
     draft: Draft
     rank: Rank
     since: float
     size: int
-    future: asyncio.Future[Written]
+    future: asyncio.Future[Written] | None
 
 
 class Writer:
@@ -93,6 +104,9 @@ class Writer:
         self._queue: deque[Waiting] = deque()
         self._changed = Condition()
         self._busy = 0
+        # The thread is to take what is queued; whether it will be told so soon, or in a moment.
+        self._called = self._calls = self._lingers = False
+        self._quiet, self._gathers_until = 0, 0.0
         self._closing = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: Thread | None = None
@@ -132,28 +146,60 @@ class Writer:
         if self.state is State.READONLY:
             raise LedgerUnavailable("the disk is full")
         # A write is worth more than a read: it is shed at twice the bound.
-        share = 2 if rank is Rank.WRITE else 1
-        with self._changed:
-            crowded = len(self._queue) * CROWDED >= self._pending_max
-            oldest = self._clock.monotonic() - self._queue[0].since if crowded else 0.0
+        share, oldest = 2 if rank is Rank.WRITE else 1, 0.0
+        if len(self._queue) * CROWDED >= self._pending_max:
+            with self._changed:
+                oldest = self._clock.monotonic() - self._queue[0].since if self._queue else 0.0
         if self.pending >= self._pending_max * share or oldest > AGE_MAX_S * share:
             self.stats.shed += 1
             raise LedgerUnavailable("the disk does not keep up")
 
-    def submit(self, draft: Draft, rank: Rank, *, admitted: bool = False) -> asyncio.Future[Written]:
+    def submit(self, draft: Draft, rank: Rank) -> asyncio.Future[Written]:
         """
-        Queue a record, in the loop's own thread; the future says where it stands once it is durable.
-
-        Raise `LedgerUnavailable` where it is not admitted; what was admitted before it was done is taken as it comes.
+        Queue a record that was admitted, in the loop's own thread; the future says where it stands once it is durable.
         """
-        self.admit(Rank.END if admitted else rank)
         assert self._loop is not None
         future: asyncio.Future[Written] = self._loop.create_future()
-        size = sum(len(part.payload.data) for part in draft.parts)
-        with self._changed:
-            self._queue.append(Waiting(draft, rank, self._clock.monotonic(), size, future))
-            self._changed.notify()
+        self._queue.append(_waiting(draft, rank, self._clock.monotonic(), future))
+        self._call_thread(soon=True)
         return future
+
+    def leave(self, draft: Draft) -> None:
+        """
+        Queue a record that nobody waits for, in the loop's own thread.
+        """
+        self._queue.append(_waiting(draft, Rank.READ, self._clock.monotonic(), None))
+        self._call_thread(soon=False)
+
+    def _call_thread(self, *, soon: bool) -> None:
+        assert self._loop is not None
+        if soon:
+            self._quiet = 0
+            if not self._calls:
+                self._calls, self._gathers_until = True, self._loop.time() + GATHER_S
+                self._loop.call_soon(self._turned)
+        elif not (self._calls or self._lingers):
+            self._lingers = True
+            self._loop.call_later(LINGER_S, self._lingered)
+
+    def _turned(self) -> None:
+        assert self._loop is not None
+        self._quiet += 1
+        if self._quiet > QUIET_TURNS or self._loop.time() >= self._gathers_until:
+            self._call_now()
+        else:
+            self._loop.call_soon(self._turned)
+
+    def _lingered(self) -> None:
+        self._lingers = False
+        if self._queue:
+            self._call_now()
+
+    def _call_now(self) -> None:
+        self._calls = False
+        with self._changed:
+            self._called = True
+            self._changed.notify()
 
     def stop(self) -> None:
         """
@@ -183,7 +229,7 @@ class Writer:
             while self._queue and len(batch) < self._entries_max and (not batch or size < self._bytes_max):
                 size += self._queue[0].size
                 batch.append(self._queue.popleft())
-            self._busy = len(batch)
+            self._busy, self._called = len(batch), bool(self._queue)
         return batch
 
     def look_at_space(self) -> None:
@@ -192,6 +238,7 @@ class Writer:
         """
         try:
             enough = self._space.enough(self._clock.monotonic())
+            self.stats.free_bytes = self._space.free_bytes
         except OSError:
             # A disk that cannot be looked at is taken for one without room.
             enough = False
@@ -236,8 +283,8 @@ class Writer:
     def _tell(self, written: list[tuple[Waiting, Written]], failed: list[Waiting], seconds: float = 0.0) -> None:
         self.stats.entries += len(written)
         self.stats.lost += len(failed)
-        good = [(waiting.future, where) for waiting, where in written]
-        bad = [waiting.future for waiting in failed]
+        good = [(waiting.future, where) for waiting, where in written if waiting.future is not None]
+        bad = [waiting.future for waiting in failed if waiting.future is not None]
         self._call(self._tell_in_loop, good, bad, len(written), seconds)
 
     def _tell_in_loop(
@@ -282,8 +329,15 @@ class Writer:
         Wait for work, at most until the disk should be looked at again; False means that there will be none.
         """
         with self._changed:
-            if not self._queue and not self._closing and self._found is None:
+            if not self._called and not self._closing and self._found is None:
                 self._changed.wait(LOOK_EVERY_S)
             if self._found is not None:
                 raise self._found
             return bool(self._queue) or not self._closing
+
+
+def _waiting(draft: Draft, rank: Rank, now: float, future: asyncio.Future[Written] | None) -> Waiting:
+    size = 0
+    for part in draft.parts:
+        size += len(part.payload.data)
+    return Waiting(draft, rank, now, size, future)

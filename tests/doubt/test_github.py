@@ -13,7 +13,7 @@ from breakers.stops import Mode
 from loadtest.upstreams.faults import Act, Fault, HangUp, Malformed, Status
 from loadtest.upstreams.wiretap import Seen
 from tests.doubt.world import EVERY_TIME, GITHUB, World, github
-from tests.proxy.road import marks
+from tests.proxy.road import marks, soon
 
 ISSUES = f"{GITHUB}/issues"
 REPLAYED = ("replayed", "yes", "repeats:replayed")
@@ -157,6 +157,7 @@ async def test_made_twice(tmp_path: Path) -> None:
         assert counted("breakwater_doubt_incidents_total", {"api": "github"}) == 1
         # What makes writes twice only suggests them, until a person has looked.
         assert world.on.rooms.killswitch.here.mode("api:github") is Mode.SUGGEST
+        await soon(lambda: world.on.log.of("auto-kill"))
         assert world.on.log.of("auto-kill")[0]["by"] == "auto:duplicate"
         again = await world.write("POST", ISSUES, ISSUE)
         assert again.json["title"] == ISSUE["title"]

@@ -93,7 +93,7 @@ async def test_never_stored() -> None:
     assert b"314" not in request
     assert b'"left_out":["source.cvc","source.number"]' in request
     assert b"wire_opener" not in request
-    assert opened(world.disk, "call.outcome")["resp"] == b'{"id":"x","source":{}}'
+    assert opened(world.disk, "call.outcome")["resp"] == b'{"source":{},"id":"x"}'
     await ledger.close("stopped")
     plain = b"".join(world.disk.tree().values())
     assert b"4242424242424242" not in plain

@@ -153,8 +153,9 @@ def test_of_this_code() -> None:
 # What the fold uses of them says nothing about what follows from a record.
 BESIDE = frozenset(
     {
-        "breakers.facts", "breakers.verdict", "config.faults", "proxy.clock", "proxy.ledger.blobs", "proxy.ledger.disk",
-        "proxy.ledger.keyring", "proxy.ledger.layout", "proxy.ledger.profile", "proxy.ledger.read", "proxy.ledger.tail",
+        "breakers.facts", "breakers.noun", "breakers.verdict", "config.faults", "proxy.clock", "proxy.ledger.blobs",
+        "proxy.ledger.disk", "proxy.ledger.keyring", "proxy.ledger.layout", "proxy.ledger.profile", "proxy.ledger.read",
+        "proxy.ledger.tail",
     }
 )  # fmt: skip
 

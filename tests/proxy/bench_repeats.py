@@ -57,7 +57,7 @@ class Given:
     """
 
     def __init__(self, body: bytes) -> None:
-        self._left = body
+        self._body = body
         self.content = self
         self.transport = SimpleNamespace(is_closing=lambda: False)
 
@@ -67,12 +67,11 @@ class Given:
         """
         return True
 
-    async def readany(self) -> bytes:
+    def read_nowait(self) -> bytes:
         """
-        Return the body, then its end.
+        Return the body.
         """
-        left, self._left = self._left, b""
-        return left
+        return self._body
 
 
 async def figures(folder: Path) -> dict[str, float]:

@@ -58,6 +58,7 @@ DAY_S = 86_400
 class Permits:
     """A store that grants, unless a test lays out what it says next: a permit, an exception, or what to await first."""
 
+    kind = "redis"
     says: list[Permit | Exception | Callable[[], Awaitable[Permit]]] = field(default_factory=list)
     asked: int = 0
 

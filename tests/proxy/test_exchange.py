@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any
 
-import aiohttp
 import pytest
 from yarl import URL
 
@@ -14,7 +15,8 @@ from breakers.call import Fault
 from breakers.store.protocol import Permit, StoreUnavailable
 from proxy.dial import Dialer
 from proxy.errors import Broken
-from proxy.exchange import Budget, Exchange, Gate, open_session
+from proxy.exchange import Budget, Exchange, Gate
+from proxy.pool import Pool
 from proxy.wire import Wire
 from tests.ledger.world import held
 
@@ -30,7 +32,6 @@ class Upstream:
 
     def __init__(self, *answers: bytes | None) -> None:
         self.answers, self.seen = list(answers), list[bytes]()
-        self.url = ""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """
@@ -51,27 +52,30 @@ class Upstream:
 
 
 @asynccontextmanager
-async def upstream(*answers: bytes | None) -> AsyncIterator[tuple[Upstream, aiohttp.ClientSession]]:
+async def upstream(*answers: bytes | None) -> AsyncIterator[tuple[Upstream, Pool]]:
     """
-    Yield a raw peer on loopback and a session that may reach it.
+    Yield a raw peer on loopback and the connections to it.
     """
     peer = Upstream(*answers)
     server = await asyncio.start_server(peer.serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    peer.url = f"http://127.0.0.1:{port}"
-    async with open_session(Dialer(list).connector("127.0.0.1", port, idle_s=5)) as session:
-        yield peer, session
+    async with pool_to(server.sockets[0].getsockname()[1]) as pool:
+        yield peer, pool
     server.close()
 
 
-async def fetch(
-    peer: Upstream, session: aiohttp.ClientSession, method: str = "GET", gate: Gate | None = None, body: bytes = b""
-) -> bytes:
+def pool_to(port: int) -> Pool:
+    """
+    Return the connections to a port of this machine.
+    """
+    return Dialer(list).pool(URL(f"http://127.0.0.1:{port}"), None, idle_s=5)
+
+
+async def fetch(pool: Pool, method: str = "GET", gate: Gate | None = None, body: bytes = b"") -> bytes:
     """
     Carry one exchange to its end and return the body.
     """
     wire = Wire(method, "/v1/x?a=%2F", (("accept-encoding", "identity"),), body, held())
-    exchange = Exchange(session, URL(peer.url), wire, BUDGET, gate or Gate())
+    exchange = Exchange(pool, wire, BUDGET, gate or Gate())
     try:
         await exchange.open()
         return b"".join([piece async for piece in exchange.chunks()])
@@ -84,19 +88,19 @@ async def fetch(
 async def test_nothing_is_sent_twice(method: str, reused: bool) -> None:
     """A connection that drops before the answer costs one request, whatever the method, fresh or reused."""
     answers = (OK, None, OK, OK) if reused else (None, OK, OK)
-    async with upstream(*answers) as (peer, session):
+    async with upstream(*answers) as (peer, pool):
         if reused:
-            assert await fetch(peer, session) == b"hi"
+            assert await fetch(pool) == b"hi"
         with pytest.raises(Broken) as caught:
-            await fetch(peer, session, method)
+            await fetch(pool, method)
         assert caught.value.fault is Fault.RESET
         assert len(peer.seen) == (2 if reused else 1)
 
 
 async def test_target_is_not_rewritten() -> None:
     """The target on the wire is the one that was generated, byte for byte, and no header is added to ours."""
-    async with upstream(OK) as (peer, session):
-        await fetch(peer, session)
+    async with upstream(OK) as (peer, pool):
+        await fetch(pool)
         lines = peer.seen[0].split(b"\r\n")
         assert lines[0] == b"GET /v1/x?a=%2F HTTP/1.1"
         names = {line.split(b":")[0].lower() for line in lines[1:] if line}
@@ -144,24 +148,47 @@ GATES = {
     "taken over": (taken_over, [0], Fault.LOST),
     "nobody to ask": (unavailable, [0], Fault.UNASKED),
     "held up before the answer": (granted, [7, 9.1], Fault.LATE),
-    "held up behind the gate": (granted, [7, 7.5, 9.1], Fault.LATE),
 }
 
 
 @pytest.mark.parametrize(("permit", "times", "fault"), GATES.values(), ids=GATES)
 async def test_gate(permit: Callable[[], Awaitable[Permit]], times: list[float], fault: Fault) -> None:
     """A gate that says no, or too late a yes, closes the connection before a byte has left."""
-    async with upstream(OK) as (peer, session):
+    async with upstream(OK) as (peer, pool):
         gate = Gate(permit, moments(*times))
         with pytest.raises(Broken) as caught:
-            await fetch(peer, session, "POST", gate, b"a=1")
+            await fetch(pool, "POST", gate, b"a=1")
         assert (caught.value.fault, gate.passed, peer.seen) == (fault, False, [])
 
 
 async def test_gate_in_time() -> None:
     """Two seconds after its permit was asked for a request may still leave."""
-    async with upstream(OK) as (peer, session):
-        assert await fetch(peer, session, "POST", Gate(granted, moments(7, 8.5, 9)), b"a=1") == b"hi"
+    async with upstream(OK) as (_, pool):
+        assert await fetch(pool, "POST", Gate(granted, moments(7, 9)), b"a=1") == b"hi"
+
+
+async def test_nothing_in_between() -> None:
+    """Between the last question and the first byte nothing else runs, so that no stop can come in between."""
+    happened, loop = list[str](), asyncio.get_running_loop()
+
+    def still() -> Permit:
+        happened.append("asked")
+        loop.call_soon(happened.append, "something else")
+        return Permit.GRANTED
+
+    async def hung_up() -> None:
+        raise ConnectionError
+
+    transport = SimpleNamespace(writelines=lambda _: happened.append("left"))
+    protocol = SimpleNamespace(
+        is_connected=lambda: True, set_response_params=lambda **_: None, transport=transport, read=hung_up
+    )
+    connection = SimpleNamespace(protocol=protocol, close=lambda: None)
+    pool: Any = SimpleNamespace(loop=loop, host="example.com", take=lambda: connection)
+    with pytest.raises(Broken):
+        await fetch(pool, "POST", Gate(granted, lambda: 7, still), b"a=1")
+    await asyncio.sleep(0)
+    assert happened == ["asked", "left", "something else"]
 
 
 MALFORMED = {
@@ -179,10 +206,10 @@ MALFORMED = {
 @pytest.mark.parametrize("answer", MALFORMED.values(), ids=MALFORMED)
 async def test_malformed_answers(answer: bytes) -> None:
     """An answer whose end two parsers could see in two places is no answer, and nothing is sent again."""
-    async with upstream(answer, OK) as (peer, session):
+    async with upstream(answer, OK) as (peer, pool):
         gate = Gate()
         with pytest.raises(Broken) as caught:
-            await fetch(peer, session, gate=gate)
+            await fetch(pool, gate=gate)
         assert caught.value.fault in {Fault.MALFORMED, Fault.RESET}
         assert gate.passed
         assert len(peer.seen) == 1
@@ -190,17 +217,17 @@ async def test_malformed_answers(answer: bytes) -> None:
 
 async def test_truncated_answer() -> None:
     """A body that ends before its announced length is truncated, not whole."""
-    async with upstream(b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\nhi", None) as (peer, session):
+    async with upstream(b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\nhi", None) as (peer, pool):
         peer.answers.pop()
         with pytest.raises(Broken) as caught:
-            await fetch(peer, session)
+            await fetch(pool)
         assert caught.value.fault is Fault.TRUNCATED
 
 
 async def test_second_answer_goes_nowhere() -> None:
     """Bytes after an answer are never taken for the answer to the next request."""
-    async with upstream(OK + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil", OK) as (peer, session):
-        assert [await fetch(peer, session), await fetch(peer, session)] == [b"hi", b"hi"]
+    async with upstream(OK + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil", OK) as (_, pool):
+        assert [await fetch(pool), await fetch(pool)] == [b"hi", b"hi"]
 
 
 async def test_nobody_listens() -> None:
@@ -210,10 +237,8 @@ async def test_nobody_listens() -> None:
         port = gone.sockets[0].getsockname()[1]
         gone.close()
         await gone.wait_closed()
-        connector = Dialer(list).connector("127.0.0.1", port, idle_s=5)
-        peer.url = f"http://127.0.0.1:{port}"
-        async with open_session(connector) as other:
+        async with pool_to(port) as other:
             gate = Gate()
             with pytest.raises(Broken) as caught:
-                await fetch(peer, other, gate=gate)
+                await fetch(other, gate=gate)
         assert (caught.value.fault, gate.passed) == (Fault.CONNECT, False)

@@ -53,11 +53,10 @@ async def one_run(before: int, asked: int, between: int, until: int, mode: Mode)
         await steps(before)
         place = "at the permit"
         try:
-            await gate.pass_through()
+            await gate.ask()
             place = "at the first byte"
-            # A body leaves in a task of its own.
             await steps(between)
-            gate.refuse_late()
+            gate.pass_through()
         except Broken:
             return place
         happened.append("left")

@@ -196,7 +196,9 @@ async def test_turn_once(stand: Stand) -> None:
             turn.enter_context(rooms.pending.turn("later", touched))
             return said.pop(0)
 
-        assert await joined(judge, turn, rooms) is None
+        waits = await judge()
+        assert waits is not None
+        assert await joined(waits, judge, turn, rooms) is None
         assert "1 turns" in repr(rooms.pending)
     assert "0 turns" in repr(rooms.pending)
     assert await stand.stage(one) == "void:not-allowed"

@@ -20,7 +20,7 @@ from yarl import URL
 from breakers.call import Fault
 from proxy.dial import Dialer
 from proxy.errors import Broken
-from proxy.exchange import Budget, Exchange, Gate, open_session
+from proxy.exchange import Budget, Exchange, Gate
 from proxy.wire import Wire
 from tests.ledger.world import held
 
@@ -72,9 +72,8 @@ async def broken_by(port: int, budget: Budget, scheme: str = "http") -> tuple[Fa
     Carry one exchange to where it breaks: the fault, whether the gate was passed, and after how many seconds.
     """
     loop, gate = asyncio.get_running_loop(), Gate()
-    async with open_session(Dialer(list).connector("127.0.0.1", port, idle_s=1)) as session:
-        wire = Wire("GET", "/v1/x", (), b"", held())
-        exchange = Exchange(session, URL(f"{scheme}://127.0.0.1:{port}"), wire, budget, gate)
+    async with Dialer(list).pool(URL(f"{scheme}://127.0.0.1:{port}"), None, idle_s=1) as pool:
+        exchange = Exchange(pool, Wire("GET", "/v1/x", (), b"", held()), budget, gate)
         began = loop.time()
         with pytest.raises(Broken) as caught:
             await exchange.open()

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from random import Random
 
-from proxy.ulid import Ulids
+from proxy.ulid import ALPHABET, Ulids
 
 
 class Clock:
@@ -24,6 +25,19 @@ def test_known_value() -> None:
     clock = Clock()
     clock.at = datetime.fromtimestamp(1469918176.385, UTC)
     assert Ulids(clock, bytes).new() == "01ARYZ6S410000000000000000"
+
+
+def test_randomness() -> None:
+    """Each moment's id has randomness of its own, its top bit aside, whatever of it was drawn at once."""
+    clock, bits = Clock(), Random(7)
+    ulids = Ulids(clock, bits.randbytes)
+    tails = []
+    for _ in range(1000):
+        clock.at += timedelta(milliseconds=1)
+        tails.append(ulids.new()[10:])
+    assert len(set(tails)) == 1000
+    for place in range(1, 16):
+        assert {tail[place] for tail in tails} == set(ALPHABET)
 
 
 def test_only_grows() -> None:

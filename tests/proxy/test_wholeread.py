@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,12 +22,11 @@ class Stalled:
 
     def __init__(self) -> None:
         self.outcome, self.closed, self.waiting = BEGUN, False, asyncio.Event()
-        self.chunks = self._chunks()
 
-    async def _chunks(self) -> AsyncGenerator[bytes]:
-        yield b'{"a":'
+    async def rest(self, _bytes_max: int) -> bytes:
         self.waiting.set()
         await asyncio.Event().wait()
+        return b""
 
     async def close(self) -> None:
         self.closed = True

@@ -103,10 +103,8 @@ class SteppedWriter(Writer):
         self._process_loop, self._is_due = loop, False
         self.look_at_space()
 
-    def submit(self, *arguments: Any, **more: Any) -> Any:
-        future = super().submit(*arguments, **more)
+    def _call_thread(self, *, soon: bool) -> None:
         self._due()
-        return future
 
     def _due(self) -> None:
         if not self._is_due:
@@ -188,10 +186,8 @@ class Life:
         """
         self.loop.end()
         forward = self.rooms.forward if self.serve is not None or self.program is not None else None
-        for session in forward._sessions.values() if forward is not None else ():
-            if session.connector is not None:
-                session.connector._conns.clear()
-            session.detach()
+        for pool in forward._pools.values() if forward is not None else ():
+            pool.drop_idle()
 
     async def begin(self) -> None:
         """

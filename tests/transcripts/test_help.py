@@ -40,7 +40,7 @@ def test_commands() -> None:
     assert {words[0] for words in HELP if words} == {
         "serve", "check", "reload", "schema", "status", "healthcheck", "key", "operator", "vault", "doubt", "breakers",
         "ledger", "task", "token", "spend", "catalog", "test", "rollout", "reviews", "drift",
-        "suggestions", "kill", "resume", "fleet", "restart",
+        "suggestions", "kill", "resume", "fleet", "restart", "completion",
     }  # fmt: skip
 
 

@@ -325,6 +325,18 @@ def test_own_headers() -> None:
     assert read.dropped == ()
 
 
+def test_known_head() -> None:
+    """A head that came before is the same again, and another method, version, line or list is read anew."""
+    lines, long = ((b"Host", b"h"), (b"X-A", b"1")), ((b"Host", b"h"), (b"X-A", b"1" * 3000))
+    assert canonical_head("GET", (1, 1), lines) is canonical_head("GET", (1, 1), lines)
+    assert canonical_head("GET", (1, 1), long) is not canonical_head("GET", (1, 1), long)
+    assert canonical_head("GET", (1, 1), lines).headers == ()
+    assert canonical_head("GET", (1, 1), lines, frozenset({"x-a"})).headers == (("x-a", "1"),)
+    assert canonical_head("GET", (1, 1), lines, frozenset(), frozenset({"x-a"})).redirecting == (("x-a", "1"),)
+    assert canonical_head("GET", (1, 0), lines).version == (1, 0)
+    assert canonical_head("GET", (1, 1), (*lines, (b"Prefer", b"wait=1"))).wait_s == 1
+
+
 def test_repr_hides_credentials() -> None:
     """A head that is printed shows no credential."""
     shown = repr(head("Authorization: Bearer upstream-secret-canary", "Breakwater-Key: other-canary"))
