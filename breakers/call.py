@@ -37,6 +37,13 @@ class Caller:
     tokens: tuple[str, ...] = ()
     caveats: tuple[Caveat, ...] = ()
 
+    def under(self, opened: Task | None) -> Caller:
+        """
+        Return the caller with the record of its task.
+        """
+        # Written out in full, as below: each call of an opened task is asked for it.
+        return Caller(self.agent, self.key_id, self.task, self.named, opened, self.tokens, self.caveats)
+
 
 @noun
 class Form:

@@ -141,6 +141,7 @@ def agent_of(task: str) -> str:
     return found.group(1)
 
 
+@lru_cache(_PARSED_MAX)
 def moment(value: str) -> datetime:
     """
     Read seconds since 1970. Raises `ValueError`.

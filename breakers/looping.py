@@ -284,17 +284,22 @@ def _step(task: Window, agent: Window, seen: Seen, result: Result, now: float) -
     """
     Note a step of a task, and stop the members of a cycle that it completes.
     """
-    rounds = seen.guard.cycles
-    steps = [step for step in task.steps if step[0] > now - WINDOW_S]
+    rounds, steps = seen.guard.cycles, task.steps
     steps.append((now, seen.said.loose, result.kind.encode() + result.mark))
-    task.steps = steps[-rounds * PERIODS[-1] :]
-    for member in _cycle([(said, came) for _, said, came in task.steps], rounds):
+    del steps[: -rounds * PERIODS[-1]]
+    while steps[0][0] <= now - WINDOW_S:
+        del steps[0]
+    for member in _cycle(steps, rounds):
         task.stopped.pop(member, None)
         recent(task.stopped, member, lambda: (now, agent.changed), WINDOW_CALLS)
 
 
-def _cycle(steps: list[tuple[bytes, bytes]], rounds: int) -> frozenset[bytes]:
+def _cycle(every: list[tuple[float, bytes, bytes]], rounds: int) -> frozenset[bytes]:
     for period in PERIODS:
+        if len(every) < period * rounds or every[-1][1:] != every[-1 - period][1:]:
+            # As nearly always: the last step is not what was done a round before.
+            continue
+        steps = [(said, came) for _, said, came in every]
         one = steps[-period:]
         members = frozenset(said for said, _ in one)
         # Whoever gives two answers in one round is a read whose answer changes.

@@ -47,6 +47,8 @@ def spendcap(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passed
     own, caps = policy.spending.of(call.caller.agent).call, caps_above(call, policy.spending, facts.at)
     if isinstance(caps, Refuse):
         return caps
+    if not caps and own.moved is own.paid is None:
+        return passed
     money: dict[str, Money] = {}
     unknown: set[str] = set()
     for kind, most in ((MOVED, _moved), (PAID, _paid)):

@@ -2,7 +2,7 @@
 An installation with a past: records of two weeks, tasks that are open, keys of many agents; made in seconds.
 
 What stands on record of a few real calls is told again under other names and at other times, in large batches, by the
-program's own writer, into the state folder of an installation that never ran. The payloads of
+program's own writer, into the state folder of an installation that does not run. The payloads of
 the calls that were told again are not there, as if their time were over; everything that a start folds and a store is
 told is. Then the snapshots are made that the running process would have made by and by.
 """
@@ -10,11 +10,14 @@ told is. Then the snapshots are made that the running process would have made by
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from importlib.metadata import version
 from itertools import chain, islice
 from typing import Any
+
+import orjson
 
 from breakers.task import Task
 from config.caps import Caps
@@ -44,6 +47,9 @@ BATCH = 512
 # How keyed hashes begin: of objects and paths, and the names under which a write is found again.
 HASHED = ("h1:", "f1:", "e:", "k:")
 
+# Where of a call its records refer to: the first is the intent, the second how it ended.
+_AFTER_FIRST = (("intent", 0), ("outcome", 1))
+
 # What a record has by its place, or by its payloads; both are others where it is told again.
 _PLACED = frozenset({"v", "k", "i", "id", "ts", "task", "tn", "tp", "call", "act", "tr", "blobs"})
 
@@ -67,7 +73,8 @@ def fill(
     breakwater: Breakwater, like: Iterable[Entry] = (), *, records: int = 0, tasks: int = 1, agents: Sequence[str] = ()
 ) -> str:
     """
-    Give an installation that never ran so many records like those of some real calls, open tasks, and keys of agents.
+    Give an installation that does not run so many records like those of some real calls (and then it never ran), open
+    tasks, and keys of agents.
 
     Return a task that is open.
     """
@@ -119,20 +126,61 @@ def _key(number: int, agent: str) -> Draft:
     return system("key.minted", agent=agent, kid=f"k{number:07d}", hash=sha256(agent.encode()).hexdigest(), by="admin")
 
 
-def _by_call(like: Iterable[Entry]) -> tuple[list[Sequence[Entry]], list[Sequence[Entry]]]:
+@dataclass(frozen=True, slots=True)
+class Like:
+    """
+    A record as it is told again: its fields as JSON, and the names in it that are others in each call.
+    """
+
+    kind: str
+    fields: bytes
+    names: tuple[bytes, ...]
+    actor: Mapping[str, Any] | None
+
+    def draft(self, number: int, first: int) -> Draft:
+        """
+        Return the record of another call, whose first record stands at an index.
+        """
+        spelled = self.fields
+        for hashed in self.names:
+            kind, _, old = hashed.rpartition(b":")
+            new = sha256(b"%d%b" % (number, old)).hexdigest().encode()[: len(old)]
+            spelled = spelled.replace(hashed, b"%b:%b" % (kind, new))
+        fields: dict[str, Any] = orjson.loads(spelled)
+        for name, after in _AFTER_FIRST:
+            if fields.get(name) is not None:
+                fields[name] = first + after
+        return Draft(self.kind, f"{AGENT}/past-{number // 2000}", fields, f"{number:026d}", self.actor)
+
+
+def _like(entry: Entry) -> Like:
+    fields = {name: value for name, value in entry.items() if name not in _PLACED}
+    return Like(entry["k"], orjson.dumps(fields), tuple(sorted(_names(fields))), entry.get("act"))
+
+
+def _names(value: Any) -> set[bytes]:
+    """
+    Return every keyed hash in a value: none is one that another call has.
+    """
+    if isinstance(value, str):
+        return {value.encode()} if value.startswith(HASHED) else set()
+    within = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return set[bytes]().union(*map(_names, within))
+
+
+def _by_call(like: Iterable[Entry]) -> tuple[list[list[Like]], list[list[Like]]]:
     """
     Return the records of each call, of reads and of writes that took effect.
     """
-    called: dict[str, list[Entry]] = {}
+    called: dict[str, list[Like]] = {}
     for entry in like:
         if "call" in entry:
-            called.setdefault(entry["call"], []).append(entry)
-    reads: list[Sequence[Entry]] = [told for told in called.values() if told[0]["k"] == "call.outcome"]
-    writes: list[Sequence[Entry]] = [told for told in called.values() if told[-1]["k"] == "change.recorded"]
-    return reads, writes
+            called.setdefault(entry["call"], []).append(_like(entry))
+    reads = [told for told in called.values() if told[0].kind == "call.outcome"]
+    return reads, [told for told in called.values() if told[-1].kind == "change.recorded"]
 
 
-def _told_again(real: tuple[list[Sequence[Entry]], list[Sequence[Entry]]], first: int, count: int) -> Iterator[Draft]:
+def _told_again(real: tuple[list[list[Like]], list[list[Like]]], first: int, count: int) -> Iterator[Draft]:
     """
     Yield drafts of at least so many records, the calls of some real ones under other names; none breaks off. The first
     record will stand at an index.
@@ -141,29 +189,5 @@ def _told_again(real: tuple[list[Sequence[Entry]], list[Sequence[Entry]]], first
     while at < first + count:
         kind = real[number % 10 < WRITES_OF_TEN]
         call = kind[number % len(kind)]
-        yield from (_another(entry, number, at) for entry in call)
+        yield from (like.draft(number, at) for like in call)
         at, number = at + len(call), number + 1
-
-
-def _another(entry: Entry, number: int, first: int) -> Draft:
-    """
-    Return a record of another call, whose first record stands at an index.
-    """
-    fields: dict[str, Any] = {name: _renamed(value, number) for name, value in entry.items() if name not in _PLACED}
-    for name, after in (("intent", 0), ("outcome", 1)):
-        if fields.get(name) is not None:
-            fields[name] = first + after
-    day = PAST.days * number // 1_000_000
-    return Draft(entry["k"], f"{AGENT}/past-{day}-{number // 2000}", fields, f"{number:026d}", entry.get("act"))
-
-
-def _renamed(value: Any, number: int) -> Any:
-    """
-    Return the same with other names in the place of keyed hashes: none is one that another call has.
-    """
-    if isinstance(value, str) and value.startswith(HASHED):
-        kind, _, old = value.rpartition(":")
-        return f"{kind}:{sha256(f'{number}{old}'.encode()).hexdigest()[: len(old)]}"
-    if isinstance(value, dict):
-        return {name: _renamed(each, number) for name, each in value.items()}
-    return [_renamed(each, number) for each in value] if isinstance(value, list) else value

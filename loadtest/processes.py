@@ -98,6 +98,17 @@ def address(process: subprocess.Popen[str]) -> str:
     return str(json.loads(line)["url"])
 
 
+def cpu_s(pid: int) -> float:
+    """
+    Return the seconds for which a process has had a processor, all its threads together; 0 where nobody says so.
+    """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def memory_bytes(pid: int) -> int:
     """
     Return how much memory a process takes: what it shares with others counts in part, where the machine says so.

@@ -19,6 +19,7 @@ from loadtest.counting import LATER, NOT_NOW, UNSENT, WANTED, Said, check, uneve
 from loadtest.installation import Breakwater, NotStartedError, agent
 from loadtest.jobs import PLACE, Closed, Done, Generator, Held, Job, Paced
 from loadtest.measure import BARE, DIRECT, GOVERNED
+from loadtest.processes import cpu_s
 from loadtest.results import Check
 from loadtest.scenario import ALLOW, CREATE, OPERATIONS, OVER_LIMIT, READ, REFUSAL, REPLAY, Operation, text
 from loadtest.scene import LEDGER, entries
@@ -73,6 +74,7 @@ class Roads:
         self.said: dict[tuple[str, str], Said] = {}
         self._next = 0
         self._replayed: dict[str, int] = {}
+        self._worked: dict[tuple[str, str], tuple[float, int]] = {}
 
     def add(self, roads: Iterable[Road]) -> None:
         """
@@ -89,9 +91,19 @@ class Roads:
         """
         first, cycle = (self._written(road), REPLAYED) if kind == REPLAY else (self._next, 0)
         at = self.roads[road]
+        before = cpu_s(at.pid) if at.pid else 0.0
         done = self.do(road, kind, Closed(at.url, [at.text(kind)], connections, seconds, first, cycle))
+        worked, calls = self._worked.get((road, kind), (0.0, 0))
+        self._worked[road, kind] = (worked + (cpu_s(at.pid) if at.pid else 0.0) - before, calls + done.total)
         self._next += 0 if cycle else done.used
         return done.calls_per_second
+
+    def cpu_us(self, road: str, kind: str) -> float:
+        """
+        Return how much of a processor a call of a closed loop took of the process on the road, in us.
+        """
+        worked, calls = self._worked.get((road, kind), (0.0, 0))
+        return 1e6 * worked / max(1, calls)
 
     def paced(self, road: str, kind: str, per_second: float, count: int, connections: int) -> list[float]:
         """

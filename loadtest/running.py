@@ -93,12 +93,20 @@ class Runner:
             with Bench(self.profile, room, say, self.cores, self.planted, self.peers) as bench:
                 result = scenario.run(bench)
         except BREAKS_OFF as error:
-            result = Result(scenario.name, scenario.question, State.FAILED, f"{type(error).__name__}: {error}")
+            result = Result(scenario.name, scenario.question, State.FAILED, _reason(error))
         # A run's folders together would fill a small disk.
         shutil.rmtree(room, ignore_errors=True)
         took = time.monotonic() - began
         self.say(f"{scenario.name}: {result.state} in {took:.1f} s{': ' + result.why if result.why else ''}")
         return replace(result, seconds=round(took, 2))
+
+
+def _reason(error: Exception) -> str:
+    """
+    Return why a scenario broke off in a line: what a process that did not start said last says it.
+    """
+    first, *rest = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {first}{' … ' + rest[-1].strip() if rest else ''}"
 
 
 def judge(results: Iterable[Result], kept: Iterable[Kept]) -> tuple[Verdict, tuple[str, ...]]:

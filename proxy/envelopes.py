@@ -89,7 +89,7 @@ class Envelopes:
         if not caller.named:
             return caller
         envelope = await self._asked(caller, good_s=self.away_s)
-        return self._refused(caller, envelope) or replace(caller, opened=envelope.task)
+        return self._refused(caller, envelope) or caller.under(envelope.task)
 
     async def still(self, caller: Caller, *, writes: bool) -> Refuse | None:
         """
@@ -165,11 +165,14 @@ class Envelopes:
                 self._open.popitem(last=False)
 
     def _refused(self, caller: Caller, envelope: Envelope) -> Refuse | None:
-        if envelope.revoked or any(isinstance(one, TokenRevoked) and one.token in caller.tokens for one in self.untold):
+        revoked = closed = False
+        for one in self.untold:
+            revoked = revoked or (isinstance(one, TokenRevoked) and one.token in caller.tokens)
+            closed = closed or (isinstance(one, TaskClosed) and one.task == caller.task)
+        if envelope.revoked or revoked:
             return Refuse(Reason.TOKEN_EXPIRED, GATE, EXPIRED)
         if envelope.task is None or envelope.task.agent != caller.agent:
             return _unknown()
-        closed = any(isinstance(one, TaskClosed) and one.task == caller.task for one in self.untold)
         if closed or not envelope.task.is_open(self._clock.now()):
             return Refuse(Reason.TASK_CLOSED, GATE, OVER)
         return None

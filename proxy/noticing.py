@@ -166,7 +166,7 @@ def _later(outcome: Outcome) -> Result | None:
     """
     Return that an upstream said "later", where it did.
     """
-    if outcome.status == 202 or any(name == "retry-after" for name, _ in outcome.headers):
+    if outcome.status == 202 or "retry-after" in [name for name, _ in outcome.headers]:
         return Result(Kind.LATER, changes=outcome.applied is not Applied.NOT_APPLIED)
     return None
 

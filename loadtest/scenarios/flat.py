@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from loadtest.bench import Bench, Scenario
 from loadtest.filling import Entry, fill
@@ -10,7 +12,7 @@ from loadtest.installation import Breakwater, agent
 from loadtest.measure import over, ratio
 from loadtest.profiles import Flat
 from loadtest.results import Check, Figure, Result
-from loadtest.roads import Road, Roads, document, governed
+from loadtest.roads import Roads, document, governed
 from loadtest.scenario import CREATE, READ
 from loadtest.scene import entries
 
@@ -40,13 +42,17 @@ def run(bench: Bench) -> Result:
     small = bench.breakwater(document(bench, upstream.url))
     like = _like(bench, roads, small)
     names = (SMALL, *(LARGER if sizes.apart else (ALL,)))
-    installed = {}
+    installed, tasks = {}, {}
     for name in names:
         bench.say(f"making {name}")
         installed[name] = bench.breakwater(grown(bench, upstream.url, name, sizes))
-        task = filled(installed[name], name, sizes, like)
+        if name == ALL and "records" in installed:
+            # Such a past takes a minute to tell, and a moment to copy.
+            shutil.copytree(installed["records"].state, installed[name].state)
+        tasks[name] = filled(installed[name], name, sizes, like)
+    for name in names:
         road = governed(bench, installed[name], name)
-        roads.add([Road(name, road.url, road.credential, road.pid, (f"Breakwater-Task: {task}",))])
+        roads.add([replace(road, more=(f"Breakwater-Task: {tasks[name]}",))])
     rounds = []
     for number in range(sizes.loops.rounds + 1):
         # The first one warms up.
@@ -93,10 +99,11 @@ def filled(breakwater: Breakwater, name: str, sizes: Flat, like: Sequence[Entry]
     """
     Give an installation its past, and return a task that is open.
     """
+    has_past = (breakwater.state / "ledger").exists()
     return fill(
         breakwater,
         like,
-        records=sizes.records if name in {"records", ALL} else 0,
+        records=sizes.records if name in {"records", ALL} and not has_past else 0,
         tasks=sizes.tasks if name in {"tasks", ALL} else 1,
         agents=list(_others(sizes)) if name in {"agents", ALL} else (),
     )

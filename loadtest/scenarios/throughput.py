@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from loadtest import peers
 from loadtest.bench import Bench, Scenario
-from loadtest.measure import GOVERNED, ROADS, SAME, Round, low_ceiling, of_bare, rate, silent
+from loadtest.measure import BARE, GOVERNED, ROADS, SAME, Round, low_ceiling, of_bare, rate, silent
 from loadtest.results import Figure, Result, State
-from loadtest.roads import build
+from loadtest.roads import Roads, build
 from loadtest.scenario import CREATE, READ, REFUSAL, REPLAY
 
 QUESTION = "How many calls a second pass on one core, beside a bare proxy?"
@@ -23,7 +23,10 @@ MEASURED = (
 # What part of a round's time every road is driven once before the first round.
 WARM_UP = 0.3
 
-HEAD = f"{'':9}{'':14}{'calls/s':>9}{'of bare':>9}"
+# How often the roads take turns within a round: what else the machine does comes and goes within seconds.
+SLICES = 2
+
+HEAD = f"{'':9}{'':14}{'calls/s':>9}{'of bare':>9}{'CPU us':>9}"
 
 
 def run(bench: Bench) -> Result:
@@ -39,7 +42,11 @@ def run(bench: Bench) -> Result:
         measured += [(peer.name, READ) for peer in others]
 
     def one_round(seconds: float) -> Round:
-        return {(road, kind): roads.closed(road, kind, seconds, sizes.connections) for road, kind in measured}
+        slices = [
+            {(road, kind): roads.closed(road, kind, seconds / SLICES, sizes.connections) for road, kind in measured}
+            for _ in range(SLICES)
+        ]
+        return {name: sum(each[name] for each in slices) / SLICES for name in slices[0]}
 
     one_round(WARM_UP * sizes.seconds)
     rounds = []
@@ -55,9 +62,9 @@ def run(bench: Bench) -> Result:
         QUESTION,
         State.INVALID if why else State.RAN,
         why,
-        figures=figures(rounds),
+        figures=figures(rounds) | worked(roads),
         checks=checks,
-        lines=(*table(rounds), *absent),
+        lines=(*table(rounds, roads), *absent),
     )
 
 
@@ -69,15 +76,25 @@ def figures(rounds: Sequence[Round]) -> dict[str, Figure]:
     return found | {f"{kind}.{road.replace(' ', '_')}": rate(rounds, road, kind) for road, kind in rounds[0]}
 
 
-def table(rounds: Sequence[Round]) -> list[str]:
+def worked(roads: Roads) -> dict[str, Figure]:
     """
-    Return what is printed: a line for each road and operation.
+    Return what a call takes of a processor, which is the same on a machine that does other things at the same time.
     """
-    return [HEAD, *(_line(rounds, road, kind) for road, kind in rounds[0])]
+    ours = {kind: roads.cpu_us(GOVERNED, kind) for kind in SAME}
+    parts = {kind: roads.cpu_us(BARE, SAME[kind]) / us for kind, us in ours.items() if us}
+    told = {f"{kind}.cpu_us": Figure(us, "us") for kind, us in ours.items()}
+    return told | {f"{kind}.cpu_of_bare": Figure(part, "x") for kind, part in parts.items()}
 
 
-def _line(rounds: Sequence[Round], road: str, kind: str) -> str:
-    return f"{kind:9}{road:14}{rate(rounds, road, kind).value:>9,.0f}{of_bare(rounds, kind, road).value:>9.2f}"
+def table(rounds: Sequence[Round], roads: Roads) -> list[str]:
+    """
+    Return what is printed: a line for each road and operation, with what the process on it worked for a call.
+    """
+    told = [HEAD]
+    for road, kind in rounds[0]:
+        line = f"{kind:9}{road:14}{rate(rounds, road, kind).value:>9,.0f}{of_bare(rounds, kind, road).value:>9.2f}"
+        told.append(f"{line}{worked:>9,.0f}" if (worked := roads.cpu_us(road, kind)) else line)
+    return told
 
 
 SCENARIO = Scenario("throughput", QUESTION, run)

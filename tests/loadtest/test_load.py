@@ -20,7 +20,7 @@ from loadtest.bench import Bench, Planted, Scenario
 from loadtest.filling import fill
 from loadtest.installation import PROGRAM, ROOT, START_S, Breakwater, stripe_api
 from loadtest.jobs import Done
-from loadtest.measure import ROADS
+from loadtest.measure import BARE, GOVERNED, ROADS
 from loadtest.processes import Cores, choose_cores, on
 from loadtest.profiles import CI, Flat, Loops, Mix, Profile
 from loadtest.promises import Promise
@@ -325,6 +325,26 @@ def test_peers_absent(tmp_path: Path) -> None:
     assert roads == []
     assert absent[0] == "nowhere is absent: no no-such-program on PATH"
     assert absent[1].startswith("ends is absent: it does not answer")
+
+
+def test_added_latency() -> None:
+    """What Breakwater adds is taken within a round, and beside a write stands what its syncs took of the disk."""
+    at = {(road, kind): [[1.0], [2.0], [3.0]] for road in ROADS for kind in (READ, CREATE)}
+    at[GOVERNED, CREATE] = [[4.0], [9.0], [5.0]]
+    at[BARE, CREATE] = [[1.5], [2.5], [3.5]]
+    told = latency.figures(at)
+    assert (told["write.added_p50_ms"].value, told["write.added_p50_ms"].of) == (3.0, (3.0, 7.0, 2.0))
+    assert told["read.added_p99_ms"].value == 0.0
+    beside = latency.beside(at, [[0.25], [0.5], [0.25]])
+    assert beside["write.beside_p50_ms"].value == 0.5 + latency.SYNCS * 0.25
+    assert beside["read.beside_p50_ms"].value == 0.0
+
+
+def test_flat_figures() -> None:
+    """Of reads and writes the one whose cost grew more says how flat an installation is."""
+    small = {("small", READ): 100.0, ("small", CREATE): 10.0}
+    rounds = [{**small, ("all", READ): 95.0, ("all", CREATE): rate} for rate in (8.0, 7.0, 9.0)]
+    assert flat.figures(rounds, ("small", "all"))["all.of_small"].value == pytest.approx(0.8)
 
 
 @pytest.mark.parametrize("peer", peers.PEERS, ids=lambda peer: peer.name)
