@@ -14,6 +14,7 @@ import re
 from decimal import Decimal
 from functools import lru_cache
 from hashlib import sha256
+from typing import Any
 
 import orjson
 
@@ -41,7 +42,8 @@ def effect_key(operation: Operation) -> str | None:
     """
     if not operation.spec.effect_key:
         return None
-    literals, certain, references = operation.spec.worked_out.get(_WORKED_OUT) or _worked_out(operation.spec)
+    found: Any = operation.spec.worked_out.get(_WORKED_OUT) or _worked_out(operation.spec)
+    literals, certain, references = found
     values = [_first(reference, operation) for reference in references]
     if values.count(_ABSENT) == len(values):
         return None

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
 
 from config.habit import NO_HABIT, Habit
 from config.lines import Lines
@@ -370,8 +369,7 @@ class OperationSpec:
     done: tuple[tuple[str, tuple[str | int | bool | None, ...]], ...] = ()
     habit: Habit = NO_HABIT
     probe_safe: bool = False
-    worked_out: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
-    """What others work out of it once, by their own name for that: it is asked of every call."""
+    worked_out: dict[str, object] = field(default_factory=dict, init=False, compare=False, repr=False)  # by others
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -19,6 +19,9 @@ from loadtest.framing import field as header
 # On which statuses one SDK or another asks again.
 AGAIN = frozenset({409, 424, 429, *range(500, 600)})
 
+# What is said of the API's own answer.
+PASSED = "allowed"
+
 # The write was made, and its answer is not kept: those with a member that may not be stored are kept in memory only.
 NOT_KEPT = "answer-not-kept"
 
@@ -45,8 +48,8 @@ class Told:
         """
         Return what its caller was told, in a word or two: the status, and ours where it is not the API's own answer.
         """
-        gate, _, reason = self.decision.partition(":")
-        return str(self.status) if gate in {"", "forward"} else f"{self.status} {reason}"
+        reason = self.decision.partition(":")[2]
+        return str(self.status) if reason in {"", PASSED} else f"{self.status} {reason}"
 
     @property
     def made(self) -> bool:

@@ -12,11 +12,15 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from loadtest.installation import ROOT, STOP_S, NotStartedError, environment
+
+# A process is idle that works for no more than this part of so many seconds: timers are no work.
+IDLE_PART, IDLE_S = 0.02, 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +107,24 @@ def cpu_s(pid: int) -> float:
     Return the seconds for which a process has had a processor, all its threads together; 0 where nobody says so.
     """
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        # To the nanosecond, where `stat` counts in hundredths of a second.
+        told = [path.read_text(encoding="ascii") for path in Path(f"/proc/{pid}/task").glob("*/schedstat")]
     except OSError:
         return 0.0
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return sum(int(each.split()[0]) for each in told) / 1e9
+
+
+def until_idle(pid: int, within_s: float) -> bool:
+    """
+    Wait until a process has nothing to do any more, for so long at most, and tell whether it came to that.
+    """
+    until = time.monotonic() + within_s
+    while time.monotonic() < until:
+        before = cpu_s(pid)
+        time.sleep(IDLE_S)
+        if cpu_s(pid) - before <= IDLE_PART * IDLE_S:
+            return True
+    return False
 
 
 def memory_bytes(pid: int) -> int:

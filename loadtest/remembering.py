@@ -61,8 +61,12 @@ def stream_of(number: int, size: int) -> bytes:
     """
     Return a stream's whole body: as many bytes, different for each number.
     """
-    line = b"%07d\n" % (number % 10**7)
+    line = _line(number)
     return (line * (size // len(line) + 1))[:size]
+
+
+def _line(number: int) -> bytes:
+    return b"%07d\n" % (number % 10**7)
 
 
 class Remembered:
@@ -225,9 +229,10 @@ class Remembering(asyncio.Protocol):
         self._remembered.counts["streams"] += 1
         head = "HTTP/1.1 200 OK\r\nContent-Type: application/pdf\r\nTransfer-Encoding: chunked\r\n\r\n"
         self._transport.write(head.encode())
-        whole = stream_of(number, size)
+        # Every piece begins with a line, so that the next one is as the first.
+        whole = stream_of(number, PIECE_BYTES)
         for start in range(0, size, PIECE_BYTES):
-            piece = whole[start : start + PIECE_BYTES]
+            piece = whole[: size - start]
             await self._writable.wait()
             self._transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
             if pause_ms:

@@ -74,7 +74,7 @@ class Roads:
         self.said: dict[tuple[str, str], Said] = {}
         self._next = 0
         self._replayed: dict[str, int] = {}
-        self._worked: dict[tuple[str, str], tuple[float, int]] = {}
+        self._worked: dict[tuple[str, str], list[float]] = {}
 
     def add(self, roads: Iterable[Road]) -> None:
         """
@@ -93,17 +93,16 @@ class Roads:
         at = self.roads[road]
         before = cpu_s(at.pid) if at.pid else 0.0
         done = self.do(road, kind, Closed(at.url, [at.text(kind)], connections, seconds, first, cycle))
-        worked, calls = self._worked.get((road, kind), (0.0, 0))
-        self._worked[road, kind] = (worked + (cpu_s(at.pid) if at.pid else 0.0) - before, calls + done.total)
+        worked = (cpu_s(at.pid) if at.pid else 0.0) - before
+        self._worked.setdefault((road, kind), []).append(1e6 * worked / max(1, done.total))
         self._next += 0 if cycle else done.used
         return done.calls_per_second
 
-    def cpu_us(self, road: str, kind: str) -> float:
+    def cpu_us(self, road: str, kind: str) -> list[float]:
         """
-        Return how much of a processor a call of a closed loop took of the process on the road, in us.
+        Return for every closed loop how long a call had the processor in the process on the road, in us.
         """
-        worked, calls = self._worked.get((road, kind), (0.0, 0))
-        return 1e6 * worked / max(1, calls)
+        return self._worked.get((road, kind), [0.0])
 
     def paced(self, road: str, kind: str, per_second: float, count: int, connections: int) -> list[float]:
         """

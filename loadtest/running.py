@@ -11,9 +11,9 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import subprocess
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -21,17 +21,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 from loadtest.bench import NOTHING, Bench, Planted, Scenario
-from loadtest.framing import MalformedError
-from loadtest.installation import ROOT, NotStartedError
+from loadtest.installation import ROOT
 from loadtest.processes import Cores
 from loadtest.profiles import Profile
 from loadtest.promises import Promise, held
 from loadtest.results import Kept, Kind, Result, Run, State, Verdict
-from loadtest.roads import BrokenOffError
-from proxy.errors import StartRefused
-
-# What ends a scenario and not the run: something did not start, did not answer, or answered what is no answer.
-BREAKS_OFF = (BrokenOffError, MalformedError, NotStartedError, OSError, StartRefused, subprocess.SubprocessError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +86,9 @@ class Runner:
         try:
             with Bench(self.profile, room, say, self.cores, self.planted, self.peers) as bench:
                 result = scenario.run(bench)
-        except BREAKS_OFF as error:
+        except Exception as error:
+            # Whatever it was: it ends a scenario and not the run, and where it stands is said.
+            self.say("".join(traceback.format_exception(error)).rstrip())
             result = Result(scenario.name, scenario.question, State.FAILED, _reason(error))
         # A run's folders together would fill a small disk.
         shutil.rmtree(room, ignore_errors=True)

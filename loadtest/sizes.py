@@ -144,7 +144,7 @@ CI = Sizes(
     durability=Durability(kills=2, seconds=1.2, per_second=120.0, connections=16),
     storm=Storm(repeats=1000, keys=50, each=20, connections=200),
     flood=Flood(seconds=2.0, per_second=100.0, connections=16),
-    streams=Streams(streams=50, bytes_each=2 << 20, seconds=2.0, per_second=100.0),
+    streams=Streams(streams=30, bytes_each=4 << 20, seconds=4.0, per_second=100.0),
     flapping=Flapping(flaps=1, seconds=1.0, per_second=60.0, waits=False),
     kill=Kill(stops=2, seconds=1.0, per_second=100.0),
     store=Store(seconds=1.2, per_second=30.0),
@@ -155,10 +155,10 @@ CI = Sizes(
 
 FULL = Sizes(
     seed=1,
-    durability=Durability(kills=6, seconds=3.0, per_second=250.0, connections=32),
+    durability=Durability(kills=5, seconds=3.0, per_second=120.0, connections=16),
     storm=Storm(repeats=1000, keys=200, each=50, connections=500),
     flood=Flood(seconds=8.0, per_second=200.0, connections=32),
-    streams=Streams(streams=200, bytes_each=4 << 20, seconds=8.0, per_second=150.0),
+    streams=Streams(streams=100, bytes_each=4 << 20, seconds=14.0, per_second=150.0),
     flapping=Flapping(flaps=1, seconds=3.0, per_second=100.0, waits=True),
     kill=Kill(stops=6, seconds=2.0, per_second=200.0),
     store=Store(seconds=4.0, per_second=60.0),

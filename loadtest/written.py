@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from config.faults import Fault, Unreadable, did_you_mean
 from config.shape import Places
@@ -44,7 +44,7 @@ class Target(Strict):
     key: KeySource | None = None
     config: Text | None = None
     agent: Text | None = None
-    upstreams: Frozen[Text] = {}
+    upstreams: Frozen[Text] = Field(default_factory=dict)
 
 
 class Called(Strict):
@@ -58,11 +58,11 @@ class Called(Strict):
     path: Text
     method: Text = "GET"
     weight: Whole = 1
-    headers: Frozen[Text] = {}
+    headers: Frozen[Text] = Field(default_factory=dict)
     body: str | None = None
     form: Frozen[Text] | None = None
     user: Text | None = None
-    expect: tuple[Annotated[str, BeforeValidator(lambda value: str(value))], ...] = ("200",)
+    expect: tuple[Annotated[str, BeforeValidator(str)], ...] = ("200",)
     repeats: Whole = 0
 
 

@@ -59,7 +59,7 @@ class Gate:
     that it does. `waits` is False where the permit is given without waiting for anybody.
     """
 
-    __slots__ = ("_asked", "_left", "_monotonic", "_permit", "_still", "passed", "waits")
+    __slots__ = ("_asked", "_left", "_monotonic", "_permit", "_still", "asks", "passed", "waits")
 
     def __init__(
         self,
@@ -72,7 +72,8 @@ class Gate:
     ) -> None:
         self._permit, self._monotonic, self._still, self._left = permit, monotonic, still, left
         self._asked: float | None = None
-        self.passed, self.waits = False, waits and permit is not None
+        self.passed, self.asks = False, permit is not None
+        self.waits = waits and self.asks
 
     async def ask(self) -> None:
         """
@@ -160,7 +161,7 @@ class Exchange:
             self._connection = self._pool.take()
             if self._connection is None or self.gate.waits:
                 await self._reach()
-            else:
+            elif self.gate.asks:
                 await self.gate.ask()
             message, self._body = await self._answer()
         except BaseException as error:
@@ -178,11 +179,13 @@ class Exchange:
         """
         Connect where that is still to be done, and ask whoever is to be asked.
         """
-        async with asyncio.timeout_at(self._within(self._budget.connect_s)) as self._timer:
-            if self._connection is None:
-                self._connection = await self._pool.dial()
-            await self.gate.ask()
-        self._timer = None
+        try:
+            async with asyncio.timeout_at(self._within(self._budget.connect_s)) as self._timer:
+                if self._connection is None:
+                    self._connection = await self._pool.dial()
+                await self.gate.ask()
+        finally:
+            self._timer = None
 
     async def _answer(self) -> tuple[RawResponseMessage, StreamReader]:
         """
@@ -218,7 +221,7 @@ class Exchange:
         """
         Put the answer's body there as it comes, to its end; return False of one that is larger, and leave it there.
         """
-        while piece := await self._more():
+        while not self.finished and (piece := await self._more()):
             if self.size > bytes_max:
                 return False
             into.append(piece)

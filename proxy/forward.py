@@ -330,7 +330,7 @@ class _Shown(NamedTuple):
 def _shown(account: Account, exchange: Exchange) -> _Shown:
     shown = shown_headers(exchange.fields, account.dialect.shown_headers)
     clean = account.scrubber.clean_headers(shown)
-    return _Shown(clean, clean != shown)
+    return _Shown(clean, clean is not shown)
 
 
 IN_DOUBT = Outcome(Applied.UNKNOWN, Health.IGNORE, Retry.SAME_KEY_ONLY, Sent.YES, attempts=0)

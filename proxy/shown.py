@@ -60,15 +60,21 @@ class Scrubber:
         found = {needle for secret in secrets for needle in _spellings(secret.reveal())}
         # The longest first: a part of one that is overwritten would hide the rest of it from us.
         self._needles = sorted((n for n in found if len(n) >= ECHO_LENGTH_MIN), key=len, reverse=True)
+        # Where one that stands within another is not found, neither is that other one.
+        self._probes = [n for n in self._needles if not any(o in n for o in self._needles if o != n)]
         self.held_max = max((len(needle) for needle in self._needles), default=1) - 1
 
     def clean(self, data: bytes) -> bytes:
         """
         Return the data with every echo overwritten; the same object where there is none.
         """
+        for probe in self._probes:
+            if probe in data:
+                break
+        else:
+            return data
         for needle in self._needles:
-            if needle in data:
-                data = data.replace(needle, b"*" * len(needle))
+            data = data.replace(needle, b"*" * len(needle))
         return data
 
     def clean_headers(self, headers: Headers) -> Headers:

@@ -168,6 +168,19 @@ class Budgets:
             heapq.heappush(self._dues, (alert.at + LONGEST + KEPT, key))
         self.notices.raised(tally, alert)
 
+    def summed(self, charge: Charge, took: int) -> None:
+        """
+        Settle what calls took of one total that a replay tells of together.
+        """
+        self._tally(charge).settled += took
+
+    def counted(self, call: str, made_at: datetime, ended_at: datetime) -> None:
+        """
+        Note that a call is one of those: to tell of it once more changes nothing.
+        """
+        self.calls[call] = None
+        self._done.append((ended_at, made_at, call))
+
     def replayed(self, now: datetime, judged: Iterable[tuple[datetime, Charge]] = ()) -> None:
         """
         Forget what a replay told of long ago, and judge the other totals by the charges that have their newest caps.

@@ -9,6 +9,7 @@ from datetime import datetime
 from breakers.known import IN_FLIGHT, Earlier, Ended, State
 from breakers.stops import Stops
 from breakers.store import moves
+from breakers.store.bundle import Bundle
 from breakers.store.events import (
     AlertDelivered,
     AlertRaised,
@@ -105,11 +106,11 @@ class Told:
         return frozenset().union(self.by_intent, self.ends, self.reads, self.spent)
 
 
-def histories(events: Iterable[Event]) -> Told:
+def histories(events: Iterable[Event], told: Told | None = None) -> Told:
     """
-    Return what the events say when all of them are told.
+    Return what the events say when all of them are told; `told` is filled as they are gone through.
     """
-    told = Told()
+    told = told or Told()
     by_intent = told.by_intent
     for event in events:
         match event:
@@ -132,12 +133,12 @@ def histories(events: Iterable[Event]) -> Told:
     return told
 
 
-def setting_aside(events: Iterable[Event], others: list[Event]) -> Iterator[Event]:
+def setting_aside(events: Iterable[Event | Bundle], others: list[Event]) -> Iterator[Event | Bundle]:
     """
     Yield what is told of writes, and put the rest into `others`.
     """
     for event in events:
-        if isinstance(event, IntentOpened | IntentEnded | IntentDelivered):
+        if isinstance(event, IntentOpened | IntentEnded | IntentDelivered | Bundle):
             yield event
         else:
             others.append(event)

@@ -17,13 +17,14 @@ from itertools import chain
 
 from breakers.call import Call
 from breakers.facts import NO_IMAGES, NO_LOOKS, NOTHING_FETCHED, Facts
-from breakers.known import IN_FLIGHT, NOTHING_KNOWN, Earlier, Ended, State
+from breakers.known import IN_FLIGHT, NOTHING_KNOWN, Earlier, Ended, Known, Names, State
 from breakers.spend import Alert, Total
 from breakers.stops import ALL
 from breakers.store import moves
 from breakers.store.alone import Alone
 from breakers.store.brakes import Brakes
 from breakers.store.budgets import Budgets
+from breakers.store.bundle import Bundled
 from breakers.store.events import (
     AlertDelivered,
     AlertRaised,
@@ -41,10 +42,11 @@ from breakers.store.events import (
     TokenRevoked,
     opened_by,
 )
-from breakers.store.history import histories, setting_aside
+from breakers.store.history import History, Told, histories, setting_aside
 from breakers.store.names import NameTable
 from breakers.store.notices import last_judged
 from breakers.store.opened import Opened
+from breakers.store.past import Past
 from breakers.store.protocol import LEASE_S, Exhausted, HeldRead, HeldWrite, OpenIntent, Permit, Reservation, Stale
 from breakers.store.waiters import Waiters
 from breakers.task import Envelope, News, Task
@@ -79,7 +81,7 @@ class MemoryStore(Alone, Brakes):
         self._soon: deque[str] = deque()
         self._later: deque[str] = deque()
         self._waiters = Waiters()
-        self._budgets, self._opened = Budgets(), Opened()
+        self._budgets, self._opened, self._past = Budgets(), Opened(), Past()
         # Charged claims, each with when it is given up: in the order in which they were made.
         self._claims: deque[tuple[datetime, str]] = deque()
 
@@ -87,13 +89,17 @@ class MemoryStore(Alone, Brakes):
         flying = sum(self._standing[intent].state is State.DISPATCHED for intent in self._open)
         return (
             f"<MemoryStore generation={self._generation} all={self._stops.by_scope[ALL].mode} "
-            f"in_flight={flying} in_doubt={len(self._open) - flying} kept={len(self._standing) - len(self._open)}>"
+            f"in_flight={flying} in_doubt={len(self._open) - flying} kept={len(self._standing) + len(self._past) - len(self._open)}>"
         )
 
     async def start(self, events: Iterable[Event], *, names_by: str = "", replica: str = "") -> None:  # noqa: ARG002 nobody else is in it
         others: list[Event] = []
-        said = histories(setting_aside(events, others))
-        at = self._now()
+        at, said, past = self._now(), Told(), Past()
+        # One that knows something already is told each by itself.
+        is_new = not (self._standing or self._freed or self._past or self._budgets.calls)
+        told = events.bundled() if is_new and isinstance(events, Bundled) else events
+        histories(past.put_away(setting_aside(told, others), said, at, self._retention), said)
+        self._put_away(past)
         for intent, history in said.by_intent.items():
             opened = history.opened
             if opened.charges:
@@ -102,15 +108,15 @@ class MemoryStore(Alone, Brakes):
                     self._budgets.end(intent, history.ended, at)
             record = self._found(intent)
             flies = record is not None and record.state in IN_FLIGHT
-            told = history.told(record, standing=intent not in self._freed, carried=flies)
-            if told is not None and (record is not None or not history.is_over(at, self._retention)):
-                self._place(told[0], standing=told[1], opened=opened)
+            found = history.told(record, standing=intent not in self._freed, carried=flies)
+            if found is not None and (record is not None or not history.is_over(at, self._retention)):
+                self._place(found[0], standing=found[1], opened=opened)
         for event in others:
             await self.apply(event)
         self._replay_executions(said.by_intent.values())
         reads = ((event.at, event.charges) for event in others if isinstance(event, ReadHeld))
         writes = ((history.opened.at, history.opened.charges) for history in said.by_intent.values())
-        self._budgets.replayed(at, last_judged(chain(writes, reads)))
+        self._budgets.replayed(at, last_judged(chain(past.charges(), writes, reads)))
 
     async def close(self) -> None:
         """
@@ -125,7 +131,7 @@ class MemoryStore(Alone, Brakes):
 
     async def facts(self, call: Call) -> Facts:
         at = self._now()
-        known = NOTHING_KNOWN if call.names is None or not call.operation.writes else self._names.known(call.names, at)
+        known = NOTHING_KNOWN if call.names is None or not call.operation.writes else self._known(call.names, at)
         suggested = self._parked.of(call.names, at) if call.operation.writes else None
         return Facts(
             at,
@@ -325,11 +331,39 @@ class MemoryStore(Alone, Brakes):
                 found = True
         return found
 
+    def _put_away(self, past: Past) -> None:
+        """
+        Take what was put away as what nobody asked for yet, and count what it took.
+        """
+        if past:
+            self._past = past
+            self._later.extend(past.intents)
+        for one in past.spent:
+            self._budgets.summed(one.charge, one.took)
+        for call, made_at, ended_at in past.counted:
+            self._budgets.counted(call, made_at, ended_at)
+
+    def _known(self, names: Names, at: datetime) -> Known:
+        if self._past:
+            for name in names.asked:
+                self._recalled(self._past.taken_out_by(name))
+        return self._names.known(names, at)
+
     def _as_of(self, record: Earlier, at: datetime) -> Earlier | None:
         return moves.as_of(record, at, self._retention, standing=record.intent in self._standing)
 
     def _found(self, intent: str) -> Earlier | None:
-        return self._standing.get(intent) or self._freed.get(intent)
+        return self._standing.get(intent) or self._freed.get(intent) or self._recalled(self._past.taken_out(intent))
+
+    def _recalled(self, history: History | None) -> Earlier | None:
+        """
+        Have a write among the others that was put away.
+        """
+        told = None if history is None else history.told(None, standing=True, carried=False)
+        if told is None:
+            return None
+        self._put(told[0])
+        return told[0]
 
     def _put(self, record: Earlier) -> None:
         self._standing[record.intent] = record
@@ -376,8 +410,7 @@ class MemoryStore(Alone, Brakes):
                 if not queue:
                     break
                 intent = queue[0]
-                freed = self._freed.get(intent)
-                record = freed or self._standing.get(intent)
+                freed, record = self._freed.get(intent), self._found(intent)
                 due = None if record is None else moves.forgotten_at(record, self._retention, standing=freed is None)
                 if due is not None and due > now and (queue is self._later or not self._is_settled(intent)):
                     break

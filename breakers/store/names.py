@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from breakers.known import NOTHING_KNOWN, Earlier, Known, Names
+from breakers.known import Earlier, Known, Names
 from breakers.store import moves
 
 # A version and the records under a name, newest first; typed loosely because a flat tuple is half the size of two.
@@ -34,11 +34,11 @@ class NameTable:
         Return what stands under the names of a call at this moment.
         """
         under: dict[str, tuple[Earlier, ...]] = {}
-        # A name under which nothing stood, as that of nearly every write, has version 0 also where none is named.
         versions: dict[str, int] = {}
         for name in names.held if len(names.fingerprints) == 1 else names.asked:
             entry = self.entries.get(name)
             if entry is None:
+                versions[name] = 0
                 continue
             versions[name] = entry[0]
             records: tuple[Earlier, ...] = entry[1:]
@@ -49,7 +49,7 @@ class NameTable:
                     break
             if records:
                 under[name] = records
-        return Known(under, versions) if versions else NOTHING_KNOWN
+        return Known(under, versions)
 
     def are_current(self, names: Names, known: Known) -> bool:
         """

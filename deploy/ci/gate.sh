@@ -4,8 +4,8 @@
 #
 #   gate.sh [--load SCENARIO] CONFIG TESTS REPORTS
 #
-# CONFIG is a file or a folder, TESTS a folder of policy tests, SCENARIO a file of the load test (docs/PERFORMANCE.md). In
-# REPORTS are JUnit's XML and, of the load test, its page. Exits 0 only where all of it is right; the first step that is not
+# CONFIG is a file or a folder, TESTS a folder of policy tests, SCENARIO a file of the load test (loadtest/example.yaml).
+# In REPORTS are JUnit's XML and, of the load test, its page. Exits 0 only where all of it is right; the first step that is not
 # ends it. BREAKWATER is the program (`breakwater` on PATH); its own Python runs the rest.
 set -eu
 

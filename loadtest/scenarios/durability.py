@@ -67,6 +67,8 @@ async def _killed(scene: Scene) -> list[float]:
         for _ in range(size.kills):
             await asyncio.sleep(size.seconds * (1 + DRAWN * (draw.random() - 0.5)))
             starts_s.append(await _kill(scene, writers))
+        # Nothing more is to be met: what waited is answered as fast as it can be.
+        await asyncio.to_thread(scene.manner, Manner())
         await asyncio.sleep(size.seconds)
     return starts_s
 

@@ -1,4 +1,9 @@
-"""Does a call cost the same with many agents, tasks, records and catalogues?"""
+"""
+Does a call cost the same with many agents, tasks, records and catalogues?
+
+What is compared is what a call takes of a processor, all threads together: the rate of a core that does nothing else
+follows from it, and it is the same on a machine that does.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +15,7 @@ from loadtest.bench import Bench, Scenario
 from loadtest.filling import Entry, fill
 from loadtest.installation import Breakwater, agent
 from loadtest.measure import over, ratio
+from loadtest.processes import until_idle
 from loadtest.profiles import Flat
 from loadtest.results import Check, Figure, Result
 from loadtest.roads import Roads, document, governed
@@ -22,6 +28,9 @@ SMALL, ALL = "small", "all"
 
 # Real calls of each kind, like which the records of a long past are made.
 LIKE = 20
+
+# How long an installation with a long past may have to do after its start.
+SETTLED_S = 120.0
 
 # What each larger installation has more of. Where time is short, one has all of it.
 LARGER = ("agents", "tasks", "records", "catalogues", ALL)
@@ -53,25 +62,22 @@ def run(bench: Bench) -> Result:
     for name in names:
         road = governed(bench, installed[name], name)
         roads.add([replace(road, more=(f"Breakwater-Task: {tasks[name]}",))])
-    rounds = []
+    for road in roads.roads.values():
+        # What a start leaves behind it, as proving a long past, is not what a call costs.
+        if not until_idle(road.pid or 0, SETTLED_S):
+            bench.say(f"{road.name} is still at work")
+    rounds, worked = [], []
     for number in range(sizes.loops.rounds + 1):
         # The first one warms up.
         bench.say(f"round {number} of {sizes.loops.rounds}")
+        made = [(name, kind) for kind in MEASURED for name in names]
         rounds.append(
-            {
-                (name, kind): roads.closed(name, kind, sizes.loops.seconds, sizes.loops.connections)
-                for kind in MEASURED
-                for name in names
-            }
+            {(n, kind): roads.closed(n, kind, sizes.loops.seconds, sizes.loops.connections) for n, kind in made}
         )
+        worked.append({(name, kind): roads.cpu_us(name, kind)[-1] for name, kind in made})
     checks = [roads.evened(), *(stopped(installed[name], name) for name in names)]
-    return Result(
-        "flat",
-        QUESTION,
-        figures=figures(rounds[1:], names),
-        checks=tuple(checks),
-        lines=tuple(table(rounds[1:], names)),
-    )
+    told = figures(worked[1:], names)
+    return Result("flat", QUESTION, figures=told, checks=tuple(checks), lines=tuple(table(rounds[1:], told, names)))
 
 
 def grown(bench: Bench, upstream: str, name: str, sizes: Flat) -> dict[str, object]:
@@ -109,29 +115,28 @@ def filled(breakwater: Breakwater, name: str, sizes: Flat, like: Sequence[Entry]
     )
 
 
-def figures(rounds: Sequence[Rates], names: Sequence[str]) -> dict[str, Figure]:
+def figures(worked: Sequence[Rates], names: Sequence[str]) -> dict[str, Figure]:
     """
-    Return each larger installation's rate as a part of the small one's: the lower of reads' and creates'.
+    Return what the small installation works for a call as a part of what each larger one does: the lower of reads'
+    and creates'. A call that costs twice as much leaves half as many in a second.
     """
     found = {}
     for name in names[1:]:
-        parts = [ratio([each[name, kind] / max(each[SMALL, kind], 1.0) for each in rounds]) for kind in MEASURED]
+        parts = [ratio([each[SMALL, kind] / max(each[name, kind], 1.0) for each in worked]) for kind in MEASURED]
         found[f"{name}.of_small"] = min(parts, key=lambda part: part.value)
     return found
 
 
-def table(rounds: Sequence[Rates], names: Sequence[str]) -> list[str]:
+def table(rounds: Sequence[Rates], found: Mapping[str, Figure], names: Sequence[str]) -> list[str]:
     """
     Return what is printed: a line for each installation.
     """
-    head = f"{'':12}{'reads/s':>10}{'creates/s':>11}{'of small':>10}"
-    found = figures(rounds, names)
-    told = []
+    told = [f"{'':12}{'reads/s':>10}{'creates/s':>11}{'of small':>10}"]
     for name in names:
         reads, creates = (over([each[name, kind] for each in rounds], "calls/s").value for kind in MEASURED)
         part = found[f"{name}.of_small"].value if name != SMALL else 1.0
         told.append(f"{name:12}{reads:>10,.0f}{creates:>11,.0f}{part:>10.2f}")
-    return [head, *told]
+    return told
 
 
 def stopped(breakwater: Breakwater, name: str) -> Check:

@@ -8,7 +8,7 @@ from loadtest.bench import Bench, Scenario
 from loadtest.filling import fill
 from loadtest.installation import Breakwater
 from loadtest.measure import over
-from loadtest.processes import resident_bytes
+from loadtest.processes import resident_bytes, until_idle
 from loadtest.results import Check, Figure, Result
 from loadtest.roads import Roads, document, governed
 from loadtest.scenario import CREATE, READ
@@ -22,8 +22,8 @@ LIKE = 20
 # Of the bare proxy's, how long a start may take where the machine is too busy for seconds to mean anything.
 BARE_STARTS = 3
 
-# Until what a start leaves behind it is done: it is idle then.
-SETTLED_S = 0.5
+# How long it may have to do after a start before it is idle, as proving a long past.
+SETTLED_S = 60.0
 
 
 def run(bench: Bench) -> Result:
@@ -68,8 +68,8 @@ def started(bench: Bench, breakwater: Breakwater, times: int) -> tuple[list[floa
         began = time.monotonic()
         bench.serve(breakwater)
         took.append(time.monotonic() - began)
-        time.sleep(SETTLED_S)
         assert breakwater.process is not None
+        until_idle(breakwater.process.pid, SETTLED_S)
         idle.append(resident_bytes(breakwater.process.pid) / 1e6)
         breakwater.terminate()
     return took, idle

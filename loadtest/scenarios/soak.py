@@ -45,6 +45,9 @@ WRITE_KIB_MAX = 24.0
 # What an hour without new writes may add, and what allocators do without a reason however short it is.
 HOUR_MB_MAX, ROOM_MB = 8.0, 6.0
 
+# What breakers count of each call is forgotten after five minutes; until then it is more with each.
+FORGOTTEN_S, CALL_KIB = 330.0, 1.5
+
 # Of each agent; more calls wait at their callers, so that what grows is not a queue.
 MOST = 4
 
@@ -144,7 +147,9 @@ def flat(looked: Looked, left: Left, size: Soak) -> list[Check]:
     """
     half, write = after_half(looked.resident_mb, size), write_kib(looked, size)
     seconds = half[-1][0] - half[0][0] if half else 0.0
-    grown, room = slope(half) * seconds, ROOM_MB + HOUR_MB_MAX * seconds / 3600
+    fills_s = min(seconds, max(0.0, FORGOTTEN_S - half[0][0])) if half else 0.0
+    room = ROOM_MB + HOUR_MB_MAX * seconds / 3600 + fills_s * size.per_second * CALL_KIB * 1024 / 1e6
+    grown = slope(half) * seconds
     flatness = f"{grown:+.1f} MB in {seconds:.0f} s, {room:.1f} at most"
     counts = [
         (name, slope(since(samples, size.warm_s)) * (size.seconds - size.warm_s))

@@ -23,11 +23,14 @@ NAME, QUESTION = "streams", (__doc__ or "").strip()
 # Of the short calls, each so many-th is a write.
 WRITES_EACH = 10
 
+# Of the short calls, so many are under way at once; more wait at their callers.
+MOST = 32
+
 # How often memory is looked at.
 LOOK_S = 0.1
 
-# What a stream may take of memory, however long it is: the buffers of its two sockets in between, several times over.
-STREAM_BYTES_MAX = 1 << 20
+# What a stream may take of memory, however long it is: the buffers between its two sockets, several times over.
+STREAM_BYTES_MAX = 1536 << 10
 
 
 def run(bench: Bench) -> Result:
@@ -80,7 +83,7 @@ def flat(grown_mb: float, size: Streams) -> Check:
 async def _streamed(scene: Scene, alone: Diary, resident: list[float]) -> list[Read]:
     size = scene.bench.profile.faults.streams
     scene.diary.mark("alone")
-    undisturbed, agent = scene.agent("short", "alone", diary=alone), scene.agent("short")
+    undisturbed, agent = scene.agent("short", "alone", most=MOST, diary=alone), scene.agent("short", most=MOST)
     await at_rate(size.per_second, after(size.seconds), partial(undisturbed.either, WRITES_EACH))
     resident.append(scene.resident_mb())
     scene.diary.mark("the streams begin")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import median
 
 from loadtest import peers
 from loadtest.bench import Bench, Scenario
-from loadtest.measure import BARE, GOVERNED, ROADS, SAME, Round, low_ceiling, of_bare, rate, silent
+from loadtest.measure import BARE, GOVERNED, ROADS, SAME, Round, low_ceiling, of_bare, over, rate, silent
 from loadtest.results import Figure, Result, State
 from loadtest.roads import Roads, build
 from loadtest.scenario import CREATE, READ, REFUSAL, REPLAY
@@ -80,10 +81,10 @@ def worked(roads: Roads) -> dict[str, Figure]:
     """
     Return what a call takes of a processor, which is the same on a machine that does other things at the same time.
     """
-    ours = {kind: roads.cpu_us(GOVERNED, kind) for kind in SAME}
-    parts = {kind: roads.cpu_us(BARE, SAME[kind]) / us for kind, us in ours.items() if us}
-    told = {f"{kind}.cpu_us": Figure(us, "us") for kind, us in ours.items()}
-    return told | {f"{kind}.cpu_of_bare": Figure(part, "x") for kind, part in parts.items()}
+    ours = {kind: over(roads.cpu_us(GOVERNED, kind), "us") for kind in SAME}
+    bare = {kind: median(roads.cpu_us(BARE, same)) for kind, same in SAME.items()}
+    told = {f"{kind}.cpu_us": figure for kind, figure in ours.items()}
+    return told | {f"{kind}.cpu_of_bare": Figure(bare[kind] / us.value, "x") for kind, us in ours.items() if us.value}
 
 
 def table(rounds: Sequence[Round], roads: Roads) -> list[str]:
@@ -93,7 +94,7 @@ def table(rounds: Sequence[Round], roads: Roads) -> list[str]:
     told = [HEAD]
     for road, kind in rounds[0]:
         line = f"{kind:9}{road:14}{rate(rounds, road, kind).value:>9,.0f}{of_bare(rounds, kind, road).value:>9.2f}"
-        told.append(f"{line}{worked:>9,.0f}" if (worked := roads.cpu_us(road, kind)) else line)
+        told.append(f"{line}{us:>9,.0f}" if (us := median(roads.cpu_us(road, kind))) else line)
     return told
 
 

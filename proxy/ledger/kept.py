@@ -2,33 +2,29 @@
 What stands in a snapshot: the views, what is remembered, and the events of one segment; put there, and taken out again.
 
 A part is JSON. `state` is carried into the next segment, so it is there whole, and as small as what is open. `chains`
-and `events` only ever grow: each snapshot has those of its own segment, one line for so many, and who reads all of a
-log puts them together. Events are those of a fold that remembers for ever; who remembers less leaves out what is past.
+and `events` only ever grow: each snapshot has those of its own segment, in lines, and who reads all of a log puts them
+together. Events are those of a fold that remembers for ever; who remembers less leaves out what is past.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from datetime import datetime
+from collections.abc import Iterable
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
 import orjson
 
-from breakers.store.events import AlertDelivered, AlertRaised, Event, IntentEnded, IntentOpened, ReadHeld, ReadSettled
 from proxy.ledger.disk import Disk
 from proxy.ledger.drafts import read_stamp
 from proxy.ledger.enveloped import Enveloped
+from proxy.ledger.eventlines import not_past, read_told
 from proxy.ledger.keyring import KeyRing
 from proxy.ledger.remembered import Remembered
 from proxy.ledger.snapshot import About, Snapshot, find, fold_version, write
-from proxy.ledger.spelled import Fields, Spelling, fields_of, spelling_of
+from proxy.ledger.spelled import Fields, fields_of
 from proxy.ledger.tree import Frontier
 from proxy.ledger.views import Views
-
-EVENTS_A_LINE = 256
-"""Spelled at once: what the road waits for meanwhile is a fraction of a millisecond."""
 
 STATE, CHAINS, EVENTS = range(3)
 
@@ -46,11 +42,6 @@ def _remembered() -> Fields:
 @cache
 def _enveloped() -> Fields:
     return fields_of(Enveloped, frozenset({"since"}))
-
-
-@cache
-def _event() -> Spelling:
-    return spelling_of(Event)
 
 
 class Kept:
@@ -95,7 +86,7 @@ class Kept:
             return False
         views.chains.update((task, (count, bytes.fromhex(leaf))) for task, count, leaf in orjson.loads(chains))
         if remembered is not None:
-            remembered.told += _not_past(_read_events(events), remembered.since)
+            remembered.told += not_past(read_told(events), remembered.since)
         return True
 
     def tell(self, segment: Path, first: int, remembered: Remembered) -> str | None:
@@ -132,47 +123,3 @@ def about_segment(views: Views, before: bytes, tree: Frontier, first: int, data:
     digest = sha256(data).hexdigest()
     of = (fold_version(), views.origin, first, before.hex())
     return About(*of, tree.size, peaks, len(data), digest, blob_end, views.last_said)
-
-
-def spell_events(told: Iterable[Event]) -> bytes:
-    """
-    Return a line of events.
-    """
-    spell = _event().spell
-    assert spell is not None
-    return orjson.dumps([spell(event) for event in told], option=orjson.OPT_APPEND_NEWLINE)
-
-
-def _read_events(lines: bytes) -> Iterator[Event]:
-    read = _event().read
-    assert read is not None
-    for line in lines.splitlines():
-        yield from map(read, orjson.loads(line))
-
-
-def _not_past(events: Iterable[Event], since: datetime) -> Iterator[Event]:
-    """
-    Yield the events but those that a fold with this bound would not have told; a beginning stands before its end.
-    """
-    opened: IntentOpened | None = None
-    past = False
-    for event in events:
-        match event:
-            case IntentOpened():
-                opened = event
-                continue
-            case IntentEnded(_, ended):
-                past = ended.at < since
-            case ReadHeld(_, at):
-                past = at < since
-            case AlertRaised(alert):
-                past = alert.at < since
-            case ReadSettled() | AlertDelivered():
-                pass
-            case _:
-                past = False
-        if not past:
-            if opened is not None:
-                yield opened
-            yield event
-        opened = None

@@ -19,7 +19,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -31,6 +31,7 @@ from breakers.call import Applied
 from breakers.idempotency import ended_as
 from breakers.known import Ended, State
 from breakers.stops import Stops
+from breakers.store.bundle import Bundle, Bundled
 from breakers.store.events import (
     BreakerMoved,
     Event,
@@ -106,7 +107,7 @@ class Remembered:
     """
 
     since: datetime
-    told: deque[Event] = field(default_factory=deque)
+    told: deque[Event | Bundle] = field(default_factory=deque)
     enveloped: Enveloped = field(init=False)
     _held: dict[str, _Held] = field(default_factory=dict)
     _last_said: str = ""
@@ -250,7 +251,7 @@ class Shortcuts(Protocol):
         """
 
 
-class Events:
+class Events(Bundled):
     """
     The events of a ledger, `stops` first. What a start has read already is told once; later they are read anew.
     """
@@ -271,10 +272,16 @@ class Events:
         return f"Events(since {self._since:%Y-%m-%d})"
 
     def __iter__(self) -> Iterator[Event]:
+        return _apart(self.bundled())
+
+    def bundled(self) -> Iterator[Event | Bundle]:
+        """
+        Yield the events, and in bundles what snapshots have in them.
+        """
         # Of what was told nothing is held: a long log's events are as large as the store that is made of them.
         at_start, self._at_start = self._at_start, None
         if at_start is None:
-            yield from self.anew()
+            yield from self._anew()
             return
         yield from self._stopped()
         at_start.rest()
@@ -288,6 +295,9 @@ class Events:
         """
         Read the events again, as far as the record says them now.
         """
+        return _apart(self._anew())
+
+    def _anew(self) -> Iterator[Event | Bundle]:
         yield from self._stopped()
         anew = Remembered(self._since)
         for epoch in remembered_epochs(self._disk, self._ledger, self._since):
@@ -296,6 +306,14 @@ class Events:
                     yield anew.told.popleft()
         anew.rest()
         yield from anew.told
+
+
+def _apart(told: Iterable[Event | Bundle]) -> Iterator[Event]:
+    for one in told:
+        if isinstance(one, Bundle):
+            yield from one
+        else:
+            yield one
 
 
 def remembered_epochs(disk: Disk, ledger: Path, since: datetime) -> list[Path]:

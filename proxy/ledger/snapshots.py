@@ -19,13 +19,15 @@ from pathlib import Path
 from threading import Event as Flag
 from threading import Lock, Thread
 
-from breakers.store.events import Event
+from breakers.store.bundle import Bundle
+from breakers.store.events import Event, IntentOpened
 from proxy.clock import Clock
 from proxy.errors import LedgerDamaged
 from proxy.ledger.disk import Disk
 from proxy.ledger.fold import Fold, Newest, fold_on
 from proxy.ledger.frames import MAGIC, SEAL_BYTES
-from proxy.ledger.kept import EVENTS_A_LINE, Kept, about_segment, spell_events
+from proxy.ledger.eventlines import EVENTS_A_LINE, spell_told
+from proxy.ledger.kept import Kept, about_segment
 from proxy.ledger.layout import segments
 from proxy.ledger.recovery import damaged
 from proxy.ledger.remembered import Remembered, reading, remembered_epochs
@@ -280,8 +282,12 @@ class _Lines:
         return self._lines
 
     def _spell(self, count: int) -> None:
-        told: list[Event] = [self._remembered.told.popleft() for _ in range(count)]
-        self._lines.append(spell_events(told))
+        left = self._remembered.told
+        told: list[Event | Bundle] = [left.popleft() for _ in range(count)]
+        if isinstance(told[-1], IntentOpened) and left:
+            # Its end stands behind it.
+            told.append(left.popleft())
+        self._lines.append(spell_told(told))
 
 
 def _said(segment: Newest) -> memoryview:

@@ -150,6 +150,11 @@ def test_framing(one: list[str], other: list[str]) -> None:
     assert (framed(one) == framed(other)) is (one == other)
 
 
+def test_framed_long() -> None:
+    """A text of any length is framed as a short one is."""
+    assert framed(["a", "b" * 255, "c" * 256, ""]) == b"1,255,256,0;a" + b"b" * 255 + b"c" * 256
+
+
 TEXT = st.text(alphabet="ab1,;=&+-é", max_size=3)
 PAIRS = st.lists(st.tuples(st.sampled_from(["a", "b", "a[]"]), TEXT), max_size=3).map(tuple)
 VALUES = st.recursive(

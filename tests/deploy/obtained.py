@@ -8,7 +8,9 @@ in the checkout. Where that cannot be done, a check that needs it says that it d
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
+import signal
 import subprocess
 from functools import lru_cache
 from pathlib import Path
@@ -64,13 +66,22 @@ def _fetched() -> str:
 
 def _unpacked(room: Path) -> str:
     def ran(*command: str) -> str:
-        done = subprocess.run(command, cwd=room, capture_output=True, text=True, timeout=WITHIN_S, check=False)
-        return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or [f"{command[0]} failed"])[-1]
+        to = subprocess.PIPE
+        with subprocess.Popen(command, cwd=room, stdout=to, stderr=to, text=True, start_new_session=True) as process:
+            try:
+                _, said = process.communicate(timeout=WITHIN_S)
+            except subprocess.TimeoutExpired:
+                # With what it started to fetch for it.
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
+        return "" if process.returncode == 0 else (said.strip().splitlines() or [f"{command[0]} failed"])[-1]
 
     bounded = ("-o", "Acquire::Retries=0", "-o", "Acquire::http::Timeout=10", "-o", "Acquire::https::Timeout=10")
     if why := ran("apt-get", "--quiet", *bounded, "download", PACKAGE):
         return why
-    (package,) = room.glob(f"{PACKAGE}_*.deb")
+    package = next(room.glob(f"{PACKAGE}_*.deb"), None)
+    if package is None:
+        return "apt-get fetched nothing"
     if why := ran("dpkg", "-x", package.name, "unpacked"):
         return why
     for name in PROGRAMS:

@@ -14,6 +14,7 @@ import pytest
 import yaml
 from prometheus_client import generate_latest
 
+from breakers.breaker import State
 from proxy.control.summing import ParentMetrics
 from tests.deploy.obtained import program
 from tests.deploy.queries import ADDED, OWN, asked, documented, family, filled
@@ -90,6 +91,18 @@ def test_every_metric_shown() -> None:
     """Each metric that is documented has a place on the dashboard."""
     on_it = {family(metric) for _, query in QUERIES for metric in asked(filled(query)).metrics}
     assert documented().keys() - on_it == set()
+
+
+def test_over_starts() -> None:
+    """When the newest drill was is asked over time: a process that is started anew does not know of it."""
+    queries = [query for _, query in EVERY if "breakwater_kill_drill_timestamp_seconds" in query]
+    assert ["max_over_time(" in query for query in queries] == [True, True]
+
+
+def test_holding() -> None:
+    """A breaker that an operator keeps open is not among those that hold."""
+    (query,) = [query for title, query in QUERIES if title == "Breakers that hold"]
+    assert re.findall(r'state!~"([^"]+)"', query) == [f"{State.PASSING}|{State.FORCED_PASSING}"]
 
 
 def test_tokens() -> None:

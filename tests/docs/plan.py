@@ -128,6 +128,10 @@ PERFORMED: Mapping[str, tuple[str, str]] = {
         "curl",
     ),
     "make demo": ("tests/loadtest/test_demo.py", "loadtest.demo"),
+    "python -m loadtest": ("tests/loadtest/test_load.py", "loadtest.__main__"),
+    "python -m loadtest --list": ("tests/loadtest/test_load.py", '"--list"'),
+    "python -m loadtest --scenario loadtest/example.yaml": ("tests/loadtest/test_load.py", "example.yaml"),
+    "python -m loadtest compare old/result.json .load/result.json": ("tests/loadtest/test_load.py", '"compare"'),
     "python -m tests.sim 42": ("tests/sim/test_sim.py", "tests.sim"),
 }
 
@@ -135,6 +139,10 @@ NOT_RUN: Mapping[str, str] = {
     "make test": "it is what runs this test",
     "make check": "it is the other half of what CI runs",
     "make cover": "it is the whole suite once more",
+    "make load PROFILE=ci": "it is another part of what CI runs",
+    "make load PEERS=1": "it takes ten minutes and fetches other proxies",
+    "python -m loadtest --profile ci": "it is what `make load PROFILE=ci` runs",
+    "python -m loadtest --only throughput --only latency": "it takes minutes; its parts are run in small",
     "make torture MINUTES=60": "it takes an hour",
     "make lock": "it writes the locks anew, from the package index",
     "make lock UPGRADE=--upgrade": "likewise",

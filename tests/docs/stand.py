@@ -17,7 +17,6 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -199,7 +198,10 @@ class Desk:
         made = self.call()
         # A read or a write may be on record a moment after its answer.
         soon(lambda: self.types("ledger", "show", made)[0] == 0)
-        return f"helper/{datetime.now(UTC).date()}"
+        # Of the day of that call, which may be yesterday by now.
+        found = re.search(r"^  task +(\S+)$", self.types("ledger", "show", made)[1], re.MULTILINE)
+        assert found is not None
+        return found[1]
 
     def token(self) -> str:
         """

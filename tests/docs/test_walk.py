@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import shlex
@@ -22,7 +23,6 @@ from proxy.ledger.read import last_records, ledger_in
 from tests.canary.forms import secret
 from tests.docs.pages import section, walk
 from tests.harness import in_thread
-from tests.starts.installed import free_ports
 
 README = (ROOT / "README.md").read_text("utf-8")
 WALK = walk(README)
@@ -48,8 +48,8 @@ class Terminal:
     A checkout whose environment is built, and what was exported in it.
     """
 
-    def __init__(self, folder: Path, door: int) -> None:
-        self.folder, self._door = folder, door
+    def __init__(self, folder: Path) -> None:
+        self.folder, self._door = folder, "127.0.0.1:8001"
         self._exported: dict[str, str] = {}
         self._serving: subprocess.Popen[bytes] | None = None
 
@@ -57,7 +57,7 @@ class Terminal:
         """
         Type one command; one that serves goes on beside, and what one exports is there for the next.
         """
-        typed = command.replace("…", SECRET).replace("127.0.0.1:8001", f"127.0.0.1:{self._door}")
+        typed = command.replace("…", SECRET).replace("127.0.0.1:8001", self._door)
         if typed.endswith("breakwater serve"):
             return self._serves(typed)
         name = typed.split("=")[0].removeprefix("export ") if typed.startswith("export ") else ""
@@ -86,6 +86,7 @@ class Terminal:
             assert self._serving.poll() is None, (self.folder / "serve.log").read_text("utf-8")
             assert time.monotonic() < until
             time.sleep(STEP_S)
+        self._door = json.loads(ready.read_text("utf-8"))["doors"]["stripe"].removeprefix("http://")
         return subprocess.CompletedProcess(typed, 0, "", "")
 
     def _environment(self) -> dict[str, str]:
@@ -101,11 +102,11 @@ class Terminal:
             self._serving.wait(STOP_S)
 
 
-def checkout(folder: Path, upstream: str, door: int) -> None:
+def checkout(folder: Path, upstream: str) -> None:
     """
     Lay out what the walk finds: make and its locks, an environment that is built, and the policy.
 
-    It is the policy as it stands but for the one setting that leads to a sandbox, and for ports that are free.
+    It is the policy as it stands but for the one setting that leads to a sandbox, and for a door at any free port.
     """
     for name in ("Makefile", *LOCKS):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -119,7 +120,7 @@ def checkout(folder: Path, upstream: str, door: int) -> None:
     policy = (ROOT / POLICY).read_text("utf-8")
     assert policy.count(SETTING) == 1
     assert policy.count('"127.0.0.1:8001"') == 1
-    policy = policy.replace(SETTING, f"upstream: {upstream}").replace("127.0.0.1:8001", f"127.0.0.1:{door}")
+    policy = policy.replace(SETTING, f"upstream: {upstream}").replace("127.0.0.1:8001", "127.0.0.1:0")
     policy += "admin: 127.0.0.1:0\nledger: {disk: {min_free_bytes: 0, min_free_pct: 0, reserve_bytes: 0}}\n"
     (folder / POLICY).parent.mkdir(parents=True)
     (folder / POLICY).write_text(policy, "utf-8")
@@ -130,10 +131,9 @@ def there(tmp_path: Path) -> Iterator[tuple[Terminal, StripeSandbox]]:
     """
     Give a terminal in a checkout, and the sandbox that stands for Stripe.
     """
-    (door,) = free_ports(1)
     with in_thread(StripeSandbox(secret=SECRET)) as upstream:
-        checkout(tmp_path, upstream.url, door)
-        terminal = Terminal(tmp_path, door)
+        checkout(tmp_path, upstream.url)
+        terminal = Terminal(tmp_path)
         with contextlib.ExitStack() as stack:
             stack.callback(terminal.leave)
             yield terminal, upstream

@@ -164,6 +164,7 @@ def test_example(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(120)
 def test_told_to_stop(tmp_path: Path) -> None:
     """A run that is told to stop ends with what it started, and leaves nothing behind."""
     before = leftovers()
@@ -342,9 +343,9 @@ def test_added_latency() -> None:
 
 def test_flat_figures() -> None:
     """Of reads and writes the one whose cost grew more says how flat an installation is."""
-    small = {("small", READ): 100.0, ("small", CREATE): 10.0}
-    rounds = [{**small, ("all", READ): 95.0, ("all", CREATE): rate} for rate in (8.0, 7.0, 9.0)]
-    assert flat.figures(rounds, ("small", "all"))["all.of_small"].value == pytest.approx(0.8)
+    small = {("small", READ): 100.0, ("small", CREATE): 400.0}
+    worked = [{**small, ("all", READ): 105.0, ("all", CREATE): us} for us in (500.0, 400.0, 800.0)]
+    assert flat.figures(worked, ("small", "all"))["all.of_small"].value == pytest.approx(0.8)
 
 
 @pytest.mark.parametrize("peer", peers.PEERS, ids=lambda peer: peer.name)

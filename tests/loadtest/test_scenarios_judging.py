@@ -245,7 +245,7 @@ def test_stream_bytes(reads: list[Read], held: bool) -> None:
     assert streams.whole(reads, STREAMS).held == held
 
 
-@pytest.mark.parametrize(("grown_mb", "held"), [(20.0, True), (69.0, False)])
+@pytest.mark.parametrize(("grown_mb", "held"), [(20.0, True), (99.0, False)])
 def test_gathered(grown_mb: float, held: bool) -> None:
     """Memory that grows with what was streamed is found."""
     assert streams.flat(grown_mb, Streams(50, 4 << 20, 1.0, 1.0)).held == held
@@ -282,7 +282,7 @@ def test_slow_closed(slowed: Slowed, closes: bool, names: set[str]) -> None:
 
 # ----------------------------------------------------------------------------------------------------------- what grows
 
-SOAK = Soak(seconds=120.0, warm_s=20.0, per_second=1.0)
+SOAK = Soak(seconds=1200.0, warm_s=200.0, per_second=1.0)
 NOTHING = Left(0, 0, 0, 1)
 
 
@@ -291,13 +291,14 @@ def looked(
     descriptors: Callable[[int], float] = lambda _: 40.0,
     threads: Callable[[int], float] = lambda _: 4.0,
 ) -> Looked:
-    # A write each second in the first half.
+    # A look and a write every ten seconds, the writes in the first half.
     made = Looked()
-    for at in range(120):
-        made.resident_mb.append((at, memory(at)))
-        made.descriptors.append((at, descriptors(at)))
-        made.threads.append((at, threads(at)))
-        made.written.append((at, min(at, 60)))
+    for second in range(120):
+        at = 10 * second
+        made.resident_mb.append((at, memory(second)))
+        made.descriptors.append((at, descriptors(second)))
+        made.threads.append((at, threads(second)))
+        made.written.append((at, min(second, 60)))
     return made
 
 
@@ -326,6 +327,17 @@ def test_growth(seen: Looked, left: Left, names: set[str]) -> None:
 def test_slope_of_line(by: float, from_: float, count: int) -> None:
     """The slope of a straight line is its own, wherever it begins."""
     assert slope([(at, from_ + by * at) for at in range(count)]) == pytest.approx(by, abs=1e-6)
+
+
+def test_filling() -> None:
+    """What is counted of calls for five minutes may grow until then, and not behind that."""
+    early, late = Soak(120.0, 20.0, per_second=100.0), Soak(1200.0, 200.0, per_second=100.0)
+    for size, names in ((early, set[str]()), (late, {"memory"})):
+        rises = [(at * size.seconds / 120, 90 + 0.2 * max(0, at - 60)) for at in range(120)]
+        seen = looked()
+        seen.resident_mb[:] = rises
+        seen.written[:] = [(at, 0.0) for at, _ in rises]
+        assert wrong(soak.flat(seen, NOTHING, size)) == names
 
 
 def test_slope_of_little() -> None:

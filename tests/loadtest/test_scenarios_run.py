@@ -20,8 +20,13 @@ from loadtest.sizes import Soak
 from tests.conftest import Figure
 from tests.loadtest.tiny import TINY, failed, run
 
+# Those of the others are run by every `make load`, whose profile `ci` belongs to each commit's gate.
+HERE = (durability, storm, flapping, kill, store, soak)
+OTHERS = (flood, streams, overload, slow)
+
 SCENARIOS = [
-    module.SCENARIO for module in (durability, storm, flood, streams, flapping, kill, store, overload, slow, soak)
+    *(pytest.param(module.SCENARIO, id=module.NAME) for module in HERE),
+    *(pytest.param(module.SCENARIO, id=module.NAME, marks=pytest.mark.torture(weight=0)) for module in OTHERS),
 ]
 
 # What every one of them holds, whatever its question.
@@ -30,7 +35,7 @@ ALWAYS = {"once", "acknowledged", "refused", "recorded", "settled", "stopped", "
 
 @pytest.mark.slow
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=[scenario.name for scenario in SCENARIOS])
+@pytest.mark.parametrize("scenario", SCENARIOS)
 def test_scenario(scenario: Scenario, tmp_path: Path) -> None:
     """A scenario runs in a small size, every check of it holds, and it says what its callers were told and when."""
     result = run(scenario, tmp_path)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from proxy.compare import IMAGE_BYTES_MAX, OPS_MAX, SECONDS_MAX, Act, Change, Note, change
+from proxy.compare import IMAGE_BYTES_MAX, OPS_MAX, SECONDS_MAX, STEPS_UNTIMED, Act, Change, Note, change
 from proxy.diff import apply
 from proxy.images import parse_image, same, spell_image
 from proxy.paths import Foreseen, Paths
@@ -80,11 +80,15 @@ def test_too_many(before: Any, after: Any) -> None:
     assert compared(before, after) is Note.TOO_BIG
 
 
+# So many changes that the time is asked for ten times on the way.
+TIMED = 10 * STEPS_UNTIMED
+
+
 @pytest.mark.parametrize(("reads", "note"), [(2, True), (3, True), (5, True), (20, False)])
 def test_time(reads: int, note: bool) -> None:
     """A comparison ends when its time is over, wherever it stands; one that is in time ends by itself."""
     ticks = count(1)
-    data = spell_image(many(10, 0)), spell_image(many(10, 1))
+    data = spell_image(many(TIMED, 0)), spell_image(many(TIMED, 1))
     found = change(*data, KNOWN, lambda: next(ticks) // reads * (SECONDS_MAX + 0.001))
     assert (found is Note.TOO_BIG) is note
 
@@ -92,7 +96,7 @@ def test_time(reads: int, note: bool) -> None:
 def test_late_once() -> None:
     """A pause that is not the comparison's own costs a second try, and no diff."""
     ticks = count(1)
-    data = spell_image(many(10, 0)), spell_image(many(10, 1))
+    data = spell_image(many(TIMED, 0)), spell_image(many(TIMED, 1))
     found = change(*data, KNOWN, lambda: 0.0 if next(ticks) < 5 else SECONDS_MAX + 0.001)
     assert isinstance(found, Change)
 

@@ -19,6 +19,7 @@ from proxy.exchange import Budget, Exchange, Gate
 from proxy.pool import Pool
 from proxy.wire import Wire
 from tests.ledger.world import held
+from tests.proxy.road import soon
 
 Peer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 BUDGET = Budget(connect_s=2, first_byte_s=2, idle_s=2, total_s=5)
@@ -189,6 +190,34 @@ async def test_nothing_in_between() -> None:
         await fetch(pool, "POST", Gate(granted, lambda: 7, still), b"a=1")
     await asyncio.sleep(0)
     assert happened == ["asked", "left", "something else"]
+
+
+async def test_aborted() -> None:
+    """What is cut while somebody is asked, or on its answer's way, ends as stopped; what has ended is not disturbed."""
+    async with upstream(OK[:-2], OK) as (peer, pool):
+        asked, goes_on = asyncio.Event(), asyncio.Event()
+
+        async def slowly() -> Permit:
+            asked.set()
+            await goes_on.wait()
+            return Permit.GRANTED
+
+        for gate in (Gate(slowly), Gate()):
+            exchange = Exchange(pool, Wire("GET", "/v1/x", (), b"", held()), BUDGET, gate)
+            opened = asyncio.create_task(exchange.open())
+            await (asked.wait() if gate.asks else soon(lambda: peer.seen))
+            exchange.abort()
+            with pytest.raises(Broken) as caught:
+                await opened
+                await exchange.rest([], 100)
+            assert caught.value.fault is Fault.STOPPED
+            assert gate.passed is not gate.asks
+            exchange.abort()
+        late = Exchange(pool, Wire("GET", "/v1/x", (), b"", held()), BUDGET, Gate(taken_over))
+        with pytest.raises(Broken):
+            await late.open()
+        late.abort()
+        assert len(peer.seen) == 1
 
 
 MALFORMED = {

@@ -16,6 +16,7 @@ from loadtest.upstreams.faults import Fault
 from loadtest.upstreams.stripe import StripeSandbox
 from proxy.cli import main as breakwater
 from proxy.ledger.layout import KEY_RING
+from tests.proxy.again import ended
 from tests.proxy.road import SECRET, Road, call_of, marks, road, soon
 from tests.proxy.rows import CREATE
 from tests.redis_server import RedisServer, fresh_redis, redis_server
@@ -71,6 +72,8 @@ async def test_proof_of_both(fresh_redis: RedisServer, sandbox: StripeSandbox, t
         )
         sandbox.faults.release()
         assert call_of(await asking) == flying["intent"]
+        # Its mark in the shared state goes behind its answer.
+        await ended(other)
         for on in (one, other):
             assert (await on.admin("GET", "/v1/kill")).json["confirmed"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import unicodedata
 from dataclasses import replace
 from typing import Any
@@ -11,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from breakers.call import Call, Request
-from breakers.fingerprint import CANONICAL, canonical_1
+from breakers.fingerprint import CANONICAL, canonical_1, framed
 from breakers.known import Known, State
 from breakers.verdict import Again, Reason
 from config.catalog import Content
 from proxy.canonical.bodies import parse_body
 from proxy.canonical.heads import canonical_head
 from proxy.canonical.target import parse_target
-from proxy.naming import Namer
+from proxy.naming import NAME_DIGITS, Namer
 from tests.breakers.world import CATALOG, NAMER, QUIET, before, call, deny, policy, repeat, write
 
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
@@ -173,6 +174,21 @@ def test_keys_apart(one: list[str], other: list[str]) -> None:
     """Agent, API account and key never run into one another."""
     first, second = (names(agent=agent, api=api, key=key)["key"] for agent, api, key in (one, other))
     assert (first == second) is (one == other)
+
+
+@pytest.mark.parametrize("size", [16, 32, 64, 65, 200])
+def test_keyed(size: int) -> None:
+    """A name is an HMAC under the secret, of whatever length that is: those on record are found again."""
+    secret = bytes(range(size))
+    expected = hmac.new(secret, b"bw/v1/made-with\x00", "sha256").hexdigest()[:NAME_DIGITS]
+    assert Namer(secret).made_with == f"made-with:{expected}"
+    key = write("issues/create", {"body.title": "x"}, key="k-1")
+    said = framed([key.caller.agent, key.api, "k-1"])
+    expected = hmac.new(secret, b"bw/v1/k\x00" + said, "sha256").hexdigest()[:NAME_DIGITS]
+    for _ in range(2):
+        named = Namer(secret).names(key)
+        assert named is not None
+        assert named.key == f"k:{expected}"
 
 
 def canonical_2(one: Call) -> bytes:
