@@ -108,7 +108,7 @@ def _is_unbroken(spelled: bytes) -> bool:
 
 def _may_hold(body: bytes, places: Places) -> bool:
     small = body.lower()
-    return any([host in small for host in places.hosts]) or _HIDDEN(body) is not None
+    return any(host in small for host in places.hosts) or _HIDDEN(body) is not None
 
 
 def _parses(body: bytes) -> bool:

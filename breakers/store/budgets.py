@@ -22,6 +22,7 @@ from typing import NamedTuple
 from breakers.known import Ended, State
 from breakers.spend import LIFE, Alert, Charge, Total, amounts, released
 from breakers.store import moves
+from breakers.store.bundle import Spent
 from breakers.store.events import ReadHeld, ReadSettled
 from breakers.store.notices import Notices
 from breakers.store.protocol import Exhausted
@@ -168,18 +169,16 @@ class Budgets:
             heapq.heappush(self._dues, (alert.at + LONGEST + KEPT, key))
         self.notices.raised(tally, alert)
 
-    def summed(self, charge: Charge, took: int) -> None:
+    def summed(self, spent: Iterable[Spent], counted: Iterable[tuple[str, datetime, datetime]]) -> None:
         """
-        Settle what calls took of one total that a replay tells of together.
+        Settle what a replay tells of many calls together, and note which are known to be among them, when they were
+        made and since when they have ended: to tell of those once more changes nothing.
         """
-        self._tally(charge).settled += took
-
-    def counted(self, call: str, made_at: datetime, ended_at: datetime) -> None:
-        """
-        Note that a call is one of those: to tell of it once more changes nothing.
-        """
-        self.calls[call] = None
-        self._done.append((ended_at, made_at, call))
+        for one in spent:
+            self._tally(one.charge).settled += one.took
+        for call, made_at, ended_at in counted:
+            self.calls[call] = None
+            self._done.append((ended_at, made_at, call))
 
     def replayed(self, now: datetime, judged: Iterable[tuple[datetime, Charge]] = ()) -> None:
         """

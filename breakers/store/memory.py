@@ -1,10 +1,10 @@
 """
 The shared state of one process: the embedded default, plain Python that never awaits, so that no verb is cut in half.
 
-What stands under names is in `names.py`, what caps have left in `budgets.py`, tasks and revoked tokens in
-`opened.py`, what keeps writes back in `brakes.py`; here they move together. What has ended is forgotten in the order in
-which it ended, a few at each write: no call ever pays for all of it. Whether an answer is still kept is asked when
-somebody looks, exactly.
+What is known of a write is in `recalled.py`, what stands under names in `names.py`, what caps have left in
+`budgets.py`, tasks and revoked tokens in `opened.py`, what keeps writes back in `brakes.py`; here they move together.
+What has ended is forgotten in the order in which it ended, a few at each write: no call ever pays for all of it.
+Whether an answer is still kept is asked when somebody looks, exactly.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from itertools import chain
 
 from breakers.call import Call
 from breakers.facts import NO_IMAGES, NO_LOOKS, NOTHING_FETCHED, Facts
-from breakers.known import IN_FLIGHT, NOTHING_KNOWN, Earlier, Ended, Known, Names, State
+from breakers.known import IN_FLIGHT, NOTHING_KNOWN, Earlier, Ended, State
 from breakers.spend import Alert, Total
 from breakers.stops import ALL
 from breakers.store import moves
@@ -42,12 +42,12 @@ from breakers.store.events import (
     TokenRevoked,
     opened_by,
 )
-from breakers.store.history import History, Told, histories, setting_aside
-from breakers.store.names import NameTable
+from breakers.store.history import Told, histories, setting_aside
 from breakers.store.notices import last_judged
 from breakers.store.opened import Opened
 from breakers.store.past import Past
 from breakers.store.protocol import LEASE_S, Exhausted, HeldRead, HeldWrite, OpenIntent, Permit, Reservation, Stale
+from breakers.store.recalled import Recalled
 from breakers.store.waiters import Waiters
 from breakers.task import Envelope, News, Task
 from breakers.verdict import Forward
@@ -56,7 +56,7 @@ SWEPT_A_WRITE = 4
 """How many records each write looks at to forget them: more than it can add, so that what is kept stays bounded."""
 
 
-class MemoryStore(Alone, Brakes):
+class MemoryStore(Alone, Brakes, Recalled):
     """
     The store of one process, empty until the ledger is replayed into it.
     """
@@ -71,25 +71,23 @@ class MemoryStore(Alone, Brakes):
         lease_s: float = LEASE_S,
     ) -> None:
         super().__init__(now)
-        self._retention, self._lease = retention, timedelta(seconds=lease_s)
-        self._names = NameTable(retention)
-        # By intent: what stands under its names, and what ended without keeping them.
-        self._standing: dict[str, Earlier] = {}
-        self._freed: dict[str, Earlier] = {}
+        Recalled.__init__(self, retention)
+        self._lease = timedelta(seconds=lease_s)
         self._open: dict[str, IntentOpened] = {}
         # What will be forgotten, the next one first: claims and freed ones within minutes, the others after months.
         self._soon: deque[str] = deque()
         self._later: deque[str] = deque()
         self._waiters = Waiters()
-        self._budgets, self._opened, self._past = Budgets(), Opened(), Past()
+        self._budgets, self._opened = Budgets(), Opened()
         # Charged claims, each with when it is given up: in the order in which they were made.
         self._claims: deque[tuple[datetime, str]] = deque()
 
     def __repr__(self) -> str:
         flying = sum(self._standing[intent].state is State.DISPATCHED for intent in self._open)
+        kept = len(self._standing) + len(self._past) - len(self._open)
         return (
             f"<MemoryStore generation={self._generation} all={self._stops.by_scope[ALL].mode} "
-            f"in_flight={flying} in_doubt={len(self._open) - flying} kept={len(self._standing) + len(self._past) - len(self._open)}>"
+            f"in_flight={flying} in_doubt={len(self._open) - flying} kept={kept}>"
         )
 
     async def start(self, events: Iterable[Event], *, names_by: str = "", replica: str = "") -> None:  # noqa: ARG002 nobody else is in it
@@ -99,7 +97,10 @@ class MemoryStore(Alone, Brakes):
         is_new = not (self._standing or self._freed or self._past or self._budgets.calls)
         told = events.bundled() if is_new and isinstance(events, Bundled) else events
         histories(past.put_away(setting_aside(told, others), said, at, self._retention), said)
-        self._put_away(past)
+        if past:
+            self._past = past
+            self._later.extend(past.intents)
+        self._budgets.summed(past.spent, past.counted)
         for intent, history in said.by_intent.items():
             opened = history.opened
             if opened.charges:
@@ -330,44 +331,6 @@ class MemoryStore(Alone, Brakes):
                 self._forget(record.intent)
                 found = True
         return found
-
-    def _put_away(self, past: Past) -> None:
-        """
-        Take what was put away as what nobody asked for yet, and count what it took.
-        """
-        if past:
-            self._past = past
-            self._later.extend(past.intents)
-        for one in past.spent:
-            self._budgets.summed(one.charge, one.took)
-        for call, made_at, ended_at in past.counted:
-            self._budgets.counted(call, made_at, ended_at)
-
-    def _known(self, names: Names, at: datetime) -> Known:
-        if self._past:
-            for name in names.asked:
-                self._recalled(self._past.taken_out_by(name))
-        return self._names.known(names, at)
-
-    def _as_of(self, record: Earlier, at: datetime) -> Earlier | None:
-        return moves.as_of(record, at, self._retention, standing=record.intent in self._standing)
-
-    def _found(self, intent: str) -> Earlier | None:
-        return self._standing.get(intent) or self._freed.get(intent) or self._recalled(self._past.taken_out(intent))
-
-    def _recalled(self, history: History | None) -> Earlier | None:
-        """
-        Have a write among the others that was put away.
-        """
-        told = None if history is None else history.told(None, standing=True, carried=False)
-        if told is None:
-            return None
-        self._put(told[0])
-        return told[0]
-
-    def _put(self, record: Earlier) -> None:
-        self._standing[record.intent] = record
-        self._names.put(record)
 
     def _end(self, record: Earlier, ended: Ended, opened: IntentOpened | None) -> bool:
         after = moves.ended(record, ended)

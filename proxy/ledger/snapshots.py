@@ -24,9 +24,9 @@ from breakers.store.events import Event, IntentOpened
 from proxy.clock import Clock
 from proxy.errors import LedgerDamaged
 from proxy.ledger.disk import Disk
+from proxy.ledger.eventlines import EVENTS_A_LINE, spell_told
 from proxy.ledger.fold import Fold, Newest, fold_on
 from proxy.ledger.frames import MAGIC, SEAL_BYTES
-from proxy.ledger.eventlines import EVENTS_A_LINE, spell_told
 from proxy.ledger.kept import Kept, about_segment
 from proxy.ledger.layout import segments
 from proxy.ledger.recovery import damaged
