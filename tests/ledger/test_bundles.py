@@ -126,7 +126,7 @@ def writes_of(events: Iterable[Event]) -> list[IntentOpened]:
     return [event for event in events if isinstance(event, IntentOpened)]
 
 
-@settings(max_examples=1500)
+@settings(max_examples=300)
 @given(SEGMENTS, st.sampled_from([1, 40, 400]), st.lists(WRITES, max_size=2), st.lists(TOLD, max_size=2))
 def test_same_store(
     segments: list[list[Event]], since: int, doubted: list[IntentOpened], more: list[list[Event]]
