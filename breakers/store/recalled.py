@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from breakers.known import Earlier, Known, Names
@@ -15,6 +16,8 @@ class Recalled:
     """
     The part of a store that finds a write again, by its id or by one of its names.
     """
+
+    _now: Callable[[], datetime]
 
     def __init__(self, retention: moves.Retention) -> None:
         self._retention, self._names, self._past = retention, NameTable(retention), Past()
@@ -35,9 +38,10 @@ class Recalled:
         return self._names.known(names, at)
 
     def _recall(self, history: History | None) -> Earlier | None:
-        told = None if history is None else history.told(None, standing=True, carried=False)
-        if told is None:
+        if history is None or history.is_over(self._now(), self._retention):
             return None
+        told = history.told(None, standing=True, carried=False)
+        assert told is not None
         self._put(told[0])
         return told[0]
 
