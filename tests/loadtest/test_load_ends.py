@@ -326,7 +326,7 @@ async def test_held_calls() -> None:
         assert (await calling).told == {"200": 5}
 
 
-@pytest.mark.parametrize("job", [Closed("u", ["t"], 1, 1.0), Held("u", "t", 3), PACED], ids=repr)
+@pytest.mark.parametrize("job", [Closed("u", ["t"], 1, 1.0), Held("u", "t", 3), PACED], ids=["closed", "held", "paced"])
 def test_job_spelled(job: Closed | Held | Paced) -> None:
     """A job is what it was once it has been a line."""
     assert spell(read(spell(job))) == spell(job)

@@ -349,7 +349,7 @@ def wires_cut(faults: Faults) -> None:
 
 KINDS = (
     *(redis_slow, redis_slow, redis_lossy, redis_lossy, partition, partition),
-    *(redis_crash, redis_crash, redis_restart, redis_failover, redis_failover, flushed, flushed),
+    *(redis_crash, redis_crash, redis_restart, redis_failover, redis_failover, flushed, flushed, flushed, flushed),
     *(scripts_forgotten, out_of_memory, evicting, loading, read_only),
     *(crash, crash, crash, crash, pause, pause, clock_jump, slow_disk),
     *(upstream_ill, upstream_ill, upstream_ill, upstream_ill, wires_cut),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.crash.waiting import until
 from tests.wire.case import FORM, JSON, WRITE, form, get, request
 from tests.wire.client import Answer, Connection, drip, exchange
 from tests.wire.parser import Message
@@ -232,9 +233,17 @@ async def test_record_names_the_account(stand: Stand, raw: bytes) -> None:
     line = b"Stripe-Account: acct_listed\r\n"
     answer, sent = await one(stand, raw.replace(b"Authorization:", line + b"Authorization:"))
     assert sent.values("stripe-account") == ["acct_listed"]
-    call = answer.header("Breakwater-Call")
-    (judged,) = [judged for judged in judgements(stand.breakwater.state).values() if judged.call == call]
-    assert "acct_listed" in json.dumps(judged.document, default=repr)
+    call, found = answer.header("Breakwater-Call"), list[str]()
+
+    def recorded() -> bool:
+        # Nobody waits for a read's record: it is on disk a moment later.
+        said = judgements(stand.breakwater.state).values()
+        found[:] = [json.dumps(judged.document, default=repr) for judged in said if judged.call == call]
+        return bool(found)
+
+    await until(recorded)
+    (document,) = found
+    assert "acct_listed" in document
 
 
 async def test_nothing_leaked(stand: Stand) -> None:
