@@ -15,7 +15,7 @@ import pytest
 from loadtest.upstreams.faults import Fault
 from loadtest.upstreams.stripe import StripeSandbox
 from proxy.errors import LedgerUnavailable
-from proxy.forward import Reading
+from proxy.reading import Reading
 from proxy.stream import stream_through
 from tests.crash.record import read_log
 from tests.proxy.road import SECRET, marks, road, soon
