@@ -164,6 +164,9 @@ class Exchange:
             elif self.gate.asks:
                 await self.gate.ask()
             message, self._body = await self._answer()
+            if self._aborted:
+                # Cut in the moment in which its head was here already: nobody will say where its body ends.
+                raise Broken(Fault.STOPPED)
         except BaseException as error:
             self._give_up()
             if not isinstance(error, Exception):
@@ -192,12 +195,13 @@ class Exchange:
         Send the request, and return the head of its answer with where its body will be.
         """
         protocol = None if self._connection is None else self._connection.protocol
-        if protocol is None or protocol.transport is None:
-            # It was lost, or given up, while somebody was asked.
+        transport = None if protocol is None else protocol.transport
+        if protocol is None or transport is None or not protocol.is_connected() or protocol.should_close:
+            # It was lost, or given up, while somebody was asked; or what it said unasked would be taken for the answer.
             raise Broken(Fault.CONNECT)
         skips = self._wire.method == "HEAD"
         protocol.set_response_params(skip_payload=skips, read_until_eof=True, auto_decompress=False)
-        request, transport = self._wire.spelled(self._pool.host), protocol.transport
+        request = self._wire.spelled(self._pool.host)
         self.gate.pass_through()
         # Nothing happens in between: what has not passed the gate never left, and what has passed it leaves now.
         transport.writelines(request)

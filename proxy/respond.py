@@ -7,6 +7,9 @@ A stream that breaks ends broken on this side too, never as if it were whole.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
+import struct
 
 from aiohttp import HttpVersion10, web
 from aiohttp.abc import AbstractStreamWriter
@@ -23,6 +26,10 @@ DELIVER_WITHIN_S = 30.0
 CLOSING = frozenset({Reason.HEAD_MALFORMED, Reason.HEAD_TOO_LARGE, Reason.VERSION_UNSUPPORTED})
 
 BODILESS = frozenset({204, 304})
+
+_RESET = struct.pack("ii", 1, 0)
+"""Of a socket: to wait for nothing when it is closed, which makes a reset of its end."""
+
 SERVER = ("server", "breakwater")
 """Instead of the library's own line, which tells versions to whoever asks."""
 
@@ -181,6 +188,12 @@ def _stays(request: AgentRequest, trail: Trail) -> bool:
 
 
 def _break_off(request: AgentRequest) -> None:
-    # A reset, not an end: to a client that reads until the end, an end would make it look whole.
-    if request.transport is not None:
-        request.transport.abort()
+    transport = request.transport
+    if transport is None:
+        return
+    found = transport.get_extra_info("socket")
+    if request.version == HttpVersion10 and found is not None:
+        # A reset, not an end: to a client that reads until the end, an end would make it look whole.
+        with contextlib.suppress(OSError):
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+    transport.abort()

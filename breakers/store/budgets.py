@@ -70,6 +70,13 @@ class Budgets:
         self._dues: list[tuple[datetime, Key]] = []
         self._before: datetime | None = None
 
+    @property
+    def is_new(self) -> bool:
+        """
+        Return whether nobody was ever charged here.
+        """
+        return not self.calls and not self._totals and self._before is None
+
     def totals(self, node: str, now: datetime) -> tuple[Total, ...]:
         """
         Return every total of which anything is taken and that is not over, or those of one node.

@@ -94,7 +94,7 @@ class MemoryStore(Alone, Brakes, Recalled):
         others: list[Event] = []
         at, said, past = self._now(), Told(), Past()
         # One that knows something already is told each by itself.
-        is_new = not (self._standing or self._freed or self._past or self._budgets.calls)
+        is_new = not (self._standing or self._freed or self._past) and self._budgets.is_new
         told = events.bundled() if is_new and isinstance(events, Bundled) else events
         histories(past.put_away(setting_aside(told, others), said, at, self._retention), said)
         if past:

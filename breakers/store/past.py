@@ -69,14 +69,20 @@ class Past:
         """
         Yield what has to be told one by one, and put away the rest; `said` is what came of the events until then.
         """
+        over: list[str] = []
         for event in events:
             if not isinstance(event, Bundle):
                 yield from self._more(event)
             elif event.heading.last_end + moves.REMEMBERED > at or self._is_said(event, said):
                 for one in event:
                     yield from self._more(one)
-            elif event.heading.spent or event.heading.last_end + retention.whole > at:
+            else:
                 yield from self._put(event)
+                if event.heading.last_end + retention.whole <= at:
+                    over += event.heading.intents
+        # Not before all is told: more may have been said of it.
+        for intent in over:
+            self.taken_out(intent)
 
     def _more(self, event: Event) -> Iterator[Event]:
         """

@@ -27,6 +27,9 @@ DEPTH_MAX = 16
 # Digits of an index; more indices than a form may have pairs cannot be dense.
 _INDEX_DIGITS_MAX = 4
 
+# The longest name that is remembered as it was taken apart.
+_KEPT_LENGTH_MAX = 256
+
 _NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)").fullmatch
 _brackets = re.compile(r"[\[\]]").search
 _KEY = re.compile(r"\[([^\[\]]*)\]").findall
@@ -51,7 +54,7 @@ def nest(pairs: Pairs, reason: Reason) -> Mapping[str, Tree]:
             # As most: there is nothing to take apart, and nothing to contradict.
             tree[name] = value
             continue
-        base, keys = _taken_apart(name)
+        base, keys = (_taken_apart if len(name) <= _KEPT_LENGTH_MAX else _taken_apart.__wrapped__)(name)
         if not base:
             raise Refused(reason, f"The name `{spelled(name)}` has brackets out of place.")
         if len(keys) > DEPTH_MAX:
@@ -61,7 +64,7 @@ def nest(pairs: Pairs, reason: Reason) -> Mapping[str, Tree]:
     return tree
 
 
-# The names that SDKs write come again with every request.
+# The names that SDKs write come again with every request. One may be as long as a body: such a one is not kept.
 @lru_cache(maxsize=1024)
 def _taken_apart(name: str) -> tuple[str, tuple[str, ...]]:
     """

@@ -27,7 +27,14 @@ CUT_BYTES_MAX = 16 * 1024
 """An answer is looked through for its record, and a moment later for the image of what it shows: so many of them are
 remembered, up to this size."""
 
+NAME_LENGTH_MAX = 256
+"""Of the names in forms that are remembered; one may be as long as a body."""
+
 _SPLIT = re.compile(r"[\[\].]+")
+
+
+def _names_in(path: str) -> tuple[str, ...]:
+    return (_names if len(path) <= NAME_LENGTH_MAX else _names.__wrapped__)(path)
 
 
 @lru_cache(maxsize=1024)
@@ -91,7 +98,7 @@ class LeftOut:
         """
         Return the pairs of a query or form that may be stored.
         """
-        return [[name, value] for name, value in pairs if not self.covers(_names(name))]
+        return [[name, value] for name, value in pairs if not self.covers(_names_in(name))]
 
     def value(self, value: object) -> object:
         """
@@ -203,7 +210,7 @@ def _body(request: Request, left_out: LeftOut) -> object:
         case Json(value):
             return {"json": left_out.value(value)}
         case Multipart(parts):
-            kept = [part for part in parts if not left_out.covers(_names(part.name))]
+            kept = [part for part in parts if not left_out.covers(_names_in(part.name))]
             return {
                 "parts": [
                     {"name": p.name, "filename": p.filename, "type": p.media_type, "data": _base64(p.data)}

@@ -17,7 +17,7 @@ from breakers.store.bundle import Bundle, Heading, Write, heading_of, parted
 from breakers.store.events import AlertDelivered, AlertRaised, Event, IntentEnded, IntentOpened, ReadHeld, ReadSettled
 from proxy.ledger.spelled import Way, spelling_of
 
-EVENTS_A_LINE = 256
+EVENTS_A_LINE = 128
 """Spelled at once: what the road waits for meanwhile is a fraction of a millisecond."""
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from breakers.call import Form, Json, Multipart, Opaque, Part, Request
-from proxy.ledger.document import Extra, LeftOut, request_document, spell
+from proxy.ledger.document import Extra, LeftOut, _names, request_document, spell
 
 SECRET = "314"
 
@@ -108,3 +108,10 @@ def test_answers_keep_their_bytes(value: object) -> None:
 def test_answers_are_left_out_of(body: bytes, kept: bytes) -> None:
     """An answer is kept without its secret, and not at all where it names one and cannot be looked through."""
     assert LeftOut(("client_secret",)).text(body) == kept
+
+
+def test_long_names_forgotten() -> None:
+    """What a form names is looked for by its parts, and a name that is as long as a body is not remembered."""
+    kept, name = _names.cache_info().currsize, "a" * 1000
+    assert LeftOut(["card.number"]).pairs([(f"{name}[card][number]", "1"), (name, "2")]) == [[name, "2"]]
+    assert _names.cache_info().currsize == kept

@@ -182,7 +182,11 @@ async def test_nothing_in_between() -> None:
 
     transport = SimpleNamespace(writelines=lambda _: happened.append("left"))
     protocol = SimpleNamespace(
-        is_connected=lambda: True, set_response_params=lambda **_: None, transport=transport, read=hung_up
+        is_connected=lambda: True,
+        should_close=False,
+        set_response_params=lambda **_: None,
+        transport=transport,
+        read=hung_up,
     )
     connection = SimpleNamespace(protocol=protocol, close=lambda: None)
     pool: Any = SimpleNamespace(loop=loop, host="example.com", take=lambda: connection)
@@ -190,6 +194,26 @@ async def test_nothing_in_between() -> None:
         await fetch(pool, "POST", Gate(granted, lambda: 7, still), b"a=1")
     await asyncio.sleep(0)
     assert happened == ["asked", "left", "something else"]
+
+
+async def test_aborted_in_that_moment() -> None:
+    """What is cut between the coming of its head and whoever waits for that ends as stopped, and at once."""
+    async with upstream(OK[:-2]) as (_, pool):
+
+        def left() -> None:
+            protocol: Any = exchange._connection.protocol  # type: ignore[union-attr]
+            fed = protocol.feed_data
+
+            def feed(*message: object) -> None:
+                fed(*message)
+                exchange.abort()
+
+            protocol.feed_data = feed
+
+        exchange = Exchange(pool, Wire("GET", "/", (), b"", held()), BUDGET, Gate(left=left))
+        with pytest.raises(Broken) as caught:
+            await exchange.open()
+        assert caught.value.fault is Fault.STOPPED
 
 
 async def test_aborted() -> None:

@@ -104,6 +104,19 @@ async def test_upstream_breaks(sent: bytes, stand: Stand) -> None:
     assert entry["dlv"] == {"bytes": shown.partition(b"\r\n\r\n")[2].count(b"z"), "complete": False}
 
 
+async def test_breaks_for_an_old_agent(stand: Stand) -> None:
+    """To who speaks HTTP/1.0, whom only the end tells that it has all, a stream that broke is reset, not ended."""
+    stand.upstream.then(HEAD + b"z" * 200, HANG_UP)
+    connection = await stand.road.connect()
+    shown = [("Authorization", f"Bearer {stand.road.keys['support']}")]
+    head = stand.road.head("GET", "/v1/customers", shown)
+    await connection.send(head.replace(b"HTTP/1.1", b"HTTP/1.0"))
+    with pytest.raises(ConnectionResetError):
+        while await connection._reader.read(65_536):
+            pass
+    await connection.end()
+
+
 async def test_agent_leaves(stand: Stand) -> None:
     """An agent that leaves mid-read ends the upstream's stream as well, and the record says how much was delivered."""
     more, never = asyncio.Event(), asyncio.Event()

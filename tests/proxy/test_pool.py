@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from yarl import URL
@@ -163,6 +164,26 @@ async def test_lost_while_asking() -> None:
         async def permit() -> Permit:
             one.writers[0].close()
             await soon(lambda: asking._connection is None or asking._connection.transport is None)
+            return Permit.GRANTED
+
+        asking = exchange(pool, Gate(permit))
+        with pytest.raises(Broken) as caught:
+            await asking.open()
+        assert (caught.value.fault, asking.gate.passed) == (Fault.CONNECT, False)
+
+
+@pytest.mark.parametrize("reused", [True, False], ids=["reused", "new"])
+async def test_unasked_while_asking(reused: bool) -> None:
+    """What an upstream says while the permit is asked for is not taken for the answer: nothing is sent."""
+    async with peer() as (one, pool):
+        if reused:
+            await ask(pool)
+
+        async def permit() -> Permit:
+            await soon(lambda: one.writers)
+            one.writers[0].write(OK)
+            protocol: Any = asking._connection and asking._connection.protocol
+            await soon(lambda: protocol.should_close)
             return Permit.GRANTED
 
         asking = exchange(pool, Gate(permit))

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from breakers.verdict import Reason
+from proxy.canonical import names
 from proxy.canonical.names import DEPTH_MAX, Tree, gather, nest
 from proxy.canonical.pairs import Pairs
 from tests.proxy.canonical.refusals import refused
@@ -122,3 +123,11 @@ def test_spelled_trees_return(tree: dict[str, Tree]) -> None:
     """A tree that an SDK spells is the tree that is read."""
     spelled = tuple(pair for name, value in tree.items() for pair in spell(name, value))
     assert nest(spelled, Reason.BODY_MALFORMED) == tree
+
+
+def test_long_names_forgotten() -> None:
+    """A name that is as long as a body is taken apart like any other, and not remembered."""
+    kept = names._taken_apart.cache_info().currsize
+    name = "a" * 1000
+    assert nest(((f"{name}[b]", "1"),), Reason.BODY_MALFORMED) == {name: {"b": "1"}}
+    assert names._taken_apart.cache_info().currsize == kept
