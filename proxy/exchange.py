@@ -306,7 +306,7 @@ class Exchange:
         connection, body = self._connection, self._body
         if connection is not None and body is not None and body.is_eof() and body.exception() is None:
             self._connection = self._body = None
-            self._pool.keep(connection)
+            self._pool.keep(connection, len(self._wire.body))
         else:
             self._give_up()
 

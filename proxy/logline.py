@@ -108,14 +108,22 @@ class JsonLog:
             self._closed.wait(GATHER_S)
 
     def _write(self, lines: list[dict[str, object]]) -> None:
+        spelled = list(filter(None, map(self._line, lines)))
         try:
-            spelled = [_spelled({**line, **self._also} if self._also else line) for line in lines]
             for piece in pieces(spelled) if self._also else ("".join(spelled),):
                 self._stream.write(piece)
             self._stream.flush()
         except Exception:
-            # Whatever is wrong with a line or a stream, the thread goes on to the next.
-            self.lost += len(lines)
+            # Whatever is wrong with a stream, the thread goes on to the next lines.
+            self.lost += len(spelled)
+
+    def _line(self, line: dict[str, object]) -> str:
+        try:
+            return _spelled({**line, **self._also} if self._also else line)
+        except Exception:
+            # Whatever is wrong with a line, it takes no other with it.
+            self.lost += 1
+            return ""
 
     def event(self, event: str, **fields: object) -> None:
         """

@@ -20,6 +20,9 @@ from yarl import URL
 _PATIENT = aiohttp.ClientTimeout(total=None, ceil_threshold=float("inf"))
 """The connector bounds nothing: whoever dials does."""
 
+TLS_BYTES_MAX = 16 * 1024
+"""Of a request under TLS, where nobody can ask what still waits to leave: as much as every socket takes at once."""
+
 
 class Pool:
     """
@@ -63,13 +66,15 @@ class Pool:
         """
         return await self._connector.connect(self._request, [], _PATIENT)
 
-    def keep(self, connection: Connection) -> None:
+    def keep(self, connection: Connection, sent: int) -> None:
         """
         Take a connection back whose exchange has come to its end; one that is not at rest is closed.
+
+        `sent` is how many bytes the body of its request has.
         """
         protocol = connection.protocol
         transport = None if protocol is None else protocol.transport
-        if protocol is None or transport is None or self._closed or not _is_done(protocol, transport):
+        if protocol is None or transport is None or self._closed or not _is_done(protocol, transport, sent):
             connection.close()
             return
         self._idle.append(_Idle(connection, protocol, transport, self.loop.time()))
@@ -153,8 +158,11 @@ class _Idle(asyncio.Protocol):
         self._protocol.connection_lost(exc)
 
 
-def _is_done(protocol: ResponseHandler, transport: asyncio.Transport) -> bool:
+def _is_done(protocol: ResponseHandler, transport: asyncio.Transport, sent: int) -> bool:
     """
     Tell whether all of an answer has come and no more, and all of its request has left.
     """
-    return protocol.is_connected() and not protocol.should_close and not transport.get_write_buffer_size()
+    if not protocol.is_connected() or protocol.should_close or transport.get_write_buffer_size():
+        return False
+    # Under TLS that is the size of what is not encrypted yet, not of what waits behind it.
+    return sent <= TLS_BYTES_MAX or transport.get_extra_info("sslcontext") is None

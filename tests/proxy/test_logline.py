@@ -122,3 +122,10 @@ async def test_line_of_a_call(tmp_path: Path) -> None:
     assert (edge["verdict"], edge["reason"], edge["agent"], edge["operation"]) == ("edge", "key-missing", "", "")
     for word in (charge, "1200", "order-4711", "duplicate", "/v1/"):
         assert word not in str([yes, no, edge])
+
+
+def test_one_line_lost(log: JsonLog, stream: io.StringIO) -> None:
+    """A line that cannot be spelled is lost alone, whatever is written together with it."""
+    log._write([{"event": "before"}, {"event": "\udc80"}, {"event": "behind"}])
+    assert [line["event"] for line in lines(log, stream)] == ["before", "behind"]
+    assert log.lost == 1

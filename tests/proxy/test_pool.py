@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from breakers.store.protocol import Permit
 from proxy.dial import Dialer
 from proxy.errors import Broken
 from proxy.exchange import Budget, Exchange, Gate
-from proxy.pool import Pool
+from proxy.pool import TLS_BYTES_MAX, Pool
 from proxy.wire import Wire
 from tests.ledger.world import held
 from tests.proxy.road import soon
@@ -190,3 +191,23 @@ async def test_unasked_while_asking(reused: bool) -> None:
         with pytest.raises(Broken) as caught:
             await asking.open()
         assert (caught.value.fault, asking.gate.passed) == (Fault.CONNECT, False)
+
+
+@pytest.mark.parametrize(
+    ("over_tls", "sent", "kept"),
+    [(True, TLS_BYTES_MAX, True), (True, TLS_BYTES_MAX + 1, False), (False, TLS_BYTES_MAX + 1, True)],
+    ids=["small", "large", "large, no TLS"],
+)
+async def test_large_under_tls(over_tls: bool, sent: int, kept: bool) -> None:
+    """Behind a large request under TLS, of which nobody can tell whether all has left, a connection is given up."""
+    closed = list[bool]()
+    transport = SimpleNamespace(
+        get_write_buffer_size=lambda: 0,
+        get_extra_info=lambda name: object() if over_tls and name == "sslcontext" else None,
+        set_protocol=lambda _: None,
+    )
+    protocol = SimpleNamespace(is_connected=lambda: True, should_close=False, transport=transport)
+    connection: Any = SimpleNamespace(protocol=protocol, close=lambda: closed.append(True))
+    async with peer() as (_, pool):
+        pool.keep(connection, sent)
+        assert (len(pool._idle), len(closed)) == ((1, 0) if kept else (0, 1))
