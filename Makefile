@@ -1,15 +1,14 @@
 # Everything that a person or a machine does with this repository. Needs Python 3.11 or 3.12 and make, nothing else.
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check torture cover load lock clean
+.PHONY: help install demo test check torture cover lock clean
 .SUFFIXES:
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
-# How many test processes run side by side, how long `make torture` may take, and which load test is made.
+# How many test processes run side by side, and how long `make torture` may take.
 JOBS ?= 2
 MINUTES ?= 10
-PROFILE ?= full
 
 # Every program that we start has its home, its caches and its temporary files inside the checkout: nothing is left behind
 # but the package cache of pip. Bytecode is kept there, too: a third of a command's start is compiling.
@@ -56,9 +55,6 @@ check: .venv/.ready  ## formatter, linter, types, tidiness, locked dependencies,
 torture: .venv/.ready  ## the long suites, bounded by MINUTES=
 	$(call inside,torture,MINUTES=$(MINUTES) $(BIN)/python -m pytest -m torture --basetemp="$$room/pytest" \
 	--timeout=$$(( $(MINUTES) * 60 + 60 )))
-
-load: .venv/.ready  ## the load test with its promises; PROFILE=ci is the short one, PEERS=1 measures other proxies, too
-	$(call inside,load,$(BIN)/python -m loadtest --profile $(PROFILE) $(if $(filter 1,$(PEERS)),--peers))
 
 cover: .venv/.ready  ## the suite once more, in one process, with the branches that it missed
 	$(call inside,cover,COVERAGE_FILE="$$room/coverage" sh -c '$(BIN)/coverage run -m pytest -q --basetemp="$$TMPDIR/pytest" \

@@ -80,7 +80,7 @@ FIGURES: Mapping[str, set[str]] = {
         throughput.SCENARIO,
         in_flight.SCENARIO,
         mix.SCENARIO,
-        # Of these `make load` tells as much: they start one process after the other.
+        # Of these the whole load test tells as much: they start one process after the other.
         *(
             pytest.param(module.SCENARIO, marks=pytest.mark.torture(weight=1))
             for module in (latency, footprint, flat, workers)

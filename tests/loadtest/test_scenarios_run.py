@@ -20,7 +20,7 @@ from loadtest.sizes import Soak
 from tests.conftest import Figure
 from tests.loadtest.tiny import TINY, failed, run
 
-# Those of the others are run by every `make load`, whose profile `ci` belongs to each commit's gate.
+# Those of the others are run by every whole load test.
 HERE = (durability, storm, flapping, kill, store, soak)
 OTHERS = (flood, streams, overload, slow)
 
