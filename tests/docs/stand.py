@@ -144,7 +144,10 @@ class Desk:
         """
         Return the id of a write that was made, and that somebody is to look at.
         """
-        return self._once("call", lambda: self._made().headers["Breakwater-Call"])
+        made = self._once("call", lambda: self._made().headers["Breakwater-Call"])
+        # That somebody is to look at it is on record a moment after its answer.
+        soon(lambda: self.types("reviews", "show", made)[0] == 0)
+        return made
 
     def customer(self) -> str:
         """
