@@ -78,7 +78,8 @@ async def learn(rooms: Rooms) -> None:
 
 
 def _learn(rooms: Rooms, agent: str, since: datetime, until: datetime) -> None:
-    with closing(index_in(RealDisk(), rooms.settings.state)) as index:
+    # A stop waits for no index to be built, either.
+    with closing(index_in(RealDisk(), rooms.settings.state, lambda: rooms.stopping)) as index:
         past = past_of(index, agent, since, until)
         # A stop waits for no past to be read.
         rooms.drifting.learn(agent, takewhile(lambda _: not rooms.stopping, past))

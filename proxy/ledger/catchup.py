@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from breakers.call import Applied
 from breakers.known import State
+from proxy.errors import StartRefused
 from proxy.ledger.disk import Disk
 from proxy.ledger.frames import MAGIC
 from proxy.ledger.layout import epochs, segments
@@ -85,9 +86,22 @@ def said_by(record: Record) -> Row:
     return tuple(one if isinstance(one, str) else None for one in said)
 
 
-def catch_up(disk: Disk, database: sqlite3.Connection, ledger: Path) -> None:
+Stopping = Callable[[], bool]
+"""Whether whoever reads has been told to stop: a long log takes minutes."""
+
+
+def nobody_stops() -> bool:
+    """
+    Return that it may take its time.
+    """
+    return False
+
+
+def catch_up(disk: Disk, database: sqlite3.Connection, ledger: Path, stopping: Stopping = nobody_stops) -> None:
     """
     Take in what the log has beyond the index; begin anew where the index does not belong to the log.
+
+    Raise `StartRefused` where it is to stop before that is done; what was taken in until then stays.
     """
     database.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
     # A stop of the machine may cost what was read last, and never mixes old with new.
@@ -99,7 +113,7 @@ def catch_up(disk: Disk, database: sqlite3.Connection, ledger: Path) -> None:
             if not _belongs(disk, database, known):
                 _begin_anew(database)
     for epoch in known:
-        while not _read_on(disk, database, epoch):
+        while not _read_on(disk, database, epoch, stopping):
             pass
 
 
@@ -150,7 +164,7 @@ def _stand(database: sqlite3.Connection, epoch: int) -> Stand | None:
     return Stand(*row) if row else None
 
 
-def _read_on(disk: Disk, database: sqlite3.Connection, epoch: Path) -> bool:
+def _read_on(disk: Disk, database: sqlite3.Connection, epoch: Path, stopping: Stopping) -> bool:
     """
     Take in what an epoch has beyond the index; return False where another process took in some of it meanwhile.
     """
@@ -160,6 +174,8 @@ def _read_on(disk: Disk, database: sqlite3.Connection, epoch: Path) -> bool:
         if len(batch.entries) >= ROWS_AT_ONCE:
             if not batch.write(database):
                 return False
+            if stopping():
+                raise StartRefused("the index is not whole yet: the process stops", "ask again once it has started")
             batch = _Batch(batch.epoch, batch.leads_to)
     return batch.write(database)
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from proxy.errors import StartRefused
-from proxy.ledger.catchup import catch_up, said_by
+from proxy.ledger.catchup import Stopping, catch_up, nobody_stops, said_by
 from proxy.ledger.disk import Disk
 from proxy.ledger.layout import INDEX, epoch_folder, segment_name
 from proxy.ledger.read import Record, ledger_in, record_at
@@ -119,9 +119,9 @@ class Index:
     The index of one state folder's ledger, as far as the log went when it was opened.
     """
 
-    def __init__(self, disk: Disk, state: Path, ledger: Path) -> None:
+    def __init__(self, disk: Disk, state: Path, ledger: Path, stopping: Stopping = nobody_stops) -> None:
         self._disk, self._state, self._ledger = disk, state, ledger
-        self._database = _opened(disk, state, ledger, _kept)
+        self._database = _opened(disk, state, ledger, _kept, stopping)
 
     def __repr__(self) -> str:
         (count,) = self._database.execute("SELECT count(*) FROM entry").fetchone()
@@ -209,13 +209,13 @@ def open_index(disk: Disk, state: Path, ledger: Path) -> Index:
     return Index(disk, state, ledger)
 
 
-def index_in(disk: Disk, state: Path) -> Index:
+def index_in(disk: Disk, state: Path, stopping: Stopping = nobody_stops) -> Index:
     """
     Return the index of a state folder's ledger; it reads files.
 
-    Raise `StartRefused` where there is no ledger.
+    Raise `StartRefused` where there is no ledger, or where it is to stop before it has read all of it.
     """
-    return open_index(disk, state, ledger_in(disk, state))
+    return Index(disk, state, ledger_in(disk, state), stopping)
 
 
 def _kept(disk: Disk, path: Path) -> sqlite3.Connection:
@@ -252,20 +252,23 @@ def _after(error: Exception, way: Way) -> Way:
     return _in_memory if getattr(error, "sqlite_errorcode", 0) & 0xFF in HELD else way
 
 
-def _opened(disk: Disk, state: Path, ledger: Path, way: Way) -> sqlite3.Connection:
+def _opened(disk: Disk, state: Path, ledger: Path, way: Way, stopping: Stopping = nobody_stops) -> sqlite3.Connection:
     try:
         database = way(disk, state / INDEX)
     except OSError:
         # It cannot be written here.
-        return _opened(disk, state, ledger, _in_memory)
+        return _opened(disk, state, ledger, _in_memory, stopping)
     try:
         database.execute(f"PRAGMA busy_timeout={BUSY_WAIT_MS}")
         if way is _kept and _is_cut(disk, state / INDEX, database):
             raise sqlite3.DatabaseError("the file ends before its last page")
-        catch_up(disk, database, ledger)
+        catch_up(disk, database, ledger, stopping)
     except sqlite3.Error as error:
         database.close()
         if way is _in_memory:
             raise
-        return _opened(disk, state, ledger, _after(error, _anew if way is _kept else _in_memory))
+        return _opened(disk, state, ledger, _after(error, _anew if way is _kept else _in_memory), stopping)
+    except StartRefused:
+        database.close()
+        raise
     return database

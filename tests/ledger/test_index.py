@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from breakers.call import Applied
+from proxy.errors import StartRefused
+from proxy.ledger import catchup
 from proxy.ledger.about import object_hashes
 from proxy.ledger.changed import Changed
 from proxy.ledger.disk import RealDisk
-from proxy.ledger.index import Wanted, open_index
+from proxy.ledger.index import Wanted, index_in, open_index
 from proxy.ledger.verify import verify
 from tests.ledger.by_hand import answers, right_answers
 from tests.ledger.forged_log import ForgedLog, change, intent, outcome, resolved
@@ -112,6 +115,17 @@ def test_chain_of_names(tmp_path: Path) -> None:
     index = open_index(RealDisk(), tmp_path, tmp_path / "ledger")
     assert [[r.index for r in index.touching("refund", one)] for one in "abcd"] == [[0, 1, 2]] * 4
     index.close()
+
+
+def test_stopped_half_way(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is told to stop waits for one batch at most, and whoever comes next goes on from there."""
+    monkeypatch.setattr(catchup, "ROWS_AT_ONCE", 2)
+    asked = iter((False, False, True))
+    with pytest.raises(StartRefused, match="the process stops"):
+        index_in(RealDisk(), state, lambda: next(asked))
+    with closing(sqlite3.connect(state / "index.db")) as half:
+        assert half.execute("SELECT count(*) FROM entry").fetchone() == (6,)
+    assert len(indices(state)) == 13
 
 
 def test_names(state: Path) -> None:
