@@ -42,7 +42,8 @@ Happening = Callable[[Fleet], AbstractAsyncContextManager[None]]
 class Row:
     """
     One fault. `writes` is what writes may be answered while it lasts, `meets` what the wire must have done, if it is
-    the wire's. With `noticed`, writes are refused once the replicas have seen it, and reads go on all the same.
+    the wire's, and `times` how often. With `noticed`, writes are refused once the replicas have seen it, and reads go on
+    all the same.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Row:
     happens: Happening | None = None
     writes: frozenset[str] = REFUSED
     meets: str = ""
+    times: int = 1
     noticed: bool = False
     heals: str = "by itself, as soon as the wire is well"
 
@@ -80,7 +82,7 @@ def _no_script(command: Command) -> bytes | None:
 
 WIRES = (
     Row("20 ms late each way", Fault(late_s=0.02), writes=EITHER, meets="late"),
-    Row("answers in slices", Fault(sliced=True), writes=SERVED, meets="sliced"),
+    Row("answers in slices", Fault(sliced=True), writes=SERVED, meets="sliced", times=30),
     Row("300 ms late each way", Fault(late_s=0.3), meets="late"),
     Row("hangs, and goes on later", Fault(there=False, held=True), meets="requests kept back"),
     Row("what is asked is lost", Fault(there=False), meets="requests kept back"),

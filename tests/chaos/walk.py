@@ -85,7 +85,7 @@ class Walk:
         wanted = row.meets or "answered here"
 
         def did() -> bool:
-            return (self.fleet.wires[at].met - before)[wanted] > 0
+            return (self.fleet.wires[at].met - before)[wanted] >= row.times
 
         await until(did, HEALS_S)
 
