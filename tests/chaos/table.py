@@ -42,8 +42,8 @@ Happening = Callable[[Fleet], AbstractAsyncContextManager[None]]
 class Row:
     """
     One fault. `writes` is what writes may be answered while it lasts, `meets` what the wire must have done, if it is
-    the wire's, and `times` how often. With `noticed`, writes are refused once the replicas have seen it, and reads go on
-    all the same.
+    the wire's, and `times` how often. With `noticed`, writes are refused once the replicas have seen it, and reads go
+    on all the same.
     """
 
     name: str
