@@ -75,7 +75,7 @@ async def one_fleet(folder: Path, forker: Forker, seed: int, kills: int, until: 
         except AssertionError as error:
             error.add_note(f"seed {seed}, kill {total['kills']}; not ready because {await fleet.why()}")
             raise
-        return total + crowd.counted + await settled(fleet, said, WRITERS)
+        return total + crowd.counted + await settled(fleet, said)
 
 
 @pytest.mark.slow
