@@ -11,13 +11,17 @@ from tests.chaos.standing import doubts_listed, held
 from tests.crash.load import Said
 
 
+# What a client asks again about although it was told: nobody knows yet, or it is done and its answer is gone for good.
+TOLD = frozenset({"outcome-unknown", "answer-not-kept"})
+
+
 def untold(said: Said) -> dict[str, str | None]:
     """
-    Return the writes that are to be asked again, each with what was said last, but for those that nobody knows of yet.
+    Return the writes that are to be asked again, each with what was said last, but for those that it tells all about.
     """
     last = {seen.asked.name: seen.reason for seen in said.answers}
     names = {asked.name for each in said.broken.values() for asked in each}
-    return {name: last.get(name) for name in names if last.get(name) != "outcome-unknown"}
+    return {name: last.get(name) for name in names if last.get(name) not in TOLD}
 
 
 def all_at_once(said: Said) -> int:
