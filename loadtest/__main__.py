@@ -42,6 +42,7 @@ examples:
   python -m loadtest --profile ci --out reports
   python -m loadtest --only throughput --only latency --peers
   python -m loadtest --scenario loadtest/example.yaml
+  python -m loadtest --scenario loadtest/example.yaml --config breakwater.yaml
   python -m loadtest compare old/result.json .load/result.json
 
 exit codes: 0 every count is right and every promise held, 1 one is not, 2 usage,
@@ -69,6 +70,9 @@ def arguments() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--scenario", type=Path, metavar="FILE", help="run your own scenario instead, with its promises"
+    )
+    parser.add_argument(
+        "--config", type=Path, metavar="PATH", help="start this configuration for it, whichever its file names"
     )
     parser.add_argument("--allow-remote", action="store_true", help="let it call an address that is not on loopback")
     parser.add_argument("--out", type=Path, default=OUT, metavar="FOLDER", help="where reports are written (.load)")
@@ -147,9 +151,15 @@ def planned(options: argparse.Namespace) -> tuple[list[Scenario], list[Promise]]
     """
     Return what is run and what must be true of it; None where that cannot be read, which was said.
     """
+    if options.scenario is None and options.config is not None:
+        error("--config is started for a scenario of yours, and there is none", "add --scenario FILE")
+        return None
+    if options.scenario is not None and options.only:
+        error("--scenario runs yours, and --only chooses among ours", "say one of them")
+        return None
     try:
         if options.scenario is not None:
-            scenario, promises = own.read_own(options.scenario, remote=options.allow_remote)
+            scenario, promises = own.read_own(options.scenario, remote=options.allow_remote, config=options.config)
             scenarios: list[Scenario] | None = [scenario]
         else:
             scenarios, promises = chosen(options.only, options.profile), []
@@ -161,6 +171,11 @@ def planned(options: argparse.Namespace) -> tuple[list[Scenario], list[Promise]]
         return None
     except OSError as found:
         error(f"{found.filename}: {found.strerror}", "name a file that can be read")
+        return None
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+    except OSError as found:
+        error(f"{options.out}: {found.strerror}", "name a folder that can be written with --out")
         return None
     return None if scenarios is None else (scenarios, promises)
 

@@ -106,6 +106,13 @@ def acknowledged(told: Mapping[str, str], effects: Mapping[str, int], record: On
     return _check("acknowledged", "what was acknowledged was made and is on record", lost, f"{len(told)} acknowledged")
 
 
+def some(count: int) -> Check:
+    """
+    Hold that writes were made at all: where none was, nothing could be lost.
+    """
+    return Check("written", "writes are acknowledged", count > 0, f"{count} acknowledged")
+
+
 def refused(told: Mapping[str, str], effects: Mapping[str, int]) -> Check:
     """
     Hold that what was refused was not made.

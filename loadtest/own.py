@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from config.faults import ConfigurationFault, Unreadable, did_you_mean
+from config.faults import ConfigurationFault, Unreadable
 from config.shape import Places, shaped
 from config.source import read_source
 from loadtest.arrivals import percentile
 from loadtest.bench import Bench, Scenario
 from loadtest.counting import check
-from loadtest.installation import Breakwater, NotStartedError
+from loadtest.installation import Breakwater
 from loadtest.jobs import PLACE, Closed, Done, Paced
 from loadtest.measure import distribution
 from loadtest.placed import placed, read_configuration
@@ -33,7 +33,7 @@ from loadtest.results import Check, Distribution, Figure, Result, Timeline
 from loadtest.roads import BrokenOffError, mint
 from loadtest.scenario import Numbered
 from loadtest.scene import entries
-from loadtest.written import Called, Own, address_of, faults, read_key
+from loadtest.written import Called, Own, address_of, faults, misfits, read_key
 
 # How many of its last calls a repeat is one of.
 LATELY = 8
@@ -42,10 +42,10 @@ NUMBER = "{number}"
 
 
 def read_own(
-    path: Path, *, remote: bool = False, environment: Mapping[str, str] = os.environ
+    path: Path, *, remote: bool = False, environment: Mapping[str, str] = os.environ, config: Path | None = None
 ) -> tuple[Scenario, list[Promise]]:
     """
-    Read a scenario's file, and return it with its promises.
+    Read a scenario's file, and return it with its promises; `config` goes before the configuration that it names.
 
     Raise `ConfigurationFault` with everything that is wrong in it, `OSError` where it cannot be read.
     """
@@ -53,13 +53,18 @@ def read_own(
     places = Places(source)
     own, found = shaped(Own, source.value, (), places) if source.whole else (None, [])
     found = [*source.faults, *found]
+    if own is not None and config is not None:
+        target = own.target.model_copy(update={"config": str(config.absolute())})
+        own = own.model_copy(update={"target": target})
     if own is not None and not found:
         found = list(faults(own, places, remote=remote))
     if found or own is None:
         raise ConfigurationFault(sorted(found))
     target, folder, key, document = own.target, path.parent, "", dict[str, Any]()
     if target.config is not None:
-        document = read_configuration(folder / target.config, target.upstreams, remote=remote)
+        document, configuration = read_configuration(folder / target.config, target.upstreams, remote=remote)
+        if found := list(misfits(own, configuration, places)):
+            raise ConfigurationFault(sorted(found))
     elif target.key is not None:
         try:
             key = read_key(target.key, folder, environment)
@@ -87,8 +92,6 @@ class Run:
         """
         own = self.own
         breakwater, doors, key = self._target(bench)
-        if unknown := sorted({called.door for called in own.operations} - doors.keys()):
-            raise NotStartedError(f"there is no door `{unknown[0]}`; {did_you_mean(unknown[0], doors)}")
         drawn = {door: draw(own, door) for door in {called.door: None for called in own.operations}}
         bench.say(f"calling for {own.seconds:g} s")
         done = {}
@@ -104,7 +107,7 @@ class Run:
         return Result(
             own.name,
             own.question,
-            figures=figures(own, outcomes),
+            figures={"calls_per_second": rate(own, done.values()), **figures(own, outcomes)},
             checks=tuple(checks),
             distributions=tuple(distributions(own, outcomes)),
             timeline=_timeline(done.values()) if own.per_second is not None else None,
@@ -246,14 +249,24 @@ def _of(name: str, outcomes: Iterable[Outcome]) -> list[float]:
     return [outcome.ms for outcome in outcomes if outcome.name == name and outcome.ms is not None]
 
 
+def rate(own: Own, done: Iterable[Done]) -> Figure:
+    """
+    Return how many calls were answered in a second: at a rate of their own, until the last one was.
+    """
+    if own.per_second is None:
+        return Figure(sum(each.calls_per_second for each in done), "calls/s")
+    told, ended_ms = 0, [1000.0 * own.seconds]
+    for each in done:
+        told += each.total
+        ended_ms += each.ended_ms
+    return Figure(told / (max(ended_ms) / 1000), "calls/s")
+
+
 def figures(own: Own, outcomes: Sequence[Outcome]) -> dict[str, Figure]:
     """
-    Return how many calls were answered, how many otherwise than expected, and how long each operation took.
+    Return how many calls were answered otherwise than expected, and how long each operation took.
     """
-    found = {
-        "calls_per_second": Figure(sum(outcome.count for outcome in outcomes) / own.seconds, "calls/s"),
-        "unexpected": Figure(unexpected(own, outcomes).total(), "calls"),
-    }
+    found = {"unexpected": Figure(unexpected(own, outcomes).total(), "calls")}
     for called in own.operations:
         if ms := _of(called.name, outcomes):
             found[f"{called.name}.p50_ms"] = Figure(percentile(ms, 0.50), "ms")

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from loadtest.bench import CREDENTIAL, Bench
 from loadtest.framing import MalformedError, whole_answer
 from loadtest.installation import STOP_S, environment
-from loadtest.processes import on
+from loadtest.processes import ended, on
 from loadtest.roads import Road
 from loadtest.scenario import OPERATIONS, READ, request
 
@@ -192,15 +192,8 @@ def _running(command: Sequence[str], folder: Path, log: Path) -> Iterator[subpro
         process = subprocess.Popen(
             command, env=environment(folder), cwd=folder, stdin=subprocess.DEVNULL, stdout=said, stderr=said
         )
-    try:
+    with ended(process):
         yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def answers(port: int) -> bool:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import AnyStr
 
 from loadtest.installation import ROOT, STOP_S, NotStartedError, environment
 
@@ -74,22 +75,34 @@ def running(home: Path, *arguments: str, secrets: Mapping[str, str] | None = Non
     """
     Run a module of ours, and end it.
     """
-    with subprocess.Popen(
-        [sys.executable, "-m", *arguments],
-        env=environment(home, secrets),
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with (
+        subprocess.Popen(
+            [sys.executable, "-m", *arguments],
+            env=environment(home, secrets),
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process,
+        ended(process),
+    ):
+        yield process
+
+
+@contextlib.contextmanager
+def ended(process: subprocess.Popen[AnyStr]) -> Iterator[subprocess.Popen[AnyStr]]:
+    """
+    End a process on the way out, by force where it does not end by itself.
+    """
+    try:
+        yield process
+    finally:
+        process.terminate()
         try:
-            yield process
-        finally:
-            process.terminate()
-            try:
-                process.wait(STOP_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def address(process: subprocess.Popen[str]) -> str:
@@ -102,15 +115,16 @@ def address(process: subprocess.Popen[str]) -> str:
     return str(json.loads(line)["url"])
 
 
-def cpu_s(pid: int) -> float:
+def cpu_s(pid: int, processes: Path = Path("/proc")) -> float:
     """
     Return the seconds for which a process has had a processor, all its threads together; 0 where nobody says so.
     """
-    try:
-        # To the nanosecond, where `stat` counts in hundredths of a second.
-        told = [path.read_text(encoding="ascii") for path in Path(f"/proc/{pid}/task").glob("*/schedstat")]
-    except OSError:
-        return 0.0
+    told = []
+    # To the nanosecond, where `stat` counts in hundredths of a second.
+    for path in (processes / str(pid) / "task").glob("*/schedstat"):
+        # A thread that has ended since it was listed takes no other one's time with it.
+        with contextlib.suppress(OSError):
+            told.append(path.read_text(encoding="ascii"))
     return sum(int(each.split()[0]) for each in told) / 1e9
 
 

@@ -18,7 +18,7 @@ from pydantic import BeforeValidator
 
 from config.faults import ConfigurationFault, Fault, Unreadable, did_you_mean
 from config.shape import Places, shaped
-from config.source import read_source
+from config.source import Trail, read_source
 from config.written import Strict, read_text
 from loadtest.results import Kept, Kind, Result, State
 
@@ -123,12 +123,21 @@ def _faults(
         if promise.scenario not in scenarios:
             hint = did_you_mean(promise.scenario, scenarios)
             yield places.value((*at, "scenario")).fault(f"there is no scenario `{promise.scenario[:40]}`", hint)
-        if (promise.at_least is None) == (promise.at_most is None):
-            yield places.value(at).fault("a promise has one bound", "write `at_least:` or `at_most:`")
-        for which, profile in enumerate(promise.profiles):
-            if profile not in profiles:
-                hint = did_you_mean(profile, profiles)
-                yield places.value((*at, "profiles", which)).fault(f"there is no profile `{profile[:40]}`", hint)
+        yield from each_faults(promise, places, at, profiles)
+
+
+def each_faults(promise: Promise, places: Places, at: Trail, profiles: Collection[str]) -> Iterable[Fault]:
+    """
+    Find what is wrong with one promise by itself, which nobody would ever be held to.
+    """
+    if (promise.at_least is None) == (promise.at_most is None):
+        yield places.value(at).fault("a promise has one bound", "write `at_least:` or `at_most:`")
+    if not promise.profiles:
+        yield places.value((*at, "profiles")).fault("this is asked in no profile", "name one, or remove `profiles:`")
+    for which, profile in enumerate(promise.profiles):
+        if profile not in profiles:
+            hint = did_you_mean(profile, profiles)
+            yield places.value((*at, "profiles", which)).fault(f"there is no profile `{profile[:40]}`", hint)
 
 
 def held(promises: Iterable[Promise], results: Iterable[Result], profile: str, *, lenient: bool) -> tuple[Kept, ...]:

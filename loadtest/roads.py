@@ -122,6 +122,7 @@ class Roads:
             if not calls:
                 return
             self.said.setdefault((road, LATER), Said()).told[NOT_NOW] += self.said[road, kind].told.pop(NOT_NOW)
+        raise BrokenOffError(f"{road} {kind}: {len(calls)} were told {NOT_NOW} {TRIES} times, one after the other")
 
     def number(self) -> int:
         """

@@ -55,13 +55,13 @@ class Runner:
         return held(self.promises, results, self.profile.name, lenient=self.profile.lenient)
 
     def _whole(self, scenario: Scenario, room: Path) -> Result:
-        result = self._once(scenario, room / scenario.name)
+        result = self._once(scenario, room)
         again = self.again(result)
         if not again:
             return result
         self.say(f"{scenario.name}: once more, since {again}")
         # A count that is wrong the second time is wrong; those of the first were right, or it would not be repeated.
-        return self._once(scenario, room / f"{scenario.name}-again")
+        return self._once(scenario, room)
 
     def again(self, result: Result) -> str:
         """
@@ -76,12 +76,14 @@ class Runner:
             return ""
         return ", ".join(f"{kept.figure} is {kept.found:.2f}" for kept in broken if kept.found is not None)
 
-    def _once(self, scenario: Scenario, room: Path) -> Result:
+    def _once(self, scenario: Scenario, rooms: Path) -> Result:
         if why := scenario.needs():
             self.say(f"{scenario.name}: absent: {why}")
             return Result(scenario.name, scenario.question, State.ABSENT, why)
         self.say(f"{scenario.name}: {scenario.question}")
         began = time.monotonic()
+        # Never named after the scenario: anybody's own may be called anything, and this folder is removed.
+        room = Path(tempfile.mkdtemp(dir=rooms))
         say = lambda line: self.say(f"{scenario.name}: {line}")  # noqa: E731
         try:
             with Bench(self.profile, room, say, self.cores, self.planted, self.peers) as bench:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field
 
+from config.consistency import door_of
 from config.faults import Fault, Unreadable, did_you_mean
+from config.load import Configuration
 from config.shape import Places
 from config.source import Trail
 from config.written import Frozen, Strict, read_text, read_whole
-from loadtest.promises import Number, Promise, Text
+from loadtest.profiles import PROFILES
+from loadtest.promises import Number, Promise, Text, each_faults
 
 SANDBOX = "sandbox"
 """In the place of an upstream's address: the stateful sandbox of that vendor, which is started beside the load."""
@@ -108,8 +111,25 @@ def faults(own: Own, places: Places, *, remote: bool) -> Iterator[Fault]:
         if value is not None and value <= 0:
             yield places.value((name,)).fault("this is too little", "write more than 0")
     for number, promise in enumerate(own.promises):
-        if (promise.at_least is None) == (promise.at_most is None):
-            yield places.value(("promises", number)).fault("a promise has one bound", "write `at_least:` or `at_most:`")
+        yield from each_faults(promise, places, ("promises", number), PROFILES)
+
+
+def misfits(own: Own, configuration: Configuration, places: Places) -> Iterator[Fault]:
+    """
+    Find what a scenario names and its configuration does not have.
+    """
+    target, apis = own.target, configuration.apis
+    if target.agent not in configuration.agents:
+        agent = str(target.agent)
+        hint = did_you_mean(agent, configuration.agents)
+        yield places.value(("target", "agent")).fault(f"the configuration has no agent `{agent[:40]}`", hint)
+    for name in target.upstreams:
+        if name not in apis:
+            at = places.key(("target", "upstreams", name))
+            yield at.fault(f"the configuration has no API `{name[:40]}`", did_you_mean(name, apis))
+    doors = {door_of(api, base, configuration.bases(api)) for api, base in configuration.doors()}
+    for number, called in enumerate(own.operations):
+        yield from _door_faults(called, doors, places, ("operations", number))
 
 
 def _target_faults(target: Target, places: Places, *, remote: bool) -> Iterator[Fault]:
@@ -136,11 +156,11 @@ def _target_faults(target: Target, places: Places, *, remote: bool) -> Iterator[
 
 
 def _called_faults(called: Called, own: Own, places: Places, at: Trail) -> Iterator[Fault]:
-    doors = own.target.doors
-    if doors is not None and called.door not in doors:
-        yield places.value((*at, "door")).fault(
-            f"there is no door `{called.door[:40]}`", did_you_mean(called.door, doors)
-        )
+    if own.target.doors is not None:
+        yield from _door_faults(called, own.target.doors, places, at)
+    if called.method.upper() == "HEAD":
+        hint = "call GET: an answer to HEAD tells the length of what it does not have"
+        yield places.value((*at, "method")).fault("HEAD cannot be called here", hint)
     if not called.path.startswith("/"):
         yield places.value((*at, "path")).fault("a path begins with `/`", f"write `/{called.path[:40]}`")
     if called.body is not None and called.form is not None:
@@ -150,9 +170,16 @@ def _called_faults(called: Called, own: Own, places: Places, at: Trail) -> Itera
     if called.repeats > 100 or (called.repeats and own.per_second is None):
         hint = "write a part of a hundred, and `per_second`: without a rate every call is a new one"
         yield places.value((*at, "repeats")).fault("this cannot be repeated so often", hint)
-    for name, value in {"": called.path, **called.headers}.items():
+    for name, value in {"": called.method + called.path, **called.headers}.items():
         if any(ord(letter) < 32 or letter == "\x7f" for letter in name + value) or (not name and " " in value):
-            yield places.value(at).fault("a path or a header has signs that end a line", "write it on one line")
+            hint = "write it on one line, method and path without spaces"
+            yield places.value(at).fault("a method, a path or a header ends early here", hint)
+
+
+def _door_faults(called: Called, doors: Collection[str], places: Places, at: Trail) -> Iterator[Fault]:
+    if called.door not in doors:
+        hint = did_you_mean(called.door, doors)
+        yield places.value((*at, "door")).fault(f"there is no door `{called.door[:40]}`", hint)
 
 
 def address_of(url: str, *, remote: bool) -> str:
@@ -192,7 +219,13 @@ def read_key(source: KeySource, folder: Path, environment: Mapping[str, str]) ->
             raise Unreadable(f"the variable {source.env} holds no key", f"run `export {source.env}=…`")
         return key
     path = folder / read_text(source.file)
+    hint = "name a file that holds the key"
     try:
-        return path.read_text(encoding="utf-8").strip()
+        key = path.read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise Unreadable(f"{path}: {error.strerror}", "name a file that holds the key") from None
+        raise Unreadable(f"{path}: {error.strerror}", hint) from None
+    except UnicodeDecodeError:
+        raise Unreadable(f"{path}: this is no text", hint) from None
+    if not key:
+        raise Unreadable(f"{path}: there is no key in it", hint)
+    return key

@@ -4,7 +4,8 @@
 #
 #   gate.sh [--load SCENARIO] CONFIG TESTS REPORTS
 #
-# CONFIG is a file or a folder, TESTS a folder of policy tests, SCENARIO a file of the load test (loadtest/example.yaml).
+# CONFIG is a file or a folder, TESTS a folder of policy tests, SCENARIO a file of the load test (loadtest/example.yaml),
+# which is run against CONFIG, whichever configuration it names itself.
 # In REPORTS are JUnit's XML and, of the load test, its page. Exits 0 only where all of it is right; the first step that is not
 # ends it. BREAKWATER is the program (`breakwater` on PATH); its own Python runs the rest.
 set -eu
@@ -44,6 +45,6 @@ code=0
 
 if [ -n "$scenario" ]; then
     echo "== load"
-    "$python" -m loadtest --profile ci --scenario "$scenario" --out "$reports/load"
+    "$python" -m loadtest --profile ci --scenario "$scenario" --config "$config" --out "$reports/load"
 fi
 echo "== all of it is right"

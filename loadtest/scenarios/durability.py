@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from loadtest.bench import Bench, Scenario
 from loadtest.calls import Agent
+from loadtest.effects import some
 from loadtest.pacing import writing
 from loadtest.remembering import Manner
 from loadtest.results import Check, Figure, Result
@@ -39,14 +40,15 @@ def run(bench: Bench) -> Result:
     scene.manner(Manner(delay_s=UNDER_WAY_S))
     starts_s = scene.acted(_killed(scene))
     checks, record, _ = scene.ended()
+    acknowledged = sum(len(each.acknowledged) for each in scene.agents)
     figures = {
         "ready_s": Figure(max(starts_s), "s", tuple(starts_s)),
         "started_s": Figure(scene.started_s, "s"),
-        "acknowledged": Figure(sum(len(each.acknowledged) for each in scene.agents), "writes"),
+        "acknowledged": Figure(acknowledged, "writes"),
         "entries": Figure(record.entries, "records"),
         "p99_ms": ms(scene.diary.latencies_ms, 0.99),
     }
-    return result(NAME, QUESTION, scene, figures, [*checks, met(scene.diary.told)])
+    return result(NAME, QUESTION, scene, figures, [*checks, met(scene.diary.told), some(acknowledged)])
 
 
 def met(told: Mapping[str, int]) -> Check:

@@ -11,7 +11,7 @@ from functools import partial
 
 from loadtest.bench import Bench, Scenario
 from loadtest.calls import Agent
-from loadtest.effects import counted, spent
+from loadtest.effects import counted, some, spent
 from loadtest.pacing import after, at_rate, until
 from loadtest.results import Check, Figure, Result
 from loadtest.scene import Scene, build, ms, result
@@ -106,6 +106,7 @@ def run(bench: Bench) -> Result:
     refusals = {"callers": told.get(f"403 {NOT_ALLOWED}", 0), "record": record.refusals[NOT_ALLOWED]}
     checks += [
         spent(taken, effects),
+        some(acknowledged),
         counted("writes", "callers, record and upstream counted the same writes", writes),
         counted("refusals", "callers and record counted the same refusals", refusals),
         *flat(looked, left, size),

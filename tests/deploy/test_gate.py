@@ -32,12 +32,41 @@ def path(tmp_path: Path) -> dict[str, str]:
     """
     bin_ = tmp_path / "bin"
     bin_.mkdir()
-    (bin_ / "python").symlink_to(sys.executable)
-    program = bin_ / "breakwater"
-    program.write_text(f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" -m proxy "$@"\n', "utf-8")
-    program.chmod(0o755)
+    for name, words in (("python", ""), ("breakwater", " -m proxy")):
+        program = bin_ / name
+        program.write_text(f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}"{words} "$@"\n', "utf-8")
+        program.chmod(0o755)
     given = environment(tmp_path)
     return {**given, "PATH": f"{bin_}:{given['PATH']}"}
+
+
+# Cards, what they should say, and a load on them: the configuration that its scenario names itself is not there.
+CARDS = {
+    "apis": {"stripe": {"catalog": "stripe", "credential": {"env": "KEY"}}},
+    "agents": {"looker": agent({"stripe": {"charges.list": {}}})},
+}
+CASES = {
+    "agent": "looker",
+    "api": "stripe",
+    "cases": [{"case": "charges", "call": {"charges.list": {"limit": 1}}, "expect": "forward"}],
+}
+LOAD = {
+    "name": "cards",
+    "target": {"config": "nowhere.yaml", "agent": "looker", "upstreams": {"stripe": "sandbox"}},
+    "seconds": 0.5,
+    "per_second": 20,
+    "operations": [
+        {"name": "look", "door": "stripe", "path": "/v1/charges?limit=1"},
+        {
+            "name": "pay-out",
+            "door": "stripe",
+            "method": "POST",
+            "path": "/v1/payouts",
+            "form": {"amount": "100", "currency": "usd"},
+            "expect": ["403 not-allowed"],
+        },
+    ],
+}
 
 
 def gate(given: dict[str, str], *words: object) -> subprocess.CompletedProcess[str]:
@@ -45,7 +74,7 @@ def gate(given: dict[str, str], *words: object) -> subprocess.CompletedProcess[s
     Run the gate.
     """
     return subprocess.run(
-        [GATE, *map(str, words)], cwd=ROOT, env=given, capture_output=True, text=True, timeout=50, check=False
+        [GATE, *map(str, words)], cwd=ROOT, env=given, capture_output=True, text=True, timeout=100, check=False
     )
 
 
@@ -72,6 +101,21 @@ def test_bad(path: dict[str, str], tmp_path: Path) -> None:
     failed = [case for case in suite if case.find("failure") is not None]
     assert {case.get("classname") for case in failed} == {"policy", "policy.rules"}
     assert suite.get("failures") == str(len(failed))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_load(path: dict[str, str], tmp_path: Path) -> None:
+    """The load is on the cards that are gated, a folder of them, whichever configuration its scenario names."""
+    for name, content in {"cards/policy": CARDS, "tests/cases": CASES, "load": LOAD}.items():
+        file = tmp_path / f"{name}.yaml"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(json.dumps(content), "utf-8")
+    ran = gate(path, "--load", tmp_path / "load.yaml", tmp_path / "cards", tmp_path / "tests", tmp_path / "reports")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    told = json.loads((tmp_path / "reports" / "load" / "result.json").read_text("utf-8"))
+    assert (told["profile"], told["verdict"]) == ("ci", "held")
+    assert [result["scenario"] for result in told["results"]] == ["cards"]
 
 
 def test_not_whole(path: dict[str, str], tmp_path: Path) -> None:

@@ -114,6 +114,7 @@ if "serve" in sys.argv:
 runpy.run_module("proxy", run_name="__main__", alter_sys=True)
 """
 
+
 @pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_planted_slowdown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtest.arrivals import Schedule, percentile
-from loadtest.counting import SHOWN, Said, check, uneven, unrecorded
+from loadtest.counting import NOT_NOW, SHOWN, Said, check, uneven, unrecorded
+from loadtest.jobs import Done, Paced
 from loadtest.measure import (
     BARE,
     COARSER,
@@ -21,6 +22,7 @@ from loadtest.measure import (
     of_bare,
     silent,
 )
+from loadtest.roads import TRIES, BrokenOffError, Road, Roads
 from loadtest.scenario import CREATE, READ, REFUSAL, REPLAY
 
 # ------------------------------------------------------------------------------------------------ what rounds come to
@@ -50,6 +52,32 @@ def test_ceiling(speeds: list[tuple[float, float, float, float]], valid: bool) -
     why = low_ceiling([one_round(*speed) for speed in speeds])
     assert (why == "") == valid
     assert valid or "under 2 times" in why
+
+
+class Busy:
+    """An upstream that is never reached, and a generator whose calls are all told to come again."""
+
+    def __init__(self) -> None:
+        self.jobs = 0
+
+    def counts(self) -> dict[str, int]:
+        return {READ: 0, CREATE: 0}
+
+    def begin(self, job: Paced) -> None:
+        self.jobs += 1
+        assert len(job.calls) == 5
+
+    def end(self) -> Done:
+        return Done({NOT_NOW: 5}, said=[NOT_NOW] * 5)
+
+
+def test_never_told() -> None:
+    """Calls that are told to come again for ever break the scenario off, and are not forgotten."""
+    busy: Any = Busy()
+    roads = Roads(busy, busy, [Road(GOVERNED, "http://127.0.0.1:1", "upstream-key")])
+    with pytest.raises(BrokenOffError, match=f"5 were told {NOT_NOW}"):
+        roads.insisted(GOVERNED, READ, 100.0, 5, 1)
+    assert busy.jobs == TRIES
 
 
 def test_one_low_ceiling() -> None:

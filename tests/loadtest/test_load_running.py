@@ -10,7 +10,7 @@ import pytest
 from config.faults import ConfigurationFault
 from loadtest.bench import Bench, Scenario
 from loadtest.installation import NotStartedError
-from loadtest.processes import Cores
+from loadtest.processes import Cores, cpu_s
 from loadtest.profiles import CI, FULL, PROFILES
 from loadtest.promises import OURS, Promise, held, parse, read_promises
 from loadtest.results import EXITS, Check, Figure, Kind, Result, Run, State, Verdict
@@ -86,6 +86,7 @@ FAULTS: tuple[tuple[str, str, int, str], ...] = (
     ("a number", "{name: n, says: s, scenario: latency, figure: f, at_most: soon}", 2, "this must be a number"),
     ("a kind", "{name: n, says: s, scenario: latency, figure: f, at_most: 1, kind: sped}", 2, "kind"),
     ("a profile", "{name: n, says: s, scenario: latency, figure: f, at_most: 1, profiles: [cl]}", 2, "`cl`"),
+    ("no profile", "{name: n, says: s, scenario: latency, figure: f, at_most: 1, profiles: []}", 2, "profile"),
     ("a name twice", "\n  - ".join(["{name: n, says: s, scenario: latency, figure: f, at_most: 1}"] * 2), 3, "twice"),
 )
 
@@ -163,6 +164,20 @@ def test_verdicts(results: list[Result | Exception], lenient: bool, times: int, 
     assert not any(bench.folder.exists() for bench in of.benches)
 
 
+@pytest.mark.parametrize("name", ["{0}/mine", "..", "."])
+def test_any_name(name: str, tmp_path: Path) -> None:
+    """Whatever a scenario is called, its folder is one of ours, and what has that name stays."""
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    of, rooms = Ran(result()), tmp_path / "rooms"
+    (rooms / "run").mkdir(parents=True)
+    scenario = replace(of.scenario, name=name.format(tmp_path))
+    Runner(CI, (), lambda _: None, Cores(None, None))._whole(scenario, rooms / "run")
+    assert [bench.folder.parent for bench in of.benches] == [rooms / "run"]
+    assert mine.exists()
+    assert (rooms / "run").exists()
+
+
 def test_absent() -> None:
     """A scenario that lacks what it needs is absent with its reason, runs nothing, and fails nobody."""
     of, said = Ran(result(), needs="no redis-server"), list[str]()
@@ -180,6 +195,17 @@ def test_stops_what_started(tmp_path: Path) -> None:
         bench.later(lambda: ended.append("second"))
         raise NotStartedError
     assert ended == ["second", "first"]
+
+
+def test_processor_time(tmp_path: Path) -> None:
+    """What a process worked is what its threads did; one that cannot be read any more hides no other one's."""
+    for thread, nanoseconds in (("7", "1500000000"), ("8", "500000000")):
+        (tmp_path / "7" / "task" / thread).mkdir(parents=True)
+        (tmp_path / "7" / "task" / thread / "schedstat").write_text(f"{nanoseconds} 12 3\n")
+    assert cpu_s(7, tmp_path) == 2.0
+    (tmp_path / "7" / "task" / "9" / "schedstat").mkdir(parents=True)
+    assert cpu_s(7, tmp_path) == 2.0
+    assert cpu_s(1, tmp_path) == 0.0
 
 
 def test_exit_codes() -> None:

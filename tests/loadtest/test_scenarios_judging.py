@@ -117,6 +117,8 @@ HELD: tuple[tuple[str, Check, bool], ...] = (
     ("told nothing", effects.only("x", "says", {}, "200"), False),
     ("all count the same", effects.counted("x", "says", {"callers": 2, "record": 2}), True),
     ("one counts otherwise", effects.counted("x", "says", {"callers": 2, "record": 3}), False),
+    ("writes were made", effects.some(1), True),
+    ("none was", effects.some(0), False),
     ("a kill met calls", durability.met({"200": 9, "no answer": 1}), True),
     ("a kill met nothing", durability.met({"200": 9}), False),
     ("answered alike", storm.alike({"a": {b"1"}, "b": {b"2"}}), True),
