@@ -36,6 +36,9 @@ READY_S = 90.0
 
 _STEP_S = 0.1
 
+# A peer calls nobody but the upstream: by default LiteLLM fetches a list of prices when it starts, and has one with it.
+AT_HOME = {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+
 
 @dataclass(frozen=True, slots=True)
 class Peer:
@@ -190,7 +193,7 @@ def _install(home: Path, package: str) -> None:
 def _running(command: Sequence[str], folder: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("ab") as said:
         process = subprocess.Popen(
-            command, env=environment(folder), cwd=folder, stdin=subprocess.DEVNULL, stdout=said, stderr=said
+            command, env=environment(folder, AT_HOME), cwd=folder, stdin=subprocess.DEVNULL, stdout=said, stderr=said
         )
     with ended(process):
         yield process

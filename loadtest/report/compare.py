@@ -63,10 +63,9 @@ def _changes(old: Run, new: Run) -> Iterator[Change]:
     up = {(kept.scenario, kept.figure): kept.at_least for kept in (*old.promises, *new.promises)}
     for scenario in before.keys() | after.keys():
         yield from _scenario(scenario, before.get(scenario), after.get(scenario), up)
-    kept = {one.name: one for one in old.promises}
-    for one in new.promises:
-        if one.name in kept:
-            yield from _kept(one.says, was=kept[one.name].held, now=one.held)
+    asked = {one.name: one for one in new.promises}
+    for one in old.promises:
+        yield from _kept(one.says, was=one.held, now=asked[one.name].held if one.name in asked else None)
 
 
 def _scenario(
@@ -86,16 +85,17 @@ def _scenario(
             )
         elif moved(was, now):
             yield Change(_way(was, now, more_is_good=up.get((name, called))), what, figure(was), figure(now))
-    checks = {check.name: check for check in old.checks}
-    for check in new.checks:
-        if check.name in checks:
-            yield from _kept(f"{name}: {check.says}", was=checks[check.name].held, now=check.held)
+    counted = {check.name: check for check in new.checks}
+    for check in old.checks:
+        now_held = counted[check.name].held if check.name in counted else None
+        yield from _kept(f"{name}: {check.says}", was=check.held, now=now_held)
 
 
-def _kept(what: str, *, was: bool, now: bool) -> Iterator[Change]:
+def _kept(what: str, *, was: bool, now: bool | None) -> Iterator[Change]:
     if was != now:
-        words = {True: "held", False: "broken"}
-        yield Change(Turn.BETTER if now else Turn.WORSE, what, words[was], words[now])
+        words = {True: "held", False: "broken", None: "not asked"}
+        turn = Turn.GONE if now is None else Turn.BETTER if now else Turn.WORSE
+        yield Change(turn, what, words[was], words[now])
 
 
 def moved(old: Figure, new: Figure) -> bool:

@@ -186,6 +186,15 @@ def test_promised_way() -> None:
     ]
 
 
+def test_not_asked_any_more() -> None:
+    """A promise and a check that the newer run does not speak of are told of as gone."""
+    less = replace(RUN, results=(replace(LATENCY, checks=()), KILL, GONE, BROKE), promises=(SLOW,))
+    assert [(change.turn, change.what, change.old, change.new) for change in comparing.compare(RUN, less)] == [
+        (Turn.GONE, "latency: each create reached the upstream once", "held", "not asked"),
+        (Turn.GONE, "a read adds 1 ms", "held", "not asked"),
+    ]
+
+
 def test_same() -> None:
     """A run beside itself has changed nothing; another setting and a check that broke are told, what is worse first."""
     assert comparing.compare(RUN, RUN) == []
