@@ -69,7 +69,7 @@ class Past:
         """
         Yield what has to be told one by one, and put away the rest; `said` is what came of the events until then.
         """
-        over: list[str] = []
+        over: list[Bundle] = []
         for event in events:
             if not isinstance(event, Bundle):
                 yield from self._more(event)
@@ -79,10 +79,10 @@ class Past:
             else:
                 yield from self._put(event)
                 if event.heading.last_end + retention.whole <= at:
-                    over += event.heading.intents
+                    over.append(event)
         # Not before all is told: more may have been said of it.
-        for intent in over:
-            self.taken_out(intent)
+        for bundle in over:
+            self._drop(bundle)
 
     def _more(self, event: Event) -> Iterator[Event]:
         """
@@ -115,6 +115,17 @@ class Past:
             by_name.update(shared)
             for write in alone:
                 yield from self._alone(write)
+
+    def _drop(self, bundle: Bundle) -> None:
+        """
+        Forget, unread, what is still here of a bundle; a name may be another's by now.
+        """
+        heading, rows, by_name = bundle.heading, bundle.rows, self._by_name
+        for intent in heading.intents:
+            self._by_intent.pop(intent, None)
+        for name, owner in zip(heading.names, heading.owners, strict=True):
+            if by_name.get(name) is rows[owner]:
+                del by_name[name]
 
     def _alone(self, write: Write) -> Iterator[Event]:
         opened, ended = write
