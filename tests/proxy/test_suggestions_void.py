@@ -286,7 +286,7 @@ async def one_end(stand: Stand, one: Suggested, made: int) -> int:
     while stage == "executed" and not any(kind.startswith("approval.ended") for kind in kinds):
         # The store is told behind the road: whoever carries it out may ask before that, and then the sweep has it.
         await asyncio.sleep(0.01)
-        await stand.executing.try_sweep()
+        await stand.executing._lapsing.sweep()
         kinds = await stand.kinds(one)
     ends = [kind for kind in kinds if kind.startswith("approval.ended") or kind.endswith("rejected")]
     new = stand.effects.get("customer.created", 0) - made
