@@ -15,7 +15,6 @@ by default is not known here. Every element of an array must be allowed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from decimal import Decimal
 from types import MappingProxyType
 
@@ -27,7 +26,6 @@ from breakers.facts import Facts
 from breakers.guard import compile_guard
 from breakers.policy import (
     DUPLICATES_S,
-    NOTHING_FOUND,
     AgentRules,
     Allowed,
     Approval,
@@ -218,12 +216,13 @@ def allowlist(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passe
     name = call.operation.spec.name
     rules = policy.agents.get(call.caller.agent)
     match rules and rules.operations.get((call.api, name)):
-        case Allowed(entries) as allowed if rules is not None:
-            no = None if allowed.is_plain else _taskless(call, entries)
-            no = no or _redirected(call, rules)
+        case Allowed() as allowed if rules is not None:
+            no = _taskless(call) if allowed.needs_task else None
+            if no is None and call.request.redirecting:
+                no = _redirected(call, rules)
             if no is None and not allowed.is_plain:
-                no = _undeclared(entries, call.operation) or _not_only(entries, call.operation)
-            return no or _found(allowed, passed)
+                no = _undeclared(allowed.entries, call.operation) or _not_only(allowed.only, call.operation)
+            return no or passed.and_allowed(allowed)
         case Denied(pattern):
             detail = f"`{name}` is denied to this agent by `{pattern}`."
         case _:
@@ -231,14 +230,8 @@ def allowlist(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passe
     return _not_allowed(detail, ("operation", name))
 
 
-def _found(allowed: Allowed, passed: Passed) -> Passed:
-    if passed is NOTHING_FOUND:
-        return allowed.found
-    return replace(passed, entries=allowed.entries, flags=(*passed.flags, *allowed.found.flags))
-
-
-def _taskless(call: Call, entries: tuple[Entry, ...]) -> Refuse | None:
-    if call.caller.opened is not None or not any(entry.needs_task for entry in entries):
+def _taskless(call: Call) -> Refuse | None:
+    if call.caller.opened is not None:
         return None
     detail = f"`{call.operation.spec.name}` is not done under the standing task of the day."
     return Refuse(Reason.TASK_REQUIRED, GATE, detail, (("operation", call.operation.spec.name),))
@@ -269,8 +262,7 @@ def _undeclared(entries: tuple[Entry, ...], operation: Operation) -> Refuse | No
     return None
 
 
-def _not_only(entries: tuple[Entry, ...], operation: Operation) -> Refuse | None:
-    wanted = [only for entry in entries for only in entry.only]
+def _not_only(wanted: tuple[Only, ...], operation: Operation) -> Refuse | None:
     for only in wanted:
         if (wrong := only.reading.mistyped(operation)) is not None:
             detail = f"`{wrong}` is bound by a rule and has another type than the operation declares."

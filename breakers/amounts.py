@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from fractions import Fraction
+from functools import lru_cache
 from math import ceil
 
 from breakers.arguments import reading
@@ -186,12 +187,21 @@ def _stated_currency(declared: Amount, operation: Operation) -> str | Refuse | N
 
 
 def _stated(name: str, place: Place, operation: Operation) -> tuple[str, object] | Refuse | None:
-    found = reading(name).found(operation)
-    if not found:
-        return None
-    if len(found) > 1 or found[0][0] != f"{place}.{name}":
-        return _unbounded(f"`{name}` is stated elsewhere than in the {place}, where another value could count.")
-    return found[0]
+    key, shown, elsewhere = _spots(name, place)
+    arguments = operation.arguments
+    for other in elsewhere:
+        if other in arguments:
+            return _unbounded(f"`{name}` is stated elsewhere than in the {place}, where another value could count.")
+    return (shown, arguments[key]) if key in arguments else None
+
+
+# The arguments that the catalogues of one process say amounts with.
+@lru_cache(maxsize=1024)
+def _spots(name: str, place: Place) -> tuple[tuple[Place, str], str, tuple[tuple[Place, str], ...]]:
+    """
+    Return where an argument counts, how it is shown, and where else one of its name could stand.
+    """
+    return (place, name), f"{place}.{name}", tuple((other, name) for other in Place if other is not place)
 
 
 def _told_by_subject(operation: Operation, facts: Facts) -> Looked | Refuse | Ask:
@@ -240,14 +250,15 @@ def _money(
     amount: Fraction | int, currency: str, exponents: Mapping[str, int], *, units: bool = False
 ) -> Money | Refuse:
     code = currency.upper() if currency.isascii() else currency
-    if not _CODE.fullmatch(code):
-        return _unbounded("The currency is not a three-letter code.")
     exponent = exponents.get(code, ISO_EXPONENTS.get(code))
     if exponent is None:
+        if not _CODE.fullmatch(code):
+            return _unbounded("The currency is not a three-letter code.")
         return _outside(f"{code} is no currency that a limit can be in.")
+    micros = amount * 10 ** (DECIMALS_MAX - (0 if units else exponent))
     try:
         # Up to the next micro-unit: a bound is never below what it bounds.
-        return Money(ceil(amount * 10 ** (DECIMALS_MAX - (0 if units else exponent))), code)
+        return Money(micros if type(micros) is int else ceil(micros), code)
     except Unreadable:
         return _outside(_BEYOND)
 

@@ -112,7 +112,7 @@ def approval(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passed
 def _may_park(rules: AgentRules, passed: Passed, facts: Facts) -> bool:
     if rules.tier != AUTO or facts.drifting is not None:
         return True
-    return any(entry.tier is not None or entry.approval is not None for entry in passed.entries)
+    return passed.allowed.may_park
 
 
 def _moves(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Money | Ask | Refuse | None:

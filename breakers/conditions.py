@@ -43,7 +43,7 @@ def conditions(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Pass
 
     Precedence: types, conditions that need no look-up, what is looked up, the others; in the order of the card.
     """
-    wanted = [condition for entry in passed.entries for condition in entry.conditions]
+    wanted = passed.allowed.conditions
     if not wanted:
         return passed
     if (no := _mistyped(call, wanted)) is not None:
@@ -62,7 +62,7 @@ def conditions(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Pass
     return Ask(tuple(dict.fromkeys(reads))) if reads else replace(passed, conditions=tuple(said))
 
 
-def _mistyped(call: Call, wanted: list[Condition]) -> Refuse | None:
+def _mistyped(call: Call, wanted: tuple[Condition, ...]) -> Refuse | None:
     for condition in wanted:
         for reading in condition.readings:
             if (wrong := reading.mistyped(call.operation)) is not None:

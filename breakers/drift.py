@@ -38,6 +38,7 @@ from math import log
 from types import MappingProxyType
 
 from breakers.baseline import BLOCKS, BY_HOUR, Baseline, Day, Group, Kind
+from breakers.noun import noun
 
 AT_ONCE = timedelta(minutes=1)
 """Within what time the same operation of a task is one with the one before it."""
@@ -65,7 +66,7 @@ NEARLY_ALL = 0.95
 HIGH = "high"
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Step:
     """
     One call of an agent that its card lets pass: when, in the agent's own time zone, of which task, which operation

@@ -43,12 +43,15 @@ def duplicates(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Pass
     """
     if call.names is None:
         return passed
-    if call.names.key is None and any(entry.needs_key for entry in passed.entries):
+    if call.names.key is None and passed.allowed.needs_key:
         detail = f"`{call.operation.spec.name}` needs an Idempotency-Key on this agent's card."
         return Refuse(Reason.IDEMPOTENCY_KEY_MISSING, GATE, detail, (("operation", call.operation.spec.name),))
     if (shown := _misspelled(call.operation)) is not None:
         detail = f"`{shown}` must be of the type that the operation declares: what is paid, and to whom, depends on it."
         return Refuse(Reason.ARGUMENT_MISTYPED, GATE, detail, (("argument", shown),))
+    if not facts.known.under:
+        # As of nearly every write: nothing came before it under any of its names.
+        return passed
     first, has_name = _same_effect(call, facts), True
     if first is None:
         first, has_name = _equal(call, policy, facts), False

@@ -11,6 +11,7 @@ not what anybody pays): then there is no key, and nothing is compared.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
 from hashlib import sha256
@@ -27,8 +28,11 @@ _ABSENT = object()
 
 _WORKED_OUT = "effect key"
 
-_Spots = tuple[tuple[Place, str], ...]
-_Template = tuple[tuple[str, ...], tuple[int, ...], tuple[tuple[_Spots, ...], ...]]
+# Where an argument may stand, and how its value is said there: as text, in small letters, or as it is.
+_Spots = tuple[tuple[tuple[Place, str], bool, bool], ...]
+# The alternatives of a reference, whether it must say something, and the literal behind it.
+_Reference = tuple[tuple[_Spots, ...], bool, str]
+_Template = tuple[str, tuple[_Reference, ...]]
 
 _PLACES = tuple(Place)
 
@@ -43,17 +47,18 @@ def effect_key(operation: Operation) -> str | None:
     if not operation.spec.effect_key:
         return None
     found: Any = operation.spec.worked_out.get(_WORKED_OUT) or _worked_out(operation.spec)
-    literals, certain, references = found
-    values = [_first(reference, operation) for reference in references]
-    if values.count(_ABSENT) == len(values):
-        return None
-    for at in certain:
-        if _is_nothing(values[at]):
+    begins, references = found
+    pieces, says_any = [begins], False
+    for alternatives, is_certain, literal in references:
+        value = _first(alternatives, operation.arguments)
+        says_any = says_any or value is not _ABSENT
+        if value is not _ABSENT and value is not None and value != "":
+            pieces += (_rendered(value), literal)
+        elif is_certain:
             return None
-    pieces = [literals[0]]
-    for value, literal in zip(values, literals[1:], strict=True):
-        pieces += (_rendered(value), literal)
-    return "".join(pieces)
+        else:
+            pieces += ("null", literal)
+    return "".join(pieces) if says_any else None
 
 
 def effect_arguments(spec: OperationSpec) -> tuple[tuple[str, ...], ...]:
@@ -82,44 +87,45 @@ def _worked_out(spec: OperationSpec) -> _Template:
     Return an operation's template with the places where its arguments may stand, and keep it with the operation.
     """
     literals, references = _parsed(spec.effect_key)
-    # Only where it is declared: what stands elsewhere under its name must not make the same effect another one.
-    spots = tuple(
-        tuple(tuple((place, name) for place in _PLACES if (place, name) in spec.arguments) for name in names)
-        for names in references
+    certain = _said_for_certain(spec.effect_key)
+    found: _Template = (
+        literals[0],
+        tuple(
+            (tuple(_spots(spec, name) for name in names), at in certain, literals[at + 1])
+            for at, names in enumerate(references)
+        ),
     )
-    found = spec.worked_out[_WORKED_OUT] = (literals, _said_for_certain(spec.effect_key), spots)
+    spec.worked_out[_WORKED_OUT] = found
     return found
 
 
-def _first(reference: tuple[_Spots, ...], operation: Operation) -> object:
+def _spots(spec: OperationSpec, name: str) -> _Spots:
+    # Only where it is declared: what stands elsewhere under its name must not make the same effect another one.
+    declared = [(place, name) for place in _PLACES if (place, name) in spec.arguments]
+    is_currency = spec.amount is not None and name == spec.amount.currency
+    return tuple((key, key[0] is Place.PATH, is_currency) for key in declared)
+
+
+def _first(alternatives: tuple[_Spots, ...], arguments: Mapping[tuple[Place, str], object]) -> object:
     first: object = _ABSENT
-    for spots in reference:
-        value = _argument(spots, operation)
-        if not _is_nothing(value):
-            return value
-        if first is _ABSENT:
-            first = value
+    for spots in alternatives:
+        for key, is_text, is_currency in spots:
+            if key in arguments:
+                value = arguments[key]
+                if is_currency and isinstance(value, str):
+                    value = value.lower()
+                elif is_text:
+                    value = str(value)
+                if value is not None and value != "":
+                    return value
+                if first is _ABSENT:
+                    first = value
+                # Of one name, where it stands first is what counts.
+                break
     return first
 
 
-def _argument(spots: _Spots, operation: Operation) -> object:
-    arguments = operation.arguments
-    for key in spots:
-        if key in arguments:
-            value, amount = arguments[key], operation.spec.amount
-            if isinstance(value, str) and amount is not None and key[1] == amount.currency:
-                return value.lower()
-            return str(value) if key[0] is Place.PATH else value
-    return _ABSENT
-
-
-def _is_nothing(value: object) -> bool:
-    return value is _ABSENT or value is None or value == ""
-
-
 def _rendered(value: object) -> str:
-    if _is_nothing(value):
-        return "null"
     if isinstance(value, Decimal):
         # 1.50 and 1.5 are one number, and so are 1.0 and 1.
         return str(int(value)) if value == int(value) else format(value.normalize(), "f")

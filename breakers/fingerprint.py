@@ -17,7 +17,7 @@ is compared under its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from operator import itemgetter
 from types import MappingProxyType
@@ -56,18 +56,15 @@ def canonical_1(call: Call) -> bytes:
     media_type = (request.media_type or "").partition(";")[0]
     texts = [caller.agent, f"+{caller.task}" if caller.named else "-", call.api, request.base, request.method]
     texts += (str(len(request.segments)), *request.segments)
-    _add(texts, sorted(request.query, key=_by_name) if request.query else ())
-    _add(texts, [pair for pair in request.headers if pair[0] not in _WITHOUT_EFFECT])
-    _add(texts, request.redirecting)
+    query = sorted(request.query, key=_by_name) if request.query else ()
+    selecting = [pair for pair in request.headers if pair[0] not in _WITHOUT_EFFECT]
+    for pairs in (query, selecting, request.redirecting):
+        texts.append(str(2 * len(pairs)))
+        for pair in pairs:
+            texts += pair
     kind, body = _body(request.body)
     texts += (media_type, kind)
     return framed(texts) + body
-
-
-def _add(texts: list[str], pairs: Collection[tuple[str, str]]) -> None:
-    texts.append(str(2 * len(pairs)))
-    for pair in pairs:
-        texts += pair
 
 
 def _body(body: Body) -> tuple[str, bytes]:

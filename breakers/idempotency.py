@@ -38,7 +38,8 @@ def repeats(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passed 
     """
     Answer a write from the one that it repeats, or refuse a key that was used for another.
     """
-    if call.names is None:
+    if call.names is None or not facts.known.under:
+        # As of nearly every write: nothing came before it under any of its names.
         return passed
     under_key = standing(call, facts, call.names.key)
     if under_key:
@@ -58,9 +59,6 @@ def standing(call: Call, facts: Facts, *names: str | None) -> tuple[Earlier, ...
     """
     Return what is known under any of these names beside the call itself, newest first, without claims that have lapsed.
     """
-    if not facts.known.under:
-        # As of nearly every write: nothing came before it under any of its names.
-        return ()
     found = {
         one.intent: one
         for name in names

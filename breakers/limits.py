@@ -22,23 +22,19 @@ def limits(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passed |
     Numbers come first, because they never need a read. Money is read once, for all limits. An argument that is absent
     is outside its limit; an amount that is absent is the most that the operation can move.
     """
-    spans = [(limit, limit.span) for entry in passed.entries for limit in entry.limits]
-    if not spans:
-        return passed
-    numbers = [(limit, span) for limit, span in spans if isinstance(span, NumberRange)]
-    money = [(limit, span) for limit, span in spans if isinstance(span, MoneyRange)]
+    numbers, amounts = passed.allowed.numbers, passed.allowed.amounts
     for limit, number_span in numbers:
         if no := _number_outside(limit, number_span, call.operation):
             return no
-    for limit, _ in money:
+    for limit, _ in amounts:
         if no := _not_an_amount(limit, call.operation):
             return no
-    if not money:
+    if not amounts:
         return passed
     moved = amount_moved(call.operation, facts, policy.exponents.get(call.api, NO_EXPONENTS))
     if not isinstance(moved, Money):
         return moved
-    for limit, money_span in money:
+    for limit, money_span in amounts:
         if no := _money_outside(limit, money_span, moved):
             return no
     return passed.and_moving(moved)
@@ -55,11 +51,10 @@ def _number_outside(limit: Limit, span: NumberRange, operation: Operation) -> Re
             Reason.ARGUMENT_MISTYPED, GATE, f"`{wrong}` is limited and must be a number.", (("argument", wrong),)
         )
     if not stated:
-        detail = f"`{name}` is limited to {span} and is not stated; state it."
-        return _exceeded(detail, name, str(span))
+        return _exceeded(f"`{name}` is limited to {limit.shown} and is not stated; state it.", limit)
     if all(exact_number(value) in span for _, value in stated):
         return None
-    return _exceeded(f"`{name}` must be within {span}.", name, str(span))
+    return _exceeded(f"`{name}` must be within {limit.shown}.", limit)
 
 
 def _not_an_amount(limit: Limit, operation: Operation) -> Refuse | None:
@@ -71,17 +66,18 @@ def _not_an_amount(limit: Limit, operation: Operation) -> Refuse | None:
 
 
 def _money_outside(limit: Limit, span: MoneyRange, moved: Money) -> Refuse | None:
-    name = limit.reading.written
-    if moved.currency != span.currency:
-        detail = f"This would move {moved.currency}, and the limit of `{name}` is in {span.currency}: {span}."
-        return _exceeded(detail, name, str(span))
     if moved in span:
         return None
-    return _exceeded(f"This would move {moved}, and `{name}` must be within {span}.", name, str(span))
+    name, currency = limit.reading.written, span.currency
+    if moved.currency != currency:
+        detail = f"This would move {moved.currency}, and the limit of `{name}` is in {currency}: {limit.shown}."
+        return _exceeded(detail, limit)
+    return _exceeded(f"This would move {moved}, and `{name}` must be within {limit.shown}.", limit)
 
 
-def _exceeded(detail: str, name: str, span: str) -> Refuse:
-    return Refuse(Reason.LIMIT_EXCEEDED, GATE, detail, (("argument", name), ("limit", span)))
+def _exceeded(detail: str, limit: Limit) -> Refuse:
+    details = (("argument", limit.reading.written), ("limit", limit.shown))
+    return Refuse(Reason.LIMIT_EXCEEDED, GATE, detail, details)
 
 
 def exact_number(value: object) -> Decimal | None:

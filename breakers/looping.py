@@ -127,9 +127,9 @@ class Looping:
         if noticed is not None:
             return noticed
         task.calls += 1
-        if seen.said.place:
+        if place := seen.said.place:
             for window in (task, agent):
-                times = recent(window.places, seen.said.place, list, PLACES_MAX)
+                times = recent(window.places, place, list, PLACES_MAX)
                 times.append(now)
                 del times[: -seen.guard.writes]
         if seen.opened and not seen.polls:
@@ -141,8 +141,9 @@ class Looping:
         """
         Take back that a call was counted: nothing of it was sent.
         """
+        place = seen.said.place
         for window in self._windows(seen.task, seen.agent):
-            del window.places.get(seen.said.place, [])[-1:]
+            del window.places.get(place, [])[-1:]
         totals = self._totals.get(seen.task)
         if totals is not None and not seen.polls:
             totals.calls, totals.writes = totals.calls - 1, totals.writes - seen.writes
@@ -216,10 +217,14 @@ def _overdue(call: Call, seen: Seen) -> Noticed | None:
 
 
 def _crowded(task: Window, agent: Window, seen: Seen, now: float) -> Noticed | None:
-    if not seen.said.place:
+    place, writes, count = seen.said.place, seen.guard.writes, 0
+    if not place:
         return None
-    count = max(sum(at > now - PLACES_S for at in window.places.get(seen.said.place, ())) for window in (task, agent))
-    if count < seen.guard.writes:
+    for window in (task, agent):
+        times = window.places.get(place, ())
+        if len(times) >= writes:
+            count = max(count, sum(at > now - PLACES_S for at in times))
+    if count < writes:
         return None
     detail = (
         f"{count} writes of this operation were made at the same place in five minutes, whatever they said. Look at "

@@ -44,11 +44,15 @@ class Only:
 @dataclass(frozen=True, slots=True)
 class Limit:
     """
-    The range, both ends included, in which an argument must lie.
+    The range, both ends included, in which an argument must lie; `shown` is how it is told.
     """
 
     reading: Reading
     span: NumberRange | MoneyRange
+    shown: str = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shown", str(self.span))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +108,55 @@ MARKED = "marked"
 """The flag of a write that is to bear a marker, where its body has a place for one."""
 
 
-@noun
-class Passed:
+@dataclass(frozen=True, slots=True)
+class Allowed:
     """
-    What the gates so far have found: the entries that allow the call, what it moves where a limit had to know, and what
-    the record is to note. `blind` tells that nothing may be read for the sake of it: it is judged as far as it can be.
+    The operation is on the allowlist, and every one of these entries binds it.
+
+    The rest is what they come to together, worked out once for every call: their patterns, what they bind and limit
+    (`numbers` and `amounts`) and ask, what the record is to note; whether one of them needs a task, needs a key, or may
+    park a write. `is_plain` tells that the allowlist asks nothing of what a call says, or of its task.
     """
 
     entries: tuple[Entry, ...] = ()
+    patterns: tuple[str, ...] = field(init=False, compare=False, repr=False)
+    only: tuple[Only, ...] = field(init=False, compare=False, repr=False)
+    numbers: tuple[tuple[Limit, NumberRange], ...] = field(init=False, compare=False, repr=False)
+    amounts: tuple[tuple[Limit, MoneyRange], ...] = field(init=False, compare=False, repr=False)
+    conditions: tuple[Condition, ...] = field(init=False, compare=False, repr=False)
+    needs_task: bool = field(init=False, compare=False, repr=False)
+    needs_key: bool = field(init=False, compare=False, repr=False)
+    may_park: bool = field(init=False, compare=False, repr=False)
+    flags: tuple[str, ...] = field(init=False, compare=False, repr=False)
+    is_plain: bool = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        entries = self.entries
+        limits = [(limit, limit.span) for entry in entries for limit in entry.limits]
+        known: dict[str, object] = {
+            "patterns": tuple(entry.pattern for entry in entries),
+            "only": tuple(only for entry in entries for only in entry.only),
+            "numbers": tuple((limit, span) for limit, span in limits if isinstance(span, NumberRange)),
+            "amounts": tuple((limit, span) for limit, span in limits if isinstance(span, MoneyRange)),
+            "conditions": tuple(condition for entry in entries for condition in entry.conditions),
+            "needs_task": any(entry.needs_task for entry in entries),
+            "needs_key": any(entry.needs_key for entry in entries),
+            "may_park": any(entry.tier is not None or entry.approval is not None for entry in entries),
+            "flags": (MARKED,) if any(entry.marks for entry in entries) else (),
+            "is_plain": all(entry.is_plain for entry in entries),
+        }
+        for name, value in known.items():
+            object.__setattr__(self, name, value)
+
+
+@noun
+class Passed:
+    """
+    What the gates so far have found: what allows the call, what it moves where a limit had to know, and what the record
+    is to note. `blind` tells that nothing may be read for the sake of it: it is judged as far as it can be.
+    """
+
+    allowed: Allowed
     moved: Money | None = None
     flags: tuple[str, ...] = ()
     charges: tuple[Charge, ...] = ()
@@ -120,41 +165,38 @@ class Passed:
     wishes: tuple[Wish, ...] = ()
     blind: bool = False
 
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """
+        Return the entries that allow the call.
+        """
+        return self.allowed.entries
+
     def and_parked(self, *parks: Park) -> Passed:
         """
         Return this with further reasons to park the call.
         """
         return replace(self, parked=(*self.parked, *parks)) if parks else self
 
+    def and_allowed(self, allowed: Allowed) -> Passed:
+        """
+        Return this with what allows the call.
+        """
+        # Written out in full, as below: `replace` takes five times as long, and this is on the road of every call.
+        flags = (*self.flags, *allowed.flags)
+        return Passed(allowed, self.moved, flags, self.charges, self.conditions, self.parked, self.wishes, self.blind)
+
     def and_moving(self, moved: Money) -> Passed:
         """
         Return this with what the call moves.
         """
-        # Written out in full: `replace` takes five times as long, and this is on the road of most writes.
         return Passed(
-            self.entries, moved, self.flags, self.charges, self.conditions, self.parked, self.wishes, self.blind
+            self.allowed, moved, self.flags, self.charges, self.conditions, self.parked, self.wishes, self.blind
         )
 
 
-NOTHING_FOUND, IN_THE_DARK = Passed(), Passed(blind=True)
+NOTHING_FOUND, IN_THE_DARK = Passed(Allowed()), Passed(Allowed(), blind=True)
 """What every judgement begins with: where reads may be made for the sake of it, and where they may not."""
-
-
-@dataclass(frozen=True, slots=True)
-class Allowed:
-    """
-    The operation is on the allowlist, and every one of these entries binds it. `found` is what they come to where
-    nothing was found before; `is_plain` tells that the allowlist asks nothing of what the call says.
-    """
-
-    entries: tuple[Entry, ...]
-    found: Passed = field(init=False, compare=False, repr=False)
-    is_plain: bool = field(init=False, compare=False, repr=False)
-
-    def __post_init__(self) -> None:
-        flags = (MARKED,) if any(entry.marks for entry in self.entries) else ()
-        object.__setattr__(self, "found", Passed(self.entries, flags=flags))
-        object.__setattr__(self, "is_plain", all(entry.is_plain for entry in self.entries))
 
 
 @dataclass(frozen=True, slots=True)

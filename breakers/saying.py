@@ -68,7 +68,7 @@ def _place(call: Call, volatile: frozenset[str]) -> list[str]:
 def _names_an_object(value: object) -> bool:
     if isinstance(value, int):
         return not isinstance(value, bool)
-    return isinstance(value, str) and 0 < len(value) <= NAME_CHARS_MAX and not any(map(str.isspace, value))
+    return isinstance(value, str) and len(value) <= NAME_CHARS_MAX and value.split() == [value]
 
 
 def _without(call: Call, names: frozenset[str]) -> Call:

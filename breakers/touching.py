@@ -63,17 +63,21 @@ def named(operation: Operation) -> tuple[tuple[str, str], ...]:
 
 
 def _named(operation: Operation) -> tuple[tuple[str, str], ...]:
-    touched = [(touch.object, key_of(touch, operation)) for touch in operation.spec.touches]
-    shown = [(spec, key_of_read(spec, operation)) for spec in operation.spec.shows]
-    found = [(spec.type, object_id(spec, key)) for spec, key in (*touched, *shown) if key is not None]
-    return tuple(dict.fromkeys(found))
+    found: dict[tuple[str, str], None] = {}
+    for touch in operation.spec.touches:
+        if (key := key_of(touch, operation)) is not None:
+            found[touch.object.type, object_id(touch.object, key)] = None
+    for spec in operation.spec.shows:
+        if (key := key_of_read(spec, operation)) is not None:
+            found[spec.type, object_id(spec, key)] = None
+    return tuple(found)
 
 
 def touched(call: Call) -> tuple[tuple[str, str, str], ...]:
     """
     Return the objects that a call names, each as (API account, type, id).
     """
-    return tuple((call.api, kind, one) for kind, one in named(call.operation))
+    return tuple([(call.api, kind, one) for kind, one in named(call.operation)])
 
 
 def _argument(parameter: str, operation: Operation) -> str | None:
@@ -94,8 +98,11 @@ def text_of(source: Source, operation: Operation, answer: object = None) -> str 
     if source.origin == CONSTANT:
         return source.name
     if source.origin == ANSWER:
-        return _spelled(point_at(answer, source.name))
-    text = _spelled(point_at(operation.arguments.get((Place(source.origin), source.name)), source.pointer))
+        return None if answer is None else _spelled(point_at(answer, source.name))
+    # The tables have the member itself; to look one up takes longer than the rest.
+    place = source.origin if isinstance(source.origin, Place) else Place(source.origin)
+    value = operation.arguments.get((place, source.name))
+    text = _spelled(point_at(value, source.pointer) if source.pointer else value)
     if text is None or not text.startswith(source.strip):
         return None
     return text.removeprefix(source.strip) or None

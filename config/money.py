@@ -68,9 +68,9 @@ class Money:
         """
         if type(self.micros) is not int:
             raise Unreadable("an amount is a whole number of micro-units")
-        if not _CODE.fullmatch(self.currency):
+        if self.currency not in ISO_EXPONENTS and not _CODE.fullmatch(self.currency):
             raise Unreadable("a currency is three capital letters", "write it as ISO 4217 does: `USD`")
-        if abs(self.micros) > MICROS_MAX:
+        if not -MICROS_MAX <= self.micros <= MICROS_MAX:
             raise Unreadable("the amount is beyond 2**53 micro-units", "write at most 9007199254.740992")
 
     @classmethod

@@ -78,7 +78,7 @@ class MoneyRange:
         """
         Tell whether an amount lies inside. An amount of another currency never does.
         """
-        if not isinstance(value, Money) or value.currency != self.currency:
+        if not isinstance(value, Money) or value.currency != self.low.currency:
             return False
         return self.low.micros <= value.micros <= self.high.micros
 

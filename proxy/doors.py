@@ -95,12 +95,10 @@ def through(
     return Came(meant, Style.PREFIX), segments[1:]
 
 
-def likely_api(door: Door, host: str, raw_path: str, doors: Mapping[str, Door], hosts: Mapping[str, str]) -> str:
+def likely_api(host: str, raw_path: str, doors: Mapping[str, Door], hosts: Mapping[str, str]) -> str:
     """
-    Return the API that a request is probably for, before it has any meaning: in its words it is refused.
+    Return the API that a request on the shared door is probably for: in its words what has no meaning is refused.
     """
-    if door.api:
-        return door.api
     named = doors.get(hosts.get(host, "")) or doors.get(raw_path.lstrip("/").partition("/")[0])
     return named.api if named is not None else ""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import HistogramMetricFamily
@@ -31,16 +31,17 @@ class Durations(Collector):
     def __repr__(self) -> str:
         return f"Durations({self._name}, {len(self._held)} labels)"
 
-    def took(self, what: str, micros: int) -> None:
+    def took(self, taken: Mapping[str, int]) -> None:
         """
-        Count one that took so many microseconds.
+        Count what took so many microseconds each.
         """
-        held = self._held.get(what)
-        if held is None:
-            # One number for each bound, one for what is beyond them, and the sum.
-            held = self._held[what] = [0] * (len(self._shown) + 1)
-        held[bisect_left(self._bounds_us, micros)] += 1
-        held[-1] += micros
+        for what, micros in taken.items():
+            held = self._held.get(what)
+            if held is None:
+                # One number for each bound, one for what is beyond them, and the sum.
+                held = self._held[what] = [0] * (len(self._shown) + 1)
+            held[bisect_left(self._bounds_us, micros)] += 1
+            held[-1] += micros
 
     def describe(self) -> Iterator[HistogramMetricFamily]:
         """

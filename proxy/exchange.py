@@ -28,7 +28,6 @@ from aiohttp.streams import StreamReader
 from breakers.call import Fault
 from breakers.results import HELD_BACK
 from breakers.store.protocol import Permit, StoreUnavailable
-from config.settings import Timeouts
 from proxy.errors import AddressRefused, Broken
 from proxy.pool import Pool
 from proxy.wire import Wire
@@ -39,13 +38,14 @@ LARGE_BODY_BYTES = 1024 * 1024
 FIRST_BYTE_WITHIN_S = 2.0
 """From asking for the permit to the first byte. Whoever looks for what became of a write waits longer than that."""
 
-Fields = tuple[tuple[str, bytes], ...]
-"""Headers of an answer: names in small letters, values as they came."""
+Fields = tuple[tuple[str, str], ...]
+"""Headers of an answer: names in small letters, values as they came, each byte a character."""
 
 SHAPING = frozenset({"content-length", "transfer-encoding", "content-encoding"})
 """Headers that say how the body is to be read."""
 
-_BREAKS_A_LINE = re.compile(rb"[\x00\r\n]").search
+_DIGITS = re.compile(r"[0-9]+").fullmatch
+_BREAKS_A_LINE = re.compile(r"[\x00\r\n]").search
 
 _REFUSED = MappingProxyType({Permit.STOPPED: Fault.STOPPED, Permit.LOST: Fault.LOST})
 
@@ -119,13 +119,6 @@ class Budget(NamedTuple):
     first_byte_s: float
     idle_s: float
     total_s: float
-
-    @classmethod
-    def of(cls, timeouts: Timeouts, total_s: float) -> Budget:
-        """
-        Return the configured parts under a total of its own.
-        """
-        return cls(timeouts.connect_s, timeouts.first_byte_s, timeouts.idle_s, total_s)
 
 
 class Exchange:
@@ -352,7 +345,7 @@ def fields_of(raw: Iterable[tuple[bytes, bytes]]) -> Fields:
     """
     Return an answer's headers under names that can be compared.
     """
-    return tuple([(_lowered(name), value) for name, value in raw])
+    return tuple([(_lowered(name), value.decode("latin-1")) for name, value in raw])
 
 
 @lru_cache(maxsize=1024)
@@ -367,15 +360,15 @@ def is_certain(fields: Fields) -> bool:
 
     No encoding was asked for, and what is encoded cannot be searched for our credential.
     """
-    if _BREAKS_A_LINE(b"".join([value for _, value in fields])):
+    if _BREAKS_A_LINE("".join([value for _, value in fields])):
         return False
-    framing = [(name, value.strip()) for name, value in fields if name in SHAPING]
+    framing = [(name, value.strip(" \t")) for name, value in fields if name in SHAPING]
     encodings = [value for name, value in framing if name == "content-encoding"]
     if encodings:
         framing = [pair for pair in framing if pair[0] != "content-encoding"]
-        if any(value.lower() not in {b"", b"identity"} for value in encodings):
+        if any(value.lower() not in {"", "identity"} for value in encodings):
             return False
     if len(framing) != 1:
         return not framing
     name, value = framing[0]
-    return value.isdigit() if name == "content-length" else value.lower() == b"chunked"
+    return _DIGITS(value) is not None if name == "content-length" else value.lower() == "chunked"

@@ -15,7 +15,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import NamedTuple
 
 from breakers.call import Applied, Call, Fault, Health, Outcome, Retry, Sent
 from breakers.noun import noun
@@ -91,6 +90,7 @@ class Forwarder:
         self._accounts, self._dialer, self._timeouts = accounts, dialer, timeouts
         self._clock, self._store, self._on_echo, self._retries = clock, store, on_echo, retries
         self._sampler, self._killswitch = sampler, killswitch
+        self._budget = partial(Budget, timeouts.connect_s, timeouts.first_byte_s, timeouts.idle_s)
         self._pools: dict[tuple[str, str, bool], Pool] = {}
         self._written: Counter[str] = Counter()
 
@@ -188,18 +188,18 @@ class Forwarder:
         flight, still = write.flight, partial(self._killswitch.permit, write.flight.call)
         permit = partial(flight.permitted, write.permit, still)
         gate = Gate(permit, self._clock.monotonic, still, waits=write.waits)
-        budget = Budget.of(self._timeouts, tries.left_s)
-        exchange = Exchange(self._pools[write.api, write.base, True], write.wire, budget, gate)
+        budget, pool = self._budget(tries.left_s), self._pools[write.api, write.base, True]
+        exchange = Exchange(pool, write.wire, budget, gate)
         flight.stop = exchange.abort
         sample = self._sampler.begin(write.admitted)
         try:
             fault, raw = await _read_whole(exchange)
         finally:
-            self._sampler.left(sample)
-        body, shown = account.scrubber.clean(raw), _shown(account, exchange)
-        if shown.echoed or body is not raw:
+            left_at = self._sampler.left(sample)
+        body, (shown, echoed) = account.scrubber.clean(raw), _shown(account, exchange)
+        if echoed or body is not raw:
             self._on_echo(account.name)
-        micros, size = self._micros_since(began), exchange.size
+        micros, size = _micros(left_at - began), exchange.size
         outcome = self._conclude(write.spec, account, exchange, shown, fault=fault, body=body, size=size, micros=micros)
         self._sampler.ended(sample, outcome)
         return outcome, exchange
@@ -221,8 +221,7 @@ class Forwarder:
         pool = self._pools[look.api, look.base, False]
         still = partial(self._killswitch.here.read_permit, look.call, reconciling=look.reconciles)
         while True:
-            budget = Budget.of(self._timeouts, tries.left_s)
-            exchange = Exchange(pool, look.wire, budget, Gate(still=still, left=look.left))
+            exchange = Exchange(pool, look.wire, self._budget(tries.left_s), Gate(still=still, left=look.left))
             sample = self._sampler.begin(admitted)
             fault: Fault | None = None
             try:
@@ -230,14 +229,14 @@ class Forwarder:
             except Broken as broken:
                 fault = broken.fault
             finally:
-                self._sampler.left(sample)
-            shown, micros, size = _shown(account, exchange), self._micros_since(began), exchange.arrived
+                left_at = self._sampler.left(sample)
+            (shown, echoed), micros, size = _shown(account, exchange), _micros(left_at - began), exchange.arrived
             last = self._conclude(look.spec, account, exchange, shown, fault=fault, size=size, micros=micros)
             self._sampler.headed(sample, last)
             ended = last if ended is None else joined(ended, last)
             delay_s = tries.read(last, exchange.fields)
             if delay_s is None or self._sampler.holds_back(admitted):
-                concluded = partial(self._read_ended, look.spec, account, exchange, shown, began)
+                concluded = partial(self._read_ended, look.spec, account, exchange, shown, echoed, began)
                 return Reading(ended, exchange, account.scrubber, concluded, partial(self._sampler.closed, sample))
             exchange.close()
             await self._retries.sleep(delay_s)
@@ -249,15 +248,13 @@ class Forwarder:
         waited_s = max(0.0, (self._clock.now() - call.at).total_seconds())
         return self._clock.monotonic() + call.deadline_ms / 1000 - waited_s
 
-    def _micros_since(self, began: float) -> int:
-        return round((self._clock.monotonic() - began) * 1_000_000)
-
     def _read_ended(
         self,
         spec: OperationSpec,
         account: Account,
         exchange: Exchange,
-        shown: _Shown,
+        shown: Headers,
+        echoed_before: bool,  # noqa: FBT001 half of what a body's own is, which comes last
         began: float,
         begun: Outcome,
         fault: Fault | None,
@@ -266,12 +263,12 @@ class Forwarder:
         """
         Say how a read ended whose answer had begun.
         """
-        if echoed or shown.echoed:
+        if echoed or echoed_before:
             self._on_echo(account.name)
         if exchange.finished and exchange.size == begun.body_bytes:
             # All of it was there when it began: nothing more is known.
             return begun
-        micros = self._micros_since(began)
+        micros = _micros(self._clock.monotonic() - began)
         ended = self._conclude(spec, account, exchange, shown, fault=fault, size=exchange.size, micros=micros)
         return replace(ended, attempts=begun.attempts)
 
@@ -280,7 +277,7 @@ class Forwarder:
         spec: OperationSpec,
         account: Account,
         exchange: Exchange,
-        shown: _Shown,
+        shown: Headers,
         *,
         fault: Fault | None,
         body: bytes = b"",
@@ -288,7 +285,7 @@ class Forwarder:
         micros: int = 0,
     ) -> Outcome:
         sent = Sent.YES if exchange.gate.passed else Sent.NO
-        by_name = dict(shown.headers)
+        by_name, dialect = dict(shown), account.dialect
         applied, health, retry = judge_result(
             spec.effect,
             sent=sent,
@@ -296,7 +293,7 @@ class Forwarder:
             fault=fault,
             headers=by_name,
             body=body,
-            dialect=account.dialect,
+            dialect=dialect,
             honours_key=spec.honours_key,
         )
         return Outcome(
@@ -305,32 +302,30 @@ class Forwarder:
             retry,
             sent,
             status=exchange.status,
-            headers=shown.headers,
+            headers=shown,
             body=body,
             body_bytes=size,
             upstream_us=micros,
-            request_id=by_name.get(account.dialect.request_id_header or ""),
+            request_id=by_name.get(dialect.request_id_header or ""),
             fault=fault,
         )
+
+
+def _micros(seconds: float) -> int:
+    return round(seconds * 1_000_000)
 
 
 def _for_ever() -> float:
     return float("inf")
 
 
-class _Shown(NamedTuple):
+def _shown(account: Account, exchange: Exchange) -> tuple[Headers, bool]:
     """
-    The headers of an answer as they may be shown; `echoed` tells that our credential stood in them.
+    Return the headers of an answer as they may be shown, and whether our credential stood in them.
     """
-
-    headers: Headers
-    echoed: bool
-
-
-def _shown(account: Account, exchange: Exchange) -> _Shown:
     shown = shown_headers(exchange.fields, account.dialect.shown_headers)
     clean = account.scrubber.clean_headers(shown)
-    return _Shown(clean, clean is not shown)
+    return clean, clean is not shown
 
 
 IN_DOUBT = Outcome(Applied.UNKNOWN, Health.IGNORE, Retry.SAME_KEY_ONLY, Sent.YES, attempts=0)

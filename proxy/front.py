@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from functools import lru_cache, partial
 
-from aiohttp import web
-
 from breakers.verdict import Reason, Refuse
 from config.dialect import Dialect
 from proxy.answer import Answer, Whole, refusal
@@ -21,7 +19,7 @@ from proxy.inbound import AgentRequest, Inbound
 from proxy.links import TABLES_KEPT, Links, Ways
 from proxy.listener import Serve, malformed
 from proxy.pipeline import handle
-from proxy.respond import note_answer, respond
+from proxy.respond import last_words, respond
 from proxy.rewrite import swap_pairs
 from proxy.rooms import Rooms
 from proxy.trail import Trail
@@ -45,28 +43,26 @@ class Front:
         """
         return partial(self._serve, door)
 
-    def unparsed(self, door: Door, exc: BaseException | None, status: int) -> Whole:
+    def unparsed(self, door: Door, exc: BaseException | None, status: int) -> bytes:
         """
-        Answer and count a request that never became one.
+        Answer and count a request that never became one; with these words its connection ends.
         """
         rooms = self._rooms
         trail = Trail(rooms.ids.new(), rooms.clock, rooms.clock.monotonic(), door=door.name, api=door.api)
-        answer = malformed(exc, status, trail.call, self._dialect(door.api))
+        said = last_words(malformed(exc, status, trail.call, self._dialect(door.api)), trail)
         trail.verdict = "edge"
-        note_answer(trail, answer)
         rooms.ledger.edge_refused(Reason(trail.reason))
         rooms.metrics.ended(trail)
         rooms.log.write(trail.line())
-        return answer
+        return said
 
     def _dialect(self, api: str) -> Dialect | None:
         account = self._rooms.accounts.get(api)
         return account.dialect if account else None
 
-    async def _serve(self, door: Door, request: AgentRequest) -> web.StreamResponse:
+    async def _serve(self, door: Door, request: AgentRequest) -> bool:
         rooms = self._rooms
         trail = Trail(rooms.ids.new(), rooms.clock, rooms.clock.monotonic(), door=door.name)
-        request.protocol.spoke()  # type: ignore[attr-defined] # every connection here is an AgentConnection
         try:
             answer = await self._answer(door, request, trail)
             return await respond(request, answer, trail)
@@ -103,17 +99,19 @@ class Front:
 
     def _receive(self, door: Door, request: AgentRequest, trail: Trail) -> Inbound:
         rooms = self._rooms
-        host = said_host(request.raw_headers)
-        trail.api = likely_api(door, host, request.raw_path, rooms.doors, self._hosts)
-        target = parse_target(request.raw_path)
+        message = request.message
+        # The parser takes one `Host` at most.
+        host = said_host(message.headers.get("host", ""))
+        trail.api = door.api or likely_api(host, message.path, rooms.doors, self._hosts)
+        target = parse_target(message.path)
         came, segments = through(door, host, target.segments, rooms.doors, self._hosts)
         meant = came.door
         trail.api, trail.door = meant.api, meant.name
         dialect = rooms.accounts[meant.api].dialect
         head = canonical_head(
-            request.method,
-            request.said_version,
-            request.raw_headers,
+            message.method,
+            message.version,
+            message.raw_headers,
             dialect.forward_headers,
             dialect.redirecting_headers,
         )

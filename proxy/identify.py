@@ -48,7 +48,7 @@ def standing_task(agent: str, now: datetime) -> str:
     """
     Return the task of an agent's calls that name none: that of the day.
     """
-    return f"{agent}/{now.date().isoformat()}"
+    return f"{agent}/{now.isoformat()[: len('2026-11-21')]}"
 
 
 def _by_token(shown: str, peer: Peer, tokens: Tokens, agents: Mapping[str, AgentRules], now: datetime) -> Caller:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from aiohttp import HttpVersion, web
-from aiohttp.web_exceptions import HTTPException
+from aiohttp import HttpVersion, HttpVersion10, HttpVersion11, StreamReader, web
+from aiohttp.http import RawRequestMessage
 
 from breakers.policy import Policy
 from breakers.store.events import IntentOpened
@@ -27,13 +27,43 @@ from proxy.trail import Trail
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class AgentRequest(web.BaseRequest):
+SPOKEN = frozenset({HttpVersion10, HttpVersion11})
+
+
+class AgentRequest:
     """
-    A request of an agent: `said_version` is what its first line named, `links` how URLs change for its caller.
+    A request of an agent: `message` is its head as it was parsed, `content` its body, `links` how URLs change for it.
+
+    `version` is what it is answered in, one that is spoken here, whatever its first line names; `last` tells that its
+    connection serves no other.
     """
 
-    said_version: HttpVersion
-    links: Links = NO_LINKS
+    __slots__ = ("connection", "content", "last", "links", "message", "version")
+
+    def __init__(
+        self, message: RawRequestMessage, content: StreamReader, connection: web.RequestHandler, *, leaving: bool
+    ) -> None:
+        self.message, self.content, self.connection = message, content, connection
+        self.links = NO_LINKS
+        # Behind what would be another protocol, had it been granted, nothing is read as a request (CONNECT is one).
+        self.last = leaving or message.should_close or message.upgrade
+        self.version: HttpVersion = message.version if message.version in SPOKEN else HttpVersion11
+
+    def __repr__(self) -> str:
+        return f"AgentRequest({self.message.method})"
+
+    def write(self, data: bytes) -> None:
+        """
+        Send a piece of what is answered. Raise `ConnectionResetError` where nobody is there any more.
+        """
+        transport = self.connection.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("the peer has gone")
+        transport.write(data)
+
+    def _cancel(self, exc: BaseException) -> None:
+        # As aiohttp calls it: whoever waits for the rest of the body learns that none comes.
+        self.content.set_exception(exc)
 
 
 @dataclass(slots=True)
@@ -63,7 +93,7 @@ class Inbound:
         """
         Tell whether its caller still waits for its answer: it was told nothing yet, and has not hung up.
         """
-        transport = self.request.transport
+        transport = self.request.connection.transport
         return not self.left and transport is not None and not transport.is_closing()
 
     def binds(self, go: Forward) -> Refuse | None:  # noqa: ARG002 as an errand's
@@ -81,8 +111,7 @@ class Inbound:
         announced = self.head.content_length or 0
         _refuse_large(announced, bytes_max)
         if self.head.expects_continue and (announced or self.head.chunked):
-            await self.request.writer.write(CONTINUE)
-            self.request.writer.output_size = 0
+            self.request.write(CONTINUE)
         try:
             if self.request.content.is_eof():
                 # It came whole with the head, as most do: nothing is waited for.
@@ -93,7 +122,7 @@ class Inbound:
                     body = await self._all(bytes_max)
         except TimeoutError:
             raise Refused(Reason.BODY_TOO_SLOW, f"The body did not arrive within {within_s:g} seconds.") from None
-        except (web.RequestPayloadError, HTTPException, ConnectionError, ValueError):
+        except (web.RequestPayloadError, ConnectionError, ValueError):
             raise Refused(Reason.BODY_MALFORMED, "The body does not end as its head said it would.") from None
         if not self.head.chunked and len(body) != announced:
             raise Refused(Reason.BODY_MALFORMED, "The body does not end as its head said it would.")

@@ -62,6 +62,8 @@ class InForce:
     @known.setter
     def known(self, known: Stops) -> None:
         self._known = known
+        # What somebody else was last asked for, and the newest of both: mostly they say what they said before.
+        self._others, self._both = NOBODY, known
         # As nearly always: nothing is stopped, nor will be by itself.
         running = all(stop.mode is Mode.RUN and stop.until is None for stop in known.by_scope.values())
         self._is_free = running and ALL in known.by_scope
@@ -74,9 +76,13 @@ class InForce:
         Return what is in force where somebody else knows these: the newest of both, and never less than the file says.
         """
         self.look()
-        stops = others.joined(self.known) if others.by_scope else self.known
+        if others is not self._others:
+            self._others, self._both = others, others.joined(self._known) if others.by_scope else self._known
+        stops = self._both
+        if self.written is None:
+            return stops
         whole = stops.by_scope.get(ALL, UNKNOWN)
-        if self.written is not None and self.written.strictness > whole.mode_at(self._clock.now()).strictness:
+        if self.written.strictness > whole.mode_at(self._clock.now()).strictness:
             written = Stop(ALL, self.written, whole.epoch, FILE, WORDS, whole.at)
             return Stops({**stops.by_scope, ALL: written})
         return stops

@@ -85,7 +85,8 @@ class Judgement:
             verdict = decide(self._call, self._inbound.policy, facts)
         if not self._has_turn and isinstance(verdict, Ask | Forward):
             # A write's turn with what it touches begins here, and ends once what it changed was seen.
-            self._turn.enter_context(self._rooms.pending.turn(self._call.id, touched(self._call)))
+            if objects := touched(self._call):
+                self._turn.enter_context(self._rooms.pending.turn(self._call.id, objects))
             self._has_turn = True
         match verdict:
             case Ask() as ask:

@@ -82,7 +82,7 @@ class Links:
         return replace(answer, headers=headers, body=body)
 
     def _headers(self, headers: Headers, about: str) -> Headers:
-        if not any(name in LEADING for name, _ in headers):
+        if LEADING.isdisjoint(dict(headers)):
             return headers
         return tuple([(name, self._header(name, value, about)) for name, value in headers])
 

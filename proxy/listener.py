@@ -2,7 +2,8 @@
 The agents' side of the socket: aiohttp's server with every dangerous default off.
 
 aiohttp's own error pages quote what came in, and its server drops every setting when one keyword is misspelt; so both
-are replaced here, by public names: `RequestHandler.handle_error` and `Server.__call__`.
+are replaced here, by public names: `RequestHandler.start` and `Server.__call__`. The former also keeps a connection in
+one task, in which each request is answered: with a task, a request and a response of the library's own it costs twice.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ import contextlib
 import logging
 import re
 from collections.abc import Awaitable, Callable
+from typing import Any
 
-from aiohttp import HttpVersion10, HttpVersion11, StreamReader, web
-from aiohttp.abc import AbstractStreamWriter
+from aiohttp import StreamReader, web
 from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import BadHttpMethod, HttpProcessingError, LineTooLong
 
@@ -22,7 +23,6 @@ from breakers.verdict import Reason, Refuse
 from config.dialect import Dialect
 from proxy.answer import Whole, refusal
 from proxy.inbound import AgentRequest
-from proxy.respond import SERVER
 
 HEAD_WITHIN_S = 15.0
 """A head that takes longer is an attack or a dead peer; also how long an idle connection is kept."""
@@ -38,9 +38,8 @@ HEADERS_PARSED_MAX = 256
 METHOD_LINE = re.compile(r"b['\"][A-Za-z0-9!#$%&*+.^_`|~-]+ ")
 """In what the parser says of a request line: a token and a space, so that it is the method that is wrong."""
 
-SPOKEN = frozenset({HttpVersion10, HttpVersion11})
-
-Serve = Callable[[AgentRequest], Awaitable[web.StreamResponse]]
+Serve = Callable[[AgentRequest], Awaitable[bool]]
+"""Answers a request, and tells whether its connection serves another."""
 
 
 class Crowd:
@@ -143,24 +142,75 @@ class AgentConnection(web.RequestHandler):
             self._agent_server.crowd.leave()
         super().connection_lost(exc)
 
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,  # noqa: ARG002
-    ) -> web.StreamResponse:
+    async def start(self) -> None:
         """
-        Answer what did not parse, or an exception that nobody foresaw, with words of ours and close the connection.
+        Answer one request after the other, each in this one task, until one of them is the last.
+        """
+        while not self._force_close:
+            if not self._messages:
+                self._waiter = self._loop.create_future()
+                try:
+                    await self._waiter
+                finally:
+                    self._waiter = None
+            message, content = self._messages.popleft()
+            if self._parser is not None:
+                self._parser.message_consumed()
+            if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
+                self._resume_reading_if_drained()
+            self.spoke()
+            if not await self._answered(message, content) or self._close or self._force_close:
+                break
+            self._next_keepalive_close_time = self._loop.time() + HEAD_WITHIN_S
+            if self._keepalive_handle is None:
+                self._keepalive_handle = self._loop.call_at(self._next_keepalive_close_time, self._process_keepalive)
+        if not self._force_close:
+            self._task_handler = None
+            if self.transport is not None:
+                self.transport.close()
 
-        Where an answer has begun, or an exchange was broken off, nothing more may be said on this connection.
+    async def _answered(self, message: RawRequestMessage | Any, content: StreamReader) -> bool:
         """
-        if request.writer.output_size > 0 or isinstance(exc, ConnectionError):
-            raise ConnectionError("the exchange was broken off")
-        answer = self._agent_server.on_error(exc, status)
-        response = web.Response(status=answer.status, headers=dict((*answer.headers, SERVER)), body=answer.body)
-        response.force_close()
-        return response
+        Answer a request, or say why it did not parse, and tell whether the connection serves another.
+        """
+        self._request_in_progress = True
+        try:
+            if not isinstance(message, RawRequestMessage):
+                if self.transport is not None:
+                    self.transport.write(self._agent_server.on_error(message.exc, message.status))
+                return False
+            request = AgentRequest(message, content, self, leaving=self._agent_server.crowd.leaving)
+            # What ends the connection meanwhile ends the waiting for the rest of its body.
+            self._current_request = request  # type: ignore[assignment] # all that is asked of it is to be cancelled
+            stays = await self._agent_server.serve(request)
+            if not content.is_eof():
+                await self._linger(content)
+        except ConnectionError:
+            return False
+        except asyncio.CancelledError:
+            self.force_close()
+            raise
+        except Exception as error:  # whatever it is: nothing more may be said on this connection
+            self.log_exception("unhandled", exc_info=error)
+            return False
+        finally:
+            self._current_request, self._request_in_progress = None, False
+            if self._handler_waiter is not None:
+                self._handler_waiter.set_result(None)
+        return stays
+
+    async def _linger(self, content: StreamReader) -> None:
+        """
+        Read on a body that nobody wants, for a moment.
+        """
+        with contextlib.suppress(TimeoutError, web.RequestPayloadError):
+            async with asyncio.timeout(LINGER_S):
+                while not content.is_eof():
+                    await content.readany()
+
+
+async def _nobody(_: web.BaseRequest) -> web.StreamResponse:
+    raise RuntimeError("a request was built that no connection of ours builds")
 
 
 class AgentServer(web.Server):
@@ -168,31 +218,11 @@ class AgentServer(web.Server):
     Builds an `AgentConnection` for every peer of one door.
     """
 
-    def __init__(self, serve: Serve, *, crowd: Crowd, on_error: Callable[[BaseException | None, int], Whole]) -> None:
-        # The factory beside it builds no other requests.
-        super().__init__(serve, request_factory=self._request, handler_cancellation=False)  # type: ignore[arg-type]
-        self.crowd = crowd
+    def __init__(self, serve: Serve, *, crowd: Crowd, on_error: Callable[[BaseException | None, int], bytes]) -> None:
+        super().__init__(_nobody, handler_cancellation=False)
+        self.serve, self.crowd = serve, crowd
         self.on_error = on_error
         self._event_loop = asyncio.get_running_loop()
-
-    def _request(
-        self,
-        message: RawRequestMessage,
-        payload: StreamReader,
-        protocol: web.RequestHandler,
-        writer: AbstractStreamWriter,
-        task: asyncio.Task[None],
-    ) -> AgentRequest:
-        """
-        Build a request that is answered in a version that is spoken here, whatever version it names.
-        """
-        answered_in = message
-        if message.version not in SPOKEN or self.crowd.leaving:
-            spoken = message.version if message.version in SPOKEN else HttpVersion11
-            answered_in = message._replace(version=spoken, should_close=message.should_close or self.crowd.leaving)
-        request = AgentRequest(answered_in, payload, protocol, writer, task, self._event_loop)
-        request.said_version = message.version
-        return request
 
     def __call__(self) -> web.RequestHandler:
         """

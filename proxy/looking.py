@@ -15,7 +15,7 @@ from breakers.breaker import Breaker, Wish
 from breakers.call import Call
 from breakers.facts import Facts
 from breakers.observe import taken
-from breakers.policy import Passed, Policy
+from breakers.policy import NOTHING_FOUND, Policy
 from breakers.throttle import throttle
 from breakers.verdict import Ask, Forward, Refuse
 from proxy.look import look
@@ -44,7 +44,7 @@ class Looking:
 
         Raise `StoreUnavailable` where a permit cannot be asked for.
         """
-        if isinstance(left_alone := throttle(self._call, self._policy, facts, Passed()), Refuse):
+        if isinstance(left_alone := throttle(self._call, self._policy, facts, NOTHING_FOUND), Refuse):
             return left_alone
         for wish in ask.wishes:
             change = partial(self._rooms.observer.change, wish.key, partial(self._taken, wish, facts))

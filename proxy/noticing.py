@@ -74,7 +74,7 @@ class Watch:
         """
         if self._seen is None or self._admitted:
             return None
-        approved = any(park.cause is Cause.LOOP for park in go.parked)
+        approved = bool(go.parked) and any(park.cause is Cause.LOOP for park in go.parked)
         noticed = self._looping.admit(self._seen, self._clock.monotonic(), approved=approved)
         self._note(noticed)
         self._admitted = noticed is None
@@ -92,28 +92,30 @@ class Watch:
         """
         Note how a read ends whose body says no more of that than its status does: an error.
         """
-        if outcome.status is not None and outcome.status >= 400:  # the protocol's own bound
-            self._end(_later(outcome) or _failed(outcome))
+        if self._seen is not None and outcome.status is not None and outcome.status >= 400:  # the protocol's own bound
+            self._end(self._seen, _later(outcome) or _failed(outcome))
 
     def read(self, outcome: Outcome, seen: Delivered) -> None:
         """
         Note how a read ended.
         """
         if self._seen is not None and not self._told and seen.complete:
-            self._end(_of_read(outcome, seen, self._volatile))
+            self._end(self._seen, _of_read(outcome, seen, self._volatile))
 
     def write(self, outcome: Outcome) -> None:
         """
         Note how a write ended.
         """
-        self._end(_of_write(outcome))
+        if self._seen is not None:
+            self._end(self._seen, _of_write(outcome))
 
     def repeated(self, earlier: Earlier) -> None:
         """
         Note that a write was answered from an earlier one; what it was counted for before that was seen is taken back.
         """
-        self.withdraw()
-        self._end(Result(Kind.ANSWER, f"repeat {earlier.intent}".encode()))
+        if self._seen is not None:
+            self.withdraw()
+            self._end(self._seen, Result(Kind.ANSWER, f"repeat {earlier.intent}".encode()))
 
     def refused(self, no: Refuse) -> Refuse:
         """
@@ -123,15 +125,14 @@ class Watch:
             return no
         self.withdraw()
         if no.reason is not Reason.LOOP_DETECTED and STATUS[no.reason] in {400, *BY_POLICY}:
-            self._end(Result(Kind.REFUSAL, no.reason.encode()))
+            self._end(self._seen, Result(Kind.REFUSAL, no.reason.encode()))
         if self._notice is None or self._notice.refuses:
             return no
         return replace(no, detail=f"{no.detail} {self._notice.detail}")
 
-    def _end(self, result: Result) -> None:
-        if self._seen is not None:
-            self._told = True
-            self._note(self._looping.ended(self._seen, result, self._clock.monotonic()))
+    def _end(self, seen: Seen, result: Result) -> None:
+        self._told = True
+        self._note(self._looping.ended(seen, result, self._clock.monotonic()))
 
     def _note(self, noticed: Noticed | None) -> None:
         if noticed is not None:
@@ -151,9 +152,9 @@ def hammered(no: Refuse, caller: Caller, policy: Policy, looping: Looping, clock
     """
     Count a refusal where it is one by the card; those that suspending a task brings about count nothing.
     """
-    guard, said = _guard(caller, policy), dict(no.details)
+    guard = _guard(caller, policy)
     by_policy = STATUS[no.reason] in BY_POLICY and no.reason not in NOT_COUNTED
-    if guard is not None and by_policy and said.get("loop") != HAMMERING:
+    if guard is not None and by_policy and ("loop", HAMMERING) not in no.details:
         looping.refused(caller.task, guard, clock.monotonic())
 
 

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
+from typing import Any
 
 from breakers.call import Operation
 from breakers.noun import noun
-from config.catalog import After, Before, Place
+from config.catalog import After, Before, OperationSpec, Place
 from config.dialect import point_at
 from proxy.ledger.document import LeftOut
 
@@ -24,6 +25,9 @@ Op = Mapping[str, object]
 """One operation of a patch, as RFC 6902 spells it."""
 
 MEMBERS = "/*"
+
+_WORKED_OUT = "proxy.paths"
+"""Under this name what is foreseen of an operation is kept with it: no two files have the same."""
 
 CHANGING = frozenset({"add", "remove", "replace"})
 """The operations that change something; the others only look."""
@@ -71,16 +75,25 @@ def foreseen(operation: Operation) -> Foreseen:
     """
     Return what the catalogue and the arguments say that a write will change; its first touch is the main one.
     """
-    touches = operation.spec.touches
-    if not touches:
+    if not operation.spec.touches:
         return Foreseen()
+    known: Any = operation.spec.worked_out.get(_WORKED_OUT) or _worked_out(operation.spec)
+    main, claims, expected, makes, removes = known
+    return Foreseen(claimed_paths(operation.arguments, main, claims), expected, makes, removes)
+
+
+def _worked_out(spec: OperationSpec) -> tuple[object, ...]:
+    """
+    Return what is foreseen of all calls of an operation: main object, where it shows arguments, and of every `Foreseen`
+    all but what is claimed.
+    """
+    touches = spec.touches
     main = touches[0].object.type
-    return Foreseen(
-        claimed=claimed_paths(operation.arguments, main, dict(touches[0].claims)),
-        expected={touch.object.type: touch.object.expected for touch in touches},
-        makes=frozenset({main, *(touch.object.type for touch in touches if touch.before is Before.NONE)}),
-        removes=frozenset(touch.object.type for touch in touches if touch.after is After.GONE),
-    )
+    makes = frozenset({main, *(touch.object.type for touch in touches if touch.before is Before.NONE)})
+    removes = frozenset(touch.object.type for touch in touches if touch.after is After.GONE)
+    expected = {touch.object.type: touch.object.expected for touch in touches}
+    found = spec.worked_out[_WORKED_OUT] = (main, dict(touches[0].claims), expected, makes, removes)
+    return found
 
 
 def claimed_paths(
@@ -126,7 +139,8 @@ def sort_paths(ops: Iterable[Op], known: Foreseen, after: object) -> Paths:
     requested, expected, unexpected = [], [], []
     for op, path in changing:
         names = pointer_names(path)
-        if _comes_or_goes(op, known) if len(names) == 1 else path in above or not claimed.isdisjoint(_upwards(path)):
+        whole = len(names) == 1
+        if _comes_or_goes(op, names[0], known) if whole else path in above or not claimed.isdisjoint(_upwards(path)):
             requested.append(path)
         elif len(names) > 1 and names[0] in by_itself and by_itself[names[0]].covers(names[1:]):
             expected.append(path)
@@ -135,7 +149,8 @@ def sort_paths(ops: Iterable[Op], known: Foreseen, after: object) -> Paths:
     # What was to be removed is seen by its absence.
     removed = {pointer((kind,)) for kind in known.removes}
     removed.update(path for op, path in changing if op["op"] == "remove")
-    unseen = (path for path in known.claimed if not _visible(path, after) and removed.isdisjoint(_upwards(path)))
+    held = {path: point_at(after, path) for path in {path.rpartition("/")[0] for path in known.claimed}}
+    unseen = (path for path in known.claimed if not _visible(path, held, after) and removed.isdisjoint(_upwards(path)))
     return Paths(tuple(requested), tuple(expected), tuple(unexpected), tuple(unseen))
 
 
@@ -160,11 +175,10 @@ def pointer_names(path: str) -> tuple[str, ...]:
     return tuple(names) if "~" not in path else tuple(name.replace("~1", "/").replace("~0", "~") for name in names)
 
 
-def _comes_or_goes(op: Op, known: Foreseen) -> bool:
+def _comes_or_goes(op: Op, kind: str, known: Foreseen) -> bool:
     """
     Tell whether a whole object came by request, or went by request.
     """
-    (kind,) = pointer_names(str(op["path"]))
     comes = op["op"] != "remove" and op["value"] is not None
     return kind in (known.makes if comes else known.removes)
 
@@ -183,10 +197,10 @@ def _upwards(path: str) -> Iterator[str]:
         path = path.rpartition("/")[0]
 
 
-def _visible(path: str, document: object) -> bool:
-    # A member that is null is there all the same, so its parent is asked.
-    parent, _, last = path.rpartition("/")
-    held = point_at(document, parent)
-    if isinstance(held, dict):
-        return pointer_names("/" + last)[0] in held
+def _visible(path: str, held: Mapping[str, object], document: object) -> bool:
+    # A member that is null is there all the same, so what holds it is asked.
+    above, _, last = path.rpartition("/")
+    members = held[above]
+    if isinstance(members, dict):
+        return (last if "~" not in last else pointer_names("/" + last)[0]) in members
     return point_at(document, path) is not None

@@ -12,7 +12,6 @@ is answered from the first, by no road of its own: nothing of it is reserved, an
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
 from functools import partial
 
 from breakers.call import Call, Caller, Outcome, Request
@@ -111,12 +110,14 @@ async def _finish(held: HeldWrite, inbound: Inbound, account: Account, rooms: Ro
     """
     call = held.go.call
     task = rooms.inflight.start(carried(held, account, rooms, inbound))
-    rooms.pending.keep(call.id, task)
     try:
         await over(task, inbound.trail.left_s(call.deadline_ms))
     finally:
         # Before anything else: a write that ends from now on ends unheard.
         inbound.left = not task.done()
+        if inbound.left:
+            # Its turn with what it touches lasts as long as it does; it is this call's until then.
+            rooms.pending.keep(call.id, task)
     if inbound.left:
         return await _answer_early(call, account, rooms)
     try:
@@ -125,7 +126,7 @@ async def _finish(held: HeldWrite, inbound: Inbound, account: Account, rooms: Ro
             if not inbound.unheard:
                 undelivered(call, rooms)
             return answer
-        return replace(answer, on_broken=partial(undelivered, call, rooms))
+        return Whole(answer.status, answer.headers, answer.body, partial(undelivered, call, rooms), answer.url)
     except OutcomeUnrecorded:
         return _lost(call, account, "ledger", "Its end could not be recorded.")
     except LedgerUnavailable:
@@ -322,7 +323,7 @@ async def _decline(inbound: Inbound, caller: Caller, no: Refuse, call: Call | No
 
 def _identified(inbound: Inbound, rooms: Rooms) -> Caller | Refuse:
     try:
-        peer, agents = Peer(inbound.request.transport), inbound.policy.agents
+        peer, agents = Peer(inbound.request.connection.transport), inbound.policy.agents
         return identify(inbound.head, peer, rooms.keys, rooms.tokens, agents, rooms.clock.now())
     except Refused as no:
         return Refuse(no.reason, "identify", no.detail)

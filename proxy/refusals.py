@@ -59,13 +59,19 @@ class Refusals:
         # Until there are as many as count, they may be anything.
         return 0 if count + 1 < DECLINED else DECLINED if count + 1 == DECLINED else 1
 
+    def passed(self, api: str, operation: str, now: float) -> None:
+        """
+        Note that an operation passed: the credential is good for it.
+        """
+        self._agents.pop(api, None)
+        _keep(self._passed, (api, operation), now)
+
     def of_credential(self, api: str, agent: str, operation: str, outcome: Outcome, now: float) -> bool | None:
         """
         Tell what a result says of an account's credential: that it is good, that it is not, or nothing.
         """
         if outcome.status is not None and outcome.status < 300 and outcome.health is Health.OK:  # the protocol's own
-            self._agents.pop(api, None)
-            _keep(self._passed, (api, operation), now)
+            self.passed(api, operation, now)
             return True
         if outcome.status == UNAUTHORIZED:
             return False

@@ -10,9 +10,10 @@ import asyncio
 import contextlib
 import socket
 import struct
+from collections.abc import Awaitable
 
-from aiohttp import HttpVersion10, web
-from aiohttp.abc import AbstractStreamWriter
+from aiohttp import HttpVersion10
+from aiohttp.http import StreamWriter
 
 from breakers.verdict import Reason
 from proxy import framing
@@ -34,47 +35,14 @@ SERVER = ("server", "breakwater")
 """Instead of the library's own line, which tells versions to whoever asks."""
 
 
-class Sent(web.StreamResponse):
+def respond(request: AgentRequest, answer: Answer, trail: Trail) -> Awaitable[bool]:
     """
-    An answer that was sent: all that aiohttp still asks of it is whether its connection stays.
-
-    It is sent as bytes of ours, because the library's own way from headers to bytes takes four times as long.
-    """
-
-    def __init__(self, *, stays: bool) -> None:
-        super().__init__()
-        self._stays = stays
-
-    @property
-    def keep_alive(self) -> bool:
-        """
-        Tell whether the connection serves another request.
-        """
-        return self._stays
-
-    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:  # noqa: ARG002 aiohttp's own shape
-        """
-        Do nothing: its head was sent.
-        """
-        return None
-
-    async def write_eof(self, data: bytes = b"") -> None:
-        """
-        Do nothing: its end was sent.
-        """
-
-
-_SENT = {stays: Sent(stays=stays) for stays in (True, False)}
-
-
-async def respond(request: AgentRequest, answer: Answer, trail: Trail) -> web.StreamResponse:
-    """
-    Send the answer, note on the trail what was sent, and return what aiohttp closes the exchange with.
+    Send the answer, note on the trail what was sent, and tell whether its connection serves another request.
     """
     note_answer(trail, answer)
     if isinstance(answer, Whole):
-        return await _respond_whole(request, answer, trail)
-    return await _respond_stream(request, answer, trail)
+        return _respond_whole(request, answer, trail)
+    return _respond_stream(request, answer, trail)
 
 
 def note_answer(trail: Trail, answer: Answer) -> None:
@@ -88,13 +56,24 @@ def note_answer(trail: Trail, answer: Answer) -> None:
     trail.reason = "" if decided in {ALLOWED, REPLAYED} else decided
 
 
-async def _respond_whole(request: AgentRequest, answer: Whole, trail: Trail) -> web.StreamResponse:
+def last_words(answer: Whole, trail: Trail) -> bytes:
+    """
+    Return an answer of ours as bytes behind which the connection closes.
+    """
+    note_answer(trail, answer)
+    headers, body = (*answer.headers, SERVER), framing.length(len(answer.body))
+    return framing.head(answer.status, headers, trail.clock.now(), body, is_1_0=False, stays=False) + answer.body
+
+
+async def _respond_whole(request: AgentRequest, answer: Whole, trail: Trail) -> bool:
     try:
         shown = request.links.shown(answer)
-        body = b"" if _is_bodiless(request, shown.status) else shown.body
-        stays = _stays(request, trail)
-        trail.answer_bytes = len(body)
-        _write(request, _head(request, shown, framing.length(len(shown.body)), trail, stays=stays) + body)
+        stays, body = _stays(request, trail), shown.body
+        if _is_bodiless(request, shown.status):
+            request.write(_head(request, shown, "", trail, stays=stays))
+        else:
+            trail.answer_bytes = len(body)
+            request.write(_head(request, shown, framing.length(len(body)), trail, stays=stays) + body)
         await _taken(request, DELIVER_WITHIN_S)
     except BaseException as error:
         # Whatever it was, and if nobody foresaw it: a retry must find that the answer did not arrive.
@@ -104,10 +83,10 @@ async def _respond_whole(request: AgentRequest, answer: Whole, trail: Trail) -> 
             raise ConnectionResetError("the answer did not arrive") from None
         raise
     answer.on_reached()
-    return _SENT[stays]
+    return stays
 
 
-async def _respond_stream(request: AgentRequest, answer: Streamed, trail: Trail) -> web.StreamResponse:
+async def _respond_stream(request: AgentRequest, answer: Streamed, trail: Trail) -> bool:
     delivered, complete = 0, False
     is_1_0 = request.version == HttpVersion10
     # To who speaks HTTP/1.0 the end of a stream is the end of its connection.
@@ -116,11 +95,12 @@ async def _respond_stream(request: AgentRequest, answer: Streamed, trail: Trail)
     try:
         # Inside, so that a read is on record whatever becomes of its answer here.
         shown = request.links.shown(answer)
-        _write(request, _head(request, shown, framing.CHUNKED if chunked else "", trail, stays=stays))
+        framed = framing.CHUNKED if chunked and not bodiless else ""
+        request.write(_head(request, shown, framed, trail, stays=stays))
         await _taken(request, answer.stall_s)
         async for piece in answer.chunks:
             if piece and not bodiless:
-                _write(request, framing.chunk(piece) if chunked else piece)
+                request.write(framing.chunk(piece) if chunked else piece)
                 await _taken(request, answer.stall_s)
             delivered += len(piece)
         complete = answer.whole()
@@ -133,9 +113,9 @@ async def _respond_stream(request: AgentRequest, answer: Streamed, trail: Trail)
     try:
         if complete:
             if chunked and not bodiless:
-                _write(request, framing.LAST_CHUNK)
+                request.write(framing.LAST_CHUNK)
             await _taken(request, answer.stall_s)
-            return _SENT[stays]
+            return stays
     except TimeoutError:
         pass  # a peer that stopped reading at the very end
     _break_off(request)
@@ -144,35 +124,26 @@ async def _respond_stream(request: AgentRequest, answer: Streamed, trail: Trail)
 
 def _head(request: AgentRequest, shown: Answer, body: str, trail: Trail, *, stays: bool) -> bytes:
     """
-    Return the head of an answer whose body, if it may have one, is framed by this line.
+    Return the head of an answer whose body is framed by this line, and empty where it has none.
     """
     # What the loop guard noticed is a header.
     noticed = (("breakwater-loop", trail.loop),) if trail.loop else ()
-    line = "" if _is_bodiless(request, shown.status) else body
     is_1_0 = request.version == HttpVersion10
     headers = (*shown.headers, *noticed, SERVER)
-    return framing.head(shown.status, headers, trail.clock.now(), line, is_1_0=is_1_0, stays=stays)
+    return framing.head(shown.status, headers, trail.clock.now(), body, is_1_0=is_1_0, stays=stays)
 
 
 def _is_bodiless(request: AgentRequest, status: int) -> bool:
-    return status in BODILESS or request.method == "HEAD"
-
-
-def _write(request: AgentRequest, data: bytes) -> None:
-    transport = request.transport
-    if transport is None or transport.is_closing():
-        raise ConnectionResetError("the peer has gone")
-    transport.write(data)
-    request.writer.output_size += len(data)
+    return status in BODILESS or request.message.method == "HEAD"
 
 
 async def _taken(request: AgentRequest, within_s: float) -> None:
     """
     Wait for a peer that does not read as fast as it is answered. Raise `TimeoutError` where it has stopped.
     """
-    if request.protocol.writing_paused:
+    if request.connection.writing_paused:
         async with asyncio.timeout(within_s):
-            await request.writer.drain()
+            await StreamWriter(request.connection, asyncio.get_running_loop()).drain()
 
 
 def _stays(request: AgentRequest, trail: Trail) -> bool:
@@ -182,13 +153,14 @@ def _stays(request: AgentRequest, trail: Trail) -> bool:
     So it is behind a head that was refused as a head, a body that was not read, an upgrade that was not granted, and
     behind chunks, whose trailers the parser would add to the next request's headers.
     """
-    if not request.keep_alive or trail.reason in CLOSING or not request.content.is_eof():
+    if request.last or trail.reason in CLOSING or not request.content.is_eof():
         return False
-    return "Upgrade" not in request.headers and "Transfer-Encoding" not in request.headers
+    headers = request.message.headers
+    return "Upgrade" not in headers and "Transfer-Encoding" not in headers
 
 
 def _break_off(request: AgentRequest) -> None:
-    transport = request.transport
+    transport = request.connection.transport
     if transport is None:
         return
     found = transport.get_extra_info("socket")

@@ -49,7 +49,7 @@ BODY_BYTES_MAX = 1024 * 1024
 _NEVER_AGAIN = HELD_BACK | {Fault.REFUSED_ADDRESS, Fault.ABANDONED}
 _UNREADABLE = frozenset({Fault.MALFORMED, Fault.TOO_LARGE})
 
-Fields = Iterable[tuple[str, bytes]]
+Fields = Iterable[tuple[str, str]]
 
 # As many as a float holds exactly, and one more than the largest number in them.
 _DRAW_BYTES = 6
@@ -199,9 +199,8 @@ class Tries:
         later = throttled or (last.applied is Applied.UNKNOWN and last.health is Health.IGNORE)
         base_s = THROTTLED_BASE_S if later else DELAY_BASE_S
         drawn_s = full_jitter_s(self._resent + 1, base_s, DELAY_CAP_S, self._retries.draw())
-        headers = {name: value.decode("latin-1") for name, value in fields}
         now = self._retries.clock.now()
-        return max(drawn_s, stated_delay_s(headers, now, self._bounds.resets, throttled=throttled) or 0.0)
+        return max(drawn_s, stated_delay_s(dict(fields), now, self._bounds.resets, throttled=throttled) or 0.0)
 
 
 def why_write(ended: Outcome, last: Outcome) -> Why | None:

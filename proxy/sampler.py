@@ -11,7 +11,6 @@ import asyncio
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import NamedTuple
 
 from breakers.breaker import READ, WRITE, Breaker, State, class_of, fed_by, keys_of
 from breakers.call import Applied, Call, Health, Outcome, Sent
@@ -24,7 +23,7 @@ from proxy.alone import Alone
 from proxy.clock import Clock
 from proxy.localfaults import LocalFaults
 from proxy.refusals import Refusals
-from proxy.sampling import NOTHING, Admitted, Counts, Sample, bucket_of, health_of, is_doubtful
+from proxy.sampling import NOTHING, Admitted, Counts, Lane, Sample, Windows, bucket_of, health_of, is_doubtful
 from proxy.throttling import Throttling
 
 TELLING = frozenset({Health.OK, Health.FAIL})
@@ -48,16 +47,6 @@ HANDED_MAX = 100
 
 _BLOCKED = frozenset({State.BLOCKED, State.FORCED_BLOCKED})
 _BACK = _BLOCKED | {State.SUGGEST_ONLY, State.FORCED_SUGGEST_ONLY}
-
-
-class _Feeds(NamedTuple):
-    """
-    The breakers whose error rate a call is counted in (`counted`), and the others whose rate of writes is known, each
-    with the length of its window.
-    """
-
-    counted: tuple[str, ...]
-    rated: tuple[tuple[str, int], ...]
 
 
 class Sampler:
@@ -95,7 +84,7 @@ class Sampler:
     def gauging(self, gauging: Gauging) -> None:
         self._gauging = gauging
         self._thresholds: dict[str, Thresholds] = {}
-        self._feeds: dict[tuple[str, str, str], _Feeds] = {}
+        self._lanes: dict[tuple[str, str, str], Lane] = {}
 
     def saw(self, view: Mapping[str, Breaker]) -> None:
         """
@@ -118,7 +107,10 @@ class Sampler:
         """
         Return a call as it was let pass on these facts.
         """
-        counted = {key: self._gen(key, facts) for key in self._feeds_of(call).counted}
+        lane = self._lane_of(call)
+        if not self.view and not facts.breakers:
+            return Admitted(call, call.operation.spec, lane.counted, NOTHING, lane=lane)
+        counted = {key: self._gen(key, facts) for key in lane.counted}
         # What stands still now is of another generation by the time at which it can be healed.
         recovering = self._recovering or _any_recovering(facts.breakers)
         heals = {key: self._gen(key, facts) for key in tells(call)} if recovering else NOTHING
@@ -151,12 +143,14 @@ class Sampler:
         self._flying[id(sample)] = sample
         return sample
 
-    def left(self, sample: Sample) -> None:
+    def left(self, sample: Sample) -> float:
         """
-        Note that nothing more of an attempt is waited for; what it takes from here is up to whoever reads it.
+        Note that nothing more of an attempt is waited for, and return when that was; what it takes from here is up to
+        whoever reads it.
         """
         self._flying.pop(id(sample), None)
-        sample.left_at = self._clock.monotonic()
+        sample.left_at = now = self._clock.monotonic()
+        return now
 
     def headed(self, sample: Sample, outcome: Outcome) -> None:
         """
@@ -182,14 +176,19 @@ class Sampler:
             return
         sample.over = True
         admitted, health, now = sample.admitted, health_of(outcome), self._clock.monotonic()
-        bucket = bucket_of(self._clock.now())
+        bucket, took_s, lane = bucket_of(self._clock.now()), sample.took_s(now), admitted.lane
+        if lane is not None and self._is_plain(sample, lane, outcome, took_s):
+            sample.counted = True
+            self.here.reached(admitted.call.api)
+            self._refusals.passed(admitted.call.api, admitted.spec.name, now)
+            self.counts.all_good(lane.good, bucket)
+            return
         if health is Health.THROTTLE:
             self.throttling.heard(admitted.call, outcome)
         if health is Health.FAIL_LOCAL:
             self.here.failed(admitted.call.api, now)
         elif outcome.status is not None:
             self.here.reached(admitted.call.api)
-        took_s = sample.took_s(now)
         if not sample.counted:
             self._count(sample, health, took_s, bucket)
         if admitted.mine:
@@ -200,6 +199,13 @@ class Sampler:
             self.results.append((admitted, outcome, slow))
         if health in FAULTY or admitted.heals or outcome.applied is Applied.UNKNOWN:
             self.bell.set()
+
+    def _is_plain(self, sample: Sample, lane: Lane, outcome: Outcome, took_s: float) -> bool:
+        """
+        Tell whether an attempt ended as nearly all do: well, in time, and before any breaker moved.
+        """
+        well = outcome.health is Health.OK and outcome.status is not None and outcome.status < 300  # the protocol's own
+        return well and took_s <= lane.slow_after_s and not (self.view or sample.counted or sample.slow)
 
     def given_up(self, call: str) -> None:
         """
@@ -222,14 +228,20 @@ class Sampler:
         if not admitted.mine:
             return
         if call.operation.writes and outcome.sent is Sent.YES:
-            bucket, unknown = bucket_of(self._clock.now()), int(is_doubtful(outcome))
-            for key, gen in admitted.counted.items():
-                self.counts.wrote(key, gen, bucket, self._of(key).over_s, unknown)
-            # Each other breaker that may keep it back, too: towards that rate its ramp leads.
-            for key, over_s in self._feeds_of(call).rated:
-                self.counts.wrote(key, self._gen(key), bucket, over_s)
+            self._wrote(admitted, is_doubtful=is_doubtful(outcome))
         if admitted.heals and health_of(outcome) not in TELLING:
             self.given_up(call.id)
+
+    def _wrote(self, admitted: Admitted, *, is_doubtful: bool) -> None:
+        bucket, lane = bucket_of(self._clock.now()), admitted.lane
+        if lane is not None and not (self.view or is_doubtful):
+            self.counts.all_wrote(lane.written, bucket)
+            return
+        for key, gen in admitted.counted.items():
+            self.counts.wrote(key, gen, bucket, self._of(key).over_s, int(is_doubtful))
+        for key, over_s in self._lane_of(admitted.call).written:
+            if key not in admitted.counted:
+                self.counts.wrote(key, self._gen(key), bucket, over_s)
 
     def holds_back(self, admitted: Admitted) -> bool:
         """
@@ -272,19 +284,28 @@ class Sampler:
             known = self._thresholds[key] = self._gauging.of(key)
         return known
 
-    def _feeds_of(self, call: Call) -> _Feeds:
+    def _lane_of(self, call: Call) -> Lane:
         """
         Return what a call is counted in.
         """
         place = (call.api, call.caller.agent, class_of(call))
-        known = self._feeds.get(place)
+        known = self._lanes.get(place)
         if known is None:
-            if len(self._feeds) >= REMEMBERED_MAX:
-                self._feeds.clear()
+            if len(self._lanes) >= REMEMBERED_MAX:
+                self._lanes.clear()
             fed = fed_by(call)
+            # Of a write each other breaker that may keep it back, too: towards that rate its ramp leads.
             rated = [key for key in keys_of(call) if key not in fed and key.startswith(RATED)]
-            known = self._feeds[place] = _Feeds(fed, tuple((key, self._of(key).over_s) for key in rated))
+            known = self._lanes[place] = Lane(
+                dict.fromkeys(fed, 0),
+                self._windows((*fed, f"credential:{call.api}")),
+                self._windows((*fed, *rated)),
+                min(self._of(key).slow_after_s for key in fed),
+            )
         return known
+
+    def _windows(self, keys: tuple[str, ...]) -> Windows:
+        return tuple([(key, self._of(key).over_s) for key in keys])
 
     def _gen(self, key: str, facts: Facts | None = None) -> int:
         known = None if facts is None else facts.breakers.get(key)

@@ -25,6 +25,24 @@ NOTHING: Mapping[str, int] = MappingProxyType({})
 
 NO_KEYS = frozenset[str]()
 
+Windows = tuple[tuple[str, int], ...]
+"""Breakers, each with the length of its window in seconds."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lane:
+    """
+    What the calls of one agent on one account and class are counted in, as long as no breaker has ever moved.
+
+    `counted` are the breakers that they feed, under their first generation, and `good` those that a good result says
+    something to; a write that left is counted in `written`. What takes no longer than `slow_after_s` is slow for none.
+    """
+
+    counted: Mapping[str, int]
+    good: Windows
+    written: Windows
+    slow_after_s: float
+
 
 @noun
 class Admitted:
@@ -32,7 +50,8 @@ class Admitted:
     A call as it was let pass: of each breaker that it is counted in (`counted`), and of each that it may heal
     (`heals`), the generation.
 
-    `mine` tells that it is an agent's own call, and not a read of ours or what is sent again for the sake of a doubt.
+    `mine` tells that it is an agent's own call, and not a read of ours or what is sent again for the sake of a doubt;
+    `lane` is there where it was let pass before any breaker moved.
     """
 
     call: Call
@@ -40,6 +59,7 @@ class Admitted:
     counted: Mapping[str, int]
     heals: Mapping[str, int]
     mine: bool = True
+    lane: Lane | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -108,12 +128,27 @@ class Counts:
 
     def __init__(self) -> None:
         self._tallies: dict[tuple[str, int, int], _Tally] = {}
+        # What nearly all calls say, counted by what it will be added to: breakers and bucket, of a write or a result.
+        self._written: dict[tuple[Windows, int], int] = {}
+        self._good: dict[tuple[Windows, int], int] = {}
 
     def __repr__(self) -> str:
-        return f"Counts({len(self._tallies)})"
+        return f"Counts({len(self)})"
 
     def __len__(self) -> int:
-        return len(self._tallies)
+        return len(self._tallies) + len(self._written) + len(self._good)
+
+    def all_good(self, windows: Windows, bucket: int) -> None:
+        """
+        Count one good result for breakers that never moved.
+        """
+        self._good[windows, bucket] = self._good.get((windows, bucket), 0) + 1
+
+    def all_wrote(self, windows: Windows, bucket: int) -> None:
+        """
+        Count one write that left for breakers that never moved.
+        """
+        self._written[windows, bucket] = self._written.get((windows, bucket), 0) + 1
 
     def add(
         self,
@@ -132,6 +167,7 @@ class Counts:
         """
         Count for one breaker under one generation.
         """
+        self._add_good()
         tally = self._tally((key, gen, bucket), over_s)
         tally.ok += ok
         tally.slow += slow
@@ -146,8 +182,9 @@ class Counts:
 
     def good(self, key: str, gen: int, bucket: int, over_s: int, slow: bool = False) -> None:  # noqa: FBT001, FBT002 a count of one
         """
-        Count one good result, as nearly all of them are.
+        Count one good result.
         """
+        self._add_good()
         tally = self._tally((key, gen, bucket), over_s)
         tally.ok += 1
         tally.slow += slow
@@ -161,6 +198,24 @@ class Counts:
         tally.writes += 1
         tally.unknown += unknown
 
+    def _add_good(self) -> None:
+        """
+        Add what was good so far, before anything else: what fails in a row begins behind it.
+        """
+        for (windows, bucket), count in self._good.items():
+            for key, over_s in windows:
+                tally = self._tally((key, 0, bucket), over_s)
+                tally.ok += count
+                tally.tail, tally.broken = 0, True
+        self._good.clear()
+
+    def _add_all(self) -> None:
+        self._add_good()
+        for (windows, bucket), count in self._written.items():
+            for key, over_s in windows:
+                self._tally((key, 0, bucket), over_s).writes += count
+        self._written.clear()
+
     def _tally(self, place: tuple[str, int, int], over_s: int) -> _Tally:
         tally = self._tallies.get(place)
         if tally is None:
@@ -171,6 +226,7 @@ class Counts:
         """
         Return what there is, and have nothing.
         """
+        self._add_all()
         taken, self._tallies = self._tallies, {}
         return tuple(
             Delta(
@@ -185,4 +241,5 @@ class Counts:
         """
         Drop what is older than a bucket.
         """
+        self._add_all()
         self._tallies = {place: tally for place, tally in self._tallies.items() if place[2] >= oldest}

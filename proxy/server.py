@@ -25,7 +25,6 @@ from config.load import Configuration
 from proxy import app
 from proxy.account import Account
 from proxy.alerting import Alerting
-from proxy.answer import Whole
 from proxy.beating import beat_on, presence_of
 from proxy.clock import Clock, SystemClock, system_randomness
 from proxy.control.api import admin_app
@@ -358,7 +357,7 @@ async def _listen(listener: Listener, program: Program, front: Front) -> web.Ser
         )
     else:
 
-        def on_error(exc: BaseException | None, status: int) -> Whole:
+        def on_error(exc: BaseException | None, status: int) -> bytes:
             return front.unparsed(door, exc, status)
 
         server = AgentServer(front.serving(door), crowd=program.crowd, on_error=on_error)

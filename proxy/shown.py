@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterable
 from urllib.parse import quote
 
 from proxy.secret import Secret
@@ -29,20 +28,18 @@ ECHO_LENGTH_MIN = 8
 """A shorter credential would be found everywhere by chance; no vendor issues one."""
 
 
-def shown_headers(fields: Iterable[tuple[str, bytes]], allowed: frozenset[str]) -> Headers:
+def shown_headers(fields: Headers, allowed: frozenset[str]) -> Headers:
     """
     Return those of an answer's headers, by lower-case name, that may be shown; what `Connection` nominates never is.
     """
-    shown, hop = [], set[str]()
-    for name, value in fields:
-        if name == "connection":
-            hop |= {token.strip().lower() for token in value.decode("latin-1").split(",")}
-        if (name in COMMON_HEADERS or name in allowed) and not _UNPRINTABLE(value):
-            shown.append((name, value.decode("latin-1")))
-    return tuple([pair for pair in shown if pair[0] not in hop] if hop else shown)
+    hop = {token.strip().lower() for name, value in fields if name == "connection" for token in value.split(",")}
+    shown = [pair for pair in fields if (pair[0] in COMMON_HEADERS or pair[0] in allowed) and pair[0] not in hop]
+    if _UNPRINTABLE("".join([value for _, value in shown])):
+        shown = [pair for pair in shown if not _UNPRINTABLE(pair[1])]
+    return tuple(shown)
 
 
-_UNPRINTABLE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]").search
 
 
 class Scrubber:

@@ -23,7 +23,7 @@ class Ulids:
 
     def __init__(self, clock: Clock, randomness: Randomness) -> None:
         self._clock, self._randomness, self._last = clock, randomness, 0
-        self._drawn: list[bytes] = []
+        self._drawn: list[int] = []
 
     def __repr__(self) -> str:
         return f"Ulids(last={_spell(self._last)})"
@@ -35,16 +35,16 @@ class Ulids:
         millis = int(self._clock.now().timestamp() * 1000)
         if millis > self._last >> RANDOM_BITS:
             # The top bit stays clear, so that counting up within a millisecond never reaches into the time.
-            self._last = millis << RANDOM_BITS | int.from_bytes(self._random()) >> 1
+            if not self._drawn:
+                self._draw()
+            self._last = millis << RANDOM_BITS | self._drawn.pop() >> 1
         else:
             self._last += 1
         return _spell(self._last)
 
-    def _random(self) -> bytes:
-        if not self._drawn:
-            drawn = self._randomness(DRAWN * RANDOM_BYTES)
-            self._drawn = [drawn[at : at + RANDOM_BYTES] for at in range(0, len(drawn), RANDOM_BYTES)]
-        return self._drawn.pop()
+    def _draw(self) -> None:
+        drawn = self._randomness(DRAWN * RANDOM_BYTES)
+        self._drawn = [int.from_bytes(drawn[at : at + RANDOM_BYTES]) for at in range(0, len(drawn), RANDOM_BYTES)]
 
 
 def _spell(value: int) -> str:
@@ -54,7 +54,7 @@ def _spell(value: int) -> str:
     high, low = value >> 70, value & (1 << 70) - 1
     p = _PAIRS
     return (
-        p[high >> 50] + p[high >> 40 & 1023] + p[high >> 30 & 1023] + p[high >> 20 & 1023] + p[high >> 10 & 1023]
-        + p[high & 1023] + p[low >> 60] + p[low >> 50 & 1023] + p[low >> 40 & 1023] + p[low >> 30 & 1023]
-        + p[low >> 20 & 1023] + p[low >> 10 & 1023] + p[low & 1023]
-    )  # fmt: skip
+        f"{p[high >> 50]}{p[high >> 40 & 1023]}{p[high >> 30 & 1023]}{p[high >> 20 & 1023]}{p[high >> 10 & 1023]}"
+        f"{p[high & 1023]}{p[low >> 60]}{p[low >> 50 & 1023]}{p[low >> 40 & 1023]}{p[low >> 30 & 1023]}"
+        f"{p[low >> 20 & 1023]}{p[low >> 10 & 1023]}{p[low & 1023]}"
+    )

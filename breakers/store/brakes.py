@@ -97,8 +97,9 @@ class Brakes:
         if let_go:
             self._give_back(opened.intent)
             return
-        self._note_opened(opened)
-        self._note_end(opened.intent, ended)
+        if opened.suggestion:
+            self._note_opened(opened)
+            self._note_end(opened.intent, ended)
 
     def _has(self, go: Forward, now: datetime) -> bool:
         """

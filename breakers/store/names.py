@@ -67,11 +67,12 @@ class NameTable:
         """
         self._version += 1
         for name in moves.held(record):
-            entry = self.entries.get(name)
-            if entry is None or len(entry) == 1 or (len(entry) == 2 and entry[1].intent == record.intent):
-                self.entries[name] = (self._version, record)
+            others = self.entries.get(name, ())[1:]
+            if others and (len(others) > 1 or others[0].intent != record.intent):
+                self.entries[name] = (self._version, *moves.under_name(others, record))
             else:
-                self.entries[name] = (self._version, *moves.under_name(entry[1:], record))
+                # As nearly always: nothing else stands there.
+                self.entries[name] = (self._version, record)
 
     def take_away(self, record: Earlier) -> None:
         """

@@ -203,7 +203,9 @@ class Parked:
         """
         Note that an intent has ended.
         """
-        self._change(finished(self._by_id.get(self._carried.get(intent, "")), intent, at))
+        suggestion = self._carried.get(intent)
+        if suggestion is not None:
+            self._change(finished(self._by_id.get(suggestion), intent, at))
 
     def _under(self, name: str, at: datetime) -> Suggested | None:
         id_ = self._by_name.get(name)

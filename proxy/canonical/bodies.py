@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import unquote_to_bytes
+from itertools import chain
 
 from breakers.call import Body, Form, Json, Multipart, Opaque
 from breakers.verdict import Reason
@@ -56,12 +56,13 @@ def refuse_key(data: bytes, body: Body) -> None:
     """
     Refuse a body that holds an agent's key in any spelling: it would be sent to the API.
     """
-    spellings = [data]
-    if b"%" in data and isinstance(body, Form):
-        spellings.append(unquote_to_bytes(data))
-    elif b"\\u" in data and isinstance(body, Json):
-        spellings.append(encode_json(body.value))
-    if any(holds_key(spelling.decode("latin-1")) for spelling in spellings):
+    said = data.decode("latin-1")
+    if isinstance(body, Form):
+        # Decoded: a key that is not encoded is the same, and none goes over the end of a name or a value.
+        said = "\n".join(chain.from_iterable(body.pairs))
+    elif isinstance(body, Json) and "\\u" in said:
+        said += encode_json(body.value).decode("latin-1")
+    if holds_key(said):
         raise Refused(Reason.BODY_MALFORMED, "The body holds a Breakwater key, which would be sent to the API.")
 
 
@@ -83,15 +84,19 @@ def encode_body(body: Body, media_type: str | None, boundary: str) -> tuple[byte
 
 
 def _shape(spec: OperationSpec, media: MediaType | None) -> tuple[MediaType, Content]:
-    if all(content is Content.NONE for content in spec.contents.values()):
-        raise Refused(Reason.BODY_MALFORMED, f"The operation `{spec.name}` takes no body.")
-    if media is None:
-        raise Refused(Reason.MEDIA_TYPE_UNSUPPORTED, "The body has no Content-Type.")
-    content = spec.contents.get(media.essence, spec.contents.get(_ANYTHING))
-    if content is None or content is Content.NONE:
-        accepted = ", ".join(sorted(spec.contents))
-        raise Refused(Reason.MEDIA_TYPE_UNSUPPORTED, f"The operation `{spec.name}` takes {accepted}.")
+    content = None if media is None else spec.contents.get(media.essence, spec.contents.get(_ANYTHING))
+    if media is None or content is None or content is Content.NONE:
+        raise _unaccepted(spec, media)
     if content is Content.OPAQUE and media.essence.startswith("multipart/"):
         # Its boundary is part of the bytes, so it could not be sent under one of ours.
         raise Refused(Reason.MEDIA_TYPE_UNSUPPORTED, f"The operation `{spec.name}` takes no multipart body here.")
     return media, content
+
+
+def _unaccepted(spec: OperationSpec, media: MediaType | None) -> Refused:
+    if all(content is Content.NONE for content in spec.contents.values()):
+        return Refused(Reason.BODY_MALFORMED, f"The operation `{spec.name}` takes no body.")
+    if media is None:
+        return Refused(Reason.MEDIA_TYPE_UNSUPPORTED, "The body has no Content-Type.")
+    accepted = ", ".join(sorted(spec.contents))
+    return Refused(Reason.MEDIA_TYPE_UNSUPPORTED, f"The operation `{spec.name}` takes {accepted}.")

@@ -17,6 +17,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import field
 from functools import lru_cache
+from itertools import chain
 
 from breakers.noun import noun
 from breakers.verdict import Reason
@@ -42,7 +43,7 @@ DROPPED_MAX = 64
 DEADLINE_MS_MAX = 900_000
 
 _TOKEN = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~\-]+").fullmatch
-_VALUE = re.compile(rb"[ -~]*").fullmatch
+_UNPRINTABLE = re.compile(rb"[^ -~]").search
 _LENGTH = re.compile(r"[0-9]{1,19}").fullmatch
 _HOST = re.compile(
     r"(\[[0-9A-Fa-f:.]{2,45}\]|(?=[^:]{1,253}(?::|$))[A-Za-z0-9_\-]{1,63}(?:\.[A-Za-z0-9_\-]{1,63})*)(?::([0-9]{1,5}))?",
@@ -144,7 +145,7 @@ def canonical_head(
     Read a request's head, or refuse it; `dialect_forward` and `redirecting` name headers of the API, lower-case.
     """
     # A client reads under the same head again and again; when it writes, something in it is its own each time.
-    if method == "GET" and sum([len(name) + len(value) for name, value in raw_headers]) <= _HEAD_KEPT_BYTES_MAX:
+    if method == "GET" and len(b"".join(chain.from_iterable(raw_headers))) <= _HEAD_KEPT_BYTES_MAX:
         return _known_head(method, version, raw_headers, dialect_forward, redirecting)
     return _read_head(method, version, raw_headers, dialect_forward, redirecting)
 
@@ -204,12 +205,11 @@ def _read_head(
 _known_head = lru_cache(maxsize=_KEPT)(_read_head)
 
 
-def said_host(raw_headers: tuple[tuple[bytes, bytes], ...]) -> str:
+def said_host(said: str) -> str:
     """
-    Return the host that a request names, before the rest of its head is read; nothing where it is not named once, well.
+    Return the host that a `Host` header names, before the rest of its head is read; nothing where it names none well.
     """
-    named = [value for name, value in raw_headers if len(name) == len(b"host") and name.lower() == b"host"]
-    found = _authority(named[0].decode("latin-1").strip(" ")) if len(named) == 1 else None
+    found = _authority(said)
     return found[0] if found else ""
 
 
@@ -220,7 +220,8 @@ def _fields(
     """
     Return the well-formed header fields by lower-case name, and the names of those that are never read.
     """
-    size = sum([len(name) + len(value) for name, value in raw_headers])
+    together = b"".join(chain.from_iterable(raw_headers))
+    size, odd = len(together), _UNPRINTABLE(together) is not None
     if len(raw_headers) > HEADERS_MAX or size > HEAD_BYTES_MAX:
         raise Refused(Reason.HEAD_TOO_LARGE, "The request has too many or too large headers.")
     fields: dict[str, str] = {}
@@ -229,7 +230,7 @@ def _fields(
         name = _known_name(raw_name) if len(raw_name) <= _KEPT_BYTES_MAX else _name(raw_name)
         if size > HEADER_BYTES_MAX and len(raw_name) + len(raw_value) > HEADER_BYTES_MAX:
             raise Refused(Reason.HEAD_TOO_LARGE, f"The header `{spelled(name)}` is too large.")
-        if not _VALUE(raw_value):
+        if odd and _UNPRINTABLE(raw_value):
             raise _malformed(f"The header `{spelled(name)}` has a character that is not printable ASCII.")
         if "_" in name:
             unread.add(spelled(name))
@@ -333,7 +334,7 @@ def _idempotency_key(fields: Mapping[str, str]) -> str | None:
     value = fields.get("idempotency-key")
     if value is None:
         return None
-    quoted = _QUOTED(value)
+    quoted = _QUOTED(value) if value.startswith('"') else None
     key = _ESCAPE(r"\1", quoted.group(1)) if quoted else value
     if (value.startswith('"') and not quoted) or not _IDEMPOTENCY_KEY(key) or holds_key(key):
         detail = "An Idempotency-Key is 1 to 255 visible ASCII characters, bare or between double quotes."

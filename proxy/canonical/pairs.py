@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 from breakers.verdict import Reason
@@ -25,6 +26,10 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]").search
 
 # Pairs in one query or form. Stripe's largest forms have some hundreds; without a bound, 1 MiB would hold 250,000.
 PAIRS_MAX = 4_096
+
+# The names that SDKs write come again with every request. One may be as long as a body: such a one is not kept.
+_NAMES_KEPT = 1024
+_KEPT_LENGTH_MAX = 256
 
 # Names that tell a framework to read the request as another one: another method, another charset. No bundled API uses
 # them, so an upstream that honours one by accident would execute what was never judged.
@@ -80,14 +85,24 @@ def _pair(raw: str, reason: Reason, *, equals_required: bool) -> tuple[str, str]
         raise Refused(reason, "An argument has no name.")
     if equals_required and not equals:
         raise Refused(reason, "An argument has no `=`.")
-    name = decode_percent(raw_name.replace("+", " "), reason)
-    value = decode_percent(raw_value.replace("+", " "), reason)
+    name = (_known_name if len(raw_name) <= _KEPT_LENGTH_MAX else _name)(raw_name, reason)
+    value = raw_value.replace("+", " ")
+    if "%" in value:
+        value = decode_percent(value, reason)
+        if "\0" in value:
+            raise Refused(reason, f"The value of `{spelled(name)}` holds a NUL.")
+    return name, value
+
+
+def _name(raw: str, reason: Reason) -> str:
+    name = decode_percent(raw.replace("+", " "), reason)
     if _CONTROL(name):
         raise Refused(reason, f"The name `{spelled(name)}` holds a control character.")
-    if "\0" in value:
-        raise Refused(reason, f"The value of `{spelled(name)}` holds a NUL.")
     refuse_steering(name, reason)
-    return name, value
+    return name
+
+
+_known_name = lru_cache(maxsize=_NAMES_KEPT)(_name)
 
 
 def encode_pairs(pairs: Pairs) -> str:
@@ -96,9 +111,16 @@ def encode_pairs(pairs: Pairs) -> str:
 
     `%20` and not `+`, because every decoder of queries and forms agrees on it.
     """
-    return "&".join([f"{_encoded(name)}={_encoded(value)}" for name, value in pairs])
+    return "&".join([f"{_encoded_name(name)}={_encoded(value)}" for name, value in pairs])
 
 
 def _encoded(text: str) -> str:
     # Most texts are their own spelling, and to see that costs a fifth of spelling them anew.
     return text if _UNRESERVED(text) else quote(text, safe="")
+
+
+def _encoded_name(name: str) -> str:
+    return _known_encoded(name) if len(name) <= _KEPT_LENGTH_MAX else _encoded(name)
+
+
+_known_encoded = lru_cache(maxsize=_NAMES_KEPT)(_encoded)

@@ -15,7 +15,7 @@ from breakers.decide import decide
 from breakers.facts import Facts
 from breakers.killswitch import bars, bars_reading, killswitch, park
 from breakers.known import State
-from breakers.policy import Passed
+from breakers.policy import NOTHING_FOUND
 from breakers.stops import ALL, CANARY, RUNNING, Mode, Stop, Stops, scopes_of
 from breakers.suggestion import Cause, Grant
 from breakers.task import Above, Task
@@ -147,7 +147,7 @@ def test_grant_answers_no_refusal(mode: Mode) -> None:
     """What stops writes is answered by no grant, whatever it lists."""
     asked = granted(WRITE, *(park(Stop(scope, mode, 5)).id for scope in scopes_of(WRITE)))
     held = stopped(mode)
-    no = killswitch(asked, EVERYTHING, under(held), Passed())
+    no = killswitch(asked, EVERYTHING, under(held), NOTHING_FOUND)
     assert isinstance(no, Refuse)
     assert no.reason is Reason.KILLED
     assert bars(asked, held, AT) is not None

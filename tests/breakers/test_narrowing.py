@@ -10,7 +10,7 @@ from breakers.call import Call
 from breakers.caveats import Caveat, read_caveat
 from breakers.decide import GATES, decide
 from breakers.narrowing import narrowing
-from breakers.policy import Passed
+from breakers.policy import NOTHING_FOUND, Passed
 from breakers.verdict import Reason, Refuse
 from tests.breakers.world import QUIET, allow, call, deny, park, policy
 
@@ -54,21 +54,21 @@ def test_caveats(caveats: tuple[str, ...], reads: bool, writes: bool) -> None:
     """All of a token's caveats must hold, for what it reads and for what it writes."""
     held = [read_caveat(one) for one in caveats]
     for operation, passes in ((READ, reads), (WRITE, writes)):
-        said = narrowing(made(operation, *held), POLICY, QUIET, Passed())
+        said = narrowing(made(operation, *held), POLICY, QUIET, NOTHING_FOUND)
         assert isinstance(said, Passed) is passes
         assert passes or (isinstance(said, Refuse) and said.reason is Reason.TOKEN_NARROWED and said.gate == "token")
 
 
 def test_unknown_key() -> None:
     """A caveat that nobody here knows lets nothing pass, not even a read."""
-    said = narrowing(made(READ, Caveat("later", "anything")), POLICY, QUIET, Passed())
+    said = narrowing(made(READ, Caveat("later", "anything")), POLICY, QUIET, NOTHING_FOUND)
     assert isinstance(said, Refuse)
     assert said.reason is Reason.TOKEN_NARROWED
 
 
 def test_names_the_caveat() -> None:
     """A refusal names the caveat that does not hold, and what of the call it does not allow."""
-    said = narrowing(made(WRITE, read_caveat("r=charges.*:r")), POLICY, QUIET, Passed())
+    said = narrowing(made(WRITE, read_caveat("r=charges.*:r")), POLICY, QUIET, NOTHING_FOUND)
     assert isinstance(said, Refuse)
     assert said.details == (("caveat", "r=charges.*:r"),)
     assert "`refunds.create`" in said.detail

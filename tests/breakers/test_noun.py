@@ -10,7 +10,7 @@ from breakers.call import Caller
 from breakers.caveats import Caveat
 from breakers.facts import Facts
 from breakers.known import Names
-from breakers.policy import NOTHING_FOUND, Allowed, Entry, Passed
+from breakers.policy import Allowed, Entry, Passed
 from breakers.suggestion import Cause, Park
 from breakers.task import Task
 from config.caps import Caps
@@ -23,8 +23,9 @@ WHOLE = replace(
     again=True, wait_s=1, responds=True,
 )  # fmt: skip
 PARKED = Passed(
-    (Entry("a.*"),), Money(1, "USD"), ("flag",), (), (("c", True),), (Park(Cause.TIER, "auto", "."),), (), blind=True
-)
+    Allowed((Entry("a.*"),)), Money(1, "USD"), ("flag",), (), (("c", True),), (Park(Cause.TIER, "auto", "."),), (),
+    blind=True,
+)  # fmt: skip
 
 
 def test_equal_and_hashed() -> None:
@@ -48,6 +49,12 @@ def test_within_task() -> None:
     assert made.under(task) == replace(made, opened=task)
 
 
+def test_and_allowed() -> None:
+    """What was found with what allows the call is what was found, and that with what it has noted."""
+    allowed = Allowed((Entry("b.*", marks=True),))
+    assert PARKED.and_allowed(allowed) == replace(PARKED, allowed=allowed, flags=("flag", "marked"))
+
+
 def test_and_moving() -> None:
     """What was found with what a call moves is what was found, and that."""
     moved = Money(5, "EUR")
@@ -67,7 +74,7 @@ def test_and_moving() -> None:
 def test_plain(entry: Entry, *, plain: bool) -> None:
     """An entry is plain exactly where the allowlist has to look at nothing for it."""
     assert Allowed((entry,)).is_plain is Allowed((Entry("b"), entry)).is_plain is plain
-    assert Allowed((entry,)).found == replace(NOTHING_FOUND, entries=(entry,), flags=("marked",) * entry.marks)
+    assert Allowed((entry,)).flags == ("marked",) * entry.marks
 
 
 def test_facts_by_default() -> None:

@@ -59,7 +59,7 @@ class Given:
     def __init__(self, body: bytes) -> None:
         self._body = body
         self.content = self
-        self.transport = SimpleNamespace(is_closing=lambda: False)
+        self.connection = SimpleNamespace(transport=SimpleNamespace(is_closing=lambda: False))
 
     def is_eof(self) -> bool:
         """

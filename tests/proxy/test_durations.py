@@ -33,6 +33,6 @@ def test_as_the_library(took: list[tuple[str, int]]) -> None:
     durations = Durations("took", "What it took.", "what", SECONDS, ours)
     histogram = Histogram("took", "What it took.", ("what",), buckets=SECONDS, registry=theirs)
     for what, micros in took:
-        durations.took(what, micros)
+        durations.took({what: micros})
         histogram.labels(what).observe(micros / 1_000_000)
     assert shown(ours) == shown(theirs)

@@ -49,6 +49,7 @@ def test_header_allowlist() -> None:
     """Headers pass by list only, and those that Connection nominates do not pass."""
     raw = (
         (b"Content-Type", b"application/json"), (b"Set-Cookie", b"a=b"), (b"X-Internal", b"1"), (b"ETag", b"x"),
+        (b"Vary", b"a\x01b"),
         (b"Request-Id", b"req_1"), (b"Connection", b"close, etag"), (b"Link", b"<https://elsewhere.invalid/>"),
     )  # fmt: skip
     assert shown_headers(fields_of(raw), frozenset({"request-id"})) == (

@@ -17,7 +17,7 @@ from breakers.above import caps_above
 from breakers.call import Call, Caller
 from breakers.capping import Spending
 from breakers.narrowing import narrowing
-from breakers.policy import AgentRules, Passed
+from breakers.policy import NOTHING_FOUND, AgentRules
 from breakers.verdict import Refuse
 from proxy.canonical.heads import canonical_head
 from proxy.errors import Refused
@@ -103,7 +103,7 @@ def cleared(text: str, attempt: Attempt, gate: Gate = narrowing) -> tuple[set[tu
     except Refused:
         return None
     made = replace(attempt.call, caller=caller)
-    if isinstance(gate(made, POLICY, QUIET, Passed()), Refuse):
+    if isinstance(gate(made, POLICY, QUIET, NOTHING_FOUND), Refuse):
         return None
     caps = caps_above(made, Spending(), now)
     return None if isinstance(caps, Refuse) else ({(cap.node, str(cap.caps)) for cap in caps}, caller)

@@ -49,6 +49,20 @@ class Source:
         """
         return tuple(ast.walk(self.tree))
 
+    @cached_property
+    def imported(self) -> tuple[ast.Import | ast.ImportFrom, ...]:
+        """
+        Return every statement that imports, at any depth; most of a file's nodes are expressions, which hold none.
+        """
+        found: list[ast.Import | ast.ImportFrom] = []
+        waiting: list[ast.AST] = [self.tree]
+        for node in waiting:
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                found.append(node)
+            for block in ("body", "handlers", "orelse", "finalbody", "cases"):
+                waiting += getattr(node, block, ())
+        return tuple(found)
+
     @property
     def room(self) -> str:
         """
@@ -111,10 +125,10 @@ def imports(source: Source) -> Iterator[tuple[int, str]]:
     package = source.module.split(".")
     if not source.path.endswith("__init__.py"):
         package = package[:-1]
-    for node in source.nodes:
+    for node in source.imported:
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
+        else:
             start = package[: len(package) - node.level + 1] if node.level else []
             origin = ".".join([*start, *([node.module] if node.module else [])])
             yield from ((node.lineno, f"{origin}.{alias.name}") for alias in node.names)
@@ -132,13 +146,13 @@ def bindings(source: Source) -> dict[str, str]:
     Return what each imported local name stands for, so that no alias hides anything.
     """
     bound: dict[str, str] = {}
-    for node in source.nodes:
+    for node in source.imported:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 bound[alias.asname or alias.name.split(".")[0]] = (
                     alias.name if alias.asname else alias.name.split(".")[0]
                 )
-        elif isinstance(node, ast.ImportFrom):
+        else:
             for alias in node.names:
                 bound[alias.asname or alias.name] = f"{node.module or ''}.{alias.name}"
     return bound
