@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Callable
@@ -48,6 +49,19 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     settings.load_profile("torture" if config.getoption("markexpr") == "torture" else "suite")
     config.pluginmanager.register(canary)
+
+
+# Objects more than there were, after which those are looked for that nobody needs, as in a process that serves.
+COLLECTED_AFTER = 10_000
+
+
+def pytest_collection_finish() -> None:
+    """
+    Have the garbage collector look at what tests make, and seldom: the suite itself is large, and stays to the end.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECTED_AFTER)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

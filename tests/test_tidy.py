@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Figure
 from tests.tidy import arrows, documented, sizes, words
-from tests.tidy.source import ROOT, sources
+from tests.tidy.source import ROOT, forget, sources
 
 Check = Callable[[Path], list[str]]
 
@@ -198,6 +199,17 @@ def plant(root: Path, files: dict[str, str]) -> Path:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text, "utf-8")
     return root
+
+
+@pytest.fixture(autouse=True, scope="module")
+def trees() -> Iterator[None]:
+    """
+    Keep the collector from the trees of a million nodes that are made here, and let them go at the end.
+    """
+    gc.disable()
+    yield
+    forget()
+    gc.enable()
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)

@@ -10,7 +10,6 @@ from tests.chaos.fleet import HEALS_S, Fleet
 from tests.chaos.standing import doubts_listed, held
 from tests.crash.load import Said
 
-
 # What a client asks again about although it was told: nobody knows yet, or it is done and its answer is gone for good.
 TOLD = frozenset({"outcome-unknown", "answer-not-kept"})
 

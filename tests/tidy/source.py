@@ -93,6 +93,13 @@ def _room(root: Path, room: str) -> tuple[Source, ...]:
     return tuple(Source(file.relative_to(root).as_posix(), file.read_text("utf-8")) for file in files)
 
 
+def forget() -> None:
+    """
+    Let go of all that was read.
+    """
+    _room.cache_clear()
+
+
 def texts(root: Path) -> Iterator[tuple[str, str]]:
     """
     Yield path and text of every file that a person wrote.
