@@ -107,6 +107,11 @@ class Metrics:
         self.ledger_sync_seconds = Histogram(
             "breakwater_ledger_sync_seconds", "Time until a batch of entries was durable.", buckets=SECONDS, registry=r
         )
+        self.ledger_lost = Counter(
+            "breakwater_ledger_lost_total", "Records that were lost on their way to the disk.", registry=r
+        )
+        # Of what the ledger has lost, as much as was counted here.
+        self._lost = 0
         self.ledger_queue = Gauge("breakwater_ledger_queue", "Entries waiting to become durable.", registry=r)
         self.letters_refused = Counter(
             "breakwater_letters_refused_total", "Letters that were not taken, by why.", ("why",), registry=r
@@ -176,6 +181,8 @@ class Metrics:
         Read what is a state and not a count; what a store that is away would say stays as it was.
         """
         self.ledger_queue.set(ledger.pending)
+        self.ledger_lost.inc(ledger.stats.lost - self._lost)
+        self._lost = ledger.stats.lost
         self.ledger_ready.set(ledger.state == "ready")
         self.disk_free.set(ledger.stats.free_bytes)
         self.writes_in_flight.set(in_flight)

@@ -15,6 +15,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from breakers.call import Call, Outcome
@@ -301,8 +302,8 @@ class Ledger:
         """
         Record that a write may be sent from now on.
         """
-        draft = records.intent(held, wire, self.ring, self._randomness(OPENER_BYTES))
-        written = await self._pen.durable(draft, Rank.WRITE)
+        drafted = partial(records.intent, held, wire, self.ring, self._randomness(OPENER_BYTES))
+        written = await self._pen.durable(drafted, Rank.WRITE)
         opened = opened_by(held.go.call, written.place, held.go.charges)
         return Intent(held, written.index, written.leaf_hash, wire, opened, written.place)
 
@@ -314,8 +315,8 @@ class Ledger:
         """
         call, kept_max = intent.held.go.call, self._answer_bytes_max
         try:
-            draft = records.write_outcome(call, intent.index, outcome, shown, kept_max, spent)
-            return await self._entry(draft, Rank.END)
+            drafted = partial(records.write_outcome, call, intent.index, outcome, shown, kept_max, spent)
+            return await self._entry(call.id, drafted, Rank.END)
         except LedgerUnavailable as unavailable:
             raise OutcomeUnrecorded(str(unavailable)) from unavailable
 
@@ -328,7 +329,7 @@ class Ledger:
             self._writer.admit(Rank.READ)
             self._counted.count(agent, str(declined.refuse.reason))
             return None
-        return await self._entry(records.refusal(declined, self.ring), Rank.WRITE)
+        return await self._entry(declined.call, partial(records.refusal, declined, self.ring), Rank.WRITE)
 
     async def read_done(self, held: HeldRead, outcome: Outcome, seen: Delivered) -> None:
         """
@@ -337,8 +338,8 @@ class Ledger:
         if self.state is WriterState.READONLY and self._settings.on_unavailable.reads == "serve_unlogged":
             self.stats.lost += 1
             return
-        draft = records.read_outcome(held, outcome, seen, self.ring)
-        await self._pen.read(draft, durable=self._settings.reads == "durable")
+        drafted = partial(records.read_outcome, held, outcome, seen, self.ring)
+        await self._pen.read(drafted, durable=self._settings.reads == "durable")
 
     def look_done(
         self, call: Call, read: str, outcome: Outcome, body: bytes, kept_max: int = READ_BYTES_KEPT, *never_store: str
@@ -346,13 +347,13 @@ class Ledger:
         """
         Record a read of ours; where a judgement asked for it, it is durable before the intent that follows from it.
         """
-        self._pen.note(records.subject_read(call, read, outcome, body, kept_max, never_store))
+        self._pen.note(partial(records.subject_read, call, read, outcome, body, kept_max, never_store))
 
     def change_recorded(self, intent: Intent, outcome: Entry, change: changed.Changed) -> None:
         """
         Record what a write that took effect has changed.
         """
-        self._pen.note(changed.change(intent.held.go.call, intent.index, outcome.index, change, self.ring))
+        self._pen.note(partial(changed.change, intent.held.go.call, intent.index, outcome.index, change, self.ring))
 
     def late_change_recorded(self, call: Call, opened: IntentOpened, resolved: Entry, change: changed.Changed) -> None:
         """
@@ -394,6 +395,6 @@ class Ledger:
         """
         self._counted.count(None, str(reason))
 
-    async def _entry(self, draft: Draft, rank: Rank) -> Entry:
-        written = await self._pen.durable(draft, rank)
-        return Entry(draft.call or "", written.index, written.leaf_hash, written.place)
+    async def _entry(self, call: str, drafted: Callable[[], Draft], rank: Rank) -> Entry:
+        written = await self._pen.durable(drafted, rank)
+        return Entry(call, written.index, written.leaf_hash, written.place)

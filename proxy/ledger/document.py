@@ -179,26 +179,34 @@ def request_document(request: Request, left_out: LeftOut, extra: Extra) -> dict[
     """
     Return the document of a request; `left_out` names in it what was found and not kept.
     """
-    document: dict[str, object] = {
-        "v": 1,
-        "base": request.base,
-        "method": request.method,
-        "segments": list(request.segments),
-        "query": left_out.pairs(request.query) if request.query else None,
-        "headers": list(map(list, request.headers)),
-        "redirecting": list(map(list, request.redirecting)),
-        "media_type": request.media_type,
-        "body": _body(request, left_out) if request.body is not None else None,
-        "dropped": list(request.dropped),
-        "mistyped": list(extra.mistyped),
-        "undeclared": list(extra.undeclared),
-        "key": extra.key,
-        "sent_headers": list(map(list, extra.sent_headers)),
-        "refusal": list(map(list, extra.refusal)),
-    }
+    document: dict[str, object] = {"v": 1, "base": request.base, "method": request.method}
+    for name, texts in (
+        ("segments", request.segments),
+        ("dropped", request.dropped),
+        ("mistyped", extra.mistyped),
+        ("undeclared", extra.undeclared),
+    ):
+        if texts:
+            document[name] = list(texts)
+    for name, pairs in (
+        ("headers", request.headers),
+        ("redirecting", request.redirecting),
+        ("sent_headers", extra.sent_headers),
+        ("refusal", extra.refusal),
+    ):
+        if pairs:
+            document[name] = list(map(list, pairs))
+    if request.media_type is not None:
+        document["media_type"] = request.media_type
+    if extra.key is not None:
+        document["key"] = extra.key
+    if request.query and (query := left_out.pairs(request.query)):
+        document["query"] = query
+    if request.body is not None:
+        document["body"] = _body(request, left_out)
     if left_out.found:
         document["left_out"] = sorted(left_out.found)
-    return {name: value for name, value in document.items() if value is not None and value != []}
+    return document
 
 
 def _body(request: Request, left_out: LeftOut) -> object:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import field
 from datetime import UTC, datetime
 
@@ -43,12 +43,18 @@ class Draft:
     parts: tuple[Part, ...] = ()
 
 
-def checked(draft: Draft) -> Draft:
+Record = Draft | Callable[[], Draft]
+"""A draft, or what makes one in the thread that writes. It is made there of what is never changed once it is built, and
+with caches that any thread may use, so that no lock is needed for it."""
+
+
+def checked(record: Record) -> Draft:
     """
     Return a draft that can be written.
 
     Raise `ValueError` where it leaves the profile of entries or a name in it has no bound.
     """
+    draft = record if isinstance(record, Draft) else record()
     parts = [part.more for part in draft.parts if part.more]
     profile.check((draft.task, draft.call, draft.actor, draft.trace, draft.fields, parts))
     actor = draft.actor.values() if draft.actor else ()

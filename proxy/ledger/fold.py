@@ -158,12 +158,11 @@ def _begun(kept: Kept | None, first: int, path: Path, data: bytes, result: Fold)
 
 def _take(result: Fold, first: int, stored: Stored, entry: Mapping[str, Any]) -> None:
     views, kind, place = result.views, entry["k"], ""
-    index, offset, body, leaf = stored
     if kind in PLACED:
-        place = spell_place(views.origin, first, index, offset, len(body))
-    views.see(index, leaf, entry, place)
+        place = spell_place(views.origin, first, stored.index, stored.offset, len(stored.body))
+    views.see(stored.index, stored.leaf, entry, place)
     if result.remembered is not None and (kind in SEEN or "notice" in entry):
-        result.remembered.see(entry, place, views.open[index].opened if kind == "call.intent" else None)
+        result.remembered.see(entry, place, views.open[stored.index].opened if kind == "call.intent" else None)
 
 
 def end_of(place: Mapping[str, Any]) -> int:

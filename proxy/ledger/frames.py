@@ -106,9 +106,9 @@ def read_digest(payload: bytes) -> bytes:
     return payload[_STAND.size :]
 
 
-def frame_at(data: bytes, offset: int) -> Frame | Broken:
+def body_at(data: bytes, offset: int) -> bytes | Broken:
     """
-    Return the frame that begins at an offset.
+    Return the body of the frame that begins at an offset: its kind in one byte, and its payload.
     """
     if len(data) - offset < HEAD_BYTES:
         return Broken(offset, "the head of a frame is cut off")
@@ -121,10 +121,19 @@ def frame_at(data: bytes, offset: int) -> Frame | Broken:
     body = data[start:end]
     if crc32(body) != checksum:
         return Broken(offset, "a frame's checksum does not match")
-    kind = _KINDS.get(body[0])
-    if kind is None:
+    if body[0] not in _KINDS:
         return Broken(offset, "a frame's kind is unknown")
-    return Frame(kind, body[1:], offset, end)
+    return body
+
+
+def frame_at(data: bytes, offset: int) -> Frame | Broken:
+    """
+    Return the frame that begins at an offset.
+    """
+    body = body_at(data, offset)
+    if isinstance(body, Broken):
+        return body
+    return Frame(_KINDS[body[0]], body[1:], offset, offset + HEAD_BYTES + len(body))
 
 
 def salvage(data: bytes, offset: int) -> Iterator[Frame]:

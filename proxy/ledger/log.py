@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-from collections.abc import Sequence
 from datetime import datetime
 
 from proxy.errors import LedgerUnavailable
@@ -43,11 +42,11 @@ def commit(batch: Batch, disk: Disk) -> tuple[Written, ...]:
         raise _judged(error) from error
     composed = compose(batch, segment, keys)
     if composed.blobs:
-        _write(segment, disk, segment.blobs, composed.blobs)
+        _write(segment, disk, segment.blobs, b"".join(composed.blobs))
         _sync(disk, segment.blobs)
     # Stop here: blobs that no entry points to; recovery cuts them off.
     data = b"".join((*composed.frames, frames.commit_frame(composed.tree.size, composed.tree.root())))
-    _write(segment, disk, segment.entries, (data,))
+    _write(segment, disk, segment.entries, data)
     # Stop here: all of the batch, none of it, or a torn end that recovery cuts off; nobody was told.
     _sync(disk, segment.entries)
     segment.size += len(data)
@@ -68,9 +67,9 @@ def _judged(error: OSError) -> Exception:
     return LedgerUnavailable("the disk is full") if error.errno in FULL else error
 
 
-def _write(segment: Segment, disk: Disk, handle: Handle, pieces: Sequence[bytes]) -> None:
+def _write(segment: Segment, disk: Disk, handle: Handle, data: bytes) -> None:
     try:
-        disk.append(handle, pieces)
+        disk.append(handle, (data,))
     except OSError as error:
         if error.errno not in FULL:
             raise
@@ -108,7 +107,7 @@ def seal_segment(log: Log, segment: Segment, disk: Disk) -> None:
     End a segment: its SEAL is durable when this returns, and nothing is written to it again.
     """
     seal_bytes = frames.seal_frame(log.tree.size, log.tree.root(), segment.digest.digest())
-    _write(segment, disk, segment.entries, (seal_bytes,))
+    _write(segment, disk, segment.entries, seal_bytes)
     _sync(disk, segment.entries)
     log.segment = None
     # Stop here: the newest segment is sealed; the next batch begins another.

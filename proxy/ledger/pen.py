@@ -1,9 +1,12 @@
-"""Puts drafts on record: waited for, or only taken."""
+"""
+Puts records on record: waited for, or only taken.
+
+What is handed over as a function is drafted by the batch that writes it, and no call waits for that.
+"""
 
 from __future__ import annotations
 
-from proxy.errors import LedgerUnavailable
-from proxy.ledger.drafts import Draft, checked
+from proxy.ledger.drafts import Record
 from proxy.ledger.tail import Written
 from proxy.ledger.writer import Rank, Writer
 
@@ -19,36 +22,29 @@ class Pen:
     def __repr__(self) -> str:
         return f"Pen({self._writer!r})"
 
-    async def durable(self, draft: Draft, rank: Rank) -> Written:
+    async def durable(self, record: Record, rank: Rank) -> Written:
         """
         Return where a record stands, once it is durable.
 
         Raise `LedgerUnavailable` where it cannot be.
         """
         self._writer.admit(rank)
-        return await self._writer.submit(_writable(draft), rank)
+        return await self._writer.submit(record, rank)
 
-    async def read(self, draft: Draft, *, durable: bool) -> None:
+    async def read(self, record: Record, *, durable: bool) -> None:
         """
         Take the record of a read that was admitted before it was made, and wait for it where it is to be durable.
         """
         if not durable:
-            return self.note(draft)
+            return self.note(record)
         self._writer.admit(Rank.END)
-        await self._writer.submit(_writable(draft), Rank.READ)
+        await self._writer.submit(record, Rank.READ)
         return None
 
-    def note(self, draft: Draft) -> None:
+    def note(self, record: Record) -> None:
         """
         Take a record of what was admitted, as it comes; it becomes durable soon, and nobody waits for it.
         """
         # That it was lost is counted, and needs no second voice.
         self._writer.admit(Rank.END)
-        self._writer.leave(_writable(draft))
-
-
-def _writable(draft: Draft) -> Draft:
-    try:
-        return checked(draft)
-    except ValueError as error:
-        raise LedgerUnavailable(f"this cannot be put on record: {error}") from error
+        self._writer.leave(record)

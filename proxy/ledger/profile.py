@@ -8,7 +8,7 @@ hash is taken over the bytes that are stored.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from typing import Any
 
 import orjson
 
@@ -21,6 +21,12 @@ DEPTH_MAX = 16
 NAMES_KEPT = 1024
 """Member names that are remembered to be inside; entries have some three hundred."""
 
+_STRICT = orjson.OPT_STRICT_INTEGER
+_LEAVES = {str, int, bool, type(None)}
+_NESTED = {dict, list, tuple}
+
+_names: set[object] = set()
+
 _KEY = re.compile(r"[A-Za-z0-9_.~-]+")
 _HALF = re.compile(r"[\ud800-\udfff]")
 
@@ -29,6 +35,9 @@ def check(value: object) -> None:
     """
     Refuse a value outside the profile: `ValueError` names the first place.
     """
+    if _is_inside(value):
+        return
+    # Only what is outside gets here, to be told where.
     try:
         _check((value,), -1)
     except ValueError as outside:
@@ -43,8 +52,35 @@ def spell(value: object) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
+def _is_inside(value: object) -> bool:
+    try:
+        # It refuses what no entry holds inside a text and an integer, faster than anybody else can look.
+        orjson.dumps(value, option=_STRICT)
+    except TypeError:
+        return False
+    return _has_kinds((value,), -1)
+
+
+def _has_kinds(value: Any, depth: int) -> bool:
+    """
+    Tell whether every name in a container is inside, and every value of a kind that is.
+    """
+    if type(value) is dict:
+        if not value.keys() <= _names:
+            if not all(map(_is_name, value)):
+                return False
+            if len(_names) < NAMES_KEPT:
+                _names.update(value)
+        value = value.values()
+    for item in value:
+        # A subclass has a spelling of its own (an enum, say), so types are asked for exactly.
+        kind = type(item)
+        if kind not in _LEAVES and (kind not in _NESTED or depth >= DEPTH_MAX or not _has_kinds(item, depth + 1)):
+            return False
+    return True
+
+
 def _check(value: dict[object, object] | list[object] | tuple[object, ...], depth: int) -> None:
-    # Every entry passes here, so the place of a fault is put together only on the way out of one.
     if depth > DEPTH_MAX:
         raise ValueError("too deep", [])
     key: object = ""
@@ -54,7 +90,6 @@ def _check(value: dict[object, object] | list[object] | tuple[object, ...], dept
             if named and not _is_name(key):
                 raise ValueError("a member name outside the profile", [])
             kind = type(item)
-            # A subclass has a spelling of its own (an enum, say), so types are asked for exactly.
             if kind is str:
                 if not item.isascii() and _HALF.search(item):  # type: ignore[attr-defined, call-overload] # it is a str
                     raise ValueError("half a character", [])
@@ -70,6 +105,5 @@ def _check(value: dict[object, object] | list[object] | tuple[object, ...], dept
         raise
 
 
-@lru_cache(NAMES_KEPT)
 def _is_name(key: object) -> bool:
-    return isinstance(key, str) and _KEY.fullmatch(key) is not None
+    return type(key) is str and _KEY.fullmatch(key) is not None

@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
-from typing import NamedTuple
 
+from breakers.noun import noun
 from proxy.ledger import frames
-from proxy.ledger.frames import MAGIC, Broken, Frame, Kind
+from proxy.ledger.frames import HEAD_BYTES, MAGIC, Broken, Frame, Kind
 from proxy.ledger.tree import Frontier, leaf_hash
+
+_ENTRY = int(Kind.ENTRY)
 
 
 class End(StrEnum):
@@ -30,12 +32,13 @@ class End(StrEnum):
     TAMPERED = "tampered"
 
 
-class Stored(NamedTuple):
+@noun
+class Stored:
     """
-    One entry as it stands in a segment; a tuple, because a verification makes millions.
+    One entry as it stands in a segment.
     """
 
-    index: int  # type: ignore[assignment] # it hides tuple.index, which nobody needs
+    index: int
     offset: int
     body: bytes
     leaf: bytes
@@ -82,22 +85,23 @@ class Replay:
         while offset < len(data):
             if self._stop is not None and not pending and self.tree.size >= self._stop:
                 break
-            found = frames.frame_at(data, offset)
-            if isinstance(found, Broken):
-                return self._break(good, tuple(pending), found)
-            offset = found.end
-            if found.kind is Kind.ENTRY:
-                leaf = leaf_hash(found.payload)
-                pending.append(Stored(tree.size, found.offset, found.payload, leaf))
+            body = frames.body_at(data, offset)
+            if isinstance(body, Broken):
+                return self._break(good, tuple(pending), body)
+            begin, offset, kind, payload = offset, offset + HEAD_BYTES + len(body), body[0], body[1:]
+            # Nearly all are entries, of which no frame is made.
+            if kind == _ENTRY:
+                leaf = leaf_hash(payload)
+                pending.append(Stored(tree.size, begin, payload, leaf))
                 tree.append(leaf)
-            elif found.kind is Kind.COMMIT:
-                if frames.read_stand(found.payload) != (tree.size, tree.root()) or not pending:
-                    return self._tampered(good, tuple(pending), found, "a batch's root is not that of its entries")
+            elif kind == Kind.COMMIT:
+                if frames.read_stand(payload) != (tree.size, tree.root()) or not pending:
+                    return self._tampered(good, tuple(pending), begin, "a batch's root is not that of its entries")
                 self.tree, good = tree.copy(), offset
                 yield tuple(pending)
                 pending.clear()
-            elif found.kind is Kind.SEAL:
-                return self._seal(good, tuple(pending), found)
+            elif kind == Kind.SEAL:
+                return self._seal(good, tuple(pending), Frame(Kind.SEAL, payload, begin, offset))
             elif not pending:
                 good = offset
         if pending:
@@ -107,17 +111,17 @@ class Replay:
 
     def _seal(self, good: int, pending: tuple[Stored, ...], found: Frame) -> None:
         stand = frames.read_stand(found.payload)
-        digest = sha256(self._data[: found.offset]).digest()
+        digest = sha256(memoryview(self._data)[: found.offset]).digest()
         if pending or stand != (self.tree.size, self.tree.root()) or frames.read_digest(found.payload) != digest:
-            return self._tampered(good, pending, found, "the seal is not that of the segment")
+            return self._tampered(good, pending, found.offset, "the seal is not that of the segment")
         if found.end != len(self._data):
-            return self._tampered(found.end, pending, found, "something follows the seal")
+            return self._tampered(found.end, pending, found.offset, "something follows the seal")
         self.ending = Ending(End.SEALED, found.end, self.tree.size, found.end)
         return None
 
-    def _tampered(self, good: int, pending: tuple[Stored, ...], found: Frame, why: str) -> None:
+    def _tampered(self, good: int, pending: tuple[Stored, ...], at: int, why: str) -> None:
         index = pending[0].index if pending else self.tree.size
-        self.ending = Ending(End.TAMPERED, good, index, found.offset, why, pending)
+        self.ending = Ending(End.TAMPERED, good, index, at, why, pending)
 
     def _break(self, good: int, pending: tuple[Stored, ...], broken: Broken) -> None:
         index = self.tree.size + len(pending)

@@ -266,3 +266,16 @@ async def test_unwritable_record() -> None:
     await one_write(ledger, 2)
     await ledger.close("stopped")
     assert verify(world.disk, FOLDER).ok
+
+
+async def test_unwritable_read() -> None:
+    """A read that cannot be put on record is counted as lost, and those of its batch are on record."""
+    world = World()
+    ledger = world.started()
+    for number, task in enumerate(("", "x" * 5000, "")):
+        await ledger.read_done(read(number, task=task), outcome(), delivered())
+    await one_write(ledger, 4)
+    await ledger.close("stopped")
+    assert ledger.stats.lost == 1
+    assert verify(world.disk, FOLDER).ok
+    assert calls_in(world.disk) == [f"CALL{number:022d}" for number in (0, 2, 4, 4)]
