@@ -164,6 +164,9 @@ class AgentConnection(web.RequestHandler):
             self._next_keepalive_close_time = self._loop.time() + HEAD_WITHIN_S
             if self._keepalive_handle is None:
                 self._keepalive_handle = self._loop.call_at(self._next_keepalive_close_time, self._process_keepalive)
+            if self._messages:
+                # A refusal waits for nothing: thousands that came together would keep everybody else out for a second.
+                await asyncio.sleep(0)
         if not self._force_close:
             self._task_handler = None
             if self.transport is not None:

@@ -202,10 +202,12 @@ class Sampler:
 
     def _is_plain(self, sample: Sample, lane: Lane, outcome: Outcome, took_s: float) -> bool:
         """
-        Tell whether an attempt ended as nearly all do: well, in time, and before any breaker moved.
+        Tell whether an attempt ended as nearly all do: well, in time, and before any breaker moved or a reload.
         """
         well = outcome.health is Health.OK and outcome.status is not None and outcome.status < 300  # the protocol's own
-        return well and took_s <= lane.slow_after_s and not (self.view or sample.counted or sample.slow)
+        if lane.gauging is not self._gauging or self.view or sample.counted or sample.slow:
+            return False
+        return well and took_s <= lane.slow_after_s
 
     def given_up(self, call: str) -> None:
         """
@@ -234,7 +236,7 @@ class Sampler:
 
     def _wrote(self, admitted: Admitted, *, is_doubtful: bool) -> None:
         bucket, lane = bucket_of(self._clock.now()), admitted.lane
-        if lane is not None and not (self.view or is_doubtful):
+        if lane is not None and lane.gauging is self._gauging and not (self.view or is_doubtful):
             self.counts.all_wrote(lane.written, bucket)
             return
         for key, gen in admitted.counted.items():
@@ -301,6 +303,7 @@ class Sampler:
                 self._windows((*fed, f"credential:{call.api}")),
                 self._windows((*fed, *rated)),
                 min(self._of(key).slow_after_s for key in fed),
+                self._gauging,
             )
         return known
 

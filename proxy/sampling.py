@@ -16,6 +16,7 @@ from types import MappingProxyType
 from breakers.breaker import Delta
 from breakers.call import Applied, Call, Fault, Health, Outcome
 from breakers.noun import noun
+from breakers.thresholds import Gauging
 from config.catalog import OperationSpec
 
 BUCKET_S = 10
@@ -32,7 +33,8 @@ Windows = tuple[tuple[str, int], ...]
 @dataclass(frozen=True, slots=True, eq=False)
 class Lane:
     """
-    What the calls of one agent on one account and class are counted in, as long as no breaker has ever moved.
+    What the calls of one agent on one account and class are counted in, as long as no breaker has ever moved, and what
+    moves them is this `gauging`.
 
     `counted` are the breakers that they feed, under their first generation, and `good` those that a good result says
     something to; a write that left is counted in `written`. What takes no longer than `slow_after_s` is slow for none.
@@ -42,6 +44,7 @@ class Lane:
     good: Windows
     written: Windows
     slow_after_s: float
+    gauging: Gauging
 
 
 @noun

@@ -89,6 +89,16 @@ def test_only_where_declared() -> None:
     assert effect_key(plain) == effect_key(decorated) == 'refund:"ch_1":5'
 
 
+def test_in_two_places() -> None:
+    """Of an argument that is declared in two places the first in which it stands counts, even where it is empty."""
+    arguments = ARGUMENTS | {(Place.QUERY, "a"): Argument("a", Place.QUERY, Kind.ANY)}
+    spec = replace(CATALOG.operations["comments/create"], effect_key="x:{a|b}:{mode}", arguments=arguments)
+    said: list[dict[tuple[Place, str], object]] = [{(Place.QUERY, "a"): one, (Place.BODY, "a"): 2} for one in (1, "")]
+    said += [some | {(Place.BODY, "b"): 3} for some in said]
+    keys = [effect_key(Operation(spec, some)) for some in said]
+    assert keys == ["x:1:null", "x:null:null", "x:1:null", "x:3:null"]
+
+
 def test_bundled() -> None:
     """Every effect key of the bundled catalogues renders from the arguments that it names."""
     for api in ("stripe", "github", "jira"):

@@ -59,6 +59,22 @@ async def test_one_task() -> None:
     assert len(set(tasks)) == 1
 
 
+async def test_turns() -> None:
+    """Between requests that came together others have their turn, although none of them waits for anything."""
+    turns: list[None] = []
+    had = []
+
+    async def noted(request: AgentRequest) -> bool:
+        had.append(len(turns))
+        asyncio.get_running_loop().call_soon(turns.append, None)
+        return await fine(request)
+
+    async with served(noted) as connection:
+        await connection.send(GET * 3)
+        assert [await connection.answer() is not None for _ in range(3)] == [True] * 3
+    assert had == [0, 1, 2]
+
+
 async def test_unforeseen(caplog: pytest.LogCaptureFixture) -> None:
     """What nobody foresaw ends the connection without a word, and is logged."""
 

@@ -191,6 +191,17 @@ def test_keyed(size: int) -> None:
         assert named.key == f"k:{expected}"
 
 
+def test_keyed_effect() -> None:
+    """An effect's name is of the account, what its catalogue calls it, and whose object is chosen, in that order."""
+    made = write("refunds.create", {"body.charge": "ch_1", "body.amount": 5})
+    made = replace(made, request=replace(made.request, redirecting=(("shop-account", "acct_1"),)))
+    said = framed(["shop", 'refund:"ch_1":5', "shop-account", "acct_1"])
+    expected = hmac.new(b"n" * 32, b"bw/v1/e\x00" + said, "sha256").hexdigest()[:NAME_DIGITS]
+    named = NAMER.names(made)
+    assert named is not None
+    assert named.effect == f"e:{expected}"
+
+
 def canonical_2(one: Call) -> bytes:
     return b"2" + canonical_1(one)
 
