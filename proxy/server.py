@@ -13,6 +13,7 @@ import logging
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import uvloop
@@ -308,6 +309,7 @@ async def open_doors(program: Program, listeners: list[Listener]) -> None:
         hint = "see the state folder's disk; nothing was lost, and nothing is served before it can be recorded"
         raise StartRefused(f"what an earlier process left open could not be recorded: {error}", hint) from error
     rooms.metrics.watch(rooms.ledger)
+    rooms.ledger.stats.on_undrafted = partial(rooms.log.failure, "")
     await rooms.standing.begin(rooms.ledger.recovered.events)
     await rooms.killswitch.poll()
     # Before anyone is let in, whom another process has put out since.

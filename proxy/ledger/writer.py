@@ -70,8 +70,9 @@ class Rank(IntEnum):
 @dataclass(slots=True)
 class Stats:
     """
-    What the writer did so far. `on_batch` is told the entries of each batch and the seconds until they were durable;
-    `free_bytes` is the room that was left when it last looked.
+    What the writer did so far. `on_batch` is told the entries of each batch and the seconds until they were durable,
+    `on_undrafted` why a record that nobody waits for could not be drafted; `free_bytes` is the room that was left when
+    it last looked.
     """
 
     entries: int = 0
@@ -79,6 +80,7 @@ class Stats:
     shed: int = 0
     free_bytes: int = 0
     on_batch: Callable[[int, float], None] = field(default=lambda _entries, _seconds: None)
+    on_undrafted: Callable[[Exception], None] = field(default=lambda _error: None)
 
 
 @dataclass(slots=True)
@@ -92,7 +94,7 @@ class Waiting:
     rank: Rank
     since: float
     future: asyncio.Future[Written] | None
-    draft: Draft = field(init=False)
+    draft: Draft = field(init=False, repr=False)
 
 
 class Writer:
@@ -107,7 +109,8 @@ class Writer:
         self._entries_max, self._bytes_max, self._pending_max = entries_max, bytes_max, pending_max
         self._queue: deque[Waiting] = deque()
         self._changed = Condition()
-        self._busy = 0
+        # Of the queue, what is being drafted or written.
+        self._taken: list[Waiting] = []
         # The thread is to take what is queued; whether it will be told so soon, or in a moment.
         self._called = self._calls = self._lingers = False
         self._quiet, self._gathers_until = 0, 0.0
@@ -128,7 +131,7 @@ class Writer:
         """
         Return how many records are not durable yet.
         """
-        return len(self._queue) + self._busy
+        return len(self._queue) + len(self._taken)
 
     def start(self, loop: asyncio.AbstractEventLoop, on_poisoned: Callable[[], None]) -> None:
         """
@@ -227,29 +230,32 @@ class Writer:
         """
         Take what the next batch is made of, oldest first, and draft it.
         """
-        batch: list[Waiting] = []
-        size = 0
+        self._taken, size = [], 0
         # What comes while they are drafted goes with the next one.
         for _ in range(min(len(self._queue), self._entries_max)):
             if size >= self._bytes_max:
                 break
             with self._changed:
                 waiting = self._queue.popleft()
-                self._busy += 1
+                self._taken.append(waiting)
             if self._drafted(waiting):
-                batch.append(waiting)
                 size += sum([len(part.payload.data) for part in waiting.draft.parts])
+            else:
+                self._taken.pop()
         with self._changed:
-            self._busy, self._called = len(batch), bool(self._queue)
-        return batch
+            self._called = bool(self._queue)
+        return self._taken
 
     def _drafted(self, waiting: Waiting) -> bool:
         try:
-            waiting.draft = checked(waiting.record)
+            # What it was drafted from holds a credential, which is not kept until the next batch.
+            waiting.record = waiting.draft = checked(waiting.record)
         except Exception as error:  # this record's own fault: no other one of the batch may fail with it
             self.stats.lost += 1
             if waiting.future is not None:
                 self._call(_fail, waiting.future, error)
+            else:
+                self._call(self.stats.on_undrafted, error)
             return False
         return True
 
@@ -334,12 +340,13 @@ class Writer:
                 self.look_at_space()
                 if batch := self.take():
                     self.write(batch)
-                    self._busy = 0
+                    self._taken = []
         except BaseException as fault:
             # Nobody would take what is queued any more: those who wait are told, and the process ends.
             self.state, self.fault = State.POISONED, fault
             with self._changed:
-                waiting = list(self._queue)
+                waiting = [*self._taken, *self._queue]
+                self._taken = []
                 self._queue.clear()
             self._tell([], waiting)
             self._call(self._on_poisoned)
@@ -358,5 +365,6 @@ class Writer:
 
 def _fail(future: asyncio.Future[Written], error: Exception) -> None:
     if not future.done():
-        outside = isinstance(error, ValueError)
+        # The latter no future holds: whoever waits for it would wait forever.
+        outside = isinstance(error, ValueError | StopIteration)
         future.set_exception(LedgerUnavailable(f"this cannot be put on record: {error}") if outside else error)

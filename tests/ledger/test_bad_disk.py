@@ -6,13 +6,17 @@ import asyncio
 import contextlib
 import errno
 import threading
+import weakref
+from dataclasses import replace
 
 import pytest
 
 from proxy.errors import LedgerUnavailable, OutcomeUnrecorded
 from proxy.ledger.book import Ledger
+from proxy.ledger.drafts import Draft, system
 from proxy.ledger.read import last_records
 from proxy.ledger.verify import verify
+from proxy.ledger.writer import Rank
 from tests.ledger.world import (
     FOLDER,
     SETTINGS,
@@ -21,6 +25,7 @@ from tests.ledger.world import (
     calls_in,
     declined,
     delivered,
+    held,
     kinds_in,
     one_write,
     outcome,
@@ -269,13 +274,57 @@ async def test_unwritable_record() -> None:
 
 
 async def test_unwritable_read() -> None:
-    """A read that cannot be put on record is counted as lost, and those of its batch are on record."""
-    world = World()
+    """A read that cannot be put on record is counted as lost and told of, and those of its batch are on record."""
+    world, told = World(), list[Exception]()
     ledger = world.started()
+    ledger.stats.on_undrafted = told.append
     for number, task in enumerate(("", "x" * 5000, "")):
         await ledger.read_done(read(number, task=task), outcome(), delivered())
     await one_write(ledger, 4)
     await ledger.close("stopped")
     assert ledger.stats.lost == 1
+    assert [str(error) for error in told] == ["a task, a call or an agent has too long a name"]
     assert verify(world.disk, FOLDER).ok
     assert calls_in(world.disk) == [f"CALL{number:022d}" for number in (0, 2, 4, 4)]
+
+
+async def test_drafting_ends_early() -> None:
+    """Whoever waits for a record is told that it is on none, whatever its drafting raises."""
+    ledger = World().started()
+
+    def ended() -> Draft:
+        raise StopIteration
+
+    async with asyncio.timeout(30):
+        with pytest.raises(LedgerUnavailable, match="cannot be put on record"):
+            await ledger._writer.submit(ended, Rank.WRITE)
+    await ledger.close("stopped")
+
+
+async def test_broken_drafting() -> None:
+    """Where the thread breaks while it drafts, all whose records it had taken are told that they are on none."""
+    world, ended = World(), asyncio.Event()
+    ledger = world.started()
+    ledger.on_poisoned = ended.set
+
+    def broken() -> Draft:
+        raise SystemExit
+
+    waiting = [ledger._writer.submit(record, Rank.END) for record in (system("a"), broken, system("b"))]
+    async with asyncio.timeout(30):
+        told = await asyncio.gather(*waiting, return_exceptions=True)
+        await ended.wait()
+    assert [type(error) for error in told] == [LedgerUnavailable] * 3
+    assert (str(ledger.state), ledger.pending, type(ledger.fault)) == ("poisoned", 0, SystemExit)
+    await ledger.close("stopped")
+
+
+async def test_drafted_from() -> None:
+    """What a record was drafted from is let go of with it: the credential of a call that ended stays nowhere."""
+    world, sent = World(), replace(wire(), credential=held())
+    ledger = world.started()
+    credential = weakref.ref(sent.credential)
+    await ledger.intend(write(1), sent)
+    del sent
+    assert credential() is None
+    await ledger.close("stopped")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 from loadtest.upstreams.faults import Fault, HangUp
 from loadtest.upstreams.stripe import StripeSandbox
+from proxy.ledger.writer import Stats
 from proxy.metrics import Metrics
 from proxy.trail import Trail
 from tests.ledger.world import StillClock
@@ -58,6 +61,24 @@ async def test_states(tmp_path: Path) -> None:
         assert read == {"in_flight": 7, "unknown_outcomes_open": 1, "ledger_ready": 1, "kill_epoch": 1}
         assert sample(on, "ledger_entries_total") == rooms.ledger.stats.entries == 4
         assert sample(on, "ledger_sync_seconds_count") > 0
+
+
+async def test_lost_while_read(tmp_path: Path) -> None:
+    """Each lost record is counted, also those that the ledger's thread loses while they are being counted."""
+    lost = 0
+
+    class Losing(Stats):
+        def __getattribute__(self, name: str) -> Any:
+            nonlocal lost
+            lost += name == "lost"
+            return lost if name == "lost" else super().__getattribute__(name)
+
+    async with StripeSandbox(secret=SECRET) as sandbox, road(tmp_path, sandbox.url) as on:
+        rooms = on.rooms
+        losing: Any = SimpleNamespace(pending=0, state="ready", stats=Losing())
+        for _ in range(3):
+            await rooms.metrics.sample(losing, rooms.store, 0, rooms.clock.now())
+        assert sample(on, "ledger_lost_total") == lost == 3
 
 
 async def test_bounded(tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ class SteppedWriter(Writer):
         try:
             if batch := self.take():
                 self.write(batch)
-                self._busy = 0
+                self._taken = []
         except Stopped:
             self.on_stopped()
             return
@@ -129,7 +129,7 @@ class SteppedWriter(Writer):
         self._closing = True
         while batch := self.take():
             self.write(batch)
-            self._busy = 0
+            self._taken = []
 
 
 class LoopThread:
