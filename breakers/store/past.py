@@ -118,11 +118,12 @@ class Past:
 
     def _drop(self, bundle: Bundle) -> None:
         """
-        Forget, unread, what is still here of a bundle; a name may be another's by now.
+        Forget, unread, what is still here of a bundle; an id or a name may lead to another row by now.
         """
-        heading, rows, by_name = bundle.heading, bundle.rows, self._by_name
-        for intent in heading.intents:
-            self._by_intent.pop(intent, None)
+        heading, rows, by_intent, by_name = bundle.heading, bundle.rows, self._by_intent, self._by_name
+        for intent, row in zip(heading.intents, rows, strict=True):
+            if by_intent.get(intent) is row:
+                del by_intent[intent]
         for name, owner in zip(heading.names, heading.owners, strict=True):
             if by_name.get(name) is rows[owner]:
                 del by_name[name]
