@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -75,7 +76,11 @@ def inherited(pid: int) -> list[str]:
     """
     Return what a program would inherit that a process starts, beside the three that it should.
     """
-    flags = {path.name: path.read_text().split() for path in Path(f"/proc/{pid}/fdinfo").iterdir()}
+    flags: dict[str, list[str]] = {}
+    for path in Path(f"/proc/{pid}/fdinfo").iterdir():
+        # One that was closed since it was listed is inherited by nobody.
+        with contextlib.suppress(FileNotFoundError):
+            flags[path.name] = path.read_text().split()
     return [fd for fd, words in flags.items() if int(fd) > 2 and not int(words[3], 8) & os.O_CLOEXEC]
 
 
