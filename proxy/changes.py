@@ -39,6 +39,9 @@ PARSED_BYTES_MAX = 64 * 1024
 COMPARED_BYTES_MAX = 16 * 1024
 """Of all images of a write: to compare as much takes about as long."""
 
+ANSWERED_IN_TURNS = 3
+"""Turns of the event loop in which a write that is over reaches whoever waits for it, and its answer the socket."""
+
 
 def follow(intent: Intent, outcome: Outcome, entry: Entry, rooms: Rooms) -> None:
     """
@@ -63,6 +66,9 @@ def follow_late(write: Carried, opened: IntentOpened, resolved: Entry, rooms: Ro
 
 
 async def _record(write: Carried, put: Callable[[Changed], None], rooms: Rooms) -> None:
+    # To compare takes as long as much of the road: the agent has its answer first.
+    for _ in range(ANSWERED_IN_TURNS):
+        await asyncio.sleep(0)
     try:
         put(await _changed(write, rooms))
     except Exception as error:  # the write itself is on record: a change that is not is named at the next start

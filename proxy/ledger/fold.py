@@ -15,6 +15,7 @@ from typing import Any
 
 import orjson
 
+from proxy.ledger.backed import Backing
 from proxy.ledger.disk import Disk
 from proxy.ledger.frames import MAGIC
 from proxy.ledger.kept import Kept
@@ -124,7 +125,7 @@ def fold_on(
     """
     data = disk.read(path)
     begin, blob_end = _begun(kept, first, path, data, result)
-    replay = Replay(data, result.tree, begin=begin)
+    replay = Replay(data, result.tree, begin=begin, is_backed=Backing(disk, path).holds)
     for batch in replay:
         for stored in batch:
             try:
