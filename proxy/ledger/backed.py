@@ -38,7 +38,8 @@ class Backing:
         Tell whether every payload that a batch points to is in the file, as it was sealed.
         """
         try:
-            return all(self._is_there(place) for stored in batch for place in orjson.loads(stored.body).get("blobs", ()))
+            entries = (orjson.loads(stored.body) for stored in batch)
+            return all(self._is_there(place) for entry in entries for place in entry.get("blobs", ()))
         except (ValueError, KeyError, TypeError, AttributeError):
             # An entry that is none is another fault, and told as such by whoever takes it in.
             return True

@@ -149,7 +149,7 @@ def test_cut_segment_refuses() -> None:
 
 
 def test_lost_payloads_refuse() -> None:
-    """A payload file that is gone, or lacks what any but the last batch points to, refuses to start and changes nothing."""
+    """A payload file that is gone, or lacks what any but the last batch points to, refuses to start."""
     whole, path = written(3), blobs_beside(FIRST)
     for left in (None, 0, 1, before_last_batch(whole) - 1):
         disk = whole.after_kill()

@@ -136,7 +136,7 @@ def _steps(scenario: Callable[[World, Told], None]) -> list[str]:
 
 
 def test_order_of_a_batch() -> None:
-    """A batch's data key is durable before its payloads are written, those are before its entries, and both are synced."""
+    """A batch's data key is durable before its payloads are written; they and its entries are synced together."""
     world, told = World(), Told()
     write_batches(world, told, 0)
     world = World(disk=world.disk.after_kill())
