@@ -14,9 +14,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from threading import Event
 from typing import NewType, Protocol
@@ -94,9 +92,9 @@ class Disk(Protocol):
         Cut a file.
         """
 
-    def sync(self, *handles: Handle) -> None:
+    def sync(self, handle: Handle) -> None:
         """
-        Return when the content of each file is durable; until then nobody knows of which it is.
+        Return when the file's content is durable.
         """
 
     def close(self, handle: Handle) -> None:
@@ -191,16 +189,8 @@ class RealDisk:
     def truncate(self, handle: Handle, size: int) -> None:
         os.ftruncate(handle, size)
 
-    def sync(self, *handles: Handle) -> None:
-        # The disk takes hardly longer for several that ask at once than for one.
-        *others, last = handles
-        beside = [_syncing().submit(os.fdatasync, handle) for handle in others]
-        try:
-            os.fdatasync(last)
-        finally:
-            wait(beside)
-        for asked in beside:
-            asked.result()
+    def sync(self, handle: Handle) -> None:
+        os.fdatasync(handle)
 
     def close(self, handle: Handle) -> None:
         os.close(handle)
@@ -280,14 +270,6 @@ class RealDisk:
             database.execute("COMMIT")
         except sqlite3.Error as error:
             raise as_os_error(error) from error
-
-
-@cache
-def _syncing() -> ThreadPoolExecutor:
-    """
-    Return the thread in which the second of two files is synced.
-    """
-    return ThreadPoolExecutor(max_workers=1, thread_name_prefix="sync")
 
 
 def as_os_error(error: sqlite3.Error) -> OSError:

@@ -15,7 +15,6 @@ from typing import Any
 
 import orjson
 
-from proxy.ledger.backed import Backing
 from proxy.ledger.disk import Disk
 from proxy.ledger.frames import MAGIC
 from proxy.ledger.kept import Kept
@@ -125,7 +124,7 @@ def fold_on(
     """
     data = disk.read(path)
     begin, blob_end = _begun(kept, first, path, data, result)
-    replay = Replay(data, result.tree, begin=begin, is_backed=Backing(disk, path).holds)
+    replay = Replay(data, result.tree, begin=begin)
     for batch in replay:
         for stored in batch:
             try:

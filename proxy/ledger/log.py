@@ -4,10 +4,8 @@ The end of the log, and the one way in which it grows: `commit(batch, disk)`, a 
 A batch is all or nothing. Its order on disk is what every promise rests on:
 
 1. a data key is durable before the first blob that is sealed with it;
-2. blobs are written before the entries that point to them, so that whoever reads beside us finds both;
-3. entries and their COMMIT frame leave in one write; they and the blobs are durable before anyone is told, and before
-   the first byte of the next batch. They become so at the same time, which takes half as long as one after the other: a
-   machine that stops in between may leave entries without blobs, and recovery cuts off a last batch that lacks some.
+2. blobs are durable before the entries that point to them, so that no entry points at nothing;
+3. entries and their COMMIT frame leave in one write and are durable before anyone is told.
 
 Where a write fails because there is no room, what was written of the batch is cut off again and `LedgerUnavailable`
 says that the log is as it was. Every other failure, and any failure of a sync, leaves the log in a state that nobody
@@ -45,11 +43,12 @@ def commit(batch: Batch, disk: Disk) -> tuple[Written, ...]:
     composed = compose(batch, segment, keys)
     if composed.blobs:
         _write(segment, disk, segment.blobs, b"".join(composed.blobs))
+        _sync(disk, segment.blobs)
     # Stop here: blobs that no entry points to; recovery cuts them off.
     data = b"".join((*composed.frames, frames.commit_frame(composed.tree.size, composed.tree.root())))
     _write(segment, disk, segment.entries, data)
     # Stop here: all of the batch, none of it, or a torn end that recovery cuts off; nobody was told.
-    _sync(disk, segment.entries, *((segment.blobs,) if composed.blobs else ()))
+    _sync(disk, segment.entries)
     segment.size += len(data)
     segment.digest.update(data)
     segment.blob_size = composed.blob_end
@@ -79,9 +78,9 @@ def _write(segment: Segment, disk: Disk, handle: Handle, data: bytes) -> None:
         raise LedgerUnavailable("the disk is full") from error
 
 
-def _sync(disk: Disk, *handles: Handle) -> None:
+def _sync(disk: Disk, handle: Handle) -> None:
     try:
-        disk.sync(*handles)
+        disk.sync(handle)
     except OSError as error:
         # Whatever the reason that is given, full among them: nobody knows what is on disk now.
         raise OSError(errno.EIO, f"a sync failed: {error.strerror}") from error

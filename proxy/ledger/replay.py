@@ -3,13 +3,12 @@ Reading a segment back: batch by batch, each one checked against the tree, and h
 
 An ending is `open` (more may follow), `sealed`, `torn` (the end was cut off in the middle of a batch, as a crash does)
 or `tampered`. What tells the last two apart is whether a whole COMMIT stands behind the damage: a crash tears the end
-of a file, it does not damage its middle. A COMMIT whose root is not the root of what precedes it is never a crash. A
-last batch without its payloads is torn as well, where the reader asks for them.
+of a file, it does not damage its middle. A COMMIT whose root is not the root of what precedes it is never a crash.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
@@ -65,19 +64,11 @@ class Replay:
     """
     Iterates over the entries of a segment's whole batches, growing `tree`; `ending` is set once it is exhausted.
 
-    `begin` is the end of a batch that is known to be whole, with all before it: there the iteration begins. `is_backed`
-    is asked of a batch behind which nothing stands, whether its payloads are there.
+    `begin` is the end of a batch that is known to be whole, with all before it: there the iteration begins.
     """
 
-    def __init__(
-        self,
-        data: bytes,
-        tree: Frontier,
-        stop: int | None = None,
-        begin: int = len(MAGIC),
-        is_backed: Callable[[Sequence[Stored]], bool] | None = None,
-    ) -> None:
-        self._data, self.tree, self._stop, self._begin, self._is_backed = data, tree, stop, begin, is_backed
+    def __init__(self, data: bytes, tree: Frontier, stop: int | None = None, begin: int = len(MAGIC)) -> None:
+        self._data, self.tree, self._stop, self._begin = data, tree, stop, begin
         self.ending = Ending(End.OPEN, 0, tree.size, 0)
 
     def __repr__(self) -> str:
@@ -106,8 +97,6 @@ class Replay:
             elif kind == Kind.COMMIT:
                 if frames.read_stand(payload) != (tree.size, tree.root()) or not pending:
                     return self._tampered(good, tuple(pending), begin, "a batch's root is not that of its entries")
-                if offset == len(data) and self._is_backed is not None and not self._is_backed(pending):
-                    return self._unbacked(good, tuple(pending))
                 self.tree, good = tree.copy(), offset
                 yield tuple(pending)
                 pending.clear()
@@ -133,10 +122,6 @@ class Replay:
     def _tampered(self, good: int, pending: tuple[Stored, ...], at: int, why: str) -> None:
         index = pending[0].index if pending else self.tree.size
         self.ending = Ending(End.TAMPERED, good, index, at, why, pending)
-
-    def _unbacked(self, good: int, pending: tuple[Stored, ...]) -> None:
-        why = "the last batch lacks payloads"
-        self.ending = Ending(End.TORN, good, pending[0].index, good, why, pending)
 
     def _break(self, good: int, pending: tuple[Stored, ...], broken: Broken) -> None:
         index = self.tree.size + len(pending)

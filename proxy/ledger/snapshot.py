@@ -57,7 +57,6 @@ FOLDED_BY = (
     "config.tasks",
     "config.written",
     "proxy.keys",
-    "proxy.ledger.backed",
     "proxy.ledger.charges",
     "proxy.ledger.drafts",
     "proxy.ledger.drifted",

@@ -24,7 +24,6 @@ from typing import Any
 import orjson
 
 from proxy.ledger import frames
-from proxy.ledger.backed import Backing
 from proxy.ledger.disk import Disk, is_locked
 from proxy.ledger.fold import end_of
 from proxy.ledger.layout import LEDGER, blobs_beside, epochs, segments
@@ -147,9 +146,7 @@ class _Epoch:
 
     def _check_segment(self, path: Path, *, newest: bool, stop: int | None) -> bool:
         data = self._disk.read(path)
-        # Of the log's last batch nobody was told where its payloads are not there; a start cuts it off.
-        is_backed = Backing(self._disk, path).holds if newest and self._newest else None
-        replay = Replay(data, self._tree, stop, is_backed=is_backed)
+        replay = Replay(data, self._tree, stop)
         blobs = _Blobs(self, path)
         for batch in replay:
             for stored in batch:

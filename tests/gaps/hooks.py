@@ -150,12 +150,12 @@ def break_disk(verb: str, step: str, nth: int, act: Callable[[Handle, Sequence[b
         armed = True
         return await original(self, *arguments)
 
-    def breaking(self: RealDisk, *given: Any) -> None:
+    def breaking(self: RealDisk, handle: Handle, pieces: Sequence[bytes] = ()) -> None:
         nonlocal left
         left -= armed
         if armed and left == 0:
-            return act(given[0], given[1] if step == "append" else ())
-        return work(self, *given)
+            return act(handle, pieces)
+        return work(self, handle, pieces) if step == "append" else work(self, handle)
 
     setattr(Ledger, verb, arming)
     setattr(RealDisk, step, breaking)

@@ -58,27 +58,27 @@ LOST = Fault(HangUp(), applied=True, method="POST", times=None)
 # The first of it, and the two re-sends under its key.
 TRIES = 3
 
-# The steps of one batch on disk: blobs appended, then entries with their COMMIT, then both synced.
+# The steps of one batch on disk: blobs appended and synced, then entries with their COMMIT appended and synced.
 GAPS = {
     # Claimed at most, nothing sent, nothing on record: the claim is gone with the process.
     "not claimed": Gap(room("store", "reserve", "before"), 0, 0, (), doubt=False),
     "claimed": Gap(room("store", "reserve", "after"), 0, 0, (), doubt=False),
     "reserved": Gap(room("ledger", "intend", "before"), 0, 0, (), doubt=False),
     "intent, blobs torn": Gap(disk("intend", "append", 1, "tear"), 0, 0, (), doubt=False),
-    "intent, blobs written": Gap(disk("intend", "append", 2, "die"), 0, 0, (), doubt=False),
+    "intent, blobs written": Gap(disk("intend", "sync", 1, "die"), 0, 0, (), doubt=False),
     "intent, entry torn": Gap(disk("intend", "append", 2, "tear"), 0, 0, (), doubt=False, torn=True),
     # On record, and it may have been sent.
-    "intent, not synced": Gap(disk("intend", "sync", 1, "die"), 0, 0, (INTENT, NAMED), doubt=True),
+    "intent, not synced": Gap(disk("intend", "sync", 2, "die"), 0, 0, (INTENT, NAMED), doubt=True),
     "intent durable": Gap(room("ledger", "intend", "after"), 0, 0, (INTENT, NAMED), doubt=True),
     "not marked": Gap(room("store", "dispatch", "before"), 0, 0, (INTENT, NAMED), doubt=True),
     "marked, not sent": Gap(room("store", "dispatch", "after"), 0, 0, (INTENT, NAMED), doubt=True),
     "answered upstream": Gap(room("forward", "write", "after"), 1, 1, (INTENT, NAMED), doubt=True),
     "outcome, not begun": Gap(room("ledger", "conclude", "before"), 1, 1, (INTENT, NAMED), doubt=True),
     "outcome, blobs torn": Gap(disk("conclude", "append", 1, "tear"), 1, 1, (INTENT, NAMED), doubt=True),
-    "outcome, blobs written": Gap(disk("conclude", "append", 2, "die"), 1, 1, (INTENT, NAMED), doubt=True),
+    "outcome, blobs written": Gap(disk("conclude", "sync", 1, "die"), 1, 1, (INTENT, NAMED), doubt=True),
     "outcome, entry torn": Gap(disk("conclude", "append", 2, "tear"), 1, 1, (INTENT, NAMED), doubt=True, torn=True),
     # Known and on record.
-    "outcome, not synced": Gap(disk("conclude", "sync", 1, "die"), 1, 1, (INTENT, OUTCOME, CHANGED), doubt=False),
+    "outcome, not synced": Gap(disk("conclude", "sync", 2, "die"), 1, 1, (INTENT, OUTCOME, CHANGED), doubt=False),
     "outcome durable": Gap(room("ledger", "conclude", "after"), 1, 1, (INTENT, OUTCOME, CHANGED), doubt=False),
     "not settled": Gap(room("store", "settle", "before"), 1, 1, (INTENT, OUTCOME, CHANGED), doubt=False),
     "settled, not answered": Gap(room("store", "settle", "after"), 1, 1, (INTENT, OUTCOME, CHANGED), doubt=False),

@@ -56,7 +56,7 @@ RECOVERY = {
     "end, not begun": room("ledger", "doubt_resolved", "before"),
     "end, blobs torn": disk("doubt_resolved", "append", 1, "tear"),
     "end, entry torn": disk("doubt_resolved", "append", 2, "tear"),
-    "end, not synced": disk("doubt_resolved", "sync", 1, "die"),
+    "end, not synced": disk("doubt_resolved", "sync", 2, "die"),
     "end on record": room("ledger", "doubt_resolved", "after"),
     "end, not settled": room("store", "resolve", "before"),
     "end settled": room("store", "resolve", "after"),

@@ -25,6 +25,7 @@ class Poison:
     """
 
     verb: str
+    nth: int
     status: int
     reason: str
     dispatched: str
@@ -33,15 +34,18 @@ class Poison:
     told: tuple[int, str]
 
 
+# The first sync of a batch is that of its blobs, the second that of its entries.
 POISONS = {
+    "intent, blobs": Poison("intend", 1, 503, "ledger-unavailable", "no", 0, doubt=False, told=(200, "executed")),
     # What could not be synced stands in the file all the same: the next start errs on the side of doubt.
-    "intent": Poison("intend", 503, "ledger-unavailable", "no", 0, doubt=True, told=(424, "unknown")),
-    "outcome": Poison("conclude", 424, "outcome-unknown", "unknown", 1, doubt=False, told=(200, "replayed")),
+    "intent, entry": Poison("intend", 2, 503, "ledger-unavailable", "no", 0, doubt=True, told=(424, "unknown")),
+    "outcome, blobs": Poison("conclude", 1, 424, "outcome-unknown", "unknown", 1, doubt=True, told=(424, "unknown")),
+    "outcome, entry": Poison("conclude", 2, 424, "outcome-unknown", "unknown", 1, doubt=False, told=(200, "replayed")),
 }
 
 
 def failing(poison: Poison) -> Mapping[str, Any]:
-    return {"verb": poison.verb, "step": "sync", "nth": 1, "act": "eio"}
+    return {"verb": poison.verb, "step": "sync", "nth": poison.nth, "act": "eio"}
 
 
 @pytest.mark.parametrize("name", POISONS)

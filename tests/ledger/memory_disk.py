@@ -150,12 +150,10 @@ class MemoryDisk:
         self._step("truncate", "")
         del self.handles[handle].content[size:]
 
-    def sync(self, *handles: Handle) -> None:
-        # One after the other, in the order that leaves the most to recovery: which of them is first is the disk's.
-        for handle in handles:
-            self._step("sync", "")
-            file = self.handles[handle]
-            file.durable = bytes(file.content)
+    def sync(self, handle: Handle) -> None:
+        self._step("sync", "")
+        file = self.handles[handle]
+        file.durable = bytes(file.content)
 
     def close(self, handle: Handle) -> None:
         self.handles[handle].locked = False

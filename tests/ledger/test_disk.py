@@ -53,33 +53,6 @@ def test_many_pieces(tmp_path: Path) -> None:
     assert (tmp_path / "file").read_bytes() == b"0,1,end"
 
 
-def test_sync_of_several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Several files are all asked for; where one of them fails it is said, and none is left being written."""
-    handles = [DISK.create(tmp_path / name) for name in ("entries", "blobs")]
-    real, asked = os.fdatasync, list[int]()
-
-    def failing(at: int | None) -> None:
-        def sync(handle: int) -> None:
-            asked.append(handle)
-            if handle == at:
-                raise OSError(errno.EIO, "input/output error")
-            real(handle)
-
-        asked.clear()
-        monkeypatch.setattr(os, "fdatasync", sync)
-
-    for at in (None, *handles):
-        failing(at)
-        if at is None:
-            DISK.sync(*handles)
-        else:
-            with pytest.raises(OSError, match="input/output error"):
-                DISK.sync(*handles)
-        assert sorted(asked) == sorted(handles), at
-    for handle in handles:
-        DISK.close(handle)
-
-
 def test_first_start(tmp_path: Path) -> None:
     """A first start makes a folder that only its owner can enter, with files that only its owner can read."""
     state = tmp_path / "a/b/state"

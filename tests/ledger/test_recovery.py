@@ -16,7 +16,7 @@ from proxy.errors import LedgerDamaged, StartRefused
 from proxy.ledger import records
 from proxy.ledger.book import Ledger
 from proxy.ledger.drafts import system
-from proxy.ledger.fold import end_of, fold, read_entry
+from proxy.ledger.fold import fold
 from proxy.ledger.frames import Frame, Kind
 from proxy.ledger.layout import blobs_beside, segments
 from proxy.ledger.read import last_records
@@ -149,57 +149,9 @@ def test_cut_segment_refuses() -> None:
 
 
 def test_lost_payloads_refuse() -> None:
-    """A payload file that is gone, or lacks what any but the last batch points to, refuses to start."""
-    whole, path = written(3), blobs_beside(FIRST)
-    for left in (None, 0, 1, before_last_batch(whole) - 1):
-        disk = whole.after_kill()
-        if left is None:
-            disk.remove(path)
-        else:
-            disk.write(path, disk.read(path)[:left])
-        before = disk.tree(EPOCH)
-        with pytest.raises(LedgerDamaged, match="lacks payloads"):
-            start_on(disk)
-        assert disk.tree(EPOCH) == before, left
-
-
-def before_last_batch(disk: MemoryDisk) -> int:
-    """Return how many bytes of payloads the batches before the last one point to."""
-    batches = list(Replay(disk.read(FIRST), Frontier()))
-    return max(end_of(place) for batch in batches[:-1] for one in batch for place in read_entry(one).get("blobs", ()))
-
-
-@pytest.mark.parametrize("lost", ["none", "cut", "zeros", "half", "one bit"])
-def test_last_batch_without_payloads(lost: str) -> None:
-    """A last batch whose payloads the machine did not put on disk is cut off, kept aside, and the rest is as it was."""
-    whole, path = written(3), blobs_beside(FIRST)
-    data, begin = whole.read(path), before_last_batch(whole)
-    left = {
-        "none": data[:begin],
-        "cut": data[:-1],
-        "zeros": data[:begin] + bytes(len(data) - begin),
-        "half": data[: (begin + len(data)) // 2],
-        "one bit": data[:-1] + bytes([data[-1] ^ 1]),
-    }
-    disk, batches = whole.after_kill(), list(Replay(whole.read(FIRST), Frontier()))
-    disk.write(path, left[lost])
-    (finding,) = verify(disk, FOLDER).findings
-    assert (finding.finding, finding.why) == ("torn-tail", "the last batch lacks payloads")
-    assert finding.index == batches[-1][0].index
-    recovered = start_on(disk).recovered
-    assert recovered.torn_bytes == len(whole.read(FIRST)) - batches[-1][0].offset
-    assert b"".join(disk.tree(EPOCH / "torn").values()) == whole.read(FIRST)[batches[-1][0].offset :]
-    assert kinds_in(disk)[-2:] == ["log.recovered", "config.applied"]
-    assert len(kinds_in(disk)) == batches[-1][0].index + 2
-    assert disk.read(path) == data[:begin]
-    assert verify(disk, FOLDER).ok
-
-
-def test_torn_end_spares_the_batch_before() -> None:
-    """Where a torn batch follows, the one before was durable: what its payloads lack was taken away."""
-    disk, path = written(3), blobs_beside(FIRST)
-    disk.write(FIRST, disk.read(FIRST) + b"\x00\x00\x01\x00half of a frame")
-    disk.write(path, disk.read(path)[:-1])
+    """A newest payload file that lacks what entries point to refuses to start."""
+    disk = written(2)
+    disk.write(blobs_beside(FIRST), disk.read(blobs_beside(FIRST))[:-1])
     with pytest.raises(LedgerDamaged, match="lacks payloads"):
         start_on(disk)
 

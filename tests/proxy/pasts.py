@@ -42,7 +42,7 @@ PARKS = (
 class Unsynced(RealDisk):
     """A disk on which nothing outlives the machine, which nothing here asks for."""
 
-    def sync(self, *_: object) -> None:
+    def sync(self, _: object) -> None:
         """Leave it to the machine."""
 
     def sync_folder(self, _: object) -> None:

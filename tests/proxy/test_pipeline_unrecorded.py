@@ -40,10 +40,10 @@ class Full(RealDisk):
         room = super().room(path)
         return replace(room, free=0) if self.full else room
 
-    def sync(self, *handles: Any) -> None:
+    def sync(self, handle: Any) -> None:
         if self.failing:
             raise OSError(5, "input/output error")
-        super().sync(*handles)
+        super().sync(handle)
 
 
 TIGHT = {**LEDGER, "disk": {"min_free_bytes": 1, "min_free_pct": 0, "reserve_bytes": 0}}

@@ -129,7 +129,7 @@ def _ungated(original: Any) -> Any:
 
 
 def _unsynced(original: Any) -> Any:
-    def sync(self: SimDisk, *handles: Any) -> None:
+    def sync(self: SimDisk, handle: Any) -> None:
         return None
 
     return sync
