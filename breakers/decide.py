@@ -55,7 +55,7 @@ from breakers.spendcap import spendcap
 from breakers.throttle import throttle
 from breakers.verdict import Ask, Forward, Pending, Refuse, Repeat, Suggest, Verdict
 
-__all__ = ["GATES", "Policy", "decide"]
+__all__ = ["GATES", "OF_WRITES", "Policy", "decide"]
 
 Gate = Callable[[Call, Policy, Facts, Passed], Passed | Refuse | Repeat | Pending | Ask]
 
@@ -64,14 +64,19 @@ GATES: tuple[Gate, ...] = (
     throttle, errorrate, spendcap, approval,
 )  # fmt: skip
 
+OF_WRITES: frozenset[Gate] = frozenset({repeats, standing, killswitch, duplicates, approval})
+"""Those that let every read pass: it has no name, no grant, and is parked by nobody."""
+
+_OF_READS = tuple(gate for gate in GATES if gate not in OF_WRITES)
+
 
 def decide(call: Call, policy: Policy, facts: Facts) -> Verdict:
     """
     Return the verdict on one call.
     """
-    permits, unread = permits_to_look(call, policy, facts), None
+    permits, unread = permits_to_look(call, policy, facts) if facts.breakers else (), None
     passed = NOTHING_FOUND if permits is not None else IN_THE_DARK
-    for gate in GATES:
+    for gate in GATES if call.operation.writes else _OF_READS:
         found = gate(call, policy, facts, passed)
         if found is passed:
             # As nearly always: most of them have nothing to say of most calls.

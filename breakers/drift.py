@@ -213,15 +213,17 @@ class Drift:
         self.alarm = alarm
 
     def _named(self, operation: str) -> str:
-        if operation not in self._operations and len(self._operations) >= OPERATIONS_MAX:
-            return OTHERS
-        return self._operations.setdefault(operation, operation)
+        if operation not in self._operations:
+            if len(self._operations) >= OPERATIONS_MAX:
+                return OTHERS
+            self._operations[operation] = operation
+        return self._operations[operation]
 
     def _turn(self, at: datetime) -> None:
         """
         Go on to another day or part of it; a clock that is set back changes neither.
         """
-        today, context = at.date(), (at.weekday(), at.hour * BLOCKS // 24)
+        today, part = at.date(), at.hour * BLOCKS // 24
         if self._today is None or today > self._today:
             self._bring_up(frozenset(Kind))
             if self.alarm is None and self._day.counts:
@@ -230,10 +232,10 @@ class Drift:
             # A quiet agent is not watched as if it were never to do more.
             self._starts = {kind: max(STARTS_MIN, self._baseline.most_begun(kind)) for kind in Kind}
             self._weights = {kind: BUDGET[kind] / self._once_in / self._starts[kind] for kind in Kind}
-            self._context = context
-        elif context != self._context and today == self._today:
+            self._context = (today.weekday(), part)
+        elif today == self._today and part != self._context[1]:
             self._bring_up(BY_HOUR)
-            self._context = context
+            self._context = (self._context[0], part)
 
     def _bring_up(self, kinds: frozenset[Kind]) -> None:
         """

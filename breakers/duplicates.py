@@ -46,7 +46,7 @@ def duplicates(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Pass
     if call.names.key is None and passed.allowed.needs_key:
         detail = f"`{call.operation.spec.name}` needs an Idempotency-Key on this agent's card."
         return Refuse(Reason.IDEMPOTENCY_KEY_MISSING, GATE, detail, (("operation", call.operation.spec.name),))
-    if (shown := _misspelled(call.operation)) is not None:
+    if call.operation.mistyped and (shown := _misspelled(call.operation)) is not None:
         detail = f"`{shown}` must be of the type that the operation declares: what is paid, and to whom, depends on it."
         return Refuse(Reason.ARGUMENT_MISTYPED, GATE, detail, (("argument", shown),))
     if not facts.known.under:
@@ -78,7 +78,7 @@ def _misspelled(operation: Operation) -> str | None:
     """
     Return the first argument of the effect, as `place.name`, whose value has another type, where money moves.
     """
-    if not operation.mistyped or not operation.spec.moves_money:
+    if not operation.spec.moves_money:
         return None
     names = {name for alternatives in effect_arguments(operation.spec) for name in alternatives}
     return next((shown for shown in operation.mistyped if shown.partition(".")[2] in names), None)

@@ -68,8 +68,6 @@ def permits_to_look(call: Call, policy: Policy, facts: Facts) -> tuple[Wish, ...
     """
     Return the permits that reads for the sake of a call need; None where the breakers of reads let none pass.
     """
-    if not facts.breakers:
-        return ()
     permits: list[Wish] = []
     for key in keys_of(call):
         breaker = facts.breakers.get(key)

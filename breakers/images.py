@@ -16,14 +16,15 @@ def unseen(call: Call, facts: Facts) -> tuple[Touch, ...]:
     """
     Return the objects that the call would touch, that can be read before, and that were not asked for yet.
     """
-    return tuple(touch for touch in _shown_before(call) if touch not in facts.images)
+    wanted, operation = _wanted_before(call), call.operation
+    return tuple([touch for touch in wanted if key_of(touch, operation) is not None and touch not in facts.images])
 
 
 def images(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passed | Refuse | Ask:  # noqa: ARG001 a gate's form
     """
     Ask for the images that are not there yet; refuse where one that is required could not be had.
     """
-    wanted = _wanted_before(call)
+    wanted = _wanted_before(call) if call.operation.spec.touches else None
     if not wanted:
         return passed
     if asked := unseen(call, facts):
@@ -47,7 +48,3 @@ def _missing(touch: Touch, call: Call, facts: Facts) -> str | None:
 
 def _wanted_before(call: Call) -> list[Touch]:
     return [touch for touch in call.operation.spec.touches if touch.before is not Before.NONE]
-
-
-def _shown_before(call: Call) -> list[Touch]:
-    return [touch for touch in _wanted_before(call) if key_of(touch, call.operation) is not None]

@@ -34,6 +34,9 @@ def stopall(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Passed 
     """
     Refuse everything while everything is stopped.
     """
+    if facts.stops.runs:
+        # As nearly always: no scope of the call has to be spelled.
+        return passed
     stop = binding_on(call, facts.stops, facts.at)
     return refused(stop, facts.at) if stop.mode_at(facts.at) is Mode.STOP_ALL else passed
 
@@ -42,7 +45,7 @@ def killswitch(call: Call, policy: Policy, facts: Facts, passed: Passed) -> Pass
     """
     Refuse every write while writes are stopped, and park it while they are only to be suggested.
     """
-    if not call.operation.writes:
+    if facts.stops.runs or not call.operation.writes:
         return passed
     stop = binding_on(call, facts.stops, facts.at)
     mode = stop.mode_at(facts.at)

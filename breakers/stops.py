@@ -96,10 +96,15 @@ UNKNOWN = Stop(ALL, Mode.STOP_WRITES, 0, reason="no record says that it runs")
 @dataclass(frozen=True, slots=True)
 class Stops:
     """
-    The newest record of every scope.
+    The newest record of every scope; `runs` tells that nothing is stopped, nor will be by itself.
     """
 
     by_scope: Mapping[str, Stop] = field(default_factory=lambda: MappingProxyType({}))
+    runs: bool = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        running = all(stop.mode is Mode.RUN and stop.until is None for stop in self.by_scope.values())
+        object.__setattr__(self, "runs", running and ALL in self.by_scope)
 
     def binding(self, scopes: Iterable[str], at: datetime) -> Stop:
         """
@@ -113,10 +118,7 @@ class Stops:
         """
         Return these with one more record taken in, or as they are where it is overruled.
         """
-        known = self.by_scope.get(stop.scope)
-        if known is stop or (known is not None and not stop.overrules(known)):
-            return self
-        return Stops(MappingProxyType({**self.by_scope, stop.scope: stop}))
+        return Stops(MappingProxyType({**self.by_scope, stop.scope: stop})) if self._lacks(stop) else self
 
     def joined(self, other: Stops) -> Stops:
         """
@@ -124,10 +126,12 @@ class Stops:
         """
         if self.by_scope is other.by_scope:
             return self
-        both = self
-        for stop in other.by_scope.values():
-            both = both.changed(stop)
-        return both
+        newer = {stop.scope: stop for stop in other.by_scope.values() if self._lacks(stop)}
+        return Stops(MappingProxyType({**self.by_scope, **newer})) if newer else self
+
+    def _lacks(self, stop: Stop) -> bool:
+        known = self.by_scope.get(stop.scope)
+        return known is None or (known is not stop and stop.overrules(known))
 
 
 RUNNING = Stops(MappingProxyType({ALL: Stop(ALL, Mode.RUN, 1)}))
@@ -138,9 +142,6 @@ def binding_on(call: Call, stops: Stops, at: datetime) -> Stop:
     """
     Return the strictest of the records that bind a call at a moment.
     """
-    if len(stops.by_scope) == 1 and ALL in stops.by_scope:
-        # As nearly always: no scope of the call has to be spelled.
-        return stops.by_scope[ALL]
     return stops.binding(scopes_of(call), at)
 
 

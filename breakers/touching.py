@@ -42,17 +42,21 @@ def key_of_read(spec: ObjectSpec, operation: Operation) -> Key | None:
     """
     Return what identifies the object that a read shows, where the read is the one that its type names.
     """
-    found = {parameter: _argument(parameter, operation) for parameter in spec.key}
-    if any(found[parameter] is None for parameter in spec.key if parameter not in spec.optional):
-        return None
-    return {parameter: text for parameter, text in found.items() if text is not None}
+    found: dict[str, str] = {}
+    for parameter in spec.key:
+        text = _argument(parameter, operation)
+        if text is not None:
+            found[parameter] = text
+        elif parameter not in spec.optional:
+            return None
+    return found
 
 
 def object_id(spec: ObjectSpec, key: Key) -> str:
     """
     Return an object's id within its type: the parts of its key, in their order, joined by `/`.
     """
-    return "/".join(key[parameter] for parameter in spec.key if parameter in key)
+    return "/".join([key[parameter] for parameter in spec.key if parameter in key])
 
 
 def named(operation: Operation) -> tuple[tuple[str, str], ...]:

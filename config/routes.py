@@ -212,6 +212,8 @@ class Catalog:
         leaf = node.leaf
         if leaf is None:
             return self._choose(base, method, segments)
+        if not leaf.places:
+            return Match(leaf.spec)
         return Match(leaf.spec, {name: segments[place] for name, place in leaf.places})
 
     def _choose(self, base: str, method: str, segments: tuple[str, ...]) -> Match | None:

@@ -213,9 +213,12 @@ def refusal(refuse: Refuse, call: str, dialect: Dialect | None, *, dispatched: s
     message = " ".join(filter(None, sentences))
     media_type, body = render_error(dialect, status, str(refuse.reason), message, details)
     headers = [("content-type", media_type), *marks(call, outcome, dispatched, f"{refuse.gate}:{refuse.reason}")]
-    headers += [(f"breakwater-{name}", value) for name, value in refuse.details if name in {INTENT, SUGGESTION}]
+    for name, value in refuse.details:
+        if name in {INTENT, SUGGESTION}:
+            headers.append((f"breakwater-{name}", value))
     if dialect and refuse.reason not in RESENT:
-        headers += [(name.lower(), value) for name, value in dialect.refusal_headers.items()]
+        for name, value in dialect.refusal_headers.items():
+            headers.append((name.lower(), value))
     if refuse.reason in RETRY_AFTER_S:
         headers.append(("retry-after", str(_retry_after_s(refuse, call))))
     return Whole(status, tuple(headers), orjson.dumps(body))

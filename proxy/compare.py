@@ -88,14 +88,14 @@ def _compared(before: bytes, after: bytes, known: Foreseen, clock: Callable[[], 
         return Note.NUM_LOSSY if isinstance(unread.__cause__, ArithmeticError) else Note.NOT_JSON
     if not isinstance(was, dict) or not isinstance(now, dict):
         return Note.NOT_JSON
-    both = was.keys() & now.keys()
-    was, now = ({kind: image for kind, image in side.items() if kind in both} for side in (was, now))
+    both = sorted(was.keys() & now.keys())
+    was, now = {kind: was[kind] for kind in both}, {kind: now[kind] for kind in both}
     found = _bounded(was, now, clock, ends)
     if found is None:
         return Note.TOO_BIG
     ops = forward(found)
     touched = {pointer_names(step.path)[0] for step in found}
-    acts = {kind: _act(was[kind], now[kind]) if kind in touched else Act.NONE for kind in sorted(both)}
+    acts = {kind: _act(was[kind], now[kind]) if kind in touched else Act.NONE for kind in both}
     return Change(ops, backward(found), sort_paths(ops, known, now), acts)
 
 

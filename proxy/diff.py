@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from proxy.errors import Drift
 from proxy.images import same
-from proxy.paths import Op, pointer, pointer_names
+from proxy.paths import Op, member, pointer_names
 
 ABSENT = object()
 """What stands in a step for a member that is not there; no parsed value is it."""
@@ -57,9 +57,9 @@ def steps(before: object, after: object, path: str = "", passed: int = PASSED_LE
             continue
         if isinstance(was, dict) and isinstance(now, dict):
             if not (passed and same(was, now)):
-                yield from steps(was, now, path + pointer((name,)), max(0, passed - 1))
+                yield from steps(was, now, path + member(name), max(0, passed - 1))
         elif not same(was, now):
-            yield Step(path + pointer((name,)), was, now)
+            yield Step(path + member(name), was, now)
 
 
 def patch(before: object, after: object) -> list[Op]:

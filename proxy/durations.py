@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry
@@ -25,7 +26,8 @@ class Durations(Collector):
         self._bounds_us = [round(bound * 1_000_000) for bound in bounds_s]
         # As the library spells the bounds of its own histograms.
         self._shown = [floatToGoString(bound) for bound in (*bounds_s, float("inf"))]  # type: ignore[no-untyped-call]
-        self._held: dict[str, list[int]] = {}
+        # Of each label one number for each bound, one for what is beyond them, and the sum.
+        self._held: defaultdict[str, list[int]] = defaultdict(lambda: [0] * (len(self._shown) + 1))
         registry.register(self)
 
     def __repr__(self) -> str:
@@ -36,10 +38,7 @@ class Durations(Collector):
         Count what took so many microseconds each.
         """
         for what, micros in taken.items():
-            held = self._held.get(what)
-            if held is None:
-                # One number for each bound, one for what is beyond them, and the sum.
-                held = self._held[what] = [0] * (len(self._shown) + 1)
+            held = self._held[what]
             held[bisect_left(self._bounds_us, micros)] += 1
             held[-1] += micros
 

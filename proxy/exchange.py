@@ -18,7 +18,6 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from functools import lru_cache
 from types import MappingProxyType
-from typing import NamedTuple
 
 import aiohttp
 from aiohttp.connector import Connection
@@ -26,6 +25,7 @@ from aiohttp.http_parser import RawResponseMessage
 from aiohttp.streams import StreamReader
 
 from breakers.call import Fault
+from breakers.noun import noun
 from breakers.results import HELD_BACK
 from breakers.store.protocol import Permit, StoreUnavailable
 from proxy.errors import AddressRefused, Broken
@@ -110,7 +110,8 @@ class Gate:
             self._left()
 
 
-class Budget(NamedTuple):
+@noun
+class Budget:
     """
     How long each part of an exchange may take, in seconds.
     """
@@ -198,7 +199,10 @@ class Exchange:
         self.gate.pass_through()
         # Nothing happens in between: what has not passed the gate never left, and what has passed it leaves now.
         transport.writelines(request)
-        timer = self._pool.loop.call_at(self._within(self._first_byte_s()), self._interrupt, TimeoutError())
+        # A body of ordinary size is gone at once; a large one has the whole time: its last byte is not seen here.
+        is_large = len(self._wire.body) > LARGE_BODY_BYTES
+        begins = self._within(self._budget.total_s if is_large else self._budget.first_byte_s)
+        timer = self._pool.loop.call_at(begins, self._interrupt, TimeoutError())
         try:
             while True:
                 message, body = await protocol.read()
@@ -257,15 +261,6 @@ class Exchange:
             self.close()
         return piece
 
-    def _first_byte_s(self) -> float:
-        """
-        Return how long the answer's first byte may take from here, where the request's first byte leaves.
-
-        A body of ordinary size is gone at once; a large one has the whole time, because its last byte is not seen here.
-        """
-        large = len(self._wire.body) > LARGE_BODY_BYTES
-        return self._budget.total_s if large else self._budget.first_byte_s
-
     def _within(self, seconds: float) -> float:
         return min(self._total_at, self._pool.loop.time() + seconds)
 
@@ -297,7 +292,10 @@ class Exchange:
         Leave the connection to others where the whole answer has come, and give it up otherwise.
         """
         connection, body = self._connection, self._body
-        if connection is not None and body is not None and body.is_eof() and body.exception() is None:
+        if connection is None:
+            # That was seen to before.
+            return
+        if body is not None and body.is_eof() and body.exception() is None:
             self._connection = self._body = None
             self._pool.keep(connection, len(self._wire.body))
         else:
@@ -362,13 +360,17 @@ def is_certain(fields: Fields) -> bool:
     """
     if _BREAKS_A_LINE("".join([value for _, value in fields])):
         return False
-    framing = [(name, value.strip(" \t")) for name, value in fields if name in SHAPING]
-    encodings = [value for name, value in framing if name == "content-encoding"]
-    if encodings:
-        framing = [pair for pair in framing if pair[0] != "content-encoding"]
-        if any(value.lower() not in {"", "identity"} for value in encodings):
+    ends = 0
+    for name, value in fields:
+        if name not in SHAPING:
+            continue
+        said = value.strip(" \t")
+        if name == "content-length":
+            ends, is_known = ends + 1, _DIGITS(said) is not None
+        elif name == "transfer-encoding":
+            ends, is_known = ends + 1, said.lower() == "chunked"
+        else:
+            is_known = said.lower() in {"", "identity"}
+        if not is_known:
             return False
-    if len(framing) != 1:
-        return not framing
-    name, value = framing[0]
-    return _DIGITS(value) is not None if name == "content-length" else value.lower() == "chunked"
+    return ends <= 1

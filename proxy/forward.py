@@ -22,6 +22,7 @@ from breakers.results import judge_result
 from breakers.retries import joined, key_holds
 from breakers.store.protocol import Permit, Store
 from config.catalog import OperationSpec
+from config.dialect import Dialect
 from config.settings import Timeouts
 from config.store import MEMORY
 from proxy.account import Account
@@ -39,7 +40,7 @@ from proxy.reading import Reading
 from proxy.retrying import BODY_BYTES_MAX, LOOK_RESENDS_MAX, RESENDS_MAX, Bounds, Retries, Tries
 from proxy.sampler import Sampler
 from proxy.sampling import Admitted
-from proxy.shown import Headers, shown_headers
+from proxy.shown import Headers, Scrubber, shown_headers
 from proxy.wire import Wire
 
 WRITE_IDLE_S = 2.0
@@ -196,11 +197,12 @@ class Forwarder:
             fault, raw = await _read_whole(exchange)
         finally:
             left_at = self._sampler.left(sample)
-        body, (shown, echoed) = account.scrubber.clean(raw), _shown(account, exchange)
+        scrubber, dialect = account.scrubber, account.dialect
+        body, (shown, echoed) = scrubber.clean(raw), _shown(exchange, dialect, scrubber)
         if echoed or body is not raw:
             self._on_echo(account.name)
-        micros, size = _micros(left_at - began), exchange.size
-        outcome = self._conclude(write.spec, account, exchange, shown, fault=fault, body=body, size=size, micros=micros)
+        took_s, size = left_at - began, exchange.size
+        outcome = self._conclude(write.spec, dialect, exchange, shown, fault=fault, body=body, size=size, took_s=took_s)
         self._sampler.ended(sample, outcome)
         return outcome, exchange
 
@@ -209,12 +211,13 @@ class Forwarder:
         Send one read and return its answer as it begins.
         """
         account, began = self._accounts[look.api], self._clock.monotonic()
+        scrubber, dialect = account.scrubber, account.dialect
         ends = began + (look.total_s or self._timeouts.read_total_s)
         bounds = Bounds(
             ends=ends,
             told=_for_ever if look.total_s else partial(self._told, look.call),
             resends_max=LOOK_RESENDS_MAX if look.total_s else RESENDS_MAX,
-            resets=account.dialect.resets,
+            resets=dialect.resets,
         )
         tries, ended = self._retries.begin(look.api, bounds), None
         admitted = self._sampler.read(look.call, look.spec, look.facts)
@@ -230,14 +233,14 @@ class Forwarder:
                 fault = broken.fault
             finally:
                 left_at = self._sampler.left(sample)
-            (shown, echoed), micros, size = _shown(account, exchange), _micros(left_at - began), exchange.arrived
-            last = self._conclude(look.spec, account, exchange, shown, fault=fault, size=size, micros=micros)
+            (shown, echoed), took_s, size = _shown(exchange, dialect, scrubber), left_at - began, exchange.arrived
+            last = self._conclude(look.spec, dialect, exchange, shown, fault=fault, size=size, took_s=took_s)
             self._sampler.headed(sample, last)
             ended = last if ended is None else joined(ended, last)
             delay_s = tries.read(last, exchange.fields)
             if delay_s is None or self._sampler.holds_back(admitted):
                 concluded = partial(self._read_ended, look.spec, account, exchange, shown, echoed, began)
-                return Reading(ended, exchange, account.scrubber, concluded, partial(self._sampler.closed, sample))
+                return Reading(ended, exchange, scrubber, concluded, partial(self._sampler.closed, sample))
             exchange.close()
             await self._retries.sleep(delay_s)
 
@@ -268,24 +271,24 @@ class Forwarder:
         if exchange.finished and exchange.size == begun.body_bytes:
             # All of it was there when it began: nothing more is known.
             return begun
-        micros = _micros(self._clock.monotonic() - began)
-        ended = self._conclude(spec, account, exchange, shown, fault=fault, size=exchange.size, micros=micros)
+        took_s = self._clock.monotonic() - began
+        ended = self._conclude(spec, account.dialect, exchange, shown, fault=fault, size=exchange.size, took_s=took_s)
         return replace(ended, attempts=begun.attempts)
 
     def _conclude(
         self,
         spec: OperationSpec,
-        account: Account,
+        dialect: Dialect,
         exchange: Exchange,
         shown: Headers,
         *,
         fault: Fault | None,
         body: bytes = b"",
         size: int = 0,
-        micros: int = 0,
+        took_s: float = 0.0,
     ) -> Outcome:
         sent = Sent.YES if exchange.gate.passed else Sent.NO
-        by_name, dialect = dict(shown), account.dialect
+        by_name = dict(shown)
         applied, health, retry = judge_result(
             spec.effect,
             sent=sent,
@@ -305,26 +308,22 @@ class Forwarder:
             headers=shown,
             body=body,
             body_bytes=size,
-            upstream_us=micros,
+            upstream_us=round(took_s * 1_000_000),
             request_id=by_name.get(dialect.request_id_header or ""),
             fault=fault,
         )
-
-
-def _micros(seconds: float) -> int:
-    return round(seconds * 1_000_000)
 
 
 def _for_ever() -> float:
     return float("inf")
 
 
-def _shown(account: Account, exchange: Exchange) -> tuple[Headers, bool]:
+def _shown(exchange: Exchange, dialect: Dialect, scrubber: Scrubber) -> tuple[Headers, bool]:
     """
     Return the headers of an answer as they may be shown, and whether our credential stood in them.
     """
-    shown = shown_headers(exchange.fields, account.dialect.shown_headers)
-    clean = account.scrubber.clean_headers(shown)
+    shown = shown_headers(exchange.fields, dialect.shown_headers)
+    clean = scrubber.clean_headers(shown)
     return clean, clean is not shown
 
 

@@ -32,7 +32,7 @@ def head(status: int, headers: Headers, at: datetime, framing: str, *, is_1_0: b
     Raise `ValueError` where a header would be more than one.
     """
     named = dict(headers)
-    lines = [_status_line(status, is_1_0=is_1_0)]
+    lines = [f"HTTP/1.{0 if is_1_0 else 1} {_spelled(status)}"]
     lines += [f"{name}: {value}" for name, value in headers if name not in _FRAMING]
     if framing:
         lines.append(framing)
@@ -66,12 +66,12 @@ def chunk(piece: bytes) -> bytes:
 
 
 @lru_cache(maxsize=128)
-def _status_line(status: int, *, is_1_0: bool) -> str:
+def _spelled(status: int) -> str:
     try:
         phrase = HTTPStatus(status).phrase
     except ValueError:
         phrase = ""
-    return f"HTTP/1.{0 if is_1_0 else 1} {status} {phrase}"
+    return f"{status} {phrase}"
 
 
 @lru_cache(maxsize=2)

@@ -24,6 +24,8 @@ from proxy.tokens import Tokens
 UNKNOWN = "The key that came with this request is not a valid agent key of this Breakwater."
 """One sentence for every kind of wrong key: what is wrong with it is nobody's business but the operator's."""
 
+_DAY_CHARS = len("2026-11-21")
+
 EXPIRED = "The task token that came with this request is not valid at this moment."
 
 
@@ -48,7 +50,7 @@ def standing_task(agent: str, now: datetime) -> str:
     """
     Return the task of an agent's calls that name none: that of the day.
     """
-    return f"{agent}/{now.isoformat()[: len('2026-11-21')]}"
+    return f"{agent}/{now.isoformat()[:_DAY_CHARS]}"
 
 
 def _by_token(shown: str, peer: Peer, tokens: Tokens, agents: Mapping[str, AgentRules], now: datetime) -> Caller:

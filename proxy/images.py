@@ -23,6 +23,9 @@ DEPTH_MAX = 200
 # As many digits as the language turns into an integer and back; a longer number is kept as a decimal, no less exact.
 _INTEGER_DIGITS_MAX = 4300
 
+# What JSON allows around a text, and nothing else that the language takes for space.
+_SPACE = " \t\n\r"
+
 Quote = Callable[[str], str]
 
 
@@ -34,9 +37,12 @@ def parse_image(data: bytes) -> object:
     an `ArithmeticError` as its cause where it has a number that cannot be kept exactly.
     """
     try:
-        value: object = _EXACT.decode(data.decode("utf-8"))
+        text = data.decode("utf-8").strip(_SPACE)
+        value, end = _EXACT.raw_decode(text)
     except RecursionError:
         raise ValueError("it is nested too deep") from None
+    if end != len(text):
+        raise ValueError("it is more than one text")
     # What has no more of them is not nested deeper.
     if data.count(b"{") + data.count(b"[") > DEPTH_MAX:
         _refuse_depth(value)

@@ -64,9 +64,6 @@ class InForce:
         self._known = known
         # What somebody else was last asked for, and the newest of both: mostly they say what they said before.
         self._others, self._both = NOBODY, known
-        # As nearly always: nothing is stopped, nor will be by itself.
-        running = all(stop.mode is Mode.RUN and stop.until is None for stop in known.by_scope.values())
-        self._is_free = running and ALL in known.by_scope
 
     def __repr__(self) -> str:
         return f"InForce({self.mode(ALL)}, epoch={self.epoch}, file={self.written})"
@@ -117,7 +114,7 @@ class InForce:
         Tell whether nothing at all is in force, whichever call asks.
         """
         self.look()
-        return self._is_free and self.written is None and not others.by_scope
+        return self._known.runs and self.written is None and not others.by_scope
 
     def take(self, stop: Stop) -> bool:
         """

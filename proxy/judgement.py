@@ -124,7 +124,9 @@ class Judgement:
             return inbound.watch.noted(go.facts) if many.parks else detected(many)
         inbound.trail.verdict = "forward"
         with inbound.trail.stage("reserve"):
-            held = await inbound.trail.patience.ask(rooms.store, self._taken, go)
+            # One that wants nothing that this process could give it by itself is the store's alone.
+            reserve = self._leased if go.wishes or go.charges else rooms.store.reserve
+            held = await inbound.trail.patience.ask(rooms.store, reserve, go)
         if isinstance(held, Stale):
             return await self._moved(held, go.facts)
         self._is_compared = True
@@ -149,11 +151,8 @@ class Judgement:
     async def _still(self) -> Refuse | None:
         return await self._rooms.envelopes.still(self._call.caller, writes=self._call.operation.writes)
 
-    async def _taken(self, go: Forward) -> HeldWrite | HeldRead | Stale | Exhausted:
+    async def _leased(self, go: Forward) -> HeldWrite | HeldRead | Stale | Exhausted:
         rooms = self._rooms
-        if not (go.wishes or go.charges):
-            # It wants nothing that this process could give it by itself.
-            return await rooms.store.reserve(go)
         return await rooms.slices.reserve(go, partial(rooms.sampler.alone.reserve, store=rooms.store))
 
     async def _asked(self, before: Facts | None = None) -> Facts:

@@ -82,9 +82,10 @@ class Links:
         return replace(answer, headers=headers, body=body)
 
     def _headers(self, headers: Headers, about: str) -> Headers:
-        if LEADING.isdisjoint(dict(headers)):
-            return headers
-        return tuple([(name, self._header(name, value, about)) for name, value in headers])
+        for name, _ in headers:
+            if name in LEADING:
+                return tuple([(name, self._header(name, value, about)) for name, value in headers])
+        return headers
 
     def _header(self, name: str, value: str, about: str) -> str:
         if name in TARGETS:

@@ -158,7 +158,8 @@ class AgentConnection(web.RequestHandler):
                 self._parser.message_consumed()
             if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
                 self._resume_reading_if_drained()
-            self.spoke()
+            if self._began is not None:
+                self.spoke()
             if not await self._answered(message, content) or self._close or self._force_close:
                 break
             self._next_keepalive_close_time = self._loop.time() + HEAD_WITHIN_S

@@ -55,7 +55,8 @@ class Watch:
         self._seen, self._volatile, self._looping, self._trail, self._clock = seen, volatile, looping, trail, clock
         self._admitted = self._told = False
         self._notice: Noticed | None = None
-        self._note(None if seen is None else seen.noticed)
+        if seen is not None:
+            self._note(seen.noticed)
 
     def __repr__(self) -> str:
         return f"Watch({self._notice})"

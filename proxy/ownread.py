@@ -64,12 +64,12 @@ class OwnRead:
 
     async def ended(self, outcome: Outcome, seen: Delivered, body: bytes | None = None) -> None:
         """
-        Have its end on record, and settle it; `body` is the answer's, where it was read whole.
+        Have its end on record, and settle what it took; `body` is the answer's, where it was read whole.
         """
         self._watch.read(outcome, seen)
         if not self._held.go.charges:
+            # It holds nothing that there is to settle.
             await self._rooms.ledger.read_done(self._held, outcome, seen)
-            await self._rooms.settling.settle(self._held, None)
             return
         took = read_took(self._held.go, outcome, body, self._policy)
         self._seen_to = True

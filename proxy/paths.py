@@ -108,17 +108,17 @@ def claimed_paths(
     a reference is set by one of its members, the vendor fills in the others.
     """
     found: set[str] = set()
-    path, body, top = Place.PATH, Place.BODY, pointer((main,))
+    path, body, top = Place.PATH, Place.BODY, member(main)
     for (place, name), value in arguments.items():
         if place is path:
             continue
-        shown = claims[name] if name in claims else pointer((name,)) if place is body else None
+        shown = claims[name] if name in claims else member(name) if place is body else None
         if shown is None:
             continue
         if shown.endswith(MEMBERS):
             above = top + shown.removesuffix(MEMBERS)
             names = value if isinstance(value, Mapping) else ()
-            found.update(above + pointer((str(name),)) for name in names)
+            found.update([above + member(str(name)) for name in names])
         elif isinstance(value, Mapping):
             found.update(_leaves(top + shown, value))
         else:
@@ -135,7 +135,7 @@ def sort_paths(ops: Iterable[Op], known: Foreseen, after: object) -> Paths:
     # Where whole objects came or went, nobody asks for it.
     inside = any(path.count("/") > 1 for _, path in changing)
     above = {part for path in claimed for part in _upwards(path)} if inside else claimed
-    by_itself = {kind: LeftOut(names) for kind, names in known.expected.items() if names}
+    by_itself = {kind: LeftOut(names) for kind, names in known.expected.items() if names} if inside else {}
     requested, expected, unexpected = [], [], []
     for op, path in changing:
         names = pointer_names(path)
@@ -147,10 +147,9 @@ def sort_paths(ops: Iterable[Op], known: Foreseen, after: object) -> Paths:
         else:
             unexpected.append(path)
     # What was to be removed is seen by its absence.
-    removed = {pointer((kind,)) for kind in known.removes}
-    removed.update(path for op, path in changing if op["op"] == "remove")
-    held = {path: point_at(after, path) for path in {path.rpartition("/")[0] for path in known.claimed}}
-    unseen = (path for path in known.claimed if not _visible(path, held, after) and removed.isdisjoint(_upwards(path)))
+    removed = {member(kind) for kind in known.removes}
+    removed.update([path for op, path in changing if op["op"] == "remove"])
+    unseen = [path for path in _not_in(after, known.claimed) if removed.isdisjoint(_upwards(path))]
     return Paths(tuple(requested), tuple(expected), tuple(unexpected), tuple(unseen))
 
 
@@ -158,11 +157,14 @@ def pointer(names: Iterable[str]) -> str:
     """
     Return the JSON pointer (RFC 6901) along these members.
     """
-    return "".join(["/" + name if "/" not in name and "~" not in name else _escaped(name) for name in names])
+    return "".join([member(name) for name in names])
 
 
-def _escaped(name: str) -> str:
-    return "/" + name.replace("~", "~0").replace("/", "~1")
+def member(name: str) -> str:
+    """
+    Return the JSON pointer to one member.
+    """
+    return "/" + (name if "/" not in name and "~" not in name else name.replace("~", "~0").replace("/", "~1"))
 
 
 def pointer_names(path: str) -> tuple[str, ...]:
@@ -186,7 +188,7 @@ def _comes_or_goes(op: Op, kind: str, known: Foreseen) -> bool:
 def _leaves(above: str, value: object) -> Iterator[str]:
     if isinstance(value, Mapping) and value:
         for name, inner in value.items():
-            yield from _leaves(above + pointer((str(name),)), inner)
+            yield from _leaves(above + member(str(name)), inner)
     else:
         yield above
 
@@ -197,10 +199,20 @@ def _upwards(path: str) -> Iterator[str]:
         path = path.rpartition("/")[0]
 
 
-def _visible(path: str, held: Mapping[str, object], document: object) -> bool:
-    # A member that is null is there all the same, so what holds it is asked.
-    above, _, last = path.rpartition("/")
-    members = held[above]
-    if isinstance(members, dict):
-        return (last if "~" not in last else pointer_names("/" + last)[0]) in members
-    return point_at(document, path) is not None
+def _not_in(document: object, claimed: Iterable[str]) -> Iterator[str]:
+    """
+    Yield the pointers to what is not in a document.
+    """
+    holders: dict[str, object] = {}
+    for path in claimed:
+        above, _, last = path.rpartition("/")
+        if above not in holders:
+            holders[above] = point_at(document, above)
+        holder = holders[above]
+        # A member that is null is there all the same, so what holds it is asked.
+        if isinstance(holder, dict):
+            is_there = (last if "~" not in last else pointer_names("/" + last)[0]) in holder
+        else:
+            is_there = point_at(document, path) is not None
+        if not is_there:
+            yield path

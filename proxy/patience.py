@@ -34,22 +34,24 @@ class Patience:
     def __repr__(self) -> str:
         return f"Patience({self._left_s:.3f} of {self._within_s:g} s)"
 
-    async def ask(
+    def ask(
         self, store: Store, verb: Callable[_Arguments, Awaitable[_T]], *of: _Arguments.args, **more: _Arguments.kwargs
-    ) -> _T:
+    ) -> Awaitable[_T]:
         """
-        Return what a verb says. Raise `StoreUnavailable` once all of the time is over.
+        Return what a verb says, to be awaited. That raises `StoreUnavailable` once all of the time is over.
 
         What is asked of this process's own memory answers without waiting.
         """
-        if store.kind == "memory":
-            return await verb(*of, **more)
+        said = verb(*of, **more)
+        return said if store.kind == "memory" else self._in_time(said)
+
+    async def _in_time(self, saying: Awaitable[_T]) -> _T:
         now = asyncio.get_running_loop().time
         began = now()
         within = asyncio.timeout_at(began + self._left_s)
         try:
             async with within:
-                return await verb(*of, **more)
+                return await saying
         except TimeoutError:
             if not within.expired():
                 raise

@@ -47,7 +47,7 @@ BODY_BYTES_MAX = 1024 * 1024
 """A write in doubt that is larger is left to whoever looks for it: three of them at once would crowd out the rest."""
 
 _NEVER_AGAIN = HELD_BACK | {Fault.REFUSED_ADDRESS, Fault.ABANDONED}
-_UNREADABLE = frozenset({Fault.MALFORMED, Fault.TOO_LARGE})
+_NEVER_READ_AGAIN = _NEVER_AGAIN | {Fault.MALFORMED, Fault.TOO_LARGE}
 
 Fields = Iterable[tuple[str, str]]
 
@@ -218,7 +218,7 @@ def why_read(last: Outcome) -> Why | None:
     """
     Return why a read may be sent again, if it may.
     """
-    if last.fault in _NEVER_AGAIN | _UNREADABLE or last.retry is not Retry.SAFE:
+    if last.fault in _NEVER_READ_AGAIN or last.retry is not Retry.SAFE:
         return None
     if last.health is Health.THROTTLE:
         return Why.THROTTLED

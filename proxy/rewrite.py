@@ -45,6 +45,9 @@ _LINK_PIECE = re.compile(r'"(?:[^"\\]|\\.)*"?|<([^<>]*)>')
 _LINK_TARGET = re.compile(r"<([^<>]*)>")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:").match
 
+# No URL with a host is without them, and few values have them.
+_SLASHES = "//"
+
 
 def rewrite_json(body: bytes, places: Places) -> bytes:
     """
@@ -111,7 +114,7 @@ def _may_hold(body: bytes, places: Places) -> bool:
     for host in places.hosts:
         if host in small:
             return True
-    return _HIDDEN(body) is not None
+    return b"\\" in body and _HIDDEN(body) is not None
 
 
 def _parses(body: bytes) -> bool:
@@ -199,8 +202,11 @@ def swap_pairs(pairs: Pairs, places: Places) -> Pairs:
     """
     Return the pairs of a query or form with values that are wholly a known URL replaced; the same object without any.
     """
-    swapped = tuple([(name, places.swapped(value)) for name, value in pairs])
-    return pairs if swapped == pairs else swapped
+    for _, value in pairs:
+        if _SLASHES in value:
+            swapped = tuple([(name, places.swapped(value)) for name, value in pairs])
+            return pairs if swapped == pairs else swapped
+    return pairs
 
 
 def swap_body(body: Body, places: Places) -> Body:
@@ -220,7 +226,7 @@ def swap_body(body: Body, places: Places) -> Body:
 
 def _swapped(value: object, places: Places) -> object:
     if isinstance(value, str):
-        return places.swapped(value)
+        return places.swapped(value) if _SLASHES in value else value
     if isinstance(value, dict):
         return {name: _swapped(member, places) for name, member in value.items()}
     if isinstance(value, list):

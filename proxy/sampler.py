@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
 
-from breakers.breaker import READ, WRITE, Breaker, State, class_of, fed_by, keys_of
+from breakers.breaker import READ, WRITE, Breaker, State, fed_by, keys_of
 from breakers.call import Applied, Call, Health, Outcome, Sent
 from breakers.facts import NO_BREAKERS, Facts
 from breakers.observe import tells
@@ -66,7 +66,8 @@ class Sampler:
         self.over_calls: deque[str] = deque(maxlen=WAITING_MAX)
         self.view: Mapping[str, Breaker] = NO_BREAKERS
         self._recovering = False
-        self._flying: dict[int, Sample] = {}
+        # In the order in which they began.
+        self._flying: dict[Sample, None] = {}
         self._refusals = Refusals()
         self._handed: dict[str, deque[float]] = {}
 
@@ -84,7 +85,7 @@ class Sampler:
     def gauging(self, gauging: Gauging) -> None:
         self._gauging = gauging
         self._thresholds: dict[str, Thresholds] = {}
-        self._lanes: dict[tuple[str, str, str], Lane] = {}
+        self._lanes: dict[tuple[str, str, Effect], Lane] = {}
 
     def saw(self, view: Mapping[str, Breaker]) -> None:
         """
@@ -140,7 +141,7 @@ class Sampler:
         Begin an attempt.
         """
         sample = Sample(admitted, self._clock.monotonic())
-        self._flying[id(sample)] = sample
+        self._flying[sample] = None
         return sample
 
     def left(self, sample: Sample) -> float:
@@ -148,7 +149,7 @@ class Sampler:
         Note that nothing more of an attempt is waited for, and return when that was; what it takes from here is up to
         whoever reads it.
         """
-        self._flying.pop(id(sample), None)
+        self._flying.pop(sample, None)
         sample.left_at = now = self._clock.monotonic()
         return now
 
@@ -175,7 +176,7 @@ class Sampler:
         if sample.over:
             return
         sample.over = True
-        admitted, health, now = sample.admitted, health_of(outcome), self._clock.monotonic()
+        admitted, now = sample.admitted, self._clock.monotonic()
         bucket, took_s, lane = bucket_of(self._clock.now()), sample.took_s(now), admitted.lane
         if lane is not None and self._is_plain(sample, lane, outcome, took_s):
             sample.counted = True
@@ -183,6 +184,7 @@ class Sampler:
             self._refusals.passed(admitted.call.api, admitted.spec.name, now)
             self.counts.all_good(lane.good, bucket)
             return
+        health = health_of(outcome)
         if health is Health.THROTTLE:
             self.throttling.heard(admitted.call, outcome)
         if health is Health.FAIL_LOCAL:
@@ -290,7 +292,7 @@ class Sampler:
         """
         Return what a call is counted in.
         """
-        place = (call.api, call.caller.agent, class_of(call))
+        place = (call.api, call.caller.agent, call.operation.spec.effect)
         known = self._lanes.get(place)
         if known is None:
             if len(self._lanes) >= REMEMBERED_MAX:
@@ -363,7 +365,7 @@ class Sampler:
         Count what is under way for too long: as slow at once, and as failed once it may take no longer.
         """
         now, bucket = self._clock.monotonic(), bucket_of(self._clock.now())
-        for sample in list(self._flying.values()):
+        for sample in tuple(self._flying):
             if sample.counted:
                 continue
             took_s, admitted = sample.took_s(now), sample.admitted

@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
-from breakers.call import Fault, Outcome
+from breakers.call import Fault
 from breakers.verdict import Reason, Refuse
 from proxy.account import Account
 from proxy.answer import Whole, nobody_minds, read_failed, read_headers, refusal
@@ -48,12 +48,17 @@ async def read_whole(
     """
     call, dialect = read.call.id, account.dialect
     try:
-        body, outcome = await _all_of(reading, rooms.settings.limits.rewrite_max_bytes)
+        bytes_max = rooms.settings.limits.rewrite_max_bytes
+        body = b"" if reading.outcome.status == PARTIAL else await reading.rest(bytes_max)
+        await reading.close()
     except asyncio.CancelledError:
         await reading.close()
         # A read that a stop cuts is on record as cut.
         await read.ended(reading.outcome, Delivered(reading.outcome.status or 0, b"", 0, complete=False))
         raise
+    outcome = reading.outcome
+    if body is None:
+        body, outcome = b"", replace(outcome, fault=Fault.TOO_LARGE)
     if outcome.fault is None and outcome.status != PARTIAL:
         answer = Whole(outcome.status or 0, read_headers(call, outcome.headers), body, on_broken, url)
         seen = Delivered(answer.status, kept(body, READ_BYTES_KEPT), len(body), complete=True)
@@ -63,14 +68,6 @@ async def read_whole(
         seen = Delivered(answer.status, answer.body, len(answer.body), complete=True)
     await read.ended(outcome, seen, body if outcome.fault is None else None)
     return answer
-
-
-async def _all_of(reading: Reading, bytes_max: int) -> tuple[bytes, Outcome]:
-    body = b"" if reading.outcome.status == PARTIAL else await reading.rest(bytes_max)
-    await reading.close()
-    if body is None:
-        return b"", replace(reading.outcome, fault=Fault.TOO_LARGE)
-    return body, reading.outcome
 
 
 def _partial(call: str, account: Account) -> Whole:

@@ -43,7 +43,7 @@ class Wire:
         lines = [f"{self.method} {self.target} HTTP/1.1", f"Host: {host}"]
         lines += [f"{field}: {value}" for field, value in self.headers]
         lines += [f"{name}: {secret}", "", ""]
-        head = "\r\n".join(lines)
-        if head.count("\r") != len(lines) - 1 or head.count("\n") != len(lines) - 1 or "\0" in head:
+        head, ends = "\r\n".join(lines), len(lines) - 1
+        if head.count("\r") != ends or head.count("\n") != ends or "\0" in head:
             raise ValueError("a line of the head holds the end of a line")
         return (head.encode("ascii"), self.body) if self.body else (head.encode("ascii"),)

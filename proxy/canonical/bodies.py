@@ -84,7 +84,7 @@ def encode_body(body: Body, media_type: str | None, boundary: str) -> tuple[byte
 
 
 def _shape(spec: OperationSpec, media: MediaType | None) -> tuple[MediaType, Content]:
-    content = None if media is None else spec.contents.get(media.essence, spec.contents.get(_ANYTHING))
+    content = None if media is None else spec.contents.get(media.essence) or spec.contents.get(_ANYTHING)
     if media is None or content is None or content is Content.NONE:
         raise _unaccepted(spec, media)
     if content is Content.OPAQUE and media.essence.startswith("multipart/"):

@@ -37,7 +37,7 @@ def holds_key(text: str) -> bool:
     """
     Tell whether an agent's key or token stands anywhere in `text`.
     """
-    return may_hold_key(text) and KEY_PATTERN.search(text) is not None
+    return ("bwk_" in text or "bw1_" in text) and KEY_PATTERN.search(text) is not None
 
 
 def may_hold_key(text: str) -> bool:

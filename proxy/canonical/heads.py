@@ -14,10 +14,11 @@ A boundary inside quotes may hold `;` by the letter of RFC 2046; no encoder emit
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import field
 from functools import lru_cache
 from itertools import chain
+from typing import Any
 
 from breakers.noun import noun
 from breakers.verdict import Reason
@@ -188,16 +189,12 @@ def _read_head(
         dropped=tuple(sorted(dropped)[:DROPPED_MAX]) if dropped else (),
         authorization=fields.get("authorization"),
         breakwater_key=fields.get("breakwater-key"),
-        idempotency_key=_idempotency_key(fields),
         task=fields.get("breakwater-task"),
-        deadline_ms=_deadline_ms(fields),
-        duplicate=_duplicate(fields),
-        again=_again(fields),
-        prefer=_prefer(fields),
         trace=trace,
-        content_length=_content_length(fields),
-        chunked=_chunked(fields, version),
-        expects_continue=_expects_continue(fields, version),
+        # What is not said is not looked into; the first fault in this order is the one that is told.
+        **{said: reader(fields[name]) for name, said, reader in _READERS if name in fields},
+        chunked="transfer-encoding" in fields and _chunked(fields, version),
+        expects_continue="expect" in fields and _expects_continue(fields["expect"], version),
         media=_media(fields),
     )
 
@@ -259,9 +256,8 @@ def _kept_back(fields: Mapping[str, str], trace: str | None) -> frozenset[str]:
     return no_trace if said is None else no_trace.union(token.strip().lower() for token in said.split(","))
 
 
-def _prefer(fields: Mapping[str, str]) -> tuple[str, ...]:
-    said = fields.get("prefer")
-    return () if said is None else tuple(filter(_PREFERENCE, (token.strip().lower() for token in said.split(","))))
+def _prefer(value: str) -> tuple[str, ...]:
+    return tuple(filter(_PREFERENCE, (token.strip().lower() for token in value.split(","))))
 
 
 def _without_keys(leaving: list[tuple[str, str]]) -> Headers:
@@ -293,30 +289,21 @@ def _read_authority(said: str) -> tuple[str, int | None] | None:
 _known_authority = lru_cache(maxsize=_KEPT)(_read_authority)
 
 
-def _content_length(fields: Mapping[str, str]) -> int | None:
-    value = fields.get("content-length")
-    if value is None:
-        return None
+def _content_length(value: str) -> int:
     if not _LENGTH(value):
         raise _malformed("The Content-Length is not a number of bytes.")
     return int(value)
 
 
 def _chunked(fields: Mapping[str, str], version: tuple[int, int]) -> bool:
-    value = fields.get("transfer-encoding")
-    if value is None:
-        return False
     if "content-length" in fields:
         raise _malformed("Content-Length and Transfer-Encoding exclude each other.")
-    if version < (1, 1) or value.lower() != "chunked":
+    if version < (1, 1) or fields["transfer-encoding"].lower() != "chunked":
         raise _malformed("The Transfer-Encoding is not `chunked`, or not allowed in this version of HTTP.")
     return True
 
 
-def _expects_continue(fields: Mapping[str, str], version: tuple[int, int]) -> bool:
-    value = fields.get("expect")
-    if value is None:
-        return False
+def _expects_continue(value: str, version: tuple[int, int]) -> bool:
     if value.lower() != "100-continue":
         raise Refused(Reason.EXPECTATION_FAILED, "The only expectation that can be met is `100-continue`.")
     # RFC 9110, 10.1.1: an expectation in HTTP/1.0 is ignored.
@@ -324,46 +311,50 @@ def _expects_continue(fields: Mapping[str, str], version: tuple[int, int]) -> bo
 
 
 def _media(fields: Mapping[str, str]) -> MediaType | None:
-    if fields.get("content-encoding", "identity").lower() != "identity":
+    if "content-encoding" in fields and fields["content-encoding"].lower() != "identity":
         raise Refused(Reason.MEDIA_TYPE_UNSUPPORTED, "Bodies are accepted uncompressed only.")
     value = fields.get("content-type")
     return None if value is None else parse_media_type(value)
 
 
-def _idempotency_key(fields: Mapping[str, str]) -> str | None:
-    value = fields.get("idempotency-key")
-    if value is None:
-        return None
-    quoted = _QUOTED(value) if value.startswith('"') else None
+def _idempotency_key(value: str) -> str:
+    is_quoted = value.startswith('"')
+    quoted = _QUOTED(value) if is_quoted else None
     key = _ESCAPE(r"\1", quoted.group(1)) if quoted else value
-    if (value.startswith('"') and not quoted) or not _IDEMPOTENCY_KEY(key) or holds_key(key):
+    if (is_quoted and not quoted) or not _IDEMPOTENCY_KEY(key) or holds_key(key):
         detail = "An Idempotency-Key is 1 to 255 visible ASCII characters, bare or between double quotes."
         raise Refused(Reason.IDEMPOTENCY_KEY_MALFORMED, detail)
     return key
 
 
-def _again(fields: Mapping[str, str]) -> bool:
+def _again(value: str) -> bool:
     """
     Tell whether the client's SDK counts this as a re-send; a count that is none says nothing.
     """
-    value = fields.get("x-stainless-retry-count", "")
     return bool(_RETRY_COUNT(value)) and int(value) > 0
 
 
-def _deadline_ms(fields: Mapping[str, str]) -> int | None:
-    value = fields.get("breakwater-deadline-ms")
-    if value is None:
-        return None
+def _deadline_ms(value: str) -> int:
     if not _DEADLINE(value) or int(value) > DEADLINE_MS_MAX:
         raise _malformed(f"Breakwater-Deadline-Ms is a number of milliseconds from 1 to {DEADLINE_MS_MAX}.")
     return int(value)
 
 
-def _duplicate(fields: Mapping[str, str]) -> bool:
-    value = fields.get("breakwater-duplicate")
-    if value not in {None, "allow"}:
+def _duplicate(value: str) -> bool:
+    if value != "allow":
         raise _malformed("The only value of Breakwater-Duplicate is `allow`.")
-    return value is not None
+    return True
+
+
+# Headers that mean something by themselves: the name, what of a head it says, and what reads it.
+_READERS: tuple[tuple[str, str, Callable[[str], Any]], ...] = (
+    ("idempotency-key", "idempotency_key", _idempotency_key),
+    ("breakwater-deadline-ms", "deadline_ms", _deadline_ms),
+    ("breakwater-duplicate", "duplicate", _duplicate),
+    ("x-stainless-retry-count", "again", _again),
+    ("prefer", "prefer", _prefer),
+    ("content-length", "content_length", _content_length),
+)
 
 
 def _malformed(detail: str) -> Refused:

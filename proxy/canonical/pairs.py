@@ -86,11 +86,11 @@ def _pair(raw: str, reason: Reason, *, equals_required: bool) -> tuple[str, str]
     if equals_required and not equals:
         raise Refused(reason, "An argument has no `=`.")
     name = (_known_name if len(raw_name) <= _KEPT_LENGTH_MAX else _name)(raw_name, reason)
-    value = raw_value.replace("+", " ")
-    if "%" in value:
-        value = decode_percent(value, reason)
-        if "\0" in value:
-            raise Refused(reason, f"The value of `{spelled(name)}` holds a NUL.")
+    if "+" not in raw_value and "%" not in raw_value:
+        return name, raw_value
+    value = decode_percent(raw_value.replace("+", " "), reason)
+    if "\0" in value:
+        raise Refused(reason, f"The value of `{spelled(name)}` holds a NUL.")
     return name, value
 
 

@@ -36,8 +36,8 @@ def labels(task: Task | None) -> dict[str, object] | None:
     return {name: text for name, text in said.items() if text is not None and LABEL.fullmatch(text)} or None
 
 
-def _trace_id(call: Call) -> str | None:
-    found = _TRACE.match(call.trace) if call.trace else None
+def _trace_id(trace: str | None) -> str | None:
+    found = _TRACE.match(trace) if trace else None
     return found.group(1) if found else None
 
 
@@ -47,9 +47,10 @@ def call_draft(kind: str, call: Call, fields: Mapping[str, object], parts: tuple
     """
     # A read's outcome says outright that it has no intent.
     said = {name: value for name, value in fields.items() if value is not None or name == "intent"}
-    if (under := labels(call.caller.opened)) is not None:
+    caller = call.caller
+    if caller.opened is not None and (under := labels(caller.opened)) is not None:
         said["lab"] = under
-    return Draft(kind, call.caller.task, said, call.id, actor(call.caller), _trace_id(call), parts)
+    return Draft(kind, caller.task, said, call.id, actor(caller), _trace_id(call.trace), parts)
 
 
 def operation_fields(api: str, spec: OperationSpec, request: Request, ring: KeyRing) -> dict[str, object]:
@@ -71,7 +72,14 @@ def objects_named(api: str, named: Iterable[tuple[str, str]], ring: KeyRing) -> 
     """
     Return how an entry names objects, given as (type, id): the type, and a keyed hash of the id.
     """
-    return [{"type": kind, "id_h": ring.redact(_class(api, kind), one)} for kind, one in named]
+    return [object_named(api, kind, one, ring) for kind, one in named]
+
+
+def object_named(api: str, kind: str, one: str, ring: KeyRing) -> dict[str, object]:
+    """
+    Return how an entry names one object.
+    """
+    return {"type": kind, "id_h": ring.redact(_class(api, kind), one)}
 
 
 def object_hashes(api: str, kind: str, one: str, ring: KeyRing) -> list[str]:

@@ -19,7 +19,7 @@ from breakers.verdict import Forward, Suggest
 from config.catalog import Before, OperationSpec
 from proxy.compare import IMAGE_BYTES_MAX, Act, Note
 from proxy.images import spell_parsed
-from proxy.ledger.about import call_draft, objects_named
+from proxy.ledger.about import call_draft, object_named
 from proxy.ledger.blobs import Digest, Kept, Payload
 from proxy.ledger.drafts import Draft, Part, present, stamp
 from proxy.ledger.keyring import KeyRing
@@ -30,7 +30,7 @@ def join_images(images: Mapping[str, bytes | None]) -> bytes:
     """
     Return the document of the images that are known, by type.
     """
-    members = (orjson.dumps(kind) + b":" + (b"null" if data is None else data) for kind, data in sorted(images.items()))
+    members = [orjson.dumps(kind) + b":" + (b"null" if data is None else data) for kind, data in sorted(images.items())]
     return b"{" + b",".join(members) + b"}"
 
 
@@ -41,11 +41,13 @@ def before_part(go: Forward | Suggest) -> Part | None:
     payload = before_of(go)
     if payload is None:
         return None
-    images = go.facts.images
-    at = min((image.at for image in images.values() if image.at is not None), default=go.call.at)
-    missing = sum(image.missing is not None for image in images.values())
-    left_out = sum(image.left_out for image in images.values())
-    more = {"at": stamp(at), "missing": missing or None, "left_out": left_out or None}
+    read_at, missing, left_out = [], 0, 0
+    for image in go.facts.images.values():
+        if image.at is not None:
+            read_at.append(image.at)
+        missing += image.missing is not None
+        left_out += image.left_out
+    more = {"at": stamp(min(read_at, default=go.call.at)), "missing": missing or None, "left_out": left_out or None}
     return Part("before", payload, present(more))
 
 
@@ -62,7 +64,9 @@ def made_by(spec: OperationSpec) -> tuple[str, ...]:
     """
     Return the type of object that a write makes: the one that it is about, where there is nothing to read before it.
     """
-    return tuple(touch.object.type for touch in spec.touches[:1] if touch.before is Before.NONE)
+    if not spec.touches or spec.touches[0].before is not Before.NONE:
+        return ()
+    return (spec.touches[0].object.type,)
 
 
 def bounded(document: bytes) -> Payload:
@@ -101,9 +105,7 @@ def change(
     `outcome` is the index of its outcome, or the place of the record that resolved it out of doubt; `origin` names the
     former log where its intent stands there.
     """
-    acts = [act for _, _, act in changed.objects]
-    named = [(kind, one) for kind, one, _ in changed.objects]
-    res = [{**one, "act": act} for one, act in zip(objects_named(call.api, named, ring), acts, strict=True)]
+    res = [{**object_named(call.api, kind, one, ring), "act": act} for kind, one, act in changed.objects]
     counts = {name: len(paths) for name, paths in changed.paths.items()}
     fields = {
         "intent": intent,
@@ -112,7 +114,7 @@ def change(
         "prov": call.api,
         "op": call.operation.spec.name,
         "res": res or None,
-        "acts": sorted(set(acts)) or None,
+        "acts": sorted({act for _, _, act in changed.objects}) or None,
         "n": counts or None,
         "sens": changed.left_out or None,
         "note": changed.note,
@@ -123,7 +125,7 @@ def change(
         "inv": changed.inverse,
         "paths": spell_parsed(dict(changed.paths)) if changed.paths else None,
     }
-    parts = tuple(Part(name, bounded(data)) for name, data in documents.items() if data is not None)
+    parts = tuple([Part(name, bounded(data)) for name, data in documents.items() if data is not None])
     return call_draft("change.recorded", call, fields, parts)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
+from struct import Struct
 
 from proxy.ledger import frames, profile
 from proxy.ledger.blobs import OPENER_BYTES, Bound, Digest, commitment, seal
@@ -41,6 +42,9 @@ KEPT_WHEN_OVER = frozenset(
 )  # fmt: skip
 """What an entry that would be too large still says: who, what, how it ended, and its commitments."""
 
+_DRAWN = Struct(f"{OPENER_BYTES}s{NONCE_BYTES}s")
+"""What each payload draws: an opener and a nonce."""
+
 
 @dataclass(slots=True)
 class Composed:
@@ -52,7 +56,7 @@ class Composed:
     last_ts: datetime
     entry_end: int
     blob_end: int
-    drawn: Iterator[bytes]
+    drawn: Iterator[tuple[bytes, bytes]]
     frames: list[bytes] = field(default_factory=list)
     blobs: list[bytes] = field(default_factory=list)
     chains: dict[str, tuple[int, bytes]] = field(default_factory=dict)
@@ -74,14 +78,13 @@ def compose(batch: Batch, segment: Segment, keys: dict[str, DataKey]) -> Compose
     return end
 
 
-def _drawn(batch: Batch) -> Iterator[bytes]:
+def _drawn(batch: Batch) -> Iterator[tuple[bytes, bytes]]:
     """
-    Yield an opener and a nonce, one behind the other, for each payload of a batch.
+    Return an opener and a nonce for each payload of a batch.
     """
-    size, count = OPENER_BYTES + NONCE_BYTES, sum(len(draft.parts) for draft in batch.drafts)
+    count = sum([len(draft.parts) for draft in batch.drafts])
     # At once: the system is asked as long for few as for many.
-    drawn = batch.log.randomness(size * count) if count else b""
-    return (drawn[at : at + size] for at in range(0, len(drawn), size))
+    return _DRAWN.iter_unpack(batch.log.randomness(_DRAWN.size * count) if count else b"")
 
 
 def _add(end: Composed, batch: Batch, segment: Segment, draft: Draft, key: DataKey | None) -> None:
@@ -136,10 +139,10 @@ def _seal_parts(
     places: list[dict[str, object]] = []
     origin, task, call = log.origin, draft.task, draft.call or ""
     for part in draft.parts:
-        name, payload, drawn = part.name, part.payload, next(end.drawn)
-        opener = drawn[:OPENER_BYTES]
+        name, payload = part.name, part.payload
+        opener, nonce = next(end.drawn)
         c = commitment(opener, name, payload)
-        blob = seal(key, drawn[OPENER_BYTES:], opener, payload, Bound(origin, task, call, name), c)
+        blob = seal(key, nonce, opener, payload, Bound(origin, task, call, name), c)
         said = entry[name] = {**part.more, "c": c.hex(), "n": payload.length}
         if isinstance(payload, Digest):
             said["digest"] = True

@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import lru_cache
 from operator import is_
 
@@ -29,6 +30,9 @@ remembered, up to this size."""
 
 NAME_LENGTH_MAX = 256
 """Of the names in forms that are remembered; one may be as long as a body."""
+
+_LEAVES = frozenset({str, int, float, bool, Decimal, type(None)})
+"""Types of values without members; a value of any other type is asked for them."""
 
 _SPLIT = re.compile(r"[\[\].]+")
 
@@ -98,7 +102,11 @@ class LeftOut:
         """
         Return the pairs of a query or form that may be stored.
         """
-        return [[name, value] for name, value in pairs if not self.covers(_names_in(name))]
+        kept = []
+        for name, value in pairs:
+            if not self.covers(_names_in(name)):
+                kept.append([name, value])
+        return kept
 
     def value(self, value: object) -> object:
         """
@@ -115,17 +123,21 @@ class LeftOut:
         return value
 
     def _members(self, value: Mapping[str, object], place: list[str]) -> object:
-        kept, names = {}, self._paths.names
+        kept, whole, names = {}, True, self._paths.names
         for name, inner in value.items():
-            if name in names or isinstance(inner, (dict, list, tuple)):
-                place.append(name)
-                # Above this member nothing is covered, or the walk would not be here.
-                if not self._ends_at(place):
-                    kept[name] = self._value(inner, place)
-                place.pop()
-            else:
+            is_leaf = type(inner) in _LEAVES
+            if is_leaf and name not in names:
                 kept[name] = inner
-        return value if len(kept) == len(value) and all(map(is_, kept.values(), value.values())) else kept
+                continue
+            place.append(name)
+            # Above this member nothing is covered, or the walk would not be here.
+            if name in names and self._ends_at(place):
+                whole = False
+            else:
+                kept[name] = found = inner if is_leaf else self._value(inner, place)
+                whole = whole and found is inner
+            place.pop()
+        return value if whole else kept
 
     def may_be_in(self, body: bytes) -> bool:
         """

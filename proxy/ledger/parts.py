@@ -66,7 +66,10 @@ def media_type_of(headers: Headers) -> str | None:
     """
     Return the media type that headers name.
     """
-    return next((value for name, value in headers if name.lower() == "content-type"), None)
+    for name, value in headers:
+        if name.lower() == "content-type":
+            return value
+    return None
 
 
 def kept(body: bytes, kept_max: int) -> Payload:

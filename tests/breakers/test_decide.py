@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from breakers.decide import decide
+from breakers.decide import OF_WRITES, decide
 from breakers.facts import Facts
+from breakers.policy import Allowed, Passed
 from breakers.verdict import Ask, Reason
 from tests.breakers.world import CHARGE, NAMES, QUIET, STOPPED, Rules, Values, allow, call, deny, policy
 
@@ -59,3 +60,17 @@ def test_same_question() -> None:
     """The same call, policy and facts give the same verdict."""
     asked, card = call("refunds.create", REFUND), policy(LIMITED)
     assert decide(asked, card, QUIET) == decide(asked, card, QUIET)
+
+
+@pytest.mark.parametrize("facts", [QUIET, STOPPED], ids=["quiet", "stopped"])
+@pytest.mark.parametrize("name", NAMES)
+def test_gates_of_writes(name: str, facts: Facts) -> None:
+    """What a read is spared are gates that let it pass as it is, whatever its card says of it."""
+    asked = call(name)
+    if asked.operation.writes:
+        return
+    strict = policy({"*": {"require_key": True, "before": "required", "approve": {}, "tier": "suggest"}})
+    rules = strict.agents[asked.caller.agent].operations["shop", asked.operation.spec.name]
+    assert isinstance(rules, Allowed)
+    passed = Passed(rules)
+    assert [gate.__name__ for gate in OF_WRITES if gate(asked, strict, facts, passed) is not passed] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import orjson
@@ -18,7 +19,7 @@ from config.catalog import Effect
 from proxy.ledger import records, repeats
 from proxy.ledger.book import Ledger
 from proxy.ledger.doubts import opened_draft
-from proxy.ledger.drafts import Draft, checked, system
+from proxy.ledger.drafts import Draft, checked, read_stamp, stamp, system
 from proxy.ledger.fold import fold
 from proxy.ledger.read import last_records
 from proxy.ledger.views import OpenWrite
@@ -95,6 +96,18 @@ def test_repeated() -> None:
         "w",
         False,
     )
+
+
+@pytest.mark.parametrize("hours", [0, 2, -11.5])
+@pytest.mark.parametrize(
+    ("micros", "said"), [(0, "000000"), (1, "000001"), (10, "000010"), (500_000, "500000"), (999_999, "999999")]
+)
+def test_stamps(micros: int, said: str, hours: float) -> None:
+    """A time is spelled in UTC with all six digits of its microseconds, wherever it was told."""
+    at = datetime(2026, 3, 4, 5, 6, 7, micros, tzinfo=UTC)
+    spelled = stamp(at.astimezone(timezone(timedelta(hours=hours))))
+    assert spelled == stamp(at) == f"2026-03-04T05:06:07.{said}Z"
+    assert read_stamp(spelled) == at
 
 
 @pytest.mark.parametrize("par", [None, "FIRST"])

@@ -161,6 +161,17 @@ def test_known_methods(method: str) -> None:
     assert head(method=method).method == method
 
 
+def test_first_fault() -> None:
+    """Of several faults the same one is told, in whatever order the headers stand."""
+    faults = ["Expect: 200-ok", "Content-Length: x", "Breakwater-Duplicate: no", "Idempotency-Key: a b"]
+    for lines in (faults, faults[::-1]):
+        with refused(Reason.IDEMPOTENCY_KEY_MALFORMED):
+            head(*lines)
+    for lines in (faults[:2], faults[1::-1]):
+        with refused(Reason.HEAD_MALFORMED):
+            head(*lines)
+
+
 def test_chunked_in_old_version() -> None:
     """A transfer coding in HTTP/1.0 is refused."""
     with refused(Reason.HEAD_MALFORMED):
