@@ -1,7 +1,7 @@
 # Everything that a person or a machine does with this repository. Needs Python 3.11 or 3.12 and make, nothing else.
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check torture cover lock clean
+.PHONY: help install demo test check load torture cover lock clean
 .SUFFIXES:
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
@@ -9,6 +9,9 @@ MAKEFLAGS += --no-builtin-rules
 # How many test processes run side by side, and how long `make torture` may take.
 JOBS ?= 2
 MINUTES ?= 10
+# Of `make load`: `full`, or `ci` for what ends within four minutes; PEERS=1 measures other proxies beside it.
+PROFILE ?= full
+PEERS ?=
 
 # Every program that we start has its home, its caches and its temporary files inside the checkout: nothing is left behind
 # but the package cache of pip. Bytecode is kept there, too: a third of a command's start is compiling.
@@ -52,6 +55,9 @@ check: .venv/.ready  ## formatter, linter, types, tidiness, locked dependencies,
 	$(call inside,check,$(BIN)/python -m pytest -q --basetemp="$$room/pytest" tests/test_tidy.py tests/test_house.py \
 	tests/test_readme.py)
 
+load: .venv/.ready  ## what a call costs and what is kept, against what is promised: PROFILE=ci, PEERS=1
+	$(call inside,load,$(BIN)/python -m loadtest --profile $(PROFILE) $(if $(filter 1,$(PEERS)),--peers))
+
 torture: .venv/.ready  ## the long suites, bounded by MINUTES=
 	$(call inside,torture,MINUTES=$(MINUTES) $(BIN)/python -m pytest -m torture --basetemp="$$room/pytest" \
 	--timeout=$$(( $(MINUTES) * 60 + 60 )))
@@ -90,5 +96,5 @@ lock: .venv/.ready
 	echo setuptools | $(COMPILE) --constraint requirements/dev.txt --output-file requirements/build.txt -
 
 clean:  ## remove everything that the other targets made
-	rm -rf .venv .home .tmp .demo-* .mypy_cache .ruff_cache .hypothesis .pytest_cache .coverage* build *.egg-info
+	rm -rf .venv .home .tmp .demo-* .load .mypy_cache .ruff_cache .hypothesis .pytest_cache .coverage* build *.egg-info
 	find . -name .git -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +

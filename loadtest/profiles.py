@@ -70,8 +70,8 @@ class Profile:
 CI = Profile(
     name="ci",
     lenient=True,
-    throughput=Loops(rounds=3, seconds=0.8),
-    latency=Loops(rounds=3, seconds=1.0),
+    throughput=Loops(rounds=5, seconds=0.8),
+    latency=Loops(rounds=5, seconds=1.0),
     in_flight=1_500,
     footprint_starts=3,
     footprint_records=None,

@@ -113,7 +113,6 @@ PERFORMED: Mapping[str, tuple[str, str]] = {
     **{
         named(command): ("tests/docs/test_walk.py", "WALK") for command in walk((ROOT / "README.md").read_text("utf-8"))
     },
-    ".venv/bin/python -m loadtest": ("tests/loadtest/test_load.py", "loadtest.__main__"),
     ".venv/bin/python -m loadtest.upstreams.stripe --port 12111": ("tests/docs/test_walk.py", "--port 12111"),
     "breakwater --help": ("tests/test_readme.py", "test_help_block"),
     'breakwater doubt resolve 07A --applied --reason "it stands in the account, OPS-7"': RESTORE,
@@ -128,7 +127,7 @@ PERFORMED: Mapping[str, tuple[str, str]] = {
         "curl",
     ),
     "make demo": ("tests/loadtest/test_demo.py", "loadtest.demo"),
-    "python -m loadtest": ("tests/loadtest/test_load.py", "loadtest.__main__"),
+    "make load": ("tests/loadtest/test_load.py", "loadtest.__main__"),
     "python -m loadtest --list": ("tests/loadtest/test_load.py", '"--list"'),
     "python -m loadtest --scenario loadtest/example.yaml": ("tests/loadtest/test_load.py", "example.yaml"),
     "python -m loadtest compare old/result.json .load/result.json": ("tests/loadtest/test_load.py", '"compare"'),
@@ -139,8 +138,8 @@ NOT_RUN: Mapping[str, str] = {
     "make test": "it is what runs this test",
     "make check": "it is the other half of what CI runs",
     "make cover": "it is the whole suite once more",
-    "python -m loadtest --peers": "it takes ten minutes and fetches other proxies",
-    "python -m loadtest --profile ci": "it takes four minutes; its parts are run in small",
+    "make load PEERS=1": "it takes ten minutes and fetches other proxies",
+    "make load PROFILE=ci": "it takes four minutes; its parts are run in small",
     "python -m loadtest --only throughput --only latency": "it takes minutes; its parts are run in small",
     "make torture MINUTES=60": "it takes an hour",
     "make lock": "it writes the locks anew, from the package index",
