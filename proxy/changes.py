@@ -66,9 +66,6 @@ def follow_late(write: Carried, opened: IntentOpened, resolved: Entry, rooms: Ro
 
 
 async def _record(write: Carried, put: Callable[[Changed], None], rooms: Rooms) -> None:
-    # To compare takes as long as much of the road: the agent has its answer first.
-    for _ in range(ANSWERED_IN_TURNS):
-        await asyncio.sleep(0)
     try:
         put(await _changed(write, rooms))
     except Exception as error:  # the write itself is on record: a change that is not is named at the next start
@@ -130,6 +127,9 @@ async def _changed(write: Carried, rooms: Rooms) -> Changed:
     seen = [
         _Seen(touch, key, write.images.get(touch), after) for (touch, key), after in zip(found, images, strict=True)
     ]
+    # To compare takes as long as much of the road: the agent has its answer first.
+    for _ in range(ANSWERED_IN_TURNS):
+        await asyncio.sleep(0)
     size = sum(len(image.data or b"") for one in seen for image in (one.before, one.after) if image is not None)
     if size > COMPARED_BYTES_MAX:
         return await asyncio.to_thread(_told, write, seen, rooms.clock.thread_cpu)
