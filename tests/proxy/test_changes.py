@@ -15,8 +15,10 @@ import pytest
 import pytest_asyncio
 
 from loadtest.installation import agent
+from proxy import changes
 from proxy.diff import apply
 from proxy.images import same
+from proxy.inbound import AgentRequest
 from tests.proxy.road import Road, call_of, marks, road, soon
 from tests.proxy.scripted import HANG_UP, Piece, Scripted, answer, scripted
 from tests.wire.client import Answer
@@ -179,6 +181,30 @@ async def test_create(world: World) -> None:
     assert [(kind, act) for kind, _, act in ids(records, "change.recorded")] == [("thing", "create")] * 2
     assert "never-to-be-kept" not in json.dumps(list(records.values()))
     assert records["change.recorded"]["entry"]["sens"] == 1
+
+
+async def test_answered_before_compared(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write's answer leaves before what it changed is compared, whether its image is the answer or a read."""
+    told: list[str] = []
+    compare, write = changes._told, AgentRequest.write
+
+    def compared(*of: Any) -> Any:
+        told.append("compared")
+        return compare(*of)
+
+    def answered(request: AgentRequest, data: bytes) -> None:
+        told.append("answered")
+        write(request, data)
+
+    monkeypatch.setattr(changes, "_told", compared)
+    monkeypatch.setattr(AgentRequest, "write", answered)
+    old, new = {"id": "told", "name": "Old"}, {"id": "told", "name": "New"}
+    world.shows(old)
+    await world.records(await world.write("POST", "/v1/things", {"name": "Old"}))
+    world.shows(old, {"ok": True}, new)
+    await world.records(await world.write("PATCH", "/v1/things/told", {"name": "New"}))
+    assert world.asked() == ["POST /v1/things", "GET /v1/things/told", "PATCH /v1/things/told", "GET /v1/things/told"]
+    assert told == ["answered", "compared"] * 2
 
 
 async def test_delete(world: World) -> None:
