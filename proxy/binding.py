@@ -30,7 +30,7 @@ from breakers.facts import Image
 from breakers.known import Names
 from breakers.suggestion import Park, Suggested
 from breakers.verdict import Forward, Suggest
-from config.catalog import Touch
+from config.catalog import Effect, Touch
 from proxy.account import Account
 from proxy.classify import type_arguments
 from proxy.errors import Refused
@@ -216,7 +216,7 @@ def rebuilt(showing: Showing, suggested: Suggested, account: Account, namer: Nam
 
     Its names are those of the call that was parked, whatever an approver has edited: so its agent, repeating it, finds
     what was made of it. What it does, and what is not done twice, is the edited one's.
-    Raise `LookupError` where it is no document of ours, or no operation of this API any more.
+    Raise `LookupError` where it is no document of ours, or no write of this API any more.
     """
     try:
         return _rebuilt(json.loads(showing.shown), showing, suggested, account, namer)
@@ -257,13 +257,16 @@ def named_effect(call: Call, namer: Namer) -> str | None:
 
 def retyped(request: Request, account: Account) -> Operation:
     """
-    Return the operation that a request is, with its arguments.
+    Return the write that a request is, with its arguments.
 
-    Raise `LookupError` where it is none of this API.
+    Raise `LookupError` where it is no operation of this API, or a read by now: nothing that judges a read is asked what
+    judges a write.
     """
     match = account.catalog.match(request.base, request.method, request.segments)
     if match is None:
         raise LookupError("no operation of this API has this method and path")
+    if match.spec.effect is Effect.READ:
+        raise LookupError("this operation is a read by now")
     try:
         return type_arguments(match, request.query, request.body, account.dialect.style)
     except Refused as no:

@@ -127,9 +127,6 @@ async def _changed(write: Carried, rooms: Rooms) -> Changed:
     seen = [
         _Seen(touch, key, write.images.get(touch), after) for (touch, key), after in zip(found, images, strict=True)
     ]
-    # To compare takes as long as much of the road: the agent has its answer first.
-    for _ in range(ANSWERED_IN_TURNS):
-        await asyncio.sleep(0)
     size = sum(len(image.data or b"") for one in seen for image in (one.before, one.after) if image is not None)
     if size > COMPARED_BYTES_MAX:
         return await asyncio.to_thread(_told, write, seen, rooms.clock.thread_cpu)
@@ -195,14 +192,24 @@ async def _after(touch: Touch, key: Key, write: Carried, rooms: Rooms) -> Image:
     specs = (call.operation.spec, read)
     shaped = any((place, name) in call.operation.arguments for place in Place for name in touch.shaped_by)
     match After.READ if (shaped or write.read_anew) and touch.after is After.ANSWER else touch.after:
-        case After.GONE:
-            return Image(at=now)
         case After.READ:
             plan = Plan.of(touch.object.read, key, touch.object.query)
             sight = await see(plan, call, rooms, kept_max=0, total_s=rooms.settings.timeouts.look_s)
             return image_of(sight, *specs)
+        case After.GONE:
+            await _answered()
+            return Image(at=now)
         case After.ANSWER:
+            await _answered()
             return await _aside(lambda body: stored_image(_member(body, touch.pointer), now, *specs), write.answer)
+
+
+async def _answered() -> None:
+    """
+    Let the agent have its answer first: to put an image in order and to compare take as long as much of the road.
+    """
+    for _ in range(ANSWERED_IN_TURNS):
+        await asyncio.sleep(0)
 
 
 def _member(body: bytes, pointer: str) -> bytes:

@@ -11,7 +11,7 @@ from functools import lru_cache, partial
 from breakers.verdict import Reason, Refuse
 from config.dialect import Dialect
 from proxy.answer import Answer, Whole, refusal
-from proxy.canonical.heads import canonical_head, said_host
+from proxy.canonical.heads import said_host
 from proxy.canonical.target import Target, encode_target, parse_target, refuse_long
 from proxy.doors import Came, Door, Style, door_hosts, likely_api, refuse_other_door, through
 from proxy.errors import LedgerUnavailable, Refused
@@ -108,7 +108,7 @@ class Front:
         meant = came.door
         trail.api, trail.door = meant.api, meant.name
         dialect = rooms.accounts[meant.api].dialect
-        head = canonical_head(
+        head = request.heads.read(
             message.method,
             message.version,
             message.raw_headers,

@@ -16,7 +16,7 @@ from aiohttp.http import RawRequestMessage
 from breakers.policy import Policy
 from breakers.store.events import IntentOpened
 from breakers.verdict import Forward, Reason, Refuse
-from proxy.canonical.heads import Head
+from proxy.canonical.heads import Head, LastHead
 from proxy.canonical.target import Target
 from proxy.doors import Door
 from proxy.errors import Refused
@@ -32,18 +32,25 @@ SPOKEN = frozenset({HttpVersion10, HttpVersion11})
 
 class AgentRequest:
     """
-    A request of an agent: `message` is its head as it was parsed, `content` its body, `links` how URLs change for it.
+    A request of an agent: `message` is its head as it was parsed, `content` its body, `links` how URLs change for it;
+    `heads` reads the heads of its connection.
 
     `version` is what it is answered in, one that is spoken here, whatever its first line names; `last` tells that its
     connection serves no other.
     """
 
-    __slots__ = ("connection", "content", "last", "links", "message", "version")
+    __slots__ = ("connection", "content", "heads", "last", "links", "message", "version")
 
     def __init__(
-        self, message: RawRequestMessage, content: StreamReader, connection: web.RequestHandler, *, leaving: bool
+        self,
+        message: RawRequestMessage,
+        content: StreamReader,
+        connection: web.RequestHandler,
+        heads: LastHead,
+        *,
+        leaving: bool,
     ) -> None:
-        self.message, self.content, self.connection = message, content, connection
+        self.message, self.content, self.connection, self.heads = message, content, connection, heads
         self.links = NO_LINKS
         # Behind what would be another protocol, had it been granted, nothing is read as a request (CONNECT is one).
         self.last = leaving or message.should_close or message.upgrade

@@ -22,6 +22,7 @@ from aiohttp.http_exceptions import BadHttpMethod, HttpProcessingError, LineTooL
 from breakers.verdict import Reason, Refuse
 from config.dialect import Dialect
 from proxy.answer import Whole, refusal
+from proxy.canonical.heads import LastHead
 from proxy.inbound import AgentRequest
 
 HEAD_WITHIN_S = 15.0
@@ -105,6 +106,7 @@ class AgentConnection(web.RequestHandler):
             timeout_ceil_threshold=float("inf"),
         )
         self._agent_server = server
+        self._heads = LastHead()
         self._admitted = False
         self._began: asyncio.TimerHandle | None = None
         self._loop_of_connection = loop
@@ -183,7 +185,7 @@ class AgentConnection(web.RequestHandler):
                 if self.transport is not None:
                     self.transport.write(self._agent_server.on_error(message.exc, message.status))
                 return False
-            request = AgentRequest(message, content, self, leaving=self._agent_server.crowd.leaving)
+            request = AgentRequest(message, content, self, self._heads, leaving=self._agent_server.crowd.leaving)
             # What ends the connection meanwhile ends the waiting for the rest of its body.
             self._current_request = request  # type: ignore[assignment] # all that is asked of it is to be cancelled
             stays = await self._agent_server.serve(request)

@@ -58,10 +58,12 @@ _PREFERENCE = re.compile(r"respond-async|wait=[0-9]{1,4}").fullmatch
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}").fullmatch
 _PORT_MAX = 65_535
 
-# What is read of names, of hosts and of whole heads is kept, because every client says the same ones with every call:
-# so many of each, none longer than this, so that a client that says others each time fills a MiB at most.
+# What is read of names and of hosts is kept, because every client says the same ones with every call: so many of each,
+# none longer than this, so that a client that says others each time fills a few hundred KiB at most.
 _KEPT = 256
 _KEPT_BYTES_MAX = 256
+
+# Of a whole head, which a connection keeps while it lasts: thousands of idle ones take some MiB at most.
 _HEAD_KEPT_BYTES_MAX = 2_048
 
 # What is said of a header that is given twice, where it has words of its own.
@@ -145,19 +147,6 @@ def canonical_head(
     """
     Read a request's head, or refuse it; `dialect_forward` and `redirecting` name headers of the API, lower-case.
     """
-    # A client reads under the same head again and again; when it writes, something in it is its own each time.
-    if method == "GET" and len(b"".join(chain.from_iterable(raw_headers))) <= _HEAD_KEPT_BYTES_MAX:
-        return _known_head(method, version, raw_headers, dialect_forward, redirecting)
-    return _read_head(method, version, raw_headers, dialect_forward, redirecting)
-
-
-def _read_head(
-    method: str,
-    version: tuple[int, int],
-    raw_headers: tuple[tuple[bytes, bytes], ...],
-    dialect_forward: frozenset[str],
-    redirecting: frozenset[str],
-) -> Head:
     if version not in {(1, 0), (1, 1)}:
         raise Refused(Reason.VERSION_UNSUPPORTED, "Only HTTP/1.1 and HTTP/1.0 are spoken here.")
     if method not in METHODS:
@@ -199,7 +188,40 @@ def _read_head(
     )
 
 
-_known_head = lru_cache(maxsize=_KEPT)(_read_head)
+class LastHead:
+    """
+    The head that a connection sent last: what reads sends the same one again and again, and it is read once.
+
+    It holds what credentials its caller showed, so it is kept as long as the connection and no longer.
+    """
+
+    __slots__ = ("_head", "_said")
+
+    def __init__(self) -> None:
+        self._said: tuple[object, ...] = ()
+        self._head: Head | None = None
+
+    def __repr__(self) -> str:
+        return f"LastHead({'none' if self._head is None else self._head.method})"
+
+    def read(
+        self,
+        method: str,
+        version: tuple[int, int],
+        raw_headers: tuple[tuple[bytes, bytes], ...],
+        dialect_forward: frozenset[str],
+        redirecting: frozenset[str],
+    ) -> Head:
+        """
+        Read a head as `canonical_head` does.
+        """
+        said = (method, version, raw_headers, dialect_forward, redirecting)
+        if self._head is not None and said == self._said:
+            return self._head
+        head = canonical_head(*said)
+        if len(b"".join(chain.from_iterable(raw_headers))) <= _HEAD_KEPT_BYTES_MAX:
+            self._said, self._head = said, head
+        return head
 
 
 def said_host(said: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,10 @@ def of(site: Site, kind: str, *, leased: bool = False) -> int:
     return sum(entry["k"] == kind and ("lease" in entry or not leased) for entry in read_log(site.state).entries)
 
 
+def _on_record(site: Site, reads: int) -> bool:
+    return of(site, "call.outcome") == reads
+
+
 async def leased(site: Site) -> bool:
     """Tell whether a slice is in hand."""
     return TAKEN in leases(site)
@@ -93,7 +98,7 @@ async def test_stop_here(site: tuple[Site, RedisServer | None], name: str) -> No
         while not of(on, "call.outcome", leased=True):
             assert await read(on) == 200
             reads += 1
-            await until(lambda reads=reads: of(on, "call.outcome") == reads, 20)
+            await until(partial(_on_record, on, reads), 20)
         assert first == 200
         assert await on.stop() == -9
     else:

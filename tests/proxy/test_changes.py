@@ -19,6 +19,7 @@ from proxy import changes
 from proxy.diff import apply
 from proxy.images import same
 from proxy.inbound import AgentRequest
+from proxy.look import stored_image
 from tests.proxy.road import Road, call_of, marks, road, soon
 from tests.proxy.scripted import HANG_UP, Piece, Scripted, answer, scripted
 from tests.wire.client import Answer
@@ -184,9 +185,13 @@ async def test_create(world: World) -> None:
 
 
 async def test_answered_before_compared(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A write's answer leaves before what it changed is compared, whether its image is the answer or a read."""
+    """A write's answer leaves before it is made an image and compared, be that the answer, a read or nothing."""
     told: list[str] = []
-    compare, write = changes._told, AgentRequest.write
+    compare, image, write = changes._told, stored_image, AgentRequest.write
+
+    def imaged(*of: Any) -> Any:
+        told.append("imaged")
+        return image(*of)
 
     def compared(*of: Any) -> Any:
         told.append("compared")
@@ -197,6 +202,7 @@ async def test_answered_before_compared(world: World, monkeypatch: pytest.Monkey
         write(request, data)
 
     monkeypatch.setattr(changes, "_told", compared)
+    monkeypatch.setattr(changes, "stored_image", imaged)
     monkeypatch.setattr(AgentRequest, "write", answered)
     old, new = {"id": "told", "name": "Old"}, {"id": "told", "name": "New"}
     world.shows(old)
@@ -204,7 +210,10 @@ async def test_answered_before_compared(world: World, monkeypatch: pytest.Monkey
     world.shows(old, {"ok": True}, new)
     await world.records(await world.write("PATCH", "/v1/things/told", {"name": "New"}))
     assert world.asked() == ["POST /v1/things", "GET /v1/things/told", "PATCH /v1/things/told", "GET /v1/things/told"]
-    assert told == ["answered", "compared"] * 2
+    world.shows(old, {"deleted": True})
+    await world.records(await world.write("DELETE", "/v1/things/told"))
+    world.asked()
+    assert told == ["answered", "imaged", "compared", "answered", "compared", "answered", "compared"]
 
 
 async def test_delete(world: World) -> None:

@@ -19,6 +19,8 @@ from breakers.observe import forced, released
 from breakers.stops import ALL, Mode
 from breakers.store.events import SuggestionNoted
 from breakers.suggestion import Suggested
+from config.catalog import Effect
+from config.routes import Catalog
 from loadtest.installation import agent
 from loadtest.upstreams.faults import Fault, Status
 from loadtest.upstreams.stripe import StripeSandbox
@@ -80,18 +82,27 @@ def _revoked(stand: Stand) -> None:
         stand.on.rooms.keys.revoked(key.kid)
 
 
+def _upgraded(stand: Stand) -> None:
+    account = stand.on.rooms.accounts["stripe"]
+    known = account.catalog
+    specs = [replace(spec, effect=Effect.READ) for spec in known.operations.values()]
+    catalog = Catalog.build(known.name, known.dialect, specs, known.digest, known.objects)
+    stand.on.rooms.accounts = {"stripe": replace(account, catalog=catalog)}
+
+
 # What happens between an approver's word and the moment in which it would be sent, and why it is void then.
 MEANWHILE: dict[str, Callable[[Stand], None]] = {
     "void:before": _refunded,
     "void:credential": _turned,
     "void:target": _moved,
     "void:policy": _reloaded,
+    "void:record": _upgraded,
     "void:key": _revoked,
 }
 
 
 async def test_world_moved(stand: Stand) -> None:
-    """An approval is void once the credential, the policy, the origin, the agent's key or the object is another."""
+    """An approval is void once the credential, policy, origin, key or object is another, or the write is a read."""
     rooms = stand.on.rooms
     policy, accounts = rooms.policy, rooms.accounts
     for number, (why, happens) in enumerate(MEANWHILE.items()):

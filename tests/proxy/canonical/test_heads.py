@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from breakers.verdict import Reason
-from proxy.canonical.heads import DEADLINE_MS_MAX, HEADERS_MAX, METHODS, Head, canonical_head
+from proxy.canonical.heads import DEADLINE_MS_MAX, HEADERS_MAX, METHODS, Head, LastHead, canonical_head
 from proxy.errors import Refused
 from tests.proxy.canonical.refusals import refused
 
@@ -336,16 +338,30 @@ def test_own_headers() -> None:
     assert read.dropped == ()
 
 
-def test_known_head() -> None:
-    """A head that came before is the same again, and another method, version, line or list is read anew."""
+def test_last_head() -> None:
+    """A head that its connection sent before is the same again; another method, version, line or list is read anew."""
     lines, long = ((b"Host", b"h"), (b"X-A", b"1")), ((b"Host", b"h"), (b"X-A", b"1" * 3000))
-    assert canonical_head("GET", (1, 1), lines) is canonical_head("GET", (1, 1), lines)
-    assert canonical_head("GET", (1, 1), long) is not canonical_head("GET", (1, 1), long)
-    assert canonical_head("GET", (1, 1), lines).headers == ()
-    assert canonical_head("GET", (1, 1), lines, frozenset({"x-a"})).headers == (("x-a", "1"),)
-    assert canonical_head("GET", (1, 1), lines, frozenset(), frozenset({"x-a"})).redirecting == (("x-a", "1"),)
-    assert canonical_head("GET", (1, 0), lines).version == (1, 0)
-    assert canonical_head("GET", (1, 1), (*lines, (b"Prefer", b"wait=1"))).wait_s == 1
+    none: frozenset[str] = frozenset()
+    last = LastHead()
+
+    def read(*said: Any) -> Head:
+        return last.read(*said)
+
+    known = read("GET", (1, 1), lines, none, none)
+    assert read("GET", (1, 1), (lines[0], lines[1]), none, none) is known
+    with pytest.raises(Refused):
+        read("GET", (2, 0), lines, none, none)
+    assert read("GET", (1, 1), lines, none, none) is known
+    assert read("GET", (1, 1), long, none, none) is not read("GET", (1, 1), long, none, none)
+    for said in (
+        ("GET", (1, 1), lines, frozenset({"x-a"}), none),
+        ("GET", (1, 1), lines, none, frozenset({"x-a"})),
+        ("GET", (1, 0), lines, none, none),
+        ("HEAD", (1, 1), lines, none, none),
+        ("GET", (1, 1), (*lines, (b"Prefer", b"wait=1")), none, none),
+    ):
+        assert read(*said) == canonical_head(*said) != known
+    assert LastHead().read("GET", (1, 1), lines, none, none) is not known
 
 
 def test_repr_hides_credentials() -> None:
