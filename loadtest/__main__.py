@@ -45,9 +45,10 @@ examples:
   python -m loadtest --scenario loadtest/example.yaml --config breakwater.yaml
   python -m loadtest compare old/result.json .load/result.json
 
-exit codes: 0 every count is right and every promise held, 1 one is not, 2 usage,
-3 invalid: what was measured was not who is under test, twice in a row. compare:
-0 nothing became worse, 1 something did
+exit codes: 0 every count is right and every promise that was asked held, 1 one is
+not, or a promise of a whole profile was not asked since its scenario was not run,
+2 usage, 3 invalid: what was measured was not who is under test, twice in a row.
+compare: 0 nothing became worse, 1 something did
 """
 
 
@@ -204,7 +205,8 @@ def main(given: Sequence[str] | None = None) -> int:
     # Progress is not data: standard output has the result alone.
     say = lambda line: print(line, file=sys.stderr, flush=True)  # noqa: E731
     peers = PEERS if options.peers else None
-    runner = Runner(PROFILES[options.profile], plan[1], say, choose_cores(), peers=peers)
+    whole = options.scenario is None and not options.only
+    runner = Runner(PROFILES[options.profile], plan[1], say, choose_cores(), peers=peers, whole=whole)
     run = runner.run(plan[0])
     written(run, options.out)
     print(json.dumps(document.to_json(run), indent=1) if options.json else "\n".join(told(run)))

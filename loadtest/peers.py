@@ -123,17 +123,17 @@ PEERS: tuple[Peer, ...] = (
 )
 
 
-def started(bench: Bench, upstream: str, peers: Sequence[Peer] = PEERS) -> tuple[list[Road], list[str]]:
+def started(bench: Bench, upstream: str, peers: Sequence[Peer] = PEERS) -> tuple[list[Road], dict[str, str]]:
     """
-    Start every peer that can be had, and say in a line each why another cannot.
+    Start every peer that can be had, and return the names of the others with why they cannot.
     """
-    roads, absent = [], []
+    roads, absent = list[Road](), dict[str, str]()
     for peer in peers:
         try:
             roads.append(_started(bench, peer, upstream))
         except AbsentError as why:
-            absent.append(f"{peer.name} is absent: {why}")
-            bench.say(absent[-1])
+            absent[peer.name] = str(why)
+            bench.say(f"{peer.name} is absent: {why}")
     return roads, absent
 
 

@@ -5,6 +5,10 @@ A promise about speed depends on the machine: the lenient profile lets half of a
 promised limit, since a machine that does other things at the same time must not fail anybody's build. There a limit may
 stand `beside` a figure, what the same machine took for less work in the same run: where that is above the limit
 already, twice that may pass. A promise about a count holds or does not, everywhere.
+
+No promise of a profile is passed over: one that was *not asked* is told of with its reason. That is one whose scenario
+was not chosen, or which this machine cannot measure. Whoever runs a whole profile chose all of it, and there a promise
+whose scenario was not run is broken.
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ from config.faults import ConfigurationFault, Fault, Unreadable, did_you_mean
 from config.shape import Places, shaped
 from config.source import Trail, read_source
 from config.written import Strict, read_text
-from loadtest.results import Kept, Kind, Result, State
+from loadtest.results import Figure, Kept, Kind, Result, State
 
 # The promises of this repository.
 OURS = Path(__file__).with_name("promises.yaml")
@@ -65,15 +69,15 @@ class Promise(Strict):
         """
         return next(bound for bound in (self.at_least, self.at_most) if bound is not None)
 
-    def needed(self, result: Result, *, lenient: bool) -> float:
+    def needed(self, figures: Mapping[str, Figure], *, lenient: bool) -> float:
         """
-        Return what a run has to show.
+        Return what a run has to show whose scenario has these figures.
         """
         if self.kind is Kind.COUNT or not lenient:
             return self.bound
         if self.at_least is not None:
             return self.bound / LENIENCE
-        beside = result.figures.get(self.beside or "")
+        beside = figures.get(self.beside or "")
         return LENIENCE * max(self.bound, beside.value if beside else 0.0)
 
 
@@ -140,27 +144,30 @@ def each_faults(promise: Promise, places: Places, at: Trail, profiles: Collectio
             yield places.value((*at, "profiles", which)).fault(f"there is no profile `{profile[:40]}`", hint)
 
 
-def held(promises: Iterable[Promise], results: Iterable[Result], profile: str, *, lenient: bool) -> tuple[Kept, ...]:
+def held(
+    promises: Iterable[Promise], results: Iterable[Result], profile: str, *, lenient: bool, whole: bool = False
+) -> tuple[Kept, ...]:
     """
-    Hold results against the promises that speak of them; a scenario that is absent breaks none.
+    Hold results, those of a whole profile or of some scenarios, against all promises of the profile.
     """
     by_name: Mapping[str, Result] = {result.scenario: result for result in results}
     return tuple(
-        _kept(promise, by_name[promise.scenario], lenient=lenient)
+        _kept(promise, by_name.get(promise.scenario), lenient=lenient, whole=whole)
         for promise in promises
-        if promise.scenario in by_name
-        and profile in promise.profiles
-        and by_name[promise.scenario].state is not State.ABSENT
+        if profile in promise.profiles
     )
 
 
-def _kept(promise: Promise, result: Result, *, lenient: bool) -> Kept:
-    measured = result.figures.get(promise.figure) if result.state is State.RAN else None
+def _kept(promise: Promise, result: Result | None, *, lenient: bool, whole: bool) -> Kept:
+    figures = result.figures if result is not None else {}
+    measured = figures.get(promise.figure) if result is not None and result.state is State.RAN else None
     found, needed, at_least = (
         measured.value if measured else None,
-        promise.needed(result, lenient=lenient),
+        promise.needed(figures, lenient=lenient),
         promise.at_most is None,
     )
+    why = _unasked(promise, result) if found is None else ""
+    holds = found is not None and (found >= needed if at_least else found <= needed)
     return Kept(
         name=promise.name,
         says=promise.says,
@@ -171,5 +178,19 @@ def _kept(promise: Promise, result: Result, *, lenient: bool) -> Kept:
         bound=promise.bound,
         needed=needed,
         found=found,
-        held=found is not None and (found >= needed if at_least else found <= needed),
+        # What is absent on a machine fails nobody; what a whole profile did not run does.
+        held=None if why and not (whole and result is None) else holds,
+        why=why,
     )
+
+
+def _unasked(promise: Promise, result: Result | None) -> str:
+    """
+    Say why a promise cannot be asked of what its scenario came to; empty where it can.
+    """
+    if result is None:
+        return f"{promise.scenario} was not run"
+    if result.state is State.ABSENT:
+        return f"{promise.scenario} is absent: {result.why}"
+    missing = result.absent.get(promise.figure)
+    return f"{promise.figure} is absent: {missing}" if missing is not None else ""

@@ -88,6 +88,8 @@ class Result:
     timeline: Timeline | None = None
     lines: tuple[str, ...] = ()
     """What people read beside the figures, as the table of throughput."""
+    absent: Mapping[str, str] = field(default_factory=dict)
+    """Figures that cannot be measured on this machine, with the reason: another proxy is not installed."""
 
 
 class Kind(StrEnum):
@@ -103,7 +105,7 @@ class Kind(StrEnum):
 class Kept:
     """
     One promise held against a run: `bound` is what was promised, `needed` what this profile asks for; None was found
-    where its scenario has no such figure.
+    where its scenario has no such figure. `held` is None where it was not asked, and `why` says what kept it from that.
     """
 
     name: str
@@ -115,7 +117,8 @@ class Kept:
     bound: float
     needed: float
     found: float | None
-    held: bool
+    held: bool | None
+    why: str = ""
 
 
 class Verdict(StrEnum):

@@ -31,7 +31,7 @@ from loadtest.results import Kept, Kind, Result, Run, State, Verdict
 @dataclass(frozen=True, slots=True)
 class Runner:
     """
-    How a run is made. `say` is told of progress, a line at a time.
+    How a run is made. `say` is told of progress, a line at a time; a `whole` run is one of all that its profile has.
     """
 
     profile: Profile
@@ -40,6 +40,7 @@ class Runner:
     cores: Cores
     planted: Planted = NOTHING
     peers: Path | None = None
+    whole: bool = False
 
     def run(self, scenarios: Iterable[Scenario]) -> Run:
         """
@@ -47,12 +48,12 @@ class Runner:
         """
         with folder() as room:
             results = tuple(self._whole(scenario, room) for scenario in scenarios)
-        kept = self._held(results)
+        kept = self._held(results, whole=self.whole)
         verdict, why = judge(results, kept)
         return Run(self.profile.name, setting(self.cores), results, kept, verdict, why)
 
-    def _held(self, results: Iterable[Result]) -> tuple[Kept, ...]:
-        return held(self.promises, results, self.profile.name, lenient=self.profile.lenient)
+    def _held(self, results: Iterable[Result], *, whole: bool = False) -> tuple[Kept, ...]:
+        return held(self.promises, results, self.profile.name, lenient=self.profile.lenient, whole=whole)
 
     def _whole(self, scenario: Scenario, room: Path) -> Result:
         result = self._once(scenario, room)
@@ -71,7 +72,7 @@ class Runner:
             return ""
         if result.state is State.INVALID:
             return result.why
-        broken = [kept for kept in self._held([result]) if not kept.held]
+        broken = [kept for kept in self._held([result]) if kept.held is False]
         if not self.profile.lenient or result.state is not State.RAN or any(k.kind is Kind.COUNT for k in broken):
             return ""
         return ", ".join(f"{kept.figure} is {kept.found:.2f}" for kept in broken if kept.found is not None)
@@ -120,8 +121,9 @@ def judge(results: Iterable[Result], kept: Iterable[Kept]) -> tuple[Verdict, tup
         wrong += [f"{result.scenario}: {check.says}: {check.found}" for check in result.checks if not check.held]
     states = {result.scenario: result.state for result in results}
     for one in kept:
-        if not one.held and states[one.scenario] is State.RAN:
-            missed = "was not measured"
+        # Of a scenario that broke off or is invalid that was said above.
+        if one.held is False and states.get(one.scenario, State.RAN) is State.RAN:
+            missed = f"was not asked: {one.why}" if one.why else "was not measured"
             if one.found is not None:
                 missed = f"is {one.found:.2f}, {'under' if one.at_least else 'over'} {one.needed:.4g}"
             wrong.append(f"{one.scenario}: {one.figure} {missed}")

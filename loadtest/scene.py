@@ -15,6 +15,7 @@ from collections import Counter, defaultdict
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -35,7 +36,8 @@ from loadtest.results import Check, Figure, Result, Timeline
 from loadtest.scenario import ALLOW
 from proxy.cli.client import find_running
 from proxy.ledger.disk import RealDisk
-from proxy.ledger.read import last_records, ledger_in
+from proxy.ledger.layout import epochs, segments
+from proxy.ledger.read import last_records, ledger_in, read_segment
 
 # What agents of a scene may do: the load's own read and create, and a stream.
 CARD: Mapping[str, object] = {"stripe": {**ALLOW, "quotes.pdf": {}}}
@@ -48,9 +50,6 @@ LEDGER: Mapping[str, object] = {"disk": {"min_free_bytes": 0, "min_free_pct": 0,
 
 # Calls of one agent under way at once, where a scenario does not ask for more.
 MOST = 256
-
-# A log is read to its end.
-_ALL = 10**9
 
 T = TypeVar("T")
 
@@ -282,13 +281,26 @@ def allow_descriptors(bench: Bench) -> None:
     bench.later(lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard)))
 
 
-def entries(state: Path) -> Iterator[tuple[int, Entry]]:
+def entries(state: Path, since: int = 0) -> Iterator[tuple[int, Entry]]:
     """
-    Yield every entry of a state folder's ledger with its index.
+    Yield every entry of a state folder's ledger from an index on, each with its own; a segment that ends before that is
+    not read.
     """
     disk = RealDisk()
-    for record in last_records(disk, ledger_in(disk, state), _ALL):
-        yield record.index, record.entry
+    found = segments(disk, epochs(disk, ledger_in(disk, state))[-1])
+    ends = [first for first, _ in found[1:]]
+    for (first, path), end in zip_longest(found, ends):
+        if end is None or end > since:
+            told = read_segment(disk.read(path), path, first)
+            yield from ((record.index, record.entry) for record in told if record.index >= since)
+
+
+def size(state: Path) -> int:
+    """
+    Return how many entries a state folder's ledger has; as a rule its newest segment alone is read.
+    """
+    disk = RealDisk()
+    return sum(record.index + 1 for record in last_records(disk, ledger_in(disk, state), 1))
 
 
 def fetched(url: str, method: str, path: str, body: str | None, credential: str) -> bytes:

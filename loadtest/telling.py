@@ -18,12 +18,15 @@ def told(run: Run) -> Iterator[str]:
         yield ""
         yield f"{'promise':24}{'found':>14}   needed"
     for kept in run.promises:
-        yield f"{kept.name:24}{found(kept):>14}   {needed(kept)}{'' if kept.held else '   BROKEN'}"
+        marks = ("BROKEN" if kept.held is False else "", kept.why)
+        yield "   ".join((f"{kept.name:24}{found(kept):>14}", needed(kept), *filter(None, marks)))
     yield ""
     yield from (f"{run.verdict}: {why}" for why in run.why)
     if not run.why:
         checks = sum(len(result.checks) for result in run.results)
-        yield f"{run.verdict}: {len(run.promises)} promises, {checks} counts"
+        unasked = sum(kept.held is None for kept in run.promises)
+        more = f"; {unasked} promises were not asked" if unasked else ""
+        yield f"{run.verdict}: {len(run.promises) - unasked} promises, {checks} counts{more}"
 
 
 def _result(result: Result) -> Iterator[str]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from loadtest.report.words import figure
+from loadtest.report.words import HELD, figure
 from loadtest.results import Figure, Result, Run
 
 MOVED = 0.05
@@ -91,11 +91,10 @@ def _scenario(
         yield from _kept(f"{name}: {check.says}", was=check.held, now=now_held)
 
 
-def _kept(what: str, *, was: bool, now: bool | None) -> Iterator[Change]:
+def _kept(what: str, *, was: bool | None, now: bool | None) -> Iterator[Change]:
     if was != now:
-        words = {True: "held", False: "broken", None: "not asked"}
-        turn = Turn.GONE if now is None else Turn.BETTER if now else Turn.WORSE
-        yield Change(turn, what, words[was], words[now])
+        turn = Turn.GONE if now is None else Turn.NEW if was is None else Turn.BETTER if now else Turn.WORSE
+        yield Change(turn, what, HELD[was], HELD[now])
 
 
 def moved(old: Figure, new: Figure) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from loadtest.report.words import figure, found, needed
+from loadtest.report.words import HELD, ended, figure, found, needed
 from loadtest.results import Result, Run
 
 
@@ -26,6 +26,10 @@ def _row(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
 
 
+def _marked(text: str, *, held: bool | None) -> str:
+    return f"**{text}**" if held is False else text
+
+
 def _lines(run: Run) -> Iterator[str]:
     yield f"# Load test: {run.verdict}"
     yield ""
@@ -38,8 +42,8 @@ def _lines(run: Run) -> Iterator[str]:
     if run.promises:
         yield "## Promises"
         yield ""
-        rows = ((kept.says, found(kept), needed(kept), "held" if kept.held else "**broken**") for kept in run.promises)
-        yield from table(("promise", "found", "needed", ""), rows)
+        judged = ((kept.says, found(kept), needed(kept), _marked(ended(kept), held=kept.held)) for kept in run.promises)
+        yield from table(("promise", "found", "needed", ""), judged)
         yield ""
     for result in run.results:
         yield from _result(result)
@@ -62,6 +66,6 @@ def _result(result: Result) -> Iterator[str]:
         yield from table(("figure", ""), ((name, figure(told)) for name, told in result.figures.items()))
         yield ""
     if result.checks:
-        rows = ((check.says, check.found, "held" if check.held else "**broken**") for check in result.checks)
+        rows = ((check.says, check.found, _marked(HELD[check.held], held=check.held)) for check in result.checks)
         yield from table(("counted", "found", ""), rows)
         yield ""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
 from loadtest.report.charts import distribution_chart, timeline_chart
-from loadtest.report.words import figure, found, needed
+from loadtest.report.words import HELD, ended, figure, found, needed
 from loadtest.results import Result, Run
 
 STYLE = """
@@ -59,7 +59,7 @@ def _promises(run: Run) -> Iterator[str]:
     yield _table(
         ("promise", "found", "needed", ""),
         (
-            (escape(kept.says), _number(found(kept)), _number(needed(kept)), _word(held=kept.held))
+            (escape(kept.says), _number(found(kept)), _number(needed(kept)), _word(held=kept.held, text=ended(kept)))
             for kept in run.promises
         ),
     )
@@ -100,5 +100,5 @@ def _number(text: str) -> str:
     return f'<td class="number">{escape(text)}</td>'
 
 
-def _word(*, held: bool, text: str = "") -> str:
-    return f'<span class="{"held" if held else "broken"}">{escape(text or ("held" if held else "broken"))}</span>'
+def _word(*, held: bool | None, text: str = "") -> str:
+    return f'<span class="{HELD[held]}">{escape(text or HELD[held])}</span>'

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from loadtest.results import Figure, Kept
+
+HELD: Mapping[bool | None, str] = {True: "held", False: "broken", None: "not asked"}
 
 
 def number(value: float) -> str:
@@ -25,7 +29,9 @@ def found(kept: Kept) -> str:
     """
     Return what was found of a promise.
     """
-    return "not measured" if kept.found is None else number(kept.found)
+    if kept.found is None:
+        return "not asked" if kept.why else "not measured"
+    return number(kept.found)
 
 
 def needed(kept: Kept) -> str:
@@ -34,3 +40,10 @@ def needed(kept: Kept) -> str:
     """
     asked = f"{'at least' if kept.at_least else 'at most'} {number(kept.needed)}"
     return asked if kept.needed == kept.bound else f"{asked} here ({number(kept.bound)} promised)"
+
+
+def ended(kept: Kept) -> str:
+    """
+    Return whether a promise was held, and what kept it from being asked.
+    """
+    return ": ".join(filter(None, (HELD[kept.held], kept.why)))

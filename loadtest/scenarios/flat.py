@@ -2,7 +2,8 @@
 Does a call cost the same with many agents, tasks, records and catalogues?
 
 What is compared is what a call takes of a processor, all threads together: the rate of a core that does nothing else
-follows from it, and it is the same on a machine that does.
+follows from it, and it is the same on a machine that does. Callers, upstream and each ledger are held against one
+another; of a ledger, what the calls added is read.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from loadtest.profiles import Flat
 from loadtest.results import Check, Figure, Result
 from loadtest.roads import Roads, document, governed
 from loadtest.scenario import CREATE, READ
-from loadtest.scene import entries
+from loadtest.scene import entries, size
 
 QUESTION = "Does a call cost the same with many agents, tasks, records and catalogues?"
 
@@ -48,10 +49,9 @@ def run(bench: Bench) -> Result:
     sizes = bench.profile.flat
     upstream = bench.answering()
     roads = Roads(bench.generator(), upstream, [])
-    small = bench.breakwater(document(bench, upstream.url))
-    like = _like(bench, roads, small)
+    like, checks = _like(bench, roads, bench.breakwater(document(bench, upstream.url)))
     names = (SMALL, *(LARGER if sizes.apart else (ALL,)))
-    installed, tasks = {}, {}
+    installed, tasks, had = {}, {}, {}
     for name in names:
         bench.say(f"making {name}")
         installed[name] = bench.breakwater(grown(bench, upstream.url, name, sizes))
@@ -59,6 +59,7 @@ def run(bench: Bench) -> Result:
             # Such a past takes a minute to tell, and a moment to copy.
             shutil.copytree(installed["records"].state, installed[name].state)
         tasks[name] = filled(installed[name], name, sizes, like)
+        had[name] = size(installed[name].state)
     for name in names:
         road = governed(bench, installed[name], name)
         roads.add([replace(road, more=(f"Breakwater-Task: {tasks[name]}",))])
@@ -75,7 +76,9 @@ def run(bench: Bench) -> Result:
             {(n, kind): roads.closed(n, kind, sizes.loops.seconds, sizes.loops.connections) for n, kind in made}
         )
         worked.append({(name, kind): roads.cpu_us(name, kind)[-1] for name, kind in made})
-    checks = [roads.evened(), *(stopped(installed[name], name) for name in names)]
+    for name in names:
+        checks += roads.recorded(installed[name], name, since=had[name])
+    checks.append(roads.evened())
     told = figures(worked[1:], names)
     return Result("flat", QUESTION, figures=told, checks=tuple(checks), lines=tuple(table(rounds[1:], told, names)))
 
@@ -139,21 +142,13 @@ def table(rounds: Sequence[Rates], found: Mapping[str, Figure], names: Sequence[
     return told
 
 
-def stopped(breakwater: Breakwater, name: str) -> Check:
-    """
-    Stop an installation, and check that it says nothing is wrong.
-    """
-    code = breakwater.terminate()
-    return Check(f"stopped-{name}", f"{name}: it stops when it is told to", code == 0, f"exit {code}")
-
-
-def _like(bench: Bench, roads: Roads, small: Breakwater) -> list[Entry]:
-    road = governed(bench, small, "like")
+def _like(bench: Bench, roads: Roads, breakwater: Breakwater) -> tuple[list[Entry], list[Check]]:
+    road = governed(bench, breakwater, "like")
     roads.add([road])
     for kind in MEASURED:
         roads.paced(road.name, kind, 200.0, LIKE, 8)
-    small.terminate()
-    return [entry for _, entry in entries(small.state)]
+    checks = roads.recorded(breakwater, road.name)
+    return [entry for _, entry in entries(breakwater.state)], checks
 
 
 def _others(sizes: Flat) -> list[str]:

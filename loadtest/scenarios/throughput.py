@@ -36,9 +36,9 @@ def run(bench: Bench) -> Result:
     """
     sizes = bench.profile.throughput
     roads, breakwater = build(bench)
-    measured, absent = list(MEASURED), list[str]()
+    measured, missing = list(MEASURED), dict[str, str]()
     if bench.peers:
-        others, absent = peers.started(bench, roads.upstream.url)
+        others, missing = peers.started(bench, roads.upstream.url)
         roads.add(others)
         measured += [(peer.name, READ) for peer in others]
 
@@ -55,8 +55,9 @@ def run(bench: Bench) -> Result:
         bench.say(f"round {number} of {sizes.rounds}")
         rounds.append(one_round(sizes.seconds))
     checks = (roads.evened(), *roads.recorded(breakwater))
+    absent = {named(name, READ): why for name, why in missing.items()}
     if why := silent(rounds):
-        return Result("throughput", QUESTION, State.INVALID, why, checks=checks)
+        return Result("throughput", QUESTION, State.INVALID, why, checks=checks, absent=absent)
     why = low_ceiling(rounds)
     return Result(
         "throughput",
@@ -65,7 +66,8 @@ def run(bench: Bench) -> Result:
         why,
         figures=figures(rounds) | worked(roads),
         checks=checks,
-        lines=(*table(rounds, roads), *absent),
+        lines=(*table(rounds, roads), *(f"{name} is absent: {reason}" for name, reason in missing.items())),
+        absent=absent,
     )
 
 
@@ -74,7 +76,14 @@ def figures(rounds: Sequence[Round]) -> dict[str, Figure]:
     Return what every road did, and Breakwater as a part of the bare proxy.
     """
     found = {f"{kind}.of_bare": of_bare(rounds, kind) for kind in SAME if (GOVERNED, kind) in rounds[0]}
-    return found | {f"{kind}.{road.replace(' ', '_')}": rate(rounds, road, kind) for road, kind in rounds[0]}
+    return found | {named(road, kind): rate(rounds, road, kind) for road, kind in rounds[0]}
+
+
+def named(road: str, kind: str) -> str:
+    """
+    Return the name of the figure that says how many calls of a kind passed on a road.
+    """
+    return f"{kind}.{road.replace(' ', '_')}"
 
 
 def worked(roads: Roads) -> dict[str, Figure]:

@@ -19,6 +19,9 @@ NAME, QUESTION = "workers", "Do two workers count as one does, and how much more
 # Generator, upstream and Redis have a core each then, two workers theirs, and one is left for everything else.
 CORES_MIN = 6
 
+# The figures for which there must be room.
+RATES = ("two.of_one", "read.two", "read.one")
+
 # How many calls of each kind are made; a replay and a refusal are told as rightly by either worker.
 CALLS: Mapping[str, int] = {READ: 200, CREATE: 200, REPLAY: 100, REFUSAL: 100}
 
@@ -59,7 +62,14 @@ def run(bench: Bench) -> Result:
         told[count] = counted(roads, name)
         checks += roads.recorded(breakwater, name, count)
     checks += [roads.evened({REPLAY: ELSEWHERE}), same(told[1], told[2])]
-    return Result(NAME, QUESTION, figures=figures(rates), checks=tuple(checks), lines=tuple(lines(rates)))
+    return Result(
+        NAME,
+        QUESTION,
+        figures=figures(rates),
+        checks=tuple(checks),
+        lines=tuple(lines(rates)),
+        absent={} if rates else dict.fromkeys(RATES, no_room()),
+    )
 
 
 def room() -> bool:
@@ -67,6 +77,13 @@ def room() -> bool:
     Tell whether there are cores for two workers and all who call them.
     """
     return len(allowed_cores()) >= CORES_MIN
+
+
+def no_room() -> str:
+    """
+    Say why there is no ratio where there are too few cores.
+    """
+    return f"{len(allowed_cores())} cores, and two workers and their callers need {CORES_MIN}"
 
 
 def counted(roads: Roads, road: str) -> Counter[str]:
@@ -102,7 +119,8 @@ def figures(rates: Mapping[int, list[float]]) -> dict[str, Figure]:
     if not rates:
         return {}
     parts = [two / max(one, 1.0) for one, two in zip(rates[1], rates[2], strict=True)]
-    return {"two.of_one": ratio(parts), "read.two": over(rates[2], "calls/s"), "read.one": over(rates[1], "calls/s")}
+    told = (ratio(parts), over(rates[2], "calls/s"), over(rates[1], "calls/s"))
+    return dict(zip(RATES, told, strict=True))
 
 
 def lines(rates: Mapping[int, list[float]]) -> list[str]:
@@ -110,7 +128,7 @@ def lines(rates: Mapping[int, list[float]]) -> list[str]:
     Return what is printed.
     """
     if not rates:
-        return [f"no ratio: {len(allowed_cores())} cores, and two workers and their callers need {CORES_MIN}"]
+        return [f"no ratio: {no_room()}"]
     return [f"two workers pass {figures(rates)['two.of_one'].value:.2f} times the reads of one"]
 
 

@@ -67,7 +67,7 @@ FIGURES: Mapping[str, set[str]] = {
     "in-flight": {"bytes.of_bare"},
     "footprint": {"idle_rss_mb", "start_s", "start_million_s"},
     "flat": {"all.of_small"},
-    "workers": set(),
+    "workers": {"two.of_one"},
     "mix": {"create.p50_ms"},
 }
 
@@ -94,7 +94,7 @@ def test_speed_scenario(scenario: Scenario) -> None:
     (result,) = ran(scenario).results
     assert result.state in {State.RAN, State.INVALID}, result.why
     assert {check.name: check.found for check in result.checks if not check.held} == {}
-    assert result.figures.keys() >= FIGURES[scenario.name]
+    assert result.figures.keys() | result.absent.keys() >= FIGURES[scenario.name]
     assert result.lines or result.timeline
     assert leftovers() <= before
 
@@ -141,6 +141,19 @@ def test_planted_double(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run.verdict is Verdict.FAILED
     assert "governed create" in run.why[0]
     assert "and the upstream counts" in run.why[0]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_peer_not_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A promise about a peer that is not installed is not asked, with the reason, and fails nobody."""
+    monkeypatch.setattr(throughput, "MEASURED", [(road, READ) for road in ROADS])
+    monkeypatch.setattr(peers, "started", lambda *_: ([], {"nginx": "no nginx on PATH"}))
+    beside = Promise(name="beside", says="as fast", scenario="throughput", figure="read.nginx", at_least=1.0)
+    runner = Runner(TINY, [beside], lambda _: None, Cores(None, None), peers=tmp_path, whole=True)
+    run = runner.run([throughput.SCENARIO])
+    assert [(kept.held, kept.why) for kept in run.promises] == [(None, "read.nginx is absent: no nginx on PATH")]
+    assert not any("read.nginx" in why for why in run.why)
 
 
 # ------------------------------------------------------------------------------------------------------------ command
@@ -325,8 +338,8 @@ def test_peers_absent(tmp_path: Path) -> None:
     with Bench(CI, tmp_path / "room", lambda _: None, Cores(None, None), peers=tmp_path / "peers") as bench:
         roads, absent = peers.started(bench, "http://127.0.0.1:9", [nowhere, ends])
     assert roads == []
-    assert absent[0] == "nowhere is absent: no no-such-program on PATH"
-    assert absent[1].startswith("ends is absent: it does not answer")
+    assert absent["nowhere"] == "no no-such-program on PATH"
+    assert absent["ends"].startswith("it does not answer")
 
 
 def test_added_latency() -> None:
@@ -340,13 +353,6 @@ def test_added_latency() -> None:
     beside = latency.beside(at, [[0.25], [0.5], [0.25]])
     assert beside["write.beside_p50_ms"].value == 0.5 + latency.SYNCS * 0.25
     assert beside["read.beside_p50_ms"].value == 0.0
-
-
-def test_flat_figures() -> None:
-    """Of reads and writes the one whose cost grew more says how flat an installation is."""
-    small = {("small", READ): 100.0, ("small", CREATE): 400.0}
-    worked = [{**small, ("all", READ): 105.0, ("all", CREATE): us} for us in (500.0, 400.0, 800.0)]
-    assert flat.figures(worked, ("small", "all"))["all.of_small"].value == pytest.approx(0.8)
 
 
 @pytest.mark.parametrize("peer", peers.PEERS, ids=lambda peer: peer.name)

@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from loadtest import telling
 from loadtest.report import compare as comparing
 from loadtest.report import document, junit, markdown, page
 from loadtest.report.charts import distribution_chart, timeline_chart
@@ -36,8 +37,15 @@ GONE = Result("store", "And without Redis?", State.ABSENT, "no redis-server on P
 BROKE = Result("soak", "Flat?", State.FAILED, "it ended early")
 FAST = Kept("p50", "a read adds 1 ms", Kind.SPEED, "latency", "read.added_p50_ms", False, 1.0, 2.0, 0.4, True)
 SLOW = replace(FAST, name="ratio", says=f"half as fast {HOSTILE}", at_least=True, found=None, held=False)
+LEFT = replace(FAST, name="left", says="it is flat", scenario="flat", found=None, held=None, why="flat was not run")
+UNDONE = replace(LEFT, name="undone", says="it keeps count", scenario="store", held=False, why="store was not run")
 RUN = Run(
-    "ci", {"machine": "2 cores", "python": "3.11"}, (LATENCY, KILL, GONE, BROKE), (FAST, SLOW), Verdict.FAILED, ("x",)
+    "ci",
+    {"machine": "2 cores", "python": "3.11"},
+    (LATENCY, KILL, GONE, BROKE),
+    (FAST, SLOW, LEFT, UNDONE),
+    Verdict.FAILED,
+    ("x",),
 )
 
 
@@ -62,7 +70,7 @@ def test_not_a_run(spoilt: object, why: str) -> None:
 
 
 def test_junit() -> None:
-    """A broken check or promise is a failure there, a scenario that broke off an error, an absent one is skipped."""
+    """What is broken is a failure there, what broke off an error, what is absent or was not asked is skipped."""
     root = ET.fromstring(junit.to_xml(RUN))
     found = {
         case.get("name"): next((child.tag for child in case if child.tag != "properties"), "passed")
@@ -70,14 +78,18 @@ def test_junit() -> None:
         for case in suite
         if case.get("name") != "runs"
     }
-    assert found == {"once": "passed", "p50": "passed", "ratio": "failure", "after": "failure"}
+    kept = {"p50": "passed", "ratio": "failure", "left": "skipped", "undone": "failure"}
+    assert found == {"once": "passed", "after": "failure", **kept}
     ends = {suite.get("name"): (suite.get("failures"), suite.get("errors"), suite.get("skipped")) for suite in root}
     assert ends == {
         "latency": ("1", "0", "0"),
         "kill": ("1", "0", "0"),
-        "store": ("0", "0", "1"),
+        "store": ("1", "0", "1"),
         "soak": ("0", "1", "0"),
+        "flat": ("0", "0", "1"),
     }
+    assert 'message="not asked: flat was not run"' in junit.to_xml(RUN)
+    assert 'message="it keeps count: store was not run"' in junit.to_xml(RUN)
     assert "not measured, needed at least 2.00 here (1.00 promised)" in junit.to_xml(RUN)
 
 
@@ -88,6 +100,10 @@ def test_markdown() -> None:
     assert "| read.added_p50_ms | 0.40 ms |" in lines
     assert "| calls | 12,345 calls/s |" in lines
     assert any(line.endswith("| **broken** |") and "3 left" in line for line in lines)
+    assert any(
+        line.endswith("| not asked: flat was not run |") and "| it is flat | not asked |" in line for line in lines
+    )
+    assert any(line.endswith("| **broken: store was not run** |") for line in lines)
     cells: list[int] = []
     for line in lines:
         if line.startswith("|"):
@@ -135,7 +151,21 @@ def test_page() -> None:
     said = "".join(read.text)
     assert f"3 left {HOSTILE}" in said
     assert f"stop {HOSTILE}" in said
+    assert "not asked: flat was not run" in said
+    assert "broken: store was not run" in said
     assert "http" not in page.to_html(RUN)
+
+
+def test_told() -> None:
+    """In a terminal a promise that was not asked says why, and is counted neither as held nor as broken."""
+    lines = list(telling.told(RUN))
+    assert [line.split("promised)")[-1].strip() for line in lines if line.startswith(("left", "undone"))] == [
+        "flat was not run",
+        "BROKEN   store was not run",
+    ]
+    held = replace(RUN, promises=(FAST, LEFT), verdict=Verdict.HELD, why=())
+    assert list(telling.told(held))[-1] == "held: 1 promises, 2 counts; 1 promises were not asked"
+    assert list(telling.told(replace(held, promises=(FAST,))))[-1] == "held: 1 promises, 2 counts"
 
 
 def test_charts() -> None:
@@ -188,11 +218,21 @@ def test_promised_way() -> None:
 
 def test_not_asked_any_more() -> None:
     """A promise and a check that the newer run does not speak of are told of as gone."""
-    less = replace(RUN, results=(replace(LATENCY, checks=()), KILL, GONE, BROKE), promises=(SLOW,))
+    less = replace(RUN, results=(replace(LATENCY, checks=()), KILL, GONE, BROKE), promises=(SLOW, LEFT, UNDONE))
     assert [(change.turn, change.what, change.old, change.new) for change in comparing.compare(RUN, less)] == [
         (Turn.GONE, "latency: each create reached the upstream once", "held", "not asked"),
         (Turn.GONE, "a read adds 1 ms", "held", "not asked"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "turn"),
+    [(True, None, Turn.GONE), (False, None, Turn.GONE), (None, True, Turn.NEW), (None, False, Turn.NEW)],
+)
+def test_asked_again(was: bool | None, now: bool | None, turn: Turn) -> None:
+    """A promise that one of two runs did not ask is gone or new, and neither better nor worse than it was."""
+    runs = [replace(RUN, promises=(replace(LEFT, held=held),)) for held in (was, now)]
+    assert [change.turn for change in comparing.compare(*runs)] == [turn]
 
 
 def test_same() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from config.faults import ConfigurationFault
+from loadtest import __main__ as command
 from loadtest.bench import Bench, Scenario
 from loadtest.installation import NotStartedError
 from loadtest.processes import Cores, cpu_s
@@ -69,12 +70,36 @@ def test_unmeasured(state: State) -> None:
     assert (kept.held, kept.found) == (False, None)
 
 
-def test_not_asked() -> None:
-    """A promise is asked for only where its scenario ran, was not absent, and its profile measures it."""
+GONE = result(state=State.ABSENT, why="no Redis")
+NO_PEER = replace(result(), absent={"of_bare": "no nginx"})
+
+# What came of the promise's scenario, whether the profile is whole, whether the promise is held, and what is said.
+UNASKED: tuple[tuple[str, list[Result], bool, bool | None, str], ...] = (
+    ("not chosen", [], False, None, "a was not run"),
+    ("not run", [], True, False, "a was not run"),
+    ("absent", [GONE], False, None, "a is absent: no Redis"),
+    ("absent from all", [GONE], True, None, "a is absent: no Redis"),
+    ("a figure is absent", [NO_PEER], False, None, "of_bare is absent: no nginx"),
+    ("a figure is absent from all", [NO_PEER], True, None, "of_bare is absent: no nginx"),
+    ("a figure is missing", [result()], False, False, ""),
+    ("a figure is missing from all", [result()], True, False, ""),
+    ("measured", [result(of_bare=0.6)], True, True, ""),
+)
+
+
+@pytest.mark.parametrize(
+    ("results", "whole", "kept", "why"), [case[1:] for case in UNASKED], ids=[case[0] for case in UNASKED]
+)
+def test_not_asked(results: list[Result], whole: bool, kept: bool | None, why: str) -> None:
+    """No promise is passed over: it is not asked, with the reason, or broken where nothing excuses that."""
+    (one,) = held([FAST], results, "ci", lenient=True, whole=whole)
+    assert (one.held, one.why) == (kept, why)
+
+
+def test_other_profile() -> None:
+    """A promise of another profile only is none of this one."""
     full = FAST.model_copy(update={"profiles": ("full",)})
-    other = FAST.model_copy(update={"scenario": "b"})
-    assert held([full, other], [result(of_bare=5.0)], "ci", lenient=True) == ()
-    assert held([FAST], [result(state=State.ABSENT)], "ci", lenient=True) == ()
+    assert held([full], [result(of_bare=5.0)], "ci", lenient=True, whole=True) == ()
 
 
 # What stands in a file of promises, where its fault is, and what is said about it.
@@ -184,7 +209,51 @@ def test_absent() -> None:
     run = ran(of, FAST, say=said.append)
     assert (of.times, run.verdict, run.results[0].state) == (0, Verdict.HELD, State.ABSENT)
     assert run.results[0].why == "no redis-server"
+    assert [(kept.held, kept.why) for kept in run.promises] == [(None, "a is absent: no redis-server")]
     assert "no redis-server" in said[0]
+
+
+OTHER = NONE.model_copy(update={"name": "other", "scenario": "b"})
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_whole(whole: bool) -> None:
+    """A whole profile fails that left a promise unasked, and says which; what is slow is still measured once more."""
+    of = Ran(result(of_bare=0.1), result(of_bare=0.6))
+    run = Runner(CI, (FAST, OTHER), lambda _: None, Cores(None, None), whole=whole).run([of.scenario])
+    assert of.times == 2
+    assert run.verdict is (Verdict.FAILED if whole else Verdict.HELD)
+    assert run.why == (("b: lost was not asked: b was not run",) if whole else ())
+
+
+PROMISED = """\
+promises:
+  - {name: here, says: it is here, scenario: a, figure: of_bare, at_least: 0.6}
+  - {name: elsewhere, says: it is elsewhere, scenario: b, figure: of_bare, at_least: 0.6}
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "told"), [([], 1, "BROKEN   b was not run"), (["--only", "a"], 0, "1 promises were not asked")]
+)
+def test_command(
+    given: list[str],
+    code: int,
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Who runs a whole profile is failed by a promise whose scenario it has not, who names scenarios is told of it."""
+    scenarios = (Ran(result(of_bare=0.6)).scenario, Scenario("b", "And b?", Ran(result()).run, profiles=("full",)))
+    monkeypatch.setattr(command, "SCENARIOS", scenarios)
+    (tmp_path / "promises.yaml").write_text(PROMISED)
+    given = [*given, "--profile", "ci", "--out", str(tmp_path / "out"), "--promises", str(tmp_path / "promises.yaml")]
+    assert command.main(given) == code
+    printed = capsys.readouterr().out
+    assert told in printed
+    assert "not asked   at least 0.30 here (0.60 promised)" in printed
+    assert (tmp_path / "out" / "report.md").read_text().count("b was not run") == 1 + code
 
 
 def test_stops_what_started(tmp_path: Path) -> None:
