@@ -48,12 +48,13 @@ class History:
         """
         Return the record as this leaves it and whether it stands under its names, or None where it says nothing new.
 
-        `carried` tells whether this process has it in flight; whoever else carried it is gone, and it is in doubt. What
-        another replica knows better stays.
+        `carried` tells whether this process has it in flight; whoever else carried it is gone, and it is in doubt. Of a
+        claim that outlived its mark it may have been sent all the same, because its intent is on record. What another
+        replica knows better stays.
         """
-        after = record or moves.from_opened(self.opened, State.DISPATCHED if carried else State.UNKNOWN)
-        if after.state in IN_FLIGHT and not carried:
-            after = moves.from_opened(self.opened, State.UNKNOWN)
+        state = State.DISPATCHED if carried else State.UNKNOWN
+        is_known = record is not None and (record.state is state or record.state not in IN_FLIGHT)
+        after = record if record is not None and is_known else moves.from_opened(self.opened, state)
         if self.ended is not None and (end := moves.ended(after, self.ended)) is not None:
             after, standing = end, moves.stands(self.ended)
         if self.delivered is not None and after.state is State.COMPLETED:
