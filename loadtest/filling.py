@@ -29,6 +29,7 @@ from proxy.ledger.disk import RealDisk
 from proxy.ledger.drafts import Draft, system
 from proxy.ledger.enveloped import task_fields
 from proxy.ledger.log import commit
+from proxy.ledger.recovery import say_closed
 from proxy.ledger.state import State, open_state
 from proxy.ledger.tail import Batch
 from proxy.ulid import Ulids
@@ -96,6 +97,7 @@ def fill(
         )
         while batch := tuple(islice(rest, BATCH)):
             commit(Batch(state.log, batch, now), disk)
+        say_closed(disk, state.log)
         state.snapshots.make(lambda: None, newest=True)
     finally:
         state.close(disk)

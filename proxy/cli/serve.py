@@ -45,7 +45,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--new-epoch", metavar="REASON", help="start a new log whose first record names the old, damaged one"
     )
-    parser.add_argument("--new-epoch-of", type=_count, default=1, metavar="N", help="which worker's log (default 1)")
+    parser.add_argument("--new-epoch-of", type=_count, metavar="N", help="which worker's log (default 1)")
     # What a parent gives its workers, and nobody else anybody.
     parser.add_argument("--worker", type=_count, help=argparse.SUPPRESS)
 
@@ -61,11 +61,26 @@ def run(args: argparse.Namespace) -> int:
             return run_server(read(), environ, place.orders.new_epoch, read, place)
         configuration = read()
         count = args.workers if args.workers is not None else configuration.settings.workers
+        _refuse_log_of_nobody(args, count or 1)
         if count is not None:
-            wanted = Wanted(count, args.new_epoch, args.new_epoch_of, args.fewer)
+            wanted = Wanted(count, args.new_epoch, args.new_epoch_of or 1, args.fewer)
             return supervise(configuration, wanted, environ)
         _refuse_others_folder(configuration, fewer=args.fewer)
         return run_server(configuration, environ, args.new_epoch, read, Alone())
+
+
+def _refuse_log_of_nobody(args: argparse.Namespace, workers: int) -> None:
+    if args.new_epoch_of is None:
+        return
+    if args.new_epoch is None:
+        raise StartRefused(
+            "--new-epoch-of says of whom a new log is begun, and none is", "give --new-epoch REASON, too"
+        )
+    if args.new_epoch_of > workers:
+        hint = "name a worker that is started, or start as many with --workers"
+        raise StartRefused(
+            f"there is no worker {args.new_epoch_of} among {workers}, whose log would be begun anew", hint
+        )
 
 
 def _refuse_others_folder(configuration: Configuration, *, fewer: bool) -> None:

@@ -11,7 +11,6 @@ Only this file builds an `Intent` or an `Entry`.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -35,7 +34,7 @@ from proxy.ledger.configured import Configured
 from proxy.ledger.counted import Counted
 from proxy.ledger.disk import Disk
 from proxy.ledger.doubts import Doubts, Probed, Resolved
-from proxy.ledger.drafts import Draft, system
+from proxy.ledger.drafts import Draft
 from proxy.ledger.drifts import DriftRecords
 from proxy.ledger.entries import Entry, Intent
 from proxy.ledger.fleets import FleetRecords
@@ -47,6 +46,7 @@ from proxy.ledger.parts import Shown
 from proxy.ledger.pen import Pen
 from proxy.ledger.reads import ChargedReads
 from proxy.ledger.records import Declined, Delivered
+from proxy.ledger.recovery import say_closed
 from proxy.ledger.remembered import REMEMBERED_S, Events
 from proxy.ledger.reread import KeptAnswer, Reread, StoredIntent
 from proxy.ledger.reviewed import ReviewRecords
@@ -233,11 +233,9 @@ class Ledger:
             self.start(asyncio.get_running_loop())
         self._counted.stop()
         self._repeated.stop()
-        said = "disk-full" if self.state is WriterState.READONLY else reason
-        # Where nothing can be said any more, the next start finds a stop that was not clean.
-        with contextlib.suppress(LedgerUnavailable):
-            await self._pen.durable(system("log.closed", reason=said), Rank.END)
-        self._writer.stop()
+        if await self._pen.close(reason):
+            # Stop here: the log says that it was closed, and the next start writes its newest segment again.
+            say_closed(self._disk, self._state.log)
         self._state.snapshots.close(whole=self.state is WriterState.READY)
         self._reread.close()
         self._state.close(self._disk)

@@ -15,6 +15,9 @@ from proxy.ledger.blobs import Payload
 SYSTEM_TASK = "system"
 """The task of records that belong to the log itself and to operators."""
 
+DISK_FULL = "disk-full"
+"""Why a log was closed whose last records may be lost: of those that nobody waits for, where there was no room."""
+
 NAME_LENGTH_MAX = 512
 """Of a task, a call or an agent: an entry that kept only its names and commitments always fits."""
 

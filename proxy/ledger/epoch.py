@@ -30,6 +30,7 @@ from proxy.ledger.fold import Fold, fold
 from proxy.ledger.layout import epoch_folder, segments
 from proxy.ledger.log import commit
 from proxy.ledger.places import spell_place
+from proxy.ledger.recovery import write_again
 from proxy.ledger.stopped import CHANGED as STOPPED
 from proxy.ledger.stops import stop_draft
 from proxy.ledger.tail import Batch, Log
@@ -52,8 +53,11 @@ BELIEVED = frozenset(
 def take_over(disk: Disk, former: Path, reason: str) -> tuple[Mapping[str, object], tuple[Draft, ...]]:
     """
     Return what a new epoch's first record says of the former log, and the records that carry its state over.
+
+    What is said of it is on disk by then: it may have been read from memory, where it stood alone.
     """
     found = fold(disk, former)
+    write_again(disk, found)
     for entry, place in _behind(disk, former, found):
         _believe(found, entry, place)
     views, lost = found.views, _lost_bytes(disk, former, found)

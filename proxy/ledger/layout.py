@@ -5,6 +5,7 @@ Where a ledger's files stand.
                         seg-00000000000000000000.bwb     their payloads, sealed
                         seg-00000000000000000000.bws     what they come to: a snapshot, which may be deleted
                         torn/                            what recovery cut off
+                        closed                           that its last `log.closed` is durable: size and root
     STATE/ledger/000002/                                 the next epoch, begun by `serve --new-epoch`
     STATE/ledger/000002.new/                             one whose beginning was cut short: it never existed
     STATE/workers/2/                                     the state folder of a second worker, with a ledger of its own
@@ -25,7 +26,7 @@ REPLICA = "replica"
 WORKERS, PARENT_LOCK = "workers", "parent.lock"
 INDEX = "index.db"
 VAULT = "vault"
-TORN = "torn"
+TORN, CLOSED = "torn", "closed"
 
 _EPOCH = re.compile(r"\d{6}")
 _WORKER = re.compile(r"[2-9]|[1-9][0-9]{1,2}")
@@ -39,13 +40,20 @@ def worker_folder(state: Path, number: int) -> Path:
     return state if number == 1 else state / WORKERS / str(number)
 
 
+def worker_of(folder: Path) -> int:
+    """
+    Return the number of the worker whose state folder is called so.
+    """
+    is_further = folder.parent.name == WORKERS and _WORKER.fullmatch(folder.name) is not None
+    return int(folder.name) if is_further else 1
+
+
 def home_of(folder: Path, disk: Disk) -> Path:
     """
     Return the folder whose key ring, token, vault and file KILL count for a state folder: its own, or its parent's.
     """
-    is_workers = folder.parent.name == WORKERS and _WORKER.fullmatch(folder.name) is not None
     # One that has a ring of its own was never a worker's, whatever it is called.
-    return folder.parent.parent if is_workers and not disk.exists(folder / KEY_RING) else folder
+    return folder.parent.parent if worker_of(folder) > 1 and not disk.exists(folder / KEY_RING) else folder
 
 
 def workers_with_records(state: Path, disk: Disk) -> list[int]:

@@ -6,9 +6,10 @@ What is handed over as a function is drafted by the batch that writes it, and no
 
 from __future__ import annotations
 
-from proxy.ledger.drafts import Record
+from proxy.errors import LedgerUnavailable
+from proxy.ledger.drafts import DISK_FULL, Draft, Record, system
 from proxy.ledger.tail import Written
-from proxy.ledger.writer import Rank, Writer
+from proxy.ledger.writer import Rank, State, Writer
 
 
 class Pen:
@@ -48,3 +49,21 @@ class Pen:
         # That it was lost is counted, and needs no second voice.
         self._writer.admit(Rank.END)
         self._writer.leave(record)
+
+    async def close(self, reason: str) -> bool:
+        """
+        Say behind all that was taken that the log was closed, and write nothing more; tell whether that is durable.
+        """
+
+        def closed() -> Draft:
+            # Drafted once all before it is on disk, or is lost because there was no room.
+            return system("log.closed", reason=DISK_FULL if self._writer.state is State.READONLY else reason)
+
+        try:
+            await self.durable(closed, Rank.LAST)
+        except LedgerUnavailable:
+            # Where nothing can be said any more, the next start finds a stop that was not clean.
+            return False
+        finally:
+            self._writer.stop()
+        return True

@@ -5,10 +5,14 @@ After any stop that was not clean, the verified part of the newest segment is co
 its name: a sync that failed unseen may have left pages that are in memory and not on disk, and only writing them again
 puts them there. The record that says what was cut off is written into the copy before it takes the name, so that the
 two happen at once.
+
+A stop was clean where the log ends with `log.closed` and a file beside it says that this is durable. The record alone
+may be one that is only in memory, because its own sync failed; the file is written once that has not.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,13 +24,12 @@ from proxy.ledger.drafts import Draft, stamp, system
 from proxy.ledger.fold import Fold, Newest, fold
 from proxy.ledger.frames import MAGIC
 from proxy.ledger.kept import Kept
-from proxy.ledger.layout import TORN, blobs_beside
+from proxy.ledger.layout import CLOSED, TORN, blobs_beside, worker_of
 from proxy.ledger.log import commit
 from proxy.ledger.remembered import Remembered
 from proxy.ledger.replay import End, Ending
 from proxy.ledger.tail import Batch, Log, Segment
-
-NEW_EPOCH_HINT = "keep the files; `breakwater serve --new-epoch REASON` starts a new log that names this one"
+from proxy.ledger.tree import Frontier
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ def read_epoch(disk: Disk, epoch: Path, remembered: Remembered | None = None, ke
     found = fold(disk, epoch, remembered, kept)
     if found.newest is None and found.damage is None:
         # An epoch gets its name with its first segment in it.
-        raise LedgerDamaged(End.TAMPERED, f"the ledger is damaged: {epoch} holds no segment", NEW_EPOCH_HINT)
+        raise LedgerDamaged(End.TAMPERED, f"the ledger is damaged: {epoch} holds no segment", _hint(epoch))
     if found.damage is not None and found.damaged is not None:
         raise damaged(found.damaged, found.damage)
     return found
@@ -60,7 +63,14 @@ def damaged(segment: Path, damage: Ending) -> LedgerDamaged:
     """
     place = f"entry {damage.index}, {segment.name} at byte {damage.offset}"
     # A torn end in any but the newest segment was not left by a crash.
-    return LedgerDamaged(End.TAMPERED, f"the ledger is damaged: {place}: {damage.why}", NEW_EPOCH_HINT)
+    return LedgerDamaged(End.TAMPERED, f"the ledger is damaged: {place}: {damage.why}", _hint(segment.parent))
+
+
+def _hint(epoch: Path) -> str:
+    # Without the number the first worker would begin a new log, and this one would refuse again.
+    number = worker_of(epoch.parent.parent)
+    whose = f" --new-epoch-of {number}" if number > 1 else ""
+    return f"keep the files; `breakwater serve --new-epoch REASON{whose}` starts a new log that names this one"
 
 
 def resume(disk: Disk, log: Log, found: Fold, first: tuple[Draft, ...], *, clean: bool, now: datetime) -> Torn | None:
@@ -93,14 +103,49 @@ def resume(disk: Disk, log: Log, found: Fold, first: tuple[Draft, ...], *, clean
     return torn
 
 
+def say_closed(disk: Disk, log: Log) -> None:
+    """
+    Say beside a log that all of it, its `log.closed` too, is durable.
+
+    Where that is not possible the next start takes the stop for one that was not clean: it costs time.
+    """
+    with contextlib.suppress(OSError):
+        write_whole(disk, log.folder / CLOSED, _stand(log.tree), 0o600)
+
+
 def is_clean(disk: Disk, found: Fold) -> bool:
     """
-    Tell whether the last process ended by saying so, and nothing stands behind its last word.
+    Tell whether the last process ended by saying so, knew that to be durable, and nothing stands behind its last word.
     """
     newest = found.newest
     if newest is None or found.views.last_kind != "log.closed":
         return False
+    said = newest.path.with_name(CLOSED)
+    if not disk.exists(said) or disk.read(said) != _stand(found.tree):
+        return False
     return newest.ending.good == len(newest.data) and _blob_size(disk, newest) == newest.blob_end
+
+
+def write_again(disk: Disk, found: Fold) -> None:
+    """
+    Write the newest segment of a log again, byte by byte as it is, unless it is known to be on disk.
+
+    Of a damaged log nothing is written: only the last batch may not be on disk, and what is whole ends before that.
+    """
+    newest = found.newest
+    if newest is None or found.damage is not None or is_clean(disk, found):
+        return
+    paths = [path for path in (blobs_beside(newest.path), newest.path) if disk.exists(path)]
+    for path in paths:
+        disk.close(_copy_file(disk, path, disk.read(path)))
+    # Stop here, or before any of the names: the files are what they were, whichever of them have their names by then.
+    for path in paths:
+        disk.rename(_draft(path), path)
+    disk.sync_folder(newest.path.parent)
+
+
+def _stand(tree: Frontier) -> bytes:
+    return f"{tree.size} {tree.root().hex()}\n".encode()
 
 
 def _blob_size(disk: Disk, newest: Newest) -> int:
@@ -112,9 +157,8 @@ def _cut(disk: Disk, newest: Newest) -> Torn:
     path = blobs_beside(newest.path)
     blobs = disk.read(path) if disk.exists(path) else b""
     if len(blobs) < newest.blob_end:
-        raise LedgerDamaged(
-            End.TAMPERED, f"the ledger is damaged: {path.name} lacks payloads that entries point to", NEW_EPOCH_HINT
-        )
+        why = f"the ledger is damaged: {path.name} lacks payloads that entries point to"
+        raise LedgerDamaged(End.TAMPERED, why, _hint(path.parent))
     return Torn(newest.data[newest.ending.good :], blobs[newest.blob_end :])
 
 

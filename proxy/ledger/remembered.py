@@ -10,8 +10,8 @@ Former logs are read as well, because a new log forgets no key: each as far as i
 damage like the rest, for it can only add to what is not done twice. Of a log that began before the bound the former
 ones say nothing that is still remembered: what was in doubt was carried over.
 
-Whether an answer reached its caller is on record only where it did not. After a stop that was not clean nobody knows it
-of the last ones: those of `UNCONFIRMED` before the last record count as missed.
+Whether an answer reached its caller is on record only where it did not. After a stop that was not clean, or on a disk
+that was full, nobody knows it of the last ones: those of `UNCONFIRMED` before the last record count as missed.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from breakers.store.events import (
 from proxy.ledger import frames
 from proxy.ledger.charges import spent_of
 from proxy.ledger.disk import Disk
-from proxy.ledger.drafts import read_stamp
+from proxy.ledger.drafts import DISK_FULL, read_stamp
 from proxy.ledger.enveloped import KINDS, Enveloped
 from proxy.ledger.frames import Broken, Frame, Kind
 from proxy.ledger.layout import epochs, segments
@@ -145,9 +145,9 @@ class Remembered:
                 self._doubted(entry)
             case "recovery.resolved":
                 self._resolved(entry, place)
-            case "log.closed":
+            case "log.closed" if entry.get("reason") != DISK_FULL:
                 self._latest.clear()
-            case "log.opened" | "log.recovered":
+            case "log.opened" | "log.recovered" | "log.closed":
                 self.stopped()
                 if (entry.get("prev") or {}).get("lost_bytes"):
                     self.enveloped.lost(read_stamp(entry["ts"]))

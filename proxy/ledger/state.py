@@ -147,6 +147,9 @@ def _open_locked(
         raise StartRefused(f"the data keys are missing: {folder / DATA_KEYS}", hint)
     if new_epoch is not None and not found:
         raise StartRefused(f"there is no ledger in {folder} to follow", "start without --new-epoch")
+    if found:
+        # Whoever gave the newest epoch its name may have ended before that was durable.
+        disk.sync_folder(ledger)
     # A new key ring beside what an older one sealed would open none of it.
     ring = _ring(disk, home, randomness, first=home == folder and not found and not disk.names(folder / VAULT))
     # Stop here: a key ring, no log; the next start goes on.

@@ -60,11 +60,14 @@ class State(StrEnum):
 class Rank(IntEnum):
     """
     What a record is worth when not all can be written: a read and a write can still be refused, an end cannot.
+
+    The last one, that the log was closed, is a batch of its own: what it says of all before it holds by then.
     """
 
     READ = 0
     WRITE = 1
     END = 2
+    LAST = 3
 
 
 @dataclass(slots=True)
@@ -73,6 +76,8 @@ class Stats:
     What the writer did so far. `on_batch` is told the entries of each batch and the seconds until they were durable,
     `on_undrafted` why a record that nobody waits for could not be drafted; `free_bytes` is the room that was left when
     it last looked.
+
+    What is counted is counted in the loop's thread alone: a count that two threads raise loses some.
     """
 
     entries: int = 0
@@ -148,7 +153,7 @@ class Writer:
         """
         if self.state is State.POISONED or self._closing:
             raise LedgerUnavailable("the ledger is closed")
-        if rank is Rank.END:
+        if rank >= Rank.END:
             return
         if self.state is State.READONLY:
             raise LedgerUnavailable("the disk is full")
@@ -233,7 +238,7 @@ class Writer:
         self._taken, size = [], 0
         # What comes while they are drafted goes with the next one.
         for _ in range(min(len(self._queue), self._entries_max)):
-            if size >= self._bytes_max:
+            if size >= self._bytes_max or (self._taken and self._queue[0].rank is Rank.LAST):
                 break
             with self._changed:
                 waiting = self._queue.popleft()
@@ -251,11 +256,7 @@ class Writer:
             # What it was drafted from holds a credential, which is not kept until the next batch.
             waiting.record = waiting.draft = checked(waiting.record)
         except Exception as error:  # this record's own fault: no other one of the batch may fail with it
-            self.stats.lost += 1
-            if waiting.future is not None:
-                self._call(_fail, waiting.future, error)
-            else:
-                self._call(self.stats.on_undrafted, error)
+            self._call(self._undrafted, waiting.future, error)
             return False
         return True
 
@@ -295,8 +296,8 @@ class Writer:
         except LedgerUnavailable:
             self.state = State.READONLY
             self._space.release()
-        must = [waiting for waiting in batch if waiting.rank is Rank.END]
-        rest = [waiting for waiting in batch if waiting.rank is not Rank.END]
+        must = [waiting for waiting in batch if waiting.rank >= Rank.END]
+        rest = [waiting for waiting in batch if waiting.rank < Rank.END]
         try:
             return self._commit_all(must) if must else [], rest
         except LedgerUnavailable:
@@ -308,19 +309,20 @@ class Writer:
         return list(zip(batch, written, strict=True))
 
     def _tell(self, written: list[tuple[Waiting, Written]], failed: list[Waiting], seconds: float = 0.0) -> None:
-        self.stats.entries += len(written)
-        self.stats.lost += len(failed)
         good = [(waiting.future, where) for waiting, where in written if waiting.future is not None]
         bad = [waiting.future for waiting in failed if waiting.future is not None]
-        self._call(self._tell_in_loop, good, bad, len(written), seconds)
+        self._call(self._tell_in_loop, good, bad, len(written), len(failed), seconds)
 
     def _tell_in_loop(
         self,
         good: list[tuple[asyncio.Future[Written], Written]],
         bad: list[asyncio.Future[Written]],
         entries: int,
+        lost: int,
         seconds: float,
     ) -> None:
+        self.stats.entries += entries
+        self.stats.lost += lost
         for future, where in good:
             if not future.done():
                 future.set_result(where)
@@ -328,6 +330,13 @@ class Writer:
             _fail(future, LedgerUnavailable("the record could not be made durable"))
         if entries:
             self.stats.on_batch(entries, seconds)
+
+    def _undrafted(self, future: asyncio.Future[Written] | None, error: Exception) -> None:
+        self.stats.lost += 1
+        if future is not None:
+            _fail(future, error)
+        else:
+            self.stats.on_undrafted(error)
 
     def _call(self, function: Callable[..., None], *arguments: object) -> None:
         loop = self._loop

@@ -34,7 +34,18 @@ from proxy.ledger.records import read_held
 from tests.ledger.memory_disk import MemoryDisk
 from tests.ledger.test_owed_changes import touching
 from tests.ledger.test_remembered import names
-from tests.ledger.world import Answered, World, commit_now, delivered, outcome, read, small_segments, wire, write
+from tests.ledger.world import (
+    Answered,
+    World,
+    close_now,
+    commit_now,
+    delivered,
+    outcome,
+    read,
+    small_segments,
+    wire,
+    write,
+)
 from tests.ledger.world import call as a_call
 
 HOUR = timedelta(hours=1)
@@ -62,7 +73,7 @@ def no_pause() -> None:
 
 def close(ledger: Ledger) -> None:
     """Stop cleanly, without the writer's thread."""
-    commit_now(ledger, system("log.closed", reason="stopped"))
+    close_now(ledger)
     ledger._state.snapshots.close(whole=True)
     ledger._state.close(ledger._disk)
 

@@ -2,7 +2,11 @@
 A disk in memory that knows what is durable, and that can stop, fill up or fail at any step.
 
 A stop in the middle of an append leaves half of it. `after_kill` is what the next process finds when only the process
-died; `after_power_loss` is what it finds when the machine did: synced content under synced names, and nothing else.
+died: everything, durable or not as it was. `after_power_loss` is what it finds when the machine did: synced content
+under synced names, and nothing else.
+
+What a sync could not write stays in memory, marked as written, as Linux leaves whole pages: no later sync of that file
+puts it on disk, and a power loss leaves zeros in its place.
 """
 
 from __future__ import annotations
@@ -25,6 +29,7 @@ class Stopped(BaseException):
 class File:
     content: bytearray = field(default_factory=bytearray)
     durable: bytes = b""
+    unwritten: list[slice] = field(default_factory=list)
     locked: bool = False
     database: sqlite3.Connection | None = None
 
@@ -49,10 +54,10 @@ class MemoryDisk:
     # ---------------------------------------------------------------- what a test does to it
 
     def after_kill(self) -> MemoryDisk:
-        return MemoryDisk(_copied(self.root, durable=False))
+        return MemoryDisk(_kept(self.root, {}))
 
     def after_power_loss(self) -> MemoryDisk:
-        return MemoryDisk(_copied(self.root, durable=True))
+        return MemoryDisk(_durable(self.root))
 
     def tree(self, path: Path = Path("/")) -> dict[str, bytes]:
         """Return every file's content by its path."""
@@ -151,9 +156,16 @@ class MemoryDisk:
         del self.handles[handle].content[size:]
 
     def sync(self, handle: Handle) -> None:
-        self._step("sync", "")
         file = self.handles[handle]
-        file.durable = bytes(file.content)
+        try:
+            self._step("sync", "")
+        except OSError:
+            file.unwritten.append(slice(len(file.durable), len(file.content)))
+            raise
+        durable = bytearray(file.content)
+        for lost in file.unwritten:
+            durable[lost] = bytes(lost.stop - lost.start)
+        file.durable = bytes(durable)
 
     def close(self, handle: Handle) -> None:
         self.handles[handle].locked = False
@@ -233,12 +245,24 @@ def _database(content: bytes) -> sqlite3.Connection:
     return database
 
 
-def _copied(folder: Folder, *, durable: bool) -> Folder:
-    copy = Folder()
-    for name, node in (folder.durable if durable else folder.live).items():
-        copy.live[name] = _copied(node, durable=durable) if isinstance(node, Folder) else _copied_file(node, durable)
-    copy.durable = dict(copy.live)
-    return copy
+def _kept(folder: Folder, copies: dict[int, File | Folder]) -> Folder:
+    """Copy what a process leaves; one that has two names, or is durable under a name that it lost, is copied once."""
+
+    def copied(node: File | Folder) -> File | Folder:
+        if id(node) not in copies:
+            copies[id(node)] = _kept(node, copies) if isinstance(node, Folder) else _copied_file(node, durable=False)
+        return copies[id(node)]
+
+    live, durable = ({name: copied(node) for name, node in names.items()} for names in (folder.live, folder.durable))
+    return Folder(live, durable)
+
+
+def _durable(folder: Folder) -> Folder:
+    left = {
+        name: _durable(node) if isinstance(node, Folder) else _copied_file(node, durable=True)
+        for name, node in folder.durable.items()
+    }
+    return Folder(left, dict(left))
 
 
 def _copied_file(file: File, durable: bool) -> File:
@@ -249,5 +273,6 @@ def _copied_file(file: File, durable: bool) -> File:
         # A file without a single page is not serialised.
         pages = file.database.execute("PRAGMA page_count").fetchone()[0]
         return File(bytearray(file.database.serialize() if pages else b""))
-    content = file.durable if durable else bytes(file.content)
-    return File(bytearray(content), content)
+    if durable:
+        return File(bytearray(file.durable), file.durable)
+    return File(bytearray(file.content), file.durable, list(file.unwritten))

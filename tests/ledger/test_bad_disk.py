@@ -12,11 +12,12 @@ from dataclasses import replace
 import pytest
 
 from proxy.errors import LedgerUnavailable, OutcomeUnrecorded
+from proxy.ledger import writer
 from proxy.ledger.book import Ledger
 from proxy.ledger.drafts import Draft, system
 from proxy.ledger.read import last_records
 from proxy.ledger.verify import verify
-from proxy.ledger.writer import Rank
+from proxy.ledger.writer import Rank, Stats
 from tests.ledger.world import (
     FOLDER,
     SETTINGS,
@@ -286,6 +287,30 @@ async def test_unwritable_read() -> None:
     assert [str(error) for error in told] == ["a task, a call or an agent has too long a name"]
     assert verify(world.disk, FOLDER).ok
     assert calls_in(world.disk) == [f"CALL{number:022d}" for number in (0, 2, 4, 4)]
+
+
+async def test_counted_in_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the writer counts is counted in the loop's thread, whoever finds it out: no count is lost to another."""
+    counting: dict[str, set[int]] = {}
+
+    class Watched(Stats):
+        def __setattr__(self, name: str, value: object) -> None:
+            counting.setdefault(name, set()).add(threading.get_ident())
+            super().__setattr__(name, value)
+
+    monkeypatch.setattr(writer, "Stats", Watched)
+    world = World()
+    ledger = world.started()
+    await ledger.read_done(read(1, task="x" * 5000), outcome(), delivered())
+    await one_write(ledger, 2)
+    world.disk.fault, world.disk.free = full, 0
+    with pytest.raises(LedgerUnavailable):
+        await ledger.intend(write(3), wire())
+    world.disk.fault = lambda step, name: None
+    await ledger.close("stopped")
+    assert (ledger.stats.entries, ledger.stats.lost) == (3, 2)
+    here = {threading.get_ident()}
+    assert (counting["entries"], counting["lost"]) == (here, here)
 
 
 async def test_drafting_ends_early() -> None:

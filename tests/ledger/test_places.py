@@ -11,7 +11,7 @@ from proxy.ledger.layout import LEDGER, epoch_folder, segment_name
 from proxy.ledger.places import Place, epoch_of, read_place, spell_place
 from proxy.ledger.read import record_at
 from tests.ledger.memory_disk import MemoryDisk
-from tests.ledger.world import FOLDER, World, commit_now, drafts, small_segments, wire, write
+from tests.ledger.world import FOLDER, World, close_now, commit_now, drafts, small_segments, wire, write
 
 numbers = st.integers(0, 10**19 - 1)
 origins = st.text(st.characters(exclude_characters="#"), min_size=1)
@@ -70,7 +70,7 @@ def test_every_place_holds() -> None:
             batch = (*drafts(start * 10 + number, ledger), system("test.more"))
             written += [(one.place, draft) for one, draft in zip(commit_now(ledger, *batch), batch, strict=True)]
         if start % 2:
-            commit_now(ledger, system("log.closed", reason="test"))
+            close_now(ledger)
         world.disk = world.disk.after_kill()
         assert [place for place, draft in written if not stands(world.disk, place, draft)] == []
     assert len({read_place(place).segment for place, _ in written}) > 3

@@ -18,7 +18,7 @@ from proxy.ledger.book import Ledger
 from proxy.ledger.drafts import system
 from proxy.ledger.fold import fold
 from proxy.ledger.frames import Frame, Kind
-from proxy.ledger.layout import blobs_beside, segments
+from proxy.ledger.layout import LEDGER, blobs_beside, segments
 from proxy.ledger.read import last_records
 from proxy.ledger.replay import End, Replay
 from proxy.ledger.tree import Frontier
@@ -93,20 +93,6 @@ def test_recovered_says_what() -> None:
     assert record.entry["sha256"] == sha256(b"torn").hexdigest()
 
 
-def test_new_file_after_an_unclean_stop() -> None:
-    """After an unclean stop the log continues in a file of its own; after a clean one in the same."""
-    disk = written(2)
-    inode = disk._find(FIRST)
-    ledger = start_on(disk)
-    assert disk._find(FIRST) is not inode
-    commit_now(ledger, system("log.closed", reason="test"))
-    disk = disk.after_kill()
-    inode = disk._find(FIRST)
-    start_on(disk)
-    assert disk._find(FIRST) is inode
-    assert kinds_in(disk)[-2:] == ["log.closed", "config.applied"]
-
-
 def test_orphan_payloads_are_cut() -> None:
     """Payloads that no entry points to are gone after recovery, and what follows them is where its entry says."""
     disk = written(2)
@@ -133,6 +119,20 @@ def test_damage_refuses(flip: int) -> None:
     assert damaged.value.finding == "tampered"
     assert "--new-epoch REASON" in damaged.value.hint
     assert disk.tree(EPOCH) == before
+
+
+def test_damage_of_a_worker() -> None:
+    """A damaged log of a further worker says whose a new one is to follow: else the first worker would begin one."""
+    world = World()
+    world.open()
+    second = replace(world, folder=FOLDER / "workers/2")
+    commit_now(second.open(), system("test.one"))
+    segment = second.folder / LEDGER / "000001" / FIRST.name
+    disk = world.disk.after_kill()
+    disk.write(segment, disk.read(segment).replace(b"log.opened", b"log.opemed"))
+    with pytest.raises(LedgerDamaged) as damaged:
+        replace(second, disk=disk).open()
+    assert "`breakwater serve --new-epoch REASON --new-epoch-of 2`" in damaged.value.hint
 
 
 def entries_in(data: bytes | bytearray) -> list[Frame]:

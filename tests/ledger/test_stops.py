@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +15,7 @@ from proxy.ledger.drafts import system
 from proxy.ledger.layout import epochs
 from proxy.ledger.verify import verify
 from tests.ledger.memory_disk import MemoryDisk, Stopped
-from tests.ledger.world import FOLDER, World, calls_in, commit_now, drafts, small_segments
+from tests.ledger.world import FOLDER, World, calls_in, commit_now, drafts, kinds_in, small_segments
 
 ROUNDS_MAX = 400
 """More steps than any scenario here takes."""
@@ -99,6 +101,42 @@ def test_stop_anywhere(scenario: Callable[[World, Told], None], died: str) -> No
     assert step > 5
 
 
+@pytest.mark.parametrize("scenario", [batches, rotation, recovery])
+def test_named_is_durable(scenario: Callable[[World, Told], None]) -> None:
+    """Wherever a process died, what a new epoch names of its log outlives a power loss, and the log is as it was."""
+    for step in range(ROUNDS_MAX):
+        world, _, stopped = run_until(scenario, step)
+        disk = world.disk.after_kill()
+        if epochs(disk, FOLDER / "ledger"):
+            former = FOLDER / "ledger/000001"
+            before = files(disk, former)
+            World(disk=disk).open(new_epoch="the disk was replaced")
+            lost = disk.after_power_loss()
+            assert files(disk, former) == before, step
+            assert verify(lost, FOLDER).ok, step
+        if not stopped:
+            break
+
+
+def files(disk: MemoryDisk, folder: Path) -> dict[str, bytes]:
+    """What stands in a folder, without what was not finished there."""
+    return {path: content for path, content in disk.tree(folder).items() if not path.endswith(".new")}
+
+
+def test_named_after_a_failed_sync() -> None:
+    """What a sync could not write is written again before a new epoch names it: to ask once more would not."""
+    world = World()
+    ledger = world.open()
+    commit_now(ledger, *drafts(1, ledger))
+    world.disk.fault = lambda step, name: OSError(errno.EIO, "it failed") if step == "sync" else None
+    with pytest.raises(OSError, match="a sync failed"):
+        commit_now(ledger, system("test.unsure"))
+    disk = world.disk.after_kill()
+    World(disk=disk).open(new_epoch="the disk was replaced")
+    assert verify(disk, FOLDER).epochs[0].size == 5
+    assert verify(disk.after_power_loss(), FOLDER).ok
+
+
 def check_survivor(disk: MemoryDisk, told: Told, where: str) -> None:
     before = verify(disk, FOLDER)
     assert {finding.finding for finding in before.findings} <= {"torn-tail"}, where
@@ -117,9 +155,12 @@ def check_survivor(disk: MemoryDisk, told: Told, where: str) -> None:
         assert all(set(batch) <= set(there) for batch in told.durable), where
         assert all(set(batch) <= set(there) or not set(batch) & set(there) for batch in told.begun), where
         assert len(there) == len(set(there)), where
-    # And it can be written on.
-    commit_now(ledger, system("log.closed", reason="test"))
+    # And it can be written on, whatever the one that was stopped had left in memory.
+    commit_now(ledger, system("test.later"))
     assert verify(disk, FOLDER).ok, where
+    lost = disk.after_power_loss()
+    assert verify(lost, FOLDER).ok, where
+    assert kinds_in(lost)[-1] == "test.later", where
 
 
 def test_power_loss_loses_the_untold() -> None:

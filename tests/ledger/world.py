@@ -20,9 +20,10 @@ from proxy.held import Held, Holder
 from proxy.ledger import records
 from proxy.ledger.book import Declined, Delivered, Ledger
 from proxy.ledger.disk import Disk
-from proxy.ledger.drafts import Draft
+from proxy.ledger.drafts import Draft, system
 from proxy.ledger.log import commit
 from proxy.ledger.read import last_records
+from proxy.ledger.recovery import say_closed
 from proxy.ledger.tail import Batch, Written
 from proxy.secret import Secret
 from proxy.wire import Wire
@@ -212,6 +213,12 @@ def drafts(number: int, ledger: Ledger) -> tuple[Draft, ...]:
 def commit_now(ledger: Ledger, *batch: Draft) -> tuple[Written, ...]:
     """Commit a batch as the writer's thread would."""
     return commit(Batch(ledger._state.log, batch, ledger._clock.now()), ledger._disk)
+
+
+def close_now(ledger: Ledger) -> None:
+    """Say that the log was closed as a clean stop does, without the writer's thread."""
+    commit_now(ledger, system("log.closed", reason="stopped"))
+    say_closed(ledger._disk, ledger._state.log)
 
 
 def calls_in(disk: Any, folder: Path = FOLDER) -> list[str]:

@@ -112,6 +112,24 @@ def test_new_epoch_of_nothing(here: Installed) -> None:
     assert here.run("key", "mint", "support").code == 0
 
 
+@pytest.mark.parametrize(
+    ("given", "error", "hint"),
+    [
+        (("--new-epoch-of", "1"), "--new-epoch-of says of whom a new log is begun, and none is", "--new-epoch REASON"),
+        (("--new-epoch", "lost", "--new-epoch-of", "2"), "there is no worker 2 among 1", "--workers"),
+        (("--workers", "1", "--new-epoch", "lost", "--new-epoch-of", "2"), "there is no worker 2 among 1", "--workers"),
+    ],
+)
+def test_new_epoch_of_nobody(given: tuple[str, ...], error: str, hint: str, made: Installed) -> None:
+    """A new log is begun of a worker that is started, or the start is refused and the log is as it was."""
+    log = segment(made).read_bytes()
+    no = made.refused(*given)
+    assert len(no.errors) == 1
+    assert error in no.errors[0]
+    assert hint in no.hint
+    assert segment(made).read_bytes() == log
+
+
 def test_another_name(made: Installed) -> None:
     """A ledger is not written on under another name than its own."""
     made.write(made.document(ledger={**made.document()["ledger"], "origin": "example.com/payments/1"}))

@@ -14,8 +14,11 @@ import aiohttp
 import pytest
 
 from proxy.ledger.disk import RealDisk
-from proxy.ledger.layout import worker_folder
+from proxy.ledger.layout import LEDGER, worker_folder
+from proxy.ledger.places import epoch_of
+from proxy.ledger.read import first_record
 from proxy.ledger.verify import verify
+from tests.canary.plugin import watch
 from tests.redis_server import RedisServer, running_redis
 from tests.workers.fleet import PAUSE_S, Workers, calls, lives, until, workers
 
@@ -40,6 +43,58 @@ async def test_two_workers(tmp_path: Path) -> None:
             assert [verify(RealDisk(), worker_folder(on.state, number)).findings for number in (1, 2)] == [[], []]
             lines = [json.loads(line) for line in on.breakwater.log.read_text().splitlines()]
             assert {line.get("worker") for line in lines if "verdict" in line} == {1, 2}
+
+
+@pytest.mark.timeout(300)  # as above
+async def test_new_epoch(tmp_path: Path) -> None:
+    """Two workers start with a new log for the first one, begun once; what was written stays so, and both write on."""
+    with running_redis(tmp_path / "redis") as redis:
+        async with workers(tmp_path / "site", redis.url, "--workers", "2") as on:
+            assert await on.write("before") == 200
+            assert await asyncio.to_thread(on.breakwater.terminate) == 0
+            await asyncio.to_thread(on.breakwater.start, "--workers", "2", "--new-epoch", "its disk was replaced")
+            watch.follow(on.breakwater.doors, on.state)
+            await until(on.sound)
+            assert await logs(on) == [2, 1]
+            await written(on)
+            # Another process of the same worker goes on with the log that was begun.
+            before = on.pids()[0]
+            os.kill(before, signal.SIGKILL)
+
+            async def is_back() -> bool:
+                return on.pids()[0] not in {0, before} and on.run["workers"][0]["state"] == "ready"
+
+            await until(is_back)
+            await until(on.sound)
+            assert await logs(on) == [2, 1]
+            assert await on.write("before") == await on.write("after") == 200
+            assert on.once()
+            assert await asyncio.to_thread(on.breakwater.terminate) == 0
+            assert [verify(RealDisk(), worker_folder(on.state, number)).findings for number in (1, 2)] == [[], []]
+            opened = first_record(RealDisk(), on.state / LEDGER / "000002")
+            assert opened is not None
+            assert opened.entry["prev"]["reason"] == "its disk was replaced"
+
+
+async def logs(on: Workers) -> list[int]:
+    """
+    Return the number of the log that each worker writes.
+    """
+    _, said = await on.admin("GET", "/v1/status")
+    return [epoch_of(row["ledger"]["origin"]) for row in said["workers"]]
+
+
+async def written(on: Workers) -> None:
+    """
+    Write until each worker has.
+    """
+
+    async def both() -> bool:
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
+            assert await on.write(f"call {on.sent}", session) == 200
+        return all(await on.served())
+
+    await until(both)
 
 
 async def spread(on: Workers) -> None:
