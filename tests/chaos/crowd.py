@@ -67,6 +67,7 @@ class Crowd(Load):
                 return await self._send(asked, session)
         except TimeoutError:
             self.counted["hung up"] += 1
+            self._said.left[asked.name] += 1
         except (aiohttp.ClientError, OSError):
             self.counted["broken"] += 1
         return None

@@ -61,12 +61,14 @@ class Seen:
 @dataclass(slots=True)
 class Said:
     """
-    Everything that clients sent and saw; `broken` are by writer the writes that are to be asked again.
+    Everything that clients sent and saw; `broken` are by writer the writes that are to be asked again, `left` tells by a
+    write's name how often its client hung up on it.
     """
 
     answers: list[Seen] = field(default_factory=list)
     writes: dict[str, Asked] = field(default_factory=dict)
     broken: defaultdict[int, list[Asked]] = field(default_factory=lambda: defaultdict(list))
+    left: Counter[str] = field(default_factory=Counter)
 
 
 class Load:
