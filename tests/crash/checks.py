@@ -146,7 +146,7 @@ class Standing:
 
     def times_max(self, name: str) -> int:
         """
-        Return how often a write may have been done: once, and again where its client hung up in the moment of its answer.
+        Return how often a write may have been done: once, and again where its client hung up as its answer came.
 
         Without a key nobody can tell that from a client that was told and means it again; the record says so of each.
         """

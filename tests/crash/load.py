@@ -61,8 +61,8 @@ class Seen:
 @dataclass(slots=True)
 class Said:
     """
-    Everything that clients sent and saw; `broken` are by writer the writes that are to be asked again, `left` tells by a
-    write's name how often its client hung up on it.
+    Everything that clients sent and saw; `broken` are by writer the writes that are to be asked again, `left` tells by
+    a write's name how often its client hung up on it.
     """
 
     answers: list[Seen] = field(default_factory=list)
