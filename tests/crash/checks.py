@@ -152,8 +152,9 @@ class Standing:
         """
         if not self.said.left[name]:
             return 1
-        again = [index for index in self.by_name.get(name, ()) if REPEATED in self.intents[index]["pol"]["flags"]]
-        return 1 + min(len(again), self.said.left[name])
+        judged = [self.intents[index]["pol"] for index in self.by_name.get(name, ())]
+        again = sum(REPEATED in pol.get("flags", ()) for pol in judged)
+        return 1 + min(again, self.said.left[name])
 
     def name(self, index: int) -> str:
         """

@@ -289,8 +289,10 @@ class World:
             rooms = life.rooms
             if rooms.standing.fault is not None:
                 return f"{machine.name} refuses writes: {rooms.standing.fault}"
+            # What is found out of a doubt is on record a moment before the store is told.
+            doubts = 0 if life.program is None else len(life.program.doubts._busy)
             reads = len(life.store._charged._held)
-            busy = (len(rooms.settling), len(rooms.inflight), len(rooms.pending), rooms.ledger.pending, reads)
+            busy = (len(rooms.settling), len(rooms.inflight), len(rooms.pending), rooms.ledger.pending, reads, doubts)
             if any(busy):
                 return f"{machine.name} has something under way: {busy}"
         for key, value in self.shore.model.keys.values.items():
