@@ -118,7 +118,9 @@ class Operator:
             if self.resumed != resumed:
                 # Somebody else lets writes pass by now.
                 return
-            if all(proofs) and lives == [machine.life for machine in self.world.machines]:
+            # Where nobody lives, nobody proves anything.
+            proved = all(proofs) and any(life is not None for life in lives)
+            if proved and lives == [machine.life for machine in self.world.machines]:
                 self.world.told("operator", "confirmed")
                 self.world.counted["stops confirmed"] += 1
                 self.stopped.add("all")
