@@ -105,8 +105,6 @@ class Limits(Strict):
     """The largest answer to a write that is kept; a larger one is passed on and recorded by commitment and length."""
     rewrite_max_bytes: Annotated[Size, Field(ge=64 * KIB, le=32 * MIB)] = 8 * MIB
     """The largest JSON answer to a read: it is read whole, so that its URLs lead to doors; a larger one is refused."""
-    large_answers: Annotated[Whole, Field(ge=1, le=1024)] = 16
-    """JSON answers to reads over 256 KiB that are in memory at once; the next one waits until one is delivered."""
     connections: Annotated[Whole, Field(ge=1, le=65_536)] = 2048
     """Open connections of agents, over all doors; the next one is refused."""
 

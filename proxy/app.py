@@ -36,7 +36,6 @@ from proxy.judging import Judging
 from proxy.keys import Keys
 from proxy.killfile import KillFile
 from proxy.killing import KillSwitch
-from proxy.large import LargeAnswers
 from proxy.ledger.book import Ledger
 from proxy.ledger.disk import Disk, RealDisk
 from proxy.ledger.keyring import FINGERPRINT
@@ -160,7 +159,6 @@ def build(
     news = FleetNews(ledger.fleet, brakes.announcer, metrics.fleet, ends.ids.new, log)
     standing = Standing(store, ledger.events, log, namer.made_with, ledger.replica, ledger.fleet, news)
     brakes.killswitch.on_emptied = standing.hurry
-    held = open_credentials(configuration, ledger, clock=clock, randomness=randomness, disk=disk, on_change=on_change)
     return Rooms(
         settings=settings,
         accounts=accounts,
@@ -175,12 +173,13 @@ def build(
         namer=namer,
         judging=Judging(),
         ledger=ledger,
-        credentials=held,
+        credentials=open_credentials(
+            configuration, ledger, clock=clock, randomness=randomness, disk=disk, on_change=on_change
+        ),
         forward=Forwarder(accounts, dialer, settings.timeouts, clock, store, on_echo, retries, *brakes.asked),
         wires=Wires(randomness),
         inflight=InFlight(),
         pending=Pending(),
-        large=LargeAnswers(settings.limits.large_answers),
         clock=clock,
         log=log,
         metrics=metrics,

@@ -220,22 +220,13 @@ class Exchange:
 
     async def rest(self, into: list[bytes], bytes_max: int) -> bool:
         """
-        Put the answer's body there as it comes, to its end; return False once it is larger, and leave the rest there.
+        Put the answer's body there as it comes, to its end; return False of one that is larger, and leave it there.
         """
-        while self.size <= bytes_max and not self.finished and (piece := await self._more()):
+        while not self.finished and (piece := await self._more()):
+            if self.size > bytes_max:
+                return False
             into.append(piece)
-        return self.size <= bytes_max
-
-    async def spend(self, waiting: Awaitable[None]) -> None:
-        """
-        Wait for something else, in the time that the whole exchange has.
-        """
-        try:
-            async with asyncio.timeout_at(self._total_at):
-                await waiting
-        except TimeoutError as error:
-            self._give_up()
-            raise Broken(self._fault_of(error, passed=True)) from None
+        return True
 
     @property
     def arrived(self) -> int:

@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator, Callable
 from breakers.call import Fault, Outcome
 from proxy.errors import Broken
 from proxy.exchange import Exchange
-from proxy.large import LARGE_BYTES, Turn
 from proxy.shown import Scrubber
 
 Concluded = Callable[[Outcome, Fault | None, bool], Outcome]
@@ -43,17 +42,14 @@ class Reading:
             self._chunks = self._streamed()
         return self._chunks
 
-    async def rest(self, bytes_max: int, turn: Turn) -> bytes | None:
+    async def rest(self, bytes_max: int) -> bytes | None:
         """
         Return the answer's body to its end, or None where it is larger; where it breaks off, what came.
-
-        One that proves to be large waits for its turn before more of it is read.
         """
         pieces: list[bytes] = []
         fault, held = None, True
         try:
-            small = min(LARGE_BYTES, bytes_max)
-            held = await self._exchange.rest(pieces, small) or await self._more(pieces, bytes_max, turn)
+            held = await self._exchange.rest(pieces, bytes_max)
             self.whole = held
         except Broken as broken:
             fault = broken.fault
@@ -63,12 +59,6 @@ class Reading:
             clean = self._scrubber.clean(body)
             self.outcome = self._concluded(self.outcome, fault, clean is not body)
         return clean if held else None
-
-    async def _more(self, pieces: list[bytes], bytes_max: int, turn: Turn) -> bool:
-        if bytes_max <= LARGE_BYTES:
-            return False
-        await self._exchange.spend(turn.enter())
-        return await self._exchange.rest(pieces, bytes_max)
 
     async def close(self) -> None:
         """

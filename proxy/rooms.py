@@ -24,7 +24,6 @@ from proxy.inflight import InFlight
 from proxy.judging import Judging
 from proxy.keys import Keys
 from proxy.killing import KillSwitch
-from proxy.large import LargeAnswers
 from proxy.ledger.book import Ledger
 from proxy.letters import Letters
 from proxy.logline import Log
@@ -77,7 +76,6 @@ class Rooms:
     wires: Wires
     inflight: InFlight
     pending: Pending
-    large: LargeAnswers
     clock: Clock
     ids: Ulids
     log: Log

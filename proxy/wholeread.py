@@ -5,8 +5,6 @@ Until then nothing was shown, so whatever breaks on the way becomes an answer of
 off. A part of a JSON text (206) is not passed on: its links cannot be put right, because it does not parse, and passing
 it on as it is would let a client that asks for `bytes=0-` get every link of the vendor's. The APIs that this is for
 answer JSON whole, whatever `Range` says.
-
-A few large answers are in memory at once, until they are delivered; those of others wait where they come from.
 """
 
 from __future__ import annotations
@@ -14,13 +12,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 from breakers.call import Fault
 from breakers.verdict import Reason, Refuse
 from proxy.account import Account
 from proxy.answer import Whole, nobody_minds, read_failed, read_headers, refusal
-from proxy.large import Turn
 from proxy.ledger.book import READ_BYTES_KEPT, Delivered
 from proxy.ledger.parts import kept
 from proxy.links import Links
@@ -50,13 +46,12 @@ async def read_whole(
     """
     Read an answer to its end, have on record what the agent will be shown, and return that.
     """
-    call, dialect, turn = read.call.id, account.dialect, Turn(rooms.large)
+    call, dialect = read.call.id, account.dialect
     try:
         bytes_max = rooms.settings.limits.rewrite_max_bytes
-        body = b"" if reading.outcome.status == PARTIAL else await reading.rest(bytes_max, turn)
+        body = b"" if reading.outcome.status == PARTIAL else await reading.rest(bytes_max)
         await reading.close()
     except asyncio.CancelledError:
-        turn.leave()
         await reading.close()
         # A read that a stop cuts is on record as cut.
         await read.ended(reading.outcome, Delivered(reading.outcome.status or 0, b"", 0, complete=False))
@@ -65,25 +60,14 @@ async def read_whole(
     if body is None:
         body, outcome = b"", replace(outcome, fault=Fault.TOO_LARGE)
     if outcome.fault is None and outcome.status != PARTIAL:
-        headers, broken = read_headers(call, outcome.headers), partial(_broken, turn, on_broken)
-        answer = Whole(outcome.status or 0, headers, body, broken, url, turn.leave)
+        answer = Whole(outcome.status or 0, read_headers(call, outcome.headers), body, on_broken, url)
         seen = Delivered(answer.status, kept(body, READ_BYTES_KEPT), len(body), complete=True)
     else:
-        turn.leave()
         answer = _partial(call, account) if outcome.fault is None else read_failed(call, outcome, dialect)
         answer = replace(answer, on_broken=on_broken)
         seen = Delivered(answer.status, answer.body, len(answer.body), complete=True)
-    try:
-        await read.ended(outcome, seen, body if outcome.fault is None else None)
-    except BaseException:
-        turn.leave()
-        raise
+    await read.ended(outcome, seen, body if outcome.fault is None else None)
     return answer
-
-
-def _broken(turn: Turn, on_broken: Callable[[], None]) -> None:
-    turn.leave()
-    on_broken()
 
 
 def _partial(call: str, account: Account) -> Whole:

@@ -10,7 +10,6 @@ import pytest
 
 from breakers.call import Applied, Health, Outcome, Retry, Sent
 from breakers.policy import Policy
-from proxy.large import LargeAnswers, Turn
 from proxy.ledger.book import Delivered
 from proxy.ownread import OwnRead
 from proxy.wholeread import read_whole
@@ -24,8 +23,7 @@ class Stalled:
     def __init__(self) -> None:
         self.outcome, self.closed, self.waiting = BEGUN, False, asyncio.Event()
 
-    async def rest(self, _bytes_max: int, turn: Turn) -> bytes:
-        await turn.enter()
+    async def rest(self, _bytes_max: int) -> bytes:
         self.waiting.set()
         await asyncio.Event().wait()
         return b""
@@ -35,7 +33,7 @@ class Stalled:
 
 
 async def test_cut() -> None:
-    """It is cancelled where it waits, gives its turn back and has its one record."""
+    """It is cancelled where it waits, and has its one record."""
     recorded: list[tuple[Outcome, Delivered]] = []
 
     async def read_done(_held: object, outcome: Outcome, seen: Delivered) -> None:
@@ -48,7 +46,6 @@ async def test_cut() -> None:
         settings=SimpleNamespace(limits=SimpleNamespace(rewrite_max_bytes=100)),
         ledger=SimpleNamespace(read_done=read_done),
         settling=SimpleNamespace(settle=settle),
-        large=LargeAnswers(1),
     )
     held: Any = SimpleNamespace(go=SimpleNamespace(call=SimpleNamespace(id="call"), charges=()))
     account: Any = SimpleNamespace(dialect=None, title="")
@@ -62,5 +59,4 @@ async def test_cut() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert reading.closed
-    assert rooms.large.now == 0
     assert recorded == [(BEGUN, Delivered(200, b"", 0, complete=False))]
