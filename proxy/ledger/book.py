@@ -379,7 +379,8 @@ class Ledger:
         """
         Record that an answer did not arrive whole.
         """
-        self._pen.note(repeats.delivery_aborted(call, delivered))
+        # Lost, it would say that the answer arrived, and whoever asks again would not be given it.
+        self._pen.note(repeats.delivery_aborted(call, delivered), Rank.END)
 
     def delivered(self, call: Call, intent: str) -> None:
         """

@@ -42,13 +42,13 @@ class Pen:
         await self._writer.submit(record, Rank.READ)
         return None
 
-    def note(self, record: Record) -> None:
+    def note(self, record: Record, rank: Rank = Rank.READ) -> None:
         """
         Take a record of what was admitted, as it comes; it becomes durable soon, and nobody waits for it.
         """
         # That it was lost is counted, and needs no second voice.
         self._writer.admit(Rank.END)
-        self._writer.leave(record)
+        self._writer.leave(record, rank)
 
     async def close(self, reason: str) -> bool:
         """

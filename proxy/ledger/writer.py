@@ -176,11 +176,11 @@ class Writer:
         self._call_thread(soon=True)
         return future
 
-    def leave(self, record: Record) -> None:
+    def leave(self, record: Record, rank: Rank) -> None:
         """
         Queue a record that nobody waits for, in the loop's own thread.
         """
-        self._queue.append(Waiting(record, Rank.READ, self._clock.monotonic(), None))
+        self._queue.append(Waiting(record, rank, self._clock.monotonic(), None))
         self._call_thread(soon=False)
 
     def _call_thread(self, *, soon: bool) -> None:

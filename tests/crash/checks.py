@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -149,12 +150,24 @@ class Standing:
         Return how often a write may have been done: once, and again where its client hung up as its answer came.
 
         Without a key nobody can tell that from a client that was told and means it again; the record says so of each.
+        Where it says that an answer did not arrive, whoever asks again is given it.
         """
         if not self.said.left[name]:
             return 1
-        judged = [self.intents[index]["pol"] for index in self.by_name.get(name, ())]
-        again = sum(REPEATED in pol.get("flags", ()) for pol in judged)
-        return 1 + min(again, self.said.left[name])
+        found = sorted((self.intents[index] for index in self.by_name.get(name, ())), key=lambda intent: intent["ts"])
+        again = [
+            after
+            for before, after in pairwise(found)
+            if REPEATED in after["pol"].get("flags", ()) and before["call"] not in self.missed
+        ]
+        return 1 + min(len(again), self.said.left[name])
+
+    @cached_property
+    def missed(self) -> set[str]:
+        """
+        Return the calls whose answer did not arrive, by the record.
+        """
+        return {entry["call"] for entry in self.of_kind("call.delivery") if not entry.get("complete")}
 
     def name(self, index: int) -> str:
         """

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from proxy.ledger.drafts import system
+from proxy.ledger.layout import LEDGER
+from proxy.ledger.read import last_records
+from proxy.ledger.space import LOOK_EVERY_S
 from proxy.ledger.verify import verify
 from tests.ledger.forge import EPOCH, FIRST, written
 from tests.ledger.test_recovery import start_on
+from tests.ledger.test_remembered import ended, next_start, states
 from tests.ledger.world import FOLDER, World, calls_in, close_now, commit_now, kinds_in, one_write
 from tests.ledger.world import call as a_call
 
@@ -70,3 +77,66 @@ async def test_failed_close(nth: int, kinds: list[str]) -> None:
     assert verify(lost, FOLDER).ok
     assert calls_in(lost).count(a_call(2).id) == 2
     await again.close("stopped")
+
+
+def test_unreadable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it cannot be read what was said beside a log, the stop is taken for one that was not clean, and no more."""
+    disk = written(2)
+    close_now(start_on(disk))
+    disk = disk.after_kill()
+    read = disk.read
+
+    def unreadable(path: Path) -> bytes:
+        if path.name == "closed":
+            raise OSError(errno.EIO, "it failed")
+        return read(path)
+
+    monkeypatch.setattr(disk, "read", unreadable)
+    close_now(start_on(disk))
+    assert kinds_in(disk)[-3:] == ["log.recovered", "config.applied", "log.closed"]
+
+
+def full_for(appends: int) -> Callable[[str, str], OSError | None]:
+    """
+    Return what makes a disk full for so many appends.
+    """
+    seen = 0
+
+    def full(step: str, name: str) -> OSError | None:
+        nonlocal seen
+        seen += step == "append"
+        return OSError(errno.ENOSPC, "No space left on device") if step == "append" and seen <= appends else None
+
+    return full
+
+
+async def test_full_for_a_moment() -> None:
+    """That an answer was missed is put on record with the reserve, where the disk is full: a clean stop keeps it."""
+    world = World()
+    ledger = world.started()
+    await ended(ledger, 1)
+    world.disk.fault = full_for(1)
+    ledger.delivery_aborted(a_call(1), 17)
+    while ledger.pending:  # noqa: ASYNC110 nobody waits for what is only noted
+        await asyncio.sleep(0.01)
+    assert (ledger.state, ledger.stats.lost) == ("readonly", 0)
+    world.clock.move(LOOK_EVERY_S)
+    ledger._writer.look_at_space()
+    await ledger.close("stopped")
+    assert last_records(world.disk, FOLDER / LEDGER, 1)[0].entry["reason"] == "stopped"
+    assert states(next_start(world)) == {1: [("completed", True, True, 200, True), False]}
+
+
+async def test_full_at_close() -> None:
+    """Where the disk is full as a log is closed, that an answer was missed may be lost: the last ones count as such."""
+    world = World()
+    ledger = world.started()
+    await ended(ledger, 1)
+    ledger.delivery_aborted(a_call(1), 17)
+    world.disk.fault = full_for(2)
+    await ledger.close("stopped")
+    last = last_records(world.disk, FOLDER / LEDGER, 1)[0]
+    assert (last.kind, last.entry["reason"], ledger.stats.lost) == ("log.closed", "disk-full", 1)
+    again = next_start(world)
+    assert "log.recovered" not in kinds_in(again._disk)
+    assert states(again) == {1: [("completed", True, True, 200, True), False]}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -18,9 +17,7 @@ from proxy.ledger import records
 from proxy.ledger.book import Ledger
 from proxy.ledger.doubts import Resolved
 from proxy.ledger.drafts import system
-from proxy.ledger.layout import LEDGER
 from proxy.ledger.places import read_place
-from proxy.ledger.read import last_records
 from proxy.ledger.remembered import UNCONFIRMED
 from tests.breakers.stopping import running
 from tests.ledger.forge import FIRST, frames_of
@@ -28,13 +25,11 @@ from tests.ledger.memory_disk import MemoryDisk
 from tests.ledger.test_doubts import ABSENT, FOUND, PARKED
 from tests.ledger.test_recovery import damage_behind
 from tests.ledger.world import (
-    FOLDER,
     START,
     Answered,
     World,
     commit_now,
     delivered,
-    kinds_in,
     outcome,
     read,
     small_segments,
@@ -260,27 +255,6 @@ async def test_unclean_stops(how: str) -> None:
     assert states(again) == {1: arrived, 2: missed, 3: missed} if how != "clean" else {1: arrived}
     if how == "clean":
         assert states(next_start(world)) == {1: arrived, 2: arrived, 3: arrived}
-
-
-async def test_full_at_close() -> None:
-    """Where the disk is full as a log is closed, that an answer was missed may be lost: the last ones count as such."""
-    world, seen = World(), 0
-    ledger = world.started()
-    await ended(ledger, 1)
-
-    def full_once(step: str, name: str) -> OSError | None:
-        nonlocal seen
-        seen += step == "append"
-        return OSError(errno.ENOSPC, "No space left on device") if seen == 1 and step == "append" else None
-
-    ledger.delivery_aborted(a_call(1), 17)
-    world.disk.fault = full_once
-    await ledger.close("stopped")
-    last = last_records(world.disk, FOLDER / LEDGER, 1)[0]
-    assert (last.kind, last.entry["reason"], ledger.stats.lost) == ("log.closed", "disk-full", 1)
-    again = next_start(world)
-    assert "log.recovered" not in kinds_in(again._disk)
-    assert states(again) == {1: [("completed", True, True, 200, True), False]}
 
 
 async def test_retention() -> None:
