@@ -276,13 +276,14 @@ def _because(now: Standing, seen: Seen) -> None:
     """
     A key that was used belongs to another write, and this one was not done; a duplicate is of one that may have been.
     """
-    assert seen.intent in now.index_of, f"{seen} names a write that is not on record"
-    first = now.index_of[seen.intent]
+    first = now.index_of.get(seen.intent or "")
     if seen.reason == "idempotency-key-reused":
-        assert now.name(first) != seen.asked.name, f"{seen} is refused because of itself"
+        # The other may have been claimed and no more when the process was killed.
+        assert first is None or now.name(first) != seen.asked.name, f"{seen} is refused because of itself"
         assert now.done[seen.asked.name] == 0, f"{seen} was done, and is said to be refused"
-    else:
-        assert now.effects[first] != "not_applied", f"{seen} names a write that was not done"
+        return
+    assert first is not None, f"{seen} names a write that is not on record"
+    assert now.effects[first] != "not_applied", f"{seen} names a write that was not done"
 
 
 def _repeat(now: Standing, seen: Seen, records: list[Entry]) -> None:
