@@ -283,17 +283,23 @@ def merged(sources: list[Source], by_name: Collection[str]) -> Source:
 
 
 def _take(whole: Source, source: Source, members: dict[str, Any], into: dict[str, Any], trail: Trail) -> None:
+    depth, taken = len(trail), set[str]()
     for key, value in members.items():
-        at = (*trail, key)
         if key in into:
+            at = (*trail, key)
             first = whole.keys[at]
             hint = f"it stands in {first.file}:{first.line} already; keep one"
             whole.faults.append(source.keys[at].fault(f"`{key[:60]}` stands in two files", hint))
             continue
         into[key] = value
-        length = len(at)
-        whole.keys |= {spot: place for spot, place in source.keys.items() if spot[:length] == at}
-        whole.values |= {spot: place for spot, place in source.values.items() if spot[:length] == at}
+        taken.add(key)
+
+    def is_taken(spot: Trail) -> bool:
+        return len(spot) > depth and spot[:depth] == trail and spot[depth] in taken
+
+    # One pass for all of them: a file may name thousands of agents.
+    whole.keys |= {spot: place for spot, place in source.keys.items() if is_taken(spot)}
+    whole.values |= {spot: place for spot, place in source.values.items() if is_taken(spot)}
     if trail:
         whole.keys.setdefault(trail, source.keys[trail])
         whole.values.setdefault(trail, source.values[trail])

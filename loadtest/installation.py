@@ -29,6 +29,9 @@ _STEP_S = 0.02
 # Where programs are, and how text is written; nothing else of whoever runs us reaches a child.
 _KEPT = frozenset({"PATH", "LANG", "LC_ALL"})
 
+# A file of a configuration has a MiB at most; more agents than this stand in several.
+AGENTS_A_FILE = 2_000
+
 # How the program is run.
 PROGRAM = (sys.executable, "-m", "proxy")
 
@@ -68,6 +71,30 @@ class Command:
         return json.loads(self.out)
 
 
+def _configured(folder: Path, document: Mapping[str, object]) -> Path:
+    """
+    Write a configuration and return where it stands: a file, or a folder of several where it names more agents than one
+    file takes.
+    """
+    agents = document.get("agents")
+    if not isinstance(agents, Mapping) or len(agents) <= AGENTS_A_FILE:
+        return _put(folder / "breakwater.yaml", document)
+    whole = folder / "breakwater"
+    whole.mkdir(exist_ok=True)
+    _put(whole / "breakwater.yaml", {**document, "agents": {}})
+    names = list(agents)
+    for number, first in enumerate(range(0, len(names), AGENTS_A_FILE)):
+        some = {name: agents[name] for name in names[first : first + AGENTS_A_FILE]}
+        _put(whole / f"agents-{number}.yaml", {"agents": some})
+    return whole
+
+
+def _put(path: Path, document: Mapping[str, object]) -> Path:
+    # JSON is YAML too, and has no anchors, which the configuration refuses.
+    path.write_text(json.dumps(document, indent=2))
+    return path
+
+
 class Breakwater:
     """
     One installation: its configuration, its state folder, and the process while it runs.
@@ -83,10 +110,8 @@ class Breakwater:
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.config = folder / "breakwater.yaml"
         self.state = folder / "state"
-        # JSON is YAML too, and has no anchors, which the configuration refuses.
-        self.config.write_text(json.dumps({"state": str(self.state), "admin": "127.0.0.1:0", **document}, indent=2))
+        self.config = _configured(folder, {"state": str(self.state), "admin": "127.0.0.1:0", **document})
         self.log = folder / "serve.log"
         self._environment = environment(folder, secrets)
         self._program = program

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from config.load import load
 from loadtest import roads
+from loadtest.bench import CREDENTIAL, CREDENTIAL_ENV
 from loadtest.filling import fill
-from loadtest.installation import Breakwater, stripe_api
+from loadtest.installation import Breakwater, agent, stripe_api
 from loadtest.jobs import Done
 from loadtest.roads import Roads
 from loadtest.scenario import CREATE, READ
@@ -39,6 +41,16 @@ def test_flat_figures() -> None:
     small = {("small", READ): 100.0, ("small", CREATE): 400.0}
     worked = [{**small, ("all", READ): 105.0, ("all", CREATE): us} for us in (500.0, 400.0, 800.0)]
     assert flat.figures(worked, ("small", "all"))["all.of_small"].value == pytest.approx(0.8)
+
+
+def test_many_agents(tmp_path: Path) -> None:
+    """An installation of more agents than a file of a configuration takes has a folder of files, and starts from it."""
+    agents = {f"agent_{number:05d}": agent({}) for number in range(10_000)}
+    given = {CREDENTIAL_ENV: CREDENTIAL}
+    made = Breakwater(tmp_path, {"apis": {"stripe": stripe_api("http://127.0.0.1:9")}, "agents": agents}, given)
+    assert made.config.is_dir()
+    assert set(load(made.config).agents) == set(agents)
+    assert made.cli("check").code == 0
 
 
 def test_since(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

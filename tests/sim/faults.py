@@ -143,6 +143,7 @@ def _restarts(faults: Faults, keys: Keyspace | None, down_s: float) -> None:
     def up() -> None:
         world.shore.model = before.restarted(run, keys)
         world.shore.is_up = True
+        world.answers_anew()
         world.told("redis", "answers", run)
         _unseen(faults)
 

@@ -47,6 +47,9 @@ THINGS_MAX = 5
 LOOKS_S = 0.5
 """Between two looks at what must hold at every moment."""
 
+NOTICED_S = 2.1
+"""A failover that has begun takes no longer, nor do two looks at whether it is the same Redis."""
+
 TURNS_MAX = 200_000
 """Twenty times what a seed needs."""
 
@@ -77,6 +80,7 @@ class World:
         self.faults = Faults(self, Random(f"faults/{seed}"))
         self.operator = Operator(self, Random(f"operator/{seed}"))
         self.is_healed = self.is_over = False
+        self.noticed_at = 0.0
         self.waits_for = ""
         self.failed: checks.Broken | None = None
 
@@ -245,7 +249,14 @@ class World:
         for machine in self.machines:
             machine.hiccups = False
         self.is_healed = True
+        self.answers_anew()
         self.loop.create_task(self._recovers())
+
+    def answers_anew(self) -> None:
+        """
+        Note that another Redis answers, or may do so yet: for a moment nobody has noticed.
+        """
+        self.noticed_at = self.scheduler.now + NOTICED_S
 
     async def _recovers(self) -> None:
         """
@@ -280,6 +291,8 @@ class World:
         """
         Return what is not as it should be by now, or nothing.
         """
+        if self.scheduler.now < self.noticed_at:
+            return "another Redis may answer, and nobody has noticed"
         if any(one.waiting for one in self.agents):
             return "somebody waits for an answer"
         for machine in self.machines:
