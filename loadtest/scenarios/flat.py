@@ -8,6 +8,7 @@ another; of a ledger, what the calls added is read.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -60,6 +61,8 @@ def run(bench: Bench) -> Result:
             shutil.copytree(installed["records"].state, installed[name].state)
         tasks[name] = filled(installed[name], name, sizes, like)
         had[name] = size(installed[name].state)
+    # A past is much to write: while the system still does, an append that is to be durable waits for all of it.
+    os.sync()
     for name in names:
         road = governed(bench, installed[name], name)
         roads.add([replace(road, more=(f"Breakwater-Task: {tasks[name]}",))])
