@@ -181,8 +181,9 @@ class Metrics:
         Read what is a state and not a count; what a store that is away would say stays as it was.
         """
         self.ledger_queue.set(ledger.pending)
-        self.ledger_lost.inc(ledger.stats.lost - self._lost)
-        self._lost = ledger.stats.lost
+        lost = ledger.stats.lost
+        self.ledger_lost.inc(lost - self._lost)
+        self._lost = lost
         self.ledger_ready.set(ledger.state == "ready")
         self.disk_free.set(ledger.stats.free_bytes)
         self.writes_in_flight.set(in_flight)
