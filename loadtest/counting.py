@@ -30,10 +30,6 @@ WANTED: Mapping[str, str] = {READ: "200", CREATE: "200", REPLAY: "200 replayed",
 # given again only by the process that got it.
 ELSEWHERE = "424 answer-not-kept"
 
-# What is told while the disk does not keep up: nothing was sent, and nothing is on record. A disk stands still now and
-# then; so large a part of one kind of calls may be told it.
-SHED, SHED_MAX = "503 ledger-unavailable", 0.1
-
 # What is answered without asking the upstream.
 UNSENT = frozenset({REPLAY, REFUSAL, LATER})
 
@@ -60,12 +56,10 @@ class Said:
 
 def uneven(name: str, said: Said, wanted: str = "200", *, sent: bool = True, also: str = "") -> list[str]:
     """
-    Find calls that were told something else than is wanted (or `also` may be, or a few), and calls that reached the
-    upstream too often or not.
+    Find calls that were told something else than is wanted (or `also` may be), and calls that reached the upstream too
+    often or not.
     """
     right = {wanted, also}
-    if said.told[SHED] <= SHED_MAX * said.told.total():
-        right.add(SHED)
     found = [f"{name}: {count} were told {told}" for told, count in sorted(said.told.items()) if told not in right]
     due = said.told[wanted] if sent else 0
     if due != said.upstream:
@@ -118,7 +112,7 @@ def _calls(said: Mapping[str, Said], operation: str) -> Sequence[str]:
 
 
 def _answered(said: Mapping[str, Said], kind: str) -> int:
-    return said[kind].told.total() - said[kind].told[SHED] if kind in said else 0
+    return said[kind].told.total() if kind in said else 0
 
 
 def check(name: str, says: str, faults: Sequence[str], counted: int) -> Check:

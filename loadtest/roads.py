@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from loadtest.answering import Upstream
 from loadtest.bench import CREDENTIAL, Bench
-from loadtest.counting import LATER, NOT_NOW, SHED, UNSENT, WANTED, Said, check, uneven, unrecorded
+from loadtest.counting import LATER, NOT_NOW, UNSENT, WANTED, Said, check, uneven, unrecorded
 from loadtest.installation import Breakwater, NotStartedError, agent
 from loadtest.jobs import PLACE, Closed, Done, Generator, Held, Job, Paced
 from loadtest.measure import BARE, DIRECT, GOVERNED
@@ -92,7 +92,7 @@ class Roads:
 
     def closed(self, road: str, kind: str, seconds: float, connections: int) -> float:
         """
-        Call as fast as answers come, and return how many of them came in a second, without those to come again.
+        Call as fast as answers come, and return how many of them came in a second.
         """
         first, cycle = (self._written(road), REPLAYED) if kind == REPLAY else (self._next, 0)
         at = self.roads[road]
@@ -101,7 +101,7 @@ class Roads:
         worked = (cpu_s(at.pid) if at.pid else 0.0) - before
         self._worked.setdefault((road, kind), []).append(1e6 * worked / max(1, done.total))
         self._next += 0 if cycle else done.used
-        return done.calls_per_second * (1 - done.told.get(SHED, 0) / max(1, done.total))
+        return done.calls_per_second
 
     def cpu_us(self, road: str, kind: str) -> list[float]:
         """

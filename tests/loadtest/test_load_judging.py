@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtest.arrivals import Schedule, percentile
-from loadtest.counting import NOT_NOW, SHED, SHOWN, Said, check, uneven, unrecorded
-from loadtest.jobs import Closed, Done, Paced
+from loadtest.counting import NOT_NOW, SHOWN, Said, check, uneven, unrecorded
+from loadtest.jobs import Done, Paced
 from loadtest.measure import (
     BARE,
     COARSER,
@@ -78,23 +78,6 @@ def test_never_told() -> None:
     with pytest.raises(BrokenOffError, match=f"5 were told {NOT_NOW}"):
         roads.insisted(GOVERNED, READ, 100.0, 5, 1)
     assert busy.jobs == TRIES
-
-
-class Stalled(Busy):
-    """One whose upstream has three of four calls, because a disk did not keep up with the fourth."""
-
-    def begin(self, job: Closed) -> None:  # type: ignore[override] # of closed loops it knows nothing but that
-        assert job.connections == 1
-
-    def end(self) -> Done:
-        return Done({"200": 3, SHED: 1}, calls_per_second=100.0)
-
-
-def test_shed_not_counted() -> None:
-    """A call that is told to come again, since the disk does not keep up, adds nothing to a rate."""
-    stalled: Any = Stalled()
-    roads = Roads(stalled, stalled, [Road(GOVERNED, "http://127.0.0.1:1", "upstream-key")])
-    assert roads.closed(GOVERNED, READ, 1.0, 1) == pytest.approx(75.0)
 
 
 def test_one_low_ceiling() -> None:
@@ -223,7 +206,7 @@ def test_ledger_counts(entries: list[dict[str, Any]], found: str) -> None:
         CREATE: Said(calls=["C1", "C2"]),
         READ: Said(calls=["R1"]),
         REPLAY: Said(Counter({"200 replayed": 4})),
-        REFUSAL: Said(Counter({"403 limit-exceeded": 4, SHED: 2})),
+        REFUSAL: Said(Counter({"403 limit-exceeded": 4})),
     }
     faults = unrecorded(enumerate(entries), said)
     assert found in "\n".join(faults)
@@ -242,9 +225,6 @@ TOLD: tuple[tuple[dict[str, int], int, str, bool, list[str]], ...] = (
     ({"200": 5}, 4, "200", True, ["read: 5 were told 200, and the upstream counts 4"]),
     ({"200": 5}, 6, "200", True, ["read: 5 were told 200, and the upstream counts 6"]),
     ({"200": 5, "503 killed": 2}, 5, "200", True, ["read: 2 were told 503 killed"]),
-    ({"200": 90, SHED: 10}, 90, "200", True, []),
-    ({"200": 89, SHED: 11}, 89, "200", True, [f"read: 11 were told {SHED}"]),
-    ({"200": 90, SHED: 10}, 91, "200", True, ["read: 90 were told 200, and the upstream counts 91"]),
     ({"200 replayed": 5}, 0, "200 replayed", False, []),
     ({"200 replayed": 5}, 1, "200 replayed", False, ["read: none was to be sent, and the upstream counts 1"]),
     ({"200 replayed": 5, "424 lost": 1}, 0, "200 replayed", False, []),
