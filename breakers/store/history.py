@@ -53,8 +53,8 @@ class History:
         replica knows better stays.
         """
         state = State.DISPATCHED if carried else State.UNKNOWN
-        is_known = record is not None and (record.state is state or record.state not in IN_FLIGHT)
-        after = record if record is not None and is_known else moves.from_opened(self.opened, state)
+        is_open = record is None or (record.state in IN_FLIGHT and record.state is not state)
+        after = moves.from_opened(self.opened, state) if record is None or is_open else record
         if self.ended is not None and (end := moves.ended(after, self.ended)) is not None:
             after, standing = end, moves.stands(self.ended)
         if self.delivered is not None and after.state is State.COMPLETED:

@@ -11,11 +11,12 @@ import pytest
 
 from breakers.stops import Mode
 from breakers.store.events import KillChanged
+from proxy.ledger.book import Ledger
 from proxy.ledger.drafts import system
 from proxy.ledger.layout import epochs
 from proxy.ledger.verify import verify
 from tests.ledger.memory_disk import MemoryDisk, Stopped
-from tests.ledger.world import FOLDER, World, calls_in, commit_now, drafts, kinds_in, small_segments
+from tests.ledger.world import FOLDER, World, calls_in, close_now, commit_now, drafts, kinds_in, small_segments
 
 ROUNDS_MAX = 400
 """More steps than any scenario here takes."""
@@ -29,7 +30,7 @@ class Told:
     durable: list[list[str]] = field(default_factory=list)
 
 
-def write_batches(world: World, told: Told, count: int = 4) -> None:
+def write_batches(world: World, told: Told, count: int = 4) -> Ledger:
     ledger = world.open()
     for number in range(count):
         # The clock moves, so that the scenario that rotates by age rotates.
@@ -40,6 +41,7 @@ def write_batches(world: World, told: Told, count: int = 4) -> None:
         commit_now(ledger, *batch)
         told.durable.append(calls)
         assert ledger.size > number
+    return ledger
 
 
 def first_start(world: World, told: Told) -> None:
@@ -53,6 +55,14 @@ def batches(world: World, told: Told) -> None:
 def rotation(world: World, told: Told) -> None:
     world.settings = small_segments(2000)
     write_batches(world, told)
+
+
+def closing(world: World, told: Told) -> None:
+    """A clean stop: its last word, and beside the log that this is durable; and the start behind it."""
+    close_now(write_batches(world, told, 2))
+    world.disk, steps, stop_at = world.disk.after_kill(), world.disk.steps, world.disk.stop_at
+    world.disk.steps, world.disk.stop_at = steps, stop_at
+    write_batches(world, told, 1)
 
 
 def recovery(world: World, told: Told) -> None:
@@ -85,7 +95,7 @@ def run_until(scenario: Callable[[World, Told], None], step: int) -> tuple[World
     return world, told, False
 
 
-@pytest.mark.parametrize("scenario", [first_start, batches, rotation, recovery, new_epoch])
+@pytest.mark.parametrize("scenario", [first_start, batches, rotation, closing, recovery, new_epoch])
 @pytest.mark.parametrize("died", ["process", "machine"])
 def test_stop_anywhere(scenario: Callable[[World, Told], None], died: str) -> None:
     """After a stop at any step the next start is clean: what was told is there, no batch is there in part."""
@@ -101,7 +111,7 @@ def test_stop_anywhere(scenario: Callable[[World, Told], None], died: str) -> No
     assert step > 5
 
 
-@pytest.mark.parametrize("scenario", [batches, rotation, recovery])
+@pytest.mark.parametrize("scenario", [batches, rotation, closing, recovery])
 def test_named_is_durable(scenario: Callable[[World, Told], None]) -> None:
     """Wherever a process died, what a new epoch names of its log outlives a power loss, and the log is as it was."""
     for step in range(ROUNDS_MAX):
